@@ -1,0 +1,124 @@
+//! From sources to a bundle: all or nothing, with every fault at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{BundleId, Playbook, Sources, context_reader, playbook_reader};
+use crate::context::Layout;
+use crate::document::{Document, FaultSink, Faults, Place};
+use crate::domain::suggestion;
+
+/// The file that declares events, facts and signals.
+pub const CONTEXT_FILE: &str = "context.toml";
+
+/// The folder of the playbooks.
+pub const PLAYBOOK_FOLDER: &str = "playbooks/";
+
+/// The folder of the decision tables.
+pub const TABLE_FOLDER: &str = "tables/";
+
+/// Everything decisions are made with, checked, compiled and named by its content. Immutable.
+#[derive(Debug)]
+pub struct Bundle {
+    id: BundleId,
+    sources: Sources,
+    layout: Arc<Layout>,
+    playbooks: Vec<Playbook>,
+    numbers: HashMap<Arc<str>, usize>,
+}
+
+impl Bundle {
+    /// Checks and compiles the sources; or every fault in them.
+    ///
+    /// ```
+    /// use forthwith::bundle::{Bundle, Sources};
+    ///
+    /// let mut sources = Sources::default();
+    /// sources.insert("context.toml", "[events.\"order.placed\"]\ntotal = \"decimal\"");
+    /// sources.insert("playbooks/shipping.toml", r#"
+    ///     playbook = "shipping"
+    ///     on = ["order.placed"]
+    ///     outcome = { free = "bool" }
+    ///     default = { then = { free = false } }
+    ///     rules = [{ id = "large", when = "event.totl >= 50", then = { free = true } }]
+    /// "#);
+    /// let faults = Bundle::compile(sources).unwrap_err();
+    /// assert!(faults.to_string().contains("unknown name `event.totl` (did you mean `event.total`?)"));
+    /// ```
+    pub fn compile(sources: Sources) -> Result<Self, Faults> {
+        let sink = FaultSink::default();
+        let compiled = compile(&sources, &sink);
+        if !sink.is_empty() {
+            return Err(sink.into_faults());
+        }
+        let (layout, playbooks) = compiled;
+        let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
+        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers })
+    }
+
+    /// The hash that names the bundle.
+    pub fn id(&self) -> BundleId {
+        self.id
+    }
+
+    /// The files it was compiled from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The declared events, facts and signals.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// The playbooks by number.
+    pub fn playbooks(&self) -> &[Playbook] {
+        &self.playbooks
+    }
+
+    /// The number of a playbook.
+    pub fn playbook_number(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The ending of a message about a playbook that does not exist: what was perhaps meant, or what there is.
+    pub fn suggest_playbook(&self, name: &str) -> String {
+        let names = || self.playbooks.iter().map(|playbook| Arc::as_ref(&playbook.name));
+        match suggestion(name, names()) {
+            hint if hint.is_empty() => {
+                format!("; there is {}", names().take(12).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))
+            }
+            hint => hint,
+        }
+    }
+}
+
+fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
+    let Some(context) = sources.get(CONTEXT_FILE) else {
+        sink.add(Place::file(CONTEXT_FILE), "", "the file is missing: it declares events, facts and signals");
+        return (Layout::default(), Vec::new());
+    };
+    let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink));
+    let mut playbooks: Vec<Playbook> = Vec::new();
+    let files = sources.iter().filter(|(path, _)| path.starts_with(PLAYBOOK_FOLDER));
+    let mut is_any = false;
+    for (path, text) in files {
+        is_any = true;
+        let document = Document::parse(path, text, sink);
+        let Some(playbook) = playbook_reader::read(&document, &context, sources, sink) else { continue };
+        match playbooks.iter().find(|known| known.key == playbook.key) {
+            Some(known) if known.name == playbook.name => {
+                sink.add(Place::file(path), "playbook", format!("there are two playbooks `{}`", known.name));
+            }
+            Some(known) => {
+                let message = format!("`{}` and `{}` have the same fingerprint; rename one", known.name, playbook.name);
+                sink.add(Place::file(path), "playbook", message);
+            }
+            None => playbooks.push(playbook),
+        }
+    }
+    if !is_any {
+        sink.add(Place::file(PLAYBOOK_FOLDER), "", "there is no playbook; add one as `playbooks/NAME.toml`");
+    }
+    (context.layout, playbooks)
+}

@@ -1,0 +1,30 @@
+//! Bundles: checked playbooks, tables and declarations, compiled, immutable, named by the hash of their files.
+//!
+//! Pure: texts go in, a [`Bundle`] or all faults come out. Files are read by whoever has them; the journal keeps the texts
+//! of every bundle that ever decided, so that any decision can be explained and replayed.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `sources` | the files and their hash |
+//! | `compile` | the bundle |
+//! | `playbook` | one kind of decision |
+//! | `outcome` | the shape of what is decided, and a value of it |
+//! | `permit` | what the guardrail lets out |
+//! | `schema_reader`, `context_reader`, `playbook_reader` | reading the files |
+
+mod compile;
+mod context_reader;
+mod outcome;
+mod permit;
+mod playbook;
+mod playbook_reader;
+mod schema_reader;
+mod sources;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use compile::{Bundle, CONTEXT_FILE, PLAYBOOK_FOLDER, TABLE_FOLDER};
+pub use outcome::{Outcome, OutcomeSchema};
+pub use permit::{Permit, Permitted};
+pub use playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
+pub use sources::{BundleId, Sources};

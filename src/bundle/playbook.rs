@@ -1,0 +1,116 @@
+//! A checked playbook: the definition of one kind of decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{OutcomeSchema, Permit};
+use crate::context::PlaybookKey;
+use crate::domain::Value;
+use crate::rules::{RuleSet, Scope, Slot, Then};
+
+/// One kind of decision, checked and compiled.
+#[derive(Debug)]
+pub struct Playbook {
+    /// Its name, as callers use it.
+    pub name: Arc<str>,
+    /// Its name in ledgers.
+    pub key: PlaybookKey,
+    /// Its author's version number.
+    pub version: u32,
+    /// What it decides, in its author's words.
+    pub description: Option<Arc<str>>,
+    /// Numbers of the event types it decides on.
+    pub on: Vec<usize>,
+    /// How long a caller waits at most.
+    pub budget: Duration,
+    /// When a decision counts as made.
+    pub ack: Ack,
+    /// The shape of its outcome.
+    pub outcome: Arc<OutcomeSchema>,
+    /// The names its conditions may use.
+    pub scope: Scope,
+    /// Where each name's value comes from, by slot.
+    pub sources: Vec<SlotSource>,
+    /// The facts, signals and ledger entries that its rules use: what a decision looks at and records.
+    pub sights: Vec<ContextSource>,
+    /// Its rules and tables, ranked.
+    pub rules: RuleSet,
+    /// What holds where no rule says otherwise.
+    pub default: DefaultOutcome,
+    /// What its guardrail lets out.
+    pub permit: Permit,
+}
+
+/// When a decision counts as made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ack {
+    /// When it is on disk.
+    #[default]
+    Disk,
+    /// When it is made; the disk follows.
+    Memory,
+}
+
+/// Where a name's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SlotSource {
+    /// The arrival of the event.
+    Now,
+    /// An attribute of the event: its number within each of the playbook's event types.
+    Attribute(Box<[Option<usize>]>),
+    /// A fact, signal or ledger entry, used by no rule.
+    Unused(ContextSource),
+    /// A fact, signal or ledger entry: its position in [`Playbook::sights`].
+    Sight(usize),
+}
+
+/// A value of a customer's context or ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContextSource {
+    /// The numbered fact.
+    Fact(usize),
+    /// The numbered signal.
+    Signal(usize),
+    /// How often this playbook has decided for the customer.
+    Decisions,
+    /// When this playbook last decided for the customer.
+    LastDecided,
+}
+
+/// The outcome that holds where no rule says otherwise: a value for every field.
+#[derive(Debug)]
+pub struct DefaultOutcome {
+    /// The values in the order of the outcome's fields.
+    pub values: Box<[Value]>,
+}
+
+impl Playbook {
+    /// The position among the playbook's event types of a numbered event type.
+    pub fn position_of_event(&self, kind: usize) -> Option<usize> {
+        self.on.iter().position(|on| *on == kind)
+    }
+
+    /// The slot under which conditions see a sight.
+    pub fn slot_of_sight(&self, sight: usize) -> Option<Slot> {
+        self.scope
+            .slots()
+            .zip(&self.sources)
+            .find(|(_, source)| **source == SlotSource::Sight(sight))
+            .map(|(slot, _)| slot)
+    }
+
+    /// What the numbered rule says, or nothing for a rule that does not exist.
+    pub fn then_of(&self, rule: usize) -> Option<&Then> {
+        self.rules.rules().get(rule).map(|rule| &rule.then)
+    }
+}
+
+impl Ack {
+    /// The word in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Memory => "memory",
+        }
+    }
+}

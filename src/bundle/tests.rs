@@ -1,0 +1,223 @@
+//! Tests of the room, and the small bundle that the tests of other rooms decide with.
+
+use super::*;
+
+pub(crate) const CONTEXT: &str = r#"
+[events."ticket.created"]
+subject = "string"
+body    = "string"
+channel = ["email", "chat", "phone"]
+amount  = { type = "decimal", optional = true, min = 0 }
+
+[events."refund.issued"]
+amount = "decimal"
+
+[facts]
+plan  = { one_of = ["free", "pro"], fresh = "30d" }
+vip   = { type = "bool", default = false }
+limit = "decimal"
+
+[signals]
+tickets_24h  = { count = "ticket.created", over = "24h", partial = true }
+refunded_90d = { sum = "amount", of = "refund.issued", over = "90d", partial = true }
+"#;
+
+pub(crate) const PLAYBOOK: &str = r#"
+playbook = "routing"
+version  = 3
+on       = ["ticket.created"]
+budget   = "20ms"
+ack      = "disk"
+
+[outcome]
+queue       = ["general", "cards", "incident"]
+priority    = { type = "int", min = 1, max = 4 }
+sla_minutes = { type = "int", min = 1, max = 10000 }
+
+[guardrail]
+permit = { sla_minutes = { max = 5000 } }
+
+[[rules]]
+id          = "vip-outage"
+description = "An outage that a VIP sees is everybody's outage soon."
+when        = 'customer.vip && event.body.mentions("outage", "down")'
+then        = { queue = "incident", priority = 1 }
+final       = true
+
+[[rules]]
+id   = "over-limit"
+when = 'event.amount > customer.limit'
+then = { priority = 1 }
+
+[[rules]]
+id   = "computed"
+when = 'event.subject.startsWith("sla")'
+then = { sla_minutes = { cel = "size(event.body) * 1000" } }
+
+[[tables]]
+file = "tables/routing.csv"
+
+[default]
+then = { queue = "general", priority = 3, sla_minutes = 480 }
+"#;
+
+pub(crate) const TABLE: &str = "\
+id,in:event.channel,in:event.body,in:signal.tickets_24h,out:queue,out:priority,note
+cards,,\"mentions(card*)\",,cards,2,
+many,\"email, chat\",,>= 3,,2,several tickets within a day
+";
+
+pub(crate) fn sources() -> Sources {
+    let mut sources = Sources::default();
+    sources.insert(CONTEXT_FILE, CONTEXT);
+    sources.insert("playbooks/routing.toml", PLAYBOOK);
+    sources.insert("tables/routing.csv", TABLE);
+    sources
+}
+
+pub(crate) fn bundle() -> Bundle {
+    Bundle::compile(sources()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn faults(change: impl FnOnce(&mut Sources)) -> String {
+    let mut sources = sources();
+    change(&mut sources);
+    Bundle::compile(sources).map_or_else(|faults| faults.to_string(), |_| "no fault".to_owned())
+}
+
+#[test]
+fn a_sound_bundle_compiles() {
+    let bundle = bundle();
+    let playbook = &bundle.playbooks()[bundle.playbook_number("routing").unwrap()];
+    let ids: Vec<&str> = playbook.rules.rules().iter().map(|rule| &*rule.id).collect();
+    assert_eq!(ids, ["vip-outage", "over-limit", "computed", "cards", "many"]);
+    assert_eq!(playbook.sights.len(), 3, "vip, limit and tickets_24h are used, plan is not");
+    assert_eq!(bundle.id(), sources().id());
+}
+
+#[test]
+fn every_fault_of_a_context_is_named() {
+    let context = r#"
+undeclared_attributes = "kep"
+
+[events."ticket.created"]
+subject = "text"
+"a b" = "string"
+channel = []
+amount = { type = "decimal", min = "x", optinal = true }
+size = { type = "int", one_of = ["a"] }
+labels = { list_of = "string", max_length = 3 }
+odd = { type = "bool", max_length = 3 }
+
+[facts]
+plan = { one_of = ["free", "free"], fresh = "30" }
+vip = { type = "bool", default = "no" }
+
+[signals]
+a = { count = "ticket.craeted", over = "24h" }
+b = { sum = "subject", of = "ticket.created", over = "24h" }
+c = { sum = "amount", over = "24h" }
+d = { distinct = "chanel", of = "ticket.created", over = "24h" }
+e = { count = "ticket.created" }
+f = { count = "ticket.created", over = "3650d", every = "1s" }
+g = { count = "ticket.created", last = "channel", over = "1h", ever = "1m" }
+
+[signls]
+"#;
+    insta::assert_snapshot!(faults(|sources| sources.insert(CONTEXT_FILE, context)));
+}
+
+#[test]
+fn every_fault_of_a_playbook_is_named() {
+    let playbook = r#"
+playbook = "routing"
+on       = ["ticket.created", "refund.isued"]
+budget   = "2h"
+ack      = "dsik"
+models   = []
+
+[outcome]
+queue    = ["general", "cards"]
+priority = { type = "int", min = 1, max = 4 }
+
+[guardrail]
+permit = { queue = ["general"], priorty = [1] }
+
+[[rules]]
+id   = "a"
+when = 'customer.vpi && event.channel == "emial"'
+then = { queue = "crads", priority = 9, urgency = 1 }
+
+[[rules]]
+id   = "a"
+when = "event.subject ="
+then = {}
+
+[[rules]]
+when = true
+then = { priority = { cel = "event.subject" } }
+if_unavailable = "match"
+
+[[rules]]
+id = "forbidden"
+when = "customer.vip"
+then = { queue = "cards" }
+
+[[tables]]
+file = "tables/rooting.csv"
+hit_policy = "unique"
+
+[default]
+then = { queue = "general" }
+"#;
+    insta::assert_snapshot!(faults(|sources| sources.insert("playbooks/routing.toml", playbook)));
+}
+
+#[test]
+fn every_fault_of_a_table_is_named() {
+    let table = "\
+id,in:event.chanel,in:event.channel,out:queue,out:prority,out:priority,color,id
+a,,emial,cards,,2,,
+a,,not(),card,,five,,
+b,,email
+c,,email,,,,,
+";
+    insta::assert_snapshot!(faults(|sources| sources.insert("tables/routing.csv", table)));
+    insta::assert_snapshot!(faults(|sources| sources.insert("tables/routing.csv", "note\nx\n")), @"
+    3 faults in the configuration:
+      tables/routing.csv:1: a table needs at least one input column such as `in:event.channel`
+      tables/routing.csv:1: a table needs at least one output column such as `out:queue`
+      tables/routing.csv:2: the row sets no field of the outcome
+    ");
+}
+
+#[test]
+fn a_bundle_without_a_context_a_playbook_or_a_default_is_refused() {
+    let without = |path: &str| {
+        let kept =
+            sources().iter().filter(|(p, _)| *p != path).map(|(p, t)| (p.to_owned(), t.to_owned())).collect::<Vec<_>>();
+        let mut sources = Sources::default();
+        kept.into_iter().for_each(|(path, text)| sources.insert(path, text));
+        Bundle::compile(sources).unwrap_err().to_string()
+    };
+    let no_default = PLAYBOOK.split("[default]").next().unwrap();
+    let shown = [
+        without(CONTEXT_FILE),
+        without("playbooks/routing.toml"),
+        without("tables/routing.csv"),
+        faults(|sources| sources.insert("playbooks/routing.toml", no_default)),
+        faults(|sources| sources.insert("playbooks/twin.toml", PLAYBOOK)),
+    ];
+    insta::assert_snapshot!(shown.join("\n"), @"
+    1 fault in the configuration:
+      context.toml: the file is missing: it declares events, facts and signals
+    1 fault in the configuration:
+      playbooks/: there is no playbook; add one as `playbooks/NAME.toml`
+    1 fault in the configuration:
+      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: 
+    1 fault in the configuration:
+      playbooks/routing.toml:1:1: the key `default` is missing: what holds where no rule says otherwise: `[default]` with `then = { … }`
+    1 fault in the configuration:
+      playbooks/twin.toml: `playbook`: there are two playbooks `routing`
+    ");
+}

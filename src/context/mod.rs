@@ -1,0 +1,26 @@
+//! A customer's context and ledger: declared shapes, typed events, facts, signals, and their stored form.
+//!
+//! Pure: the room knows no clock and no disk. Time comes with every question, so the same state asked the same question
+//! gives the same answer in a live turn and in a replay.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `layout` | what is declared: event types, facts, signals; typing an event |
+//! | `signal` | windowed counts, sums, last values, distinct counts |
+//! | `ledger` | events seen, decisions made |
+//! | `state` | all of it, for one customer |
+//! | `codec` | values on disk |
+
+mod codec;
+mod layout;
+mod ledger;
+mod signal;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use codec::{Compact, CompactSeed};
+pub use layout::{EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
+pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
+pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
+pub use state::{CustomerState, Fact, StateError};

@@ -1,0 +1,244 @@
+//! Tests of the room: typing events, facts over time, signals against a batch recomputation, the stored form.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    CustomerId, Decimal, DecisionId, Enumeration, Event, EventKey, Field, TimeDelta, Timestamp, Type, Unavailable,
+    Value,
+};
+
+const HOUR: i64 = TimeDelta::HOUR.micros();
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_micros(1_763_800_000_000_000 / HOUR * HOUR + hours * HOUR)
+}
+
+fn signal(name: &str, kind: SignalKind, over: Option<TimeDelta>, ty: Type) -> SignalDefinition {
+    SignalDefinition {
+        name: name.into(),
+        kind,
+        event: 0,
+        over,
+        resolution: over.map_or(TimeDelta::SECOND, SignalDefinition::default_resolution),
+        partial: true,
+        ty,
+        fingerprint: SignalDefinition::fingerprint_of(name),
+    }
+}
+
+fn layout() -> Arc<Layout> {
+    let channel = Type::OneOf(Arc::new(Enumeration::new(vec!["email".into(), "chat".into()]).unwrap()));
+    let created = EventType {
+        name: "ticket.created".into(),
+        attributes: vec![
+            Field::new("subject", Type::Text),
+            Field::new("channel", channel.clone()),
+            Field::new("amount", Type::Decimal).optional(),
+        ],
+        undeclared: Undeclared::Keep,
+    };
+    let strict = EventType { name: "login.failed".into(), attributes: vec![], undeclared: Undeclared::Refuse };
+    let day = Some(TimeDelta::DAY);
+    let mut vip = Field::new("vip", Type::Bool);
+    vip.default = Some(Value::Bool(false));
+    Arc::new(Layout::new(
+        vec![created, strict],
+        vec![
+            FactDefinition { field: Field::new("plan", Type::Text), fresh: Some(TimeDelta::DAY) },
+            FactDefinition { field: vip, fresh: None },
+        ],
+        vec![
+            signal("tickets_24h", SignalKind::Count, day, Type::Int),
+            signal("amount_24h", SignalKind::Sum(2), day, Type::Decimal),
+            signal("last_channel", SignalKind::Last(1), None, channel.clone()),
+            signal("channels_24h", SignalKind::Distinct(1), day, Type::Int),
+        ],
+    ))
+}
+
+fn event(amount: Option<i64>, channel: u16) -> TypedEvent {
+    TypedEvent {
+        key: EventKey::new("s", "1").unwrap(),
+        kind: 0,
+        customer: CustomerId::new("c").unwrap(),
+        time: None,
+        attributes: [
+            Some(Value::Text("x".into())),
+            Some(Value::Symbol(channel)),
+            amount.map(|units| Value::Decimal(Decimal::from_units(units))),
+        ]
+        .into(),
+        undeclared: vec![],
+        body: 0,
+    }
+}
+
+#[test]
+fn an_event_is_typed_or_every_fault_is_named() {
+    let layout = layout();
+    let good = Event::new("t-1", "helpdesk", "ticket.created", "c-1")
+        .with("channel", "chat")
+        .with("subject", "Hi")
+        .with("zz", 1)
+        .with("aa", true);
+    let typed = layout.accept(good).unwrap();
+    assert_eq!(typed.attributes[1], Some(Value::Symbol(1)));
+    assert_eq!(typed.undeclared[0].0, "aa", "undeclared attributes stand in the order of their names");
+    let same = Event::new("t-1", "helpdesk", "ticket.created", "c-1").with("subject", "Hi").with("channel", "chat");
+    assert_eq!(layout.accept(same.clone().with("aa", true).with("zz", 1)).unwrap().body, typed.body);
+    assert_ne!(layout.accept(same.with("aa", true).with("zz", 2)).unwrap().body, typed.body);
+
+    let faults = |event: Event| -> String {
+        let faults = layout.accept(event).unwrap_err();
+        faults.iter().map(|f| format!("{}: {f}\n", f.pointer())).collect()
+    };
+    let bad =
+        Event::new("", "helpdesk", "ticket.created", "x".repeat(300)).with("channel", "chta").with("amount", "1.23456");
+    let mut twice = Event::new("1", "s", "ticket.created", "c").with("subject", "a").with("channel", "chat");
+    twice.data.push(("subject".into(), "b".into()));
+    let shown = [
+        faults(bad),
+        faults(twice),
+        faults(Event::new("1", "s", "ticket.craeted", "c")),
+        faults(Event::new("1", "s", "x", "c")),
+        faults(Event::new("1", "s", "login.failed", "c").with("ip", "::1")),
+    ];
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    /id: `id` must not be empty
+    /subject: `subject` (the customer's id) is 300 bytes long, the limit is 256
+    /data/subject: `data.subject` is required: a text
+    /data/channel: `data.channel` expected one of `email`, `chat`, found `"chta"` (did you mean `chat`?)
+    /data/amount: `data.amount` expected a number with at most 4 decimal places, found `"1.23456"`: more than 4 decimal places
+
+    /data/subject: `data.subject` is given twice
+
+    /type: unknown event type `ticket.craeted` (did you mean `ticket.created`?)
+
+    /type: unknown event type `x`; known types are `ticket.created`, `login.failed`
+
+    /data/ip: `data.ip` is not an attribute of `login.failed`
+    "#);
+}
+
+#[test]
+fn a_fact_ages_and_a_later_observation_wins() {
+    let layout = layout();
+    let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+    let fact =
+        |value: &str, hours| Fact { value: Value::Text(value.into()), source: "crm".into(), observed_at: at(hours) };
+    assert_eq!(state.fact(0, at(0)), Err(Unavailable::Unknown));
+    assert_eq!(state.fact(1, at(0)), Ok(&Value::Bool(false)), "a declared default stands in");
+    assert!(state.put_fact(0, fact("pro", 2)));
+    assert!(!state.put_fact(0, fact("free", 1)), "an older observation is not taken");
+    assert_eq!(state.fact(0, at(26)), Ok(&Value::Text("pro".into())));
+    assert_eq!(state.fact(0, at(27)), Err(Unavailable::Stale));
+    assert!(!state.withdraw_fact(0, at(1)) && state.withdraw_fact(0, at(3)));
+    assert_eq!(state.fact(0, at(3)), Err(Unavailable::Unknown));
+}
+
+#[test]
+fn a_signal_warms_up_unless_it_may_be_partial() {
+    let mut definition = signal("n", SignalKind::Count, Some(TimeDelta::DAY), Type::Int);
+    let fold = |definition: &SignalDefinition| {
+        let mut signal = Signal::new(definition, at(0));
+        signal.fold(definition, &event(None, 0), at(1));
+        signal
+    };
+    assert_eq!(fold(&definition).value(&definition, at(1)), Ok(Value::Int(1)));
+    definition.partial = false;
+    assert_eq!(fold(&definition).value(&definition, at(23)), Err(Unavailable::Warming));
+    assert_eq!(fold(&definition).value(&definition, at(24)), Ok(Value::Int(1)));
+}
+
+#[test]
+fn a_total_that_overflows_is_unavailable_not_wrong() {
+    let definition = signal("sum", SignalKind::Sum(2), Some(TimeDelta::DAY), Type::Decimal);
+    let mut signal = Signal::new(&definition, at(0));
+    signal.fold(&definition, &event(Some(i64::MAX), 0), at(0));
+    signal.fold(&definition, &event(Some(1), 0), at(0));
+    signal.fold(&definition, &event(Some(-5), 0), at(0));
+    assert_eq!(signal.value(&definition, at(0)), Err(Unavailable::Overflow));
+    assert_eq!(signal.value(&definition, at(40)), Ok(Value::Decimal(Decimal::default())));
+}
+
+#[test]
+fn a_state_survives_its_stored_form_and_another_layout() {
+    let layout = layout();
+    let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+    state.put_fact(0, Fact { value: Value::Text("pro".into()), source: "crm".into(), observed_at: at(0) });
+    state.fold(&event(Some(25_000), 1), at(1));
+    state.last_seq = 9;
+    let decision = Some((PlaybookKey::of("p"), DecisionId::from_u128(7)));
+    let window = Window { entries: 8, over: TimeDelta::DAY };
+    state.ledger.enter(Entry { event: 1, body: 2, arrival: at(1), decision }, window);
+    let read = CustomerState::decode(&state.encode(), Arc::clone(&layout), at(5)).unwrap();
+    assert_eq!(read.encode(), state.encode());
+    assert_eq!(read.signal(2, at(1)), Ok(Value::Symbol(1)));
+
+    // Another bundle forgets the fact and means something else by the count; going back brings the fact back.
+    let mut other = state.clone();
+    other.conform(&Arc::new(Layout::new(vec![], vec![], vec![])), at(2));
+    assert_eq!(other.fact(0, at(2)), Err(Unavailable::Unknown));
+    other.conform(&layout, at(3));
+    assert_eq!(other.fact(0, at(3)), Ok(&Value::Text("pro".into())));
+    assert_eq!(other.signal(0, at(3)), Ok(Value::Int(0)), "a signal that was not watching does not pretend it was");
+    assert_eq!((other.last_seq, other.ledger), (9, state.ledger));
+    assert!(CustomerState::decode(&[0xc1], layout, at(0)).is_err());
+}
+
+#[test]
+fn the_ledger_knows_repetitions_within_its_window() {
+    let (p, q) = (PlaybookKey::of("p"), PlaybookKey::of("q"));
+    let window = Window { entries: 3, over: TimeDelta::DAY };
+    let mut ledger = Ledger::default();
+    let entry = |event, hours, decision| Entry { event, body: 5, arrival: at(hours), decision };
+    let id = DecisionId::from_u128(1);
+    assert_eq!(ledger.known(1, 5, Some(p)), Known::New);
+    ledger.enter(entry(1, 0, Some((p, id))), window);
+    assert_eq!(ledger.known(1, 5, Some(p)), Known::Decided(id));
+    assert_eq!(ledger.known(1, 5, Some(q)), Known::Folded);
+    assert_eq!(ledger.known(1, 6, Some(p)), Known::Conflict);
+    ledger.enter(entry(2, 25, None), window);
+    assert_eq!(ledger.known(1, 5, Some(p)), Known::New, "forgotten after the window's time");
+    for event in 3..6 {
+        ledger.enter(entry(event, 25, None), window);
+    }
+    assert_eq!(ledger.known(2, 5, None), Known::New, "forgotten beyond the window's entries");
+    assert_eq!(ledger.tally(p).map(|t| t.decisions), Some(1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    /// Kept incrementally, out of order included, a signal says what a batch computation over the whole history says.
+    #[test]
+    fn signals_agree_with_a_batch_recomputation(
+        history in proptest::collection::vec((0_i64..60, 0_i64..60, -5_i64..6, 0_u16..2), 0..40),
+        ask in 0_i64..60,
+        minutes in 0_i64..60,
+    ) {
+        let layout = layout();
+        let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+        let time = |hours: i64, minutes: i64| Timestamp::from_micros(at(hours).micros() + minutes * 60_000_000);
+        for (hours, minutes, amount, channel) in &history {
+            state.fold(&event(Some(*amount), *channel), time(*hours, *minutes));
+        }
+        let ask = time(ask, minutes);
+        let newest = history.iter().map(|(h, ..)| *h).max().unwrap_or(0);
+        // The window begins at a full hour (its resolution), a day back.
+        let hour = |t: Timestamp| t.micros().div_euclid(HOUR);
+        let within: Vec<_> = history.iter().filter(|(h, m, ..)| (hour(ask) - 24..=hour(ask)).contains(&hour(time(*h, *m)))).collect();
+        if hour(ask) - 24 < hour(at(newest)) - 48 {
+            prop_assert_eq!(state.signal(0, ask), Err(Unavailable::Late));
+            return Ok(());
+        }
+        prop_assert_eq!(state.signal(0, ask), Ok(Value::Int(within.len() as i64)));
+        let sum: i64 = within.iter().map(|(_, _, amount, _)| amount).sum();
+        prop_assert_eq!(state.signal(1, ask), Ok(Value::Decimal(Decimal::from_units(sum))));
+        let channels: std::collections::BTreeSet<u16> = within.iter().map(|(.., channel)| *channel).collect();
+        prop_assert_eq!(state.signal(3, ask), Ok(Value::Int(channels.len() as i64)));
+    }
+}

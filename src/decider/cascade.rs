@@ -1,0 +1,85 @@
+//! The order of the tiers. Today there is one: the rules.
+
+use super::Sight;
+use crate::bundle::{Outcome, Playbook};
+use crate::domain::{FallbackReason, Tier};
+use crate::guardrail::{Approved, Check, Proposal, Refused, check};
+use crate::rules::{Miss, Scratch, Skipped, Then};
+
+/// What was decided, by whom and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The outcome, past the guardrail.
+    pub outcome: Approved<Outcome>,
+    /// Who decided.
+    pub tier: Tier,
+    /// The rule that matched, by rank; `None` for the playbook's default.
+    pub rule: Option<usize>,
+    /// Why the default was taken in place of what the rule said.
+    pub fallback: Option<FallbackReason>,
+    /// What kept higher-ranked rules from being told.
+    pub skipped: Skipped,
+    /// What the guardrail refused.
+    pub refused: Option<Refused>,
+    /// What kept the matched rule's outcome from being computed.
+    pub not_computed: Option<Miss>,
+}
+
+/// Decides. There is an outcome whatever is missing: the default stands behind everything.
+pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> Decided {
+    let judgement = playbook.rules.first(sight, scratch);
+    let then = judgement.rule.and_then(|rule| playbook.then_of(rule));
+    let proposed = match then {
+        Some(then) => propose(playbook, then, sight, scratch),
+        None => (default_proposal(playbook), None),
+    };
+    let (proposal, not_computed) = proposed;
+    let (outcome, refused) = match check(proposal, &playbook.outcome, &playbook.permit) {
+        Ok(outcome) => (outcome, None),
+        Err(refused) => (default_outcome(playbook), Some(refused)),
+    };
+    Decided {
+        outcome,
+        tier: Tier::Rules,
+        rule: judgement.rule,
+        fallback: refused.as_ref().map(|_| FallbackReason::GuardrailRefused),
+        skipped: judgement.skipped,
+        refused,
+        not_computed,
+    }
+}
+
+/// What the rule says, with the default filling what it does not speak of. A field that cannot be computed stays empty,
+/// which the guardrail refuses.
+fn propose(playbook: &Playbook, then: &Then, sight: &Sight<'_>, scratch: &mut Scratch) -> (Proposal, Option<Miss>) {
+    let defaults = &playbook.default.values;
+    match playbook.rules.values_of(then, sight, scratch) {
+        Ok(said) => {
+            let filled =
+                said.into_iter().zip(defaults).map(|(value, default)| Some(value.unwrap_or_else(|| default.clone())));
+            (Proposal { values: filled.collect() }, None)
+        }
+        Err(miss) => {
+            let silent = |(setting, default): (&Option<_>, &_)| {
+                if setting.is_none() { Some(Clone::clone(default)) } else { None }
+            };
+            let values = then.settings().iter().zip(defaults).map(silent).collect();
+            (Proposal { values }, Some(miss))
+        }
+    }
+}
+
+fn default_proposal(playbook: &Playbook) -> Proposal {
+    Proposal { values: playbook.default.values.iter().cloned().map(Some).collect() }
+}
+
+/// INVARIANT: a bundle whose default does not pass its own schema and permit is not compiled (`playbook_reader`).
+#[expect(
+    clippy::expect_used,
+    reason = "the bundle's compiler has checked the default against the same schema and permit"
+)]
+fn default_outcome(playbook: &Playbook) -> Approved<Outcome> {
+    let checked = check(default_proposal(playbook), &playbook.outcome, &playbook.permit);
+    debug_assert!(!matches!(&checked, Err(refused) if refused.violations().iter().any(|v| v.check == Check::Schema)));
+    checked.expect("the default of a compiled playbook passes its guardrail")
+}

@@ -1,0 +1,41 @@
+//! The vocabulary: names, numbers, times, values and their types, without I/O and without a clock.
+//!
+//! Everything here can be built only in a valid form ("parse at the door, trust inside"), is cheap to compare and has one
+//! text form. The room imports no other room.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `decimal` | exact money and amounts |
+//! | `timestamp` | points and lengths of time |
+//! | `id` | customers, events, decisions, partitions |
+//! | `raw` | values as they came from outside |
+//! | `types` | types, values, enumerations |
+//! | `field` | a named, typed, bounded slot of a schema |
+//! | `unavailable` | why a value cannot be used |
+//! | `event` | an event as a caller hands it over |
+//! | `verdict` | tiers, fallbacks, durability |
+//! | `suggest` | "did you mean" |
+
+mod decimal;
+mod event;
+mod field;
+mod id;
+mod raw;
+mod suggest;
+mod timestamp;
+mod types;
+mod unavailable;
+mod verdict;
+
+pub use decimal::{Decimal, DecimalError};
+pub use event::Event;
+pub use field::{Field, FieldFault, Limits};
+pub use id::{
+    CustomerId, DecisionId, DecisionIdError, DecisionName, EventKey, ID_BYTES_MAX, IdError, Partition, TenantId,
+};
+pub use raw::{DEPTH_MAX, Raw, RawMap};
+pub use suggest::{did_you_mean, suggestion};
+pub use timestamp::{TimeDelta, TimeError, Timestamp};
+pub use types::{Enumeration, Type, TypeMismatch, Value};
+pub use unavailable::Unavailable;
+pub use verdict::{Durability, FallbackReason, Tier};

@@ -1,0 +1,78 @@
+//! The words of a decision: who decided, why a better tier did not, how safely it is kept.
+
+use std::fmt;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $code:literal $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$word_doc])* $word),*
+        }
+
+        impl $name {
+            /// The word as it stands in answers, records and metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$word => $text),*
+                }
+            }
+
+            /// The number under which records store the word (format v1).
+            pub const fn code(self) -> u8 {
+                match self {
+                    $(Self::$word => $code),*
+                }
+            }
+
+            /// The word stored as `code`.
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$word),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What made a decision.
+    Tier {
+        /// The playbook's rules, tables and default.
+        Rules = 0 "rules",
+    }
+}
+
+words! {
+    /// Why the playbook's default was taken in place of what a tier proposed.
+    FallbackReason {
+        /// The guardrail refused the proposal.
+        GuardrailRefused = 0 "guardrail_refused",
+    }
+}
+
+words! {
+    /// How safely a decision was kept when its answer went out.
+    Durability {
+        /// On disk: a crash of the machine does not lose it.
+        Disk = 0 "disk",
+        /// In memory and on its way to the disk.
+        Memory = 1 "memory",
+        /// The deadline came before the disk had confirmed: it may or may not survive a crash at this moment.
+        Pending = 2 "pending",
+    }
+}

@@ -1,0 +1,13 @@
+//! The guardrail: the checks between what a tier proposes and what becomes of it.
+//!
+//! Only this room makes an [`Approved`]. A decision holds nothing else, so nothing that was not checked can be answered,
+//! recorded or acted on. The room knows neither who proposed nor why; a large model gets no more trust than a rule.
+//!
+//! Checks, in order: the outcome's schema (every field there, of its type, within its limits), then the playbook's
+//! permitted values. All violations are reported, not only the first.
+
+mod approved;
+mod check;
+
+pub use approved::Approved;
+pub use check::{Check, Proposal, Refused, Violation, check};

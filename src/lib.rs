@@ -1,0 +1,11 @@
+//! x
+pub mod bundle;
+pub mod context;
+pub mod decider;
+pub mod document;
+pub mod domain;
+pub mod guardrail;
+pub mod rules;
+pub mod telemetry;
+pub mod time;
+pub use domain::{Decimal, Event};

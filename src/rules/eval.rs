@@ -1,0 +1,282 @@
+//! Evaluating conditions: three truth values, no allocation on the plain way.
+//!
+//! `false && x` and `true || x` absorb an unavailable `x`; everything else that touches one is unavailable itself and
+//! remembers the first name that was missing.
+
+use std::borrow::Cow;
+
+use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
+use super::text::{TextIndex, TextScratch, mentions};
+use super::{Ref, Slot, Values};
+use crate::domain::{Decimal, Unavailable, Value};
+
+/// A condition's truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be told.
+    Unavailable(Miss),
+}
+
+/// What was missing: the name, if it was one, and the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// The name whose value was not there; `None` for arithmetic that went wrong.
+    pub slot: Option<Slot>,
+    /// Why.
+    pub reason: Unavailable,
+}
+
+/// Reusable memory for evaluations, one at a time. Keep one per thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) text: TextScratch,
+}
+
+/// One evaluation of the conditions of one rule set over one set of values.
+pub(super) struct Evaluation<'a, V> {
+    pub(super) values: &'a V,
+    pub(super) texts: &'a TextIndex,
+    pub(super) scratch: &'a mut Scratch,
+}
+
+/// A value while it is computed.
+pub(super) enum Val<'a> {
+    Bool(bool),
+    Number(i64),
+    Text(Cow<'a, str>),
+    List(&'a [Value]),
+}
+
+impl<'a, V: Values> Evaluation<'a, V> {
+    pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut Scratch) -> Self {
+        scratch.text.reset(texts);
+        Self { values, texts, scratch }
+    }
+
+    pub(super) fn truth(&mut self, expr: &'a Expr) -> Truth {
+        match self.expr(expr) {
+            Ok(true) => Truth::True,
+            Ok(false) => Truth::False,
+            Err(miss) => Truth::Unavailable(miss),
+        }
+    }
+
+    fn expr(&mut self, expr: &'a Expr) -> Result<bool, Miss> {
+        match expr {
+            Expr::Const(value) => Ok(*value),
+            Expr::Test(slot, test) => self.test(*slot, test),
+            Expr::Not(of) => self.expr(of).map(|value| !value),
+            Expr::All(parts) => self.joined(parts, false),
+            Expr::Any(parts) => self.joined(parts, true),
+            Expr::If(condition, then, otherwise) => {
+                if self.expr(condition)? {
+                    self.expr(then)
+                } else {
+                    self.expr(otherwise)
+                }
+            }
+            Expr::Same(left, right) => Ok(self.expr(left)? == self.expr(right)?),
+            Expr::Compare(op, left, right) => self.compare(*op, left, right),
+            Expr::Text(op, subject, pattern) => {
+                let (subject, pattern) = (self.text(subject)?, self.text(pattern)?);
+                Ok(match op {
+                    TextOp::Contains => subject.contains(&*pattern),
+                    TextOp::StartsWith => subject.starts_with(&*pattern),
+                    TextOp::EndsWith => subject.ends_with(&*pattern),
+                })
+            }
+            Expr::Matches(subject, regex) => Ok(regex.is_match(&self.text(subject)?)),
+            Expr::Mentions(subjects, phrases) => self.any_mentions(subjects, phrases),
+            Expr::Contains(slot, item) => self.contains(*slot, item),
+            Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
+            Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
+                Ok(value) => Ok(value == Ref::Bool(true)),
+                Err(_) => self.expr(otherwise),
+            },
+        }
+    }
+
+    /// `&&` with `absorbing` false, `||` with true: that value decides even beside an unavailable one.
+    fn joined(&mut self, parts: &'a [Expr], absorbing: bool) -> Result<bool, Miss> {
+        let mut first_miss = None;
+        for part in parts {
+            match self.expr(part) {
+                Ok(value) if value == absorbing => return Ok(absorbing),
+                Ok(_) => {}
+                Err(miss) => first_miss = first_miss.or(Some(miss)),
+            }
+        }
+        first_miss.map_or(Ok(!absorbing), Err)
+    }
+
+    fn slot(&self, slot: Slot) -> Result<Ref<'a>, Miss> {
+        self.values.value(slot).map_err(|reason| Miss { slot: Some(slot), reason })
+    }
+
+    fn test(&mut self, slot: Slot, test: &Test) -> Result<bool, Miss> {
+        Ok(match (self.slot(slot)?, test) {
+            (Ref::Bool(value), Test::IsTrue) => value,
+            (Ref::Number(n), Test::Within(min, max)) => *min <= n && n <= *max,
+            (Ref::Number(n), Test::AnyOf(known)) => known.binary_search(&n).is_ok(),
+            (Ref::Text(text), Test::TextIn(known)) => known.binary_search_by(|k| (**k).cmp(text)).is_ok(),
+            (Ref::Text(text), Test::Mentions(patterns)) => self.texts.any(slot, text, patterns, &mut self.scratch.text),
+            // A value of another type than the scope declares cannot get here through a checked schema.
+            _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
+        })
+    }
+
+    fn compare(&mut self, op: CompareOp, left: &'a Term, right: &'a Term) -> Result<bool, Miss> {
+        let (left, right) = (self.term(left)?, self.term(right)?);
+        let ordering = match (&left, &right) {
+            (Val::Number(l), Val::Number(r)) => l.cmp(r),
+            (Val::Text(l), Val::Text(r)) => l.cmp(r),
+            _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+        };
+        Ok(match op {
+            CompareOp::Equal => ordering.is_eq(),
+            CompareOp::Less => ordering.is_lt(),
+            CompareOp::LessOrEqual => ordering.is_le(),
+        })
+    }
+
+    /// `||` over the texts: one that has a phrase decides, whatever is unavailable.
+    fn any_mentions(&mut self, subjects: &'a [Term], phrases: &[String]) -> Result<bool, Miss> {
+        let mut first_miss = None;
+        for subject in subjects {
+            match self.text(subject) {
+                Ok(text) if mentions(&text, phrases) => return Ok(true),
+                Ok(_) => {}
+                Err(miss) => first_miss = first_miss.or(Some(miss)),
+            }
+        }
+        first_miss.map_or(Ok(false), Err)
+    }
+
+    fn contains(&mut self, slot: Slot, item: &'a Term) -> Result<bool, Miss> {
+        let list = match self.slot(slot)? {
+            Ref::List(list) => list,
+            _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
+        };
+        Ok(match self.term(item)? {
+            Val::Number(n) => list.iter().any(|known| Ref::from(known) == Ref::Number(n)),
+            Val::Text(text) => list.iter().any(|known| known.as_text() == Some(&text)),
+            Val::Bool(value) => list.iter().any(|known| *known == Value::Bool(value)),
+            Val::List(_) => false,
+        })
+    }
+
+    /// The value of a term, for computed outcomes.
+    pub(super) fn term(&mut self, term: &'a Term) -> Result<Val<'a>, Miss> {
+        Ok(match term {
+            Term::Number(n) => Val::Number(*n),
+            Term::Slot(slot) => match self.slot(*slot)? {
+                Ref::Bool(v) => Val::Bool(v),
+                Ref::Number(v) => Val::Number(v),
+                Ref::Text(v) => Val::Text(Cow::Borrowed(v)),
+                Ref::List(v) => Val::List(v),
+            },
+            Term::OrElse(first, otherwise) => match self.term(first) {
+                Ok(value) => value,
+                Err(_) => self.term(otherwise)?,
+            },
+            Term::If(condition, then, otherwise) => {
+                if self.expr(condition)? {
+                    self.term(then)?
+                } else {
+                    self.term(otherwise)?
+                }
+            }
+            Term::Math(op, left, right) => Val::Number(math(*op, self.number(left)?, self.number(right)?)?),
+            Term::Negate(of) => Val::Number(self.number(of)?.checked_neg().ok_or(OVERFLOW)?),
+            Term::ToDecimal(of) => Val::Number(Decimal::from_int(self.number(of)?).ok_or(OVERFLOW)?.units()),
+            Term::Size(of) => Val::Number(match self.term(of)? {
+                Val::Text(text) => text.chars().count() as i64,
+                Val::List(items) => items.len() as i64,
+                _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+            }),
+            Term::Part(part, of, offset) => Val::Number(time_part(*part, self.number(of)?, *offset)),
+            Term::Text(_) | Term::NameOf(..) | Term::Concat(..) | Term::Case(..) => Val::Text(self.text(term)?),
+        })
+    }
+
+    fn number(&mut self, term: &'a Term) -> Result<i64, Miss> {
+        match self.term(term)? {
+            Val::Number(n) => Ok(n),
+            _ => Err(Miss { slot: None, reason: Unavailable::Malformed }),
+        }
+    }
+
+    fn text(&mut self, term: &'a Term) -> Result<Cow<'a, str>, Miss> {
+        Ok(match term {
+            Term::Text(text) => Cow::Borrowed(&**text),
+            Term::NameOf(of, symbol) => {
+                let symbol = u16::try_from(self.number(symbol)?).unwrap_or(u16::MAX);
+                Cow::Borrowed(of.name(symbol))
+            }
+            Term::Concat(left, right) => {
+                let mut text = self.text(left)?.into_owned();
+                text.push_str(&self.text(right)?);
+                Cow::Owned(text)
+            }
+            Term::Case(op, of) => changed_case(*op, self.text(of)?),
+            other => match self.term(other)? {
+                Val::Text(text) => text,
+                _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+            },
+        })
+    }
+}
+
+const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
+
+fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
+    let by_zero = Miss { slot: None, reason: Unavailable::DivisionByZero };
+    let (l, r) = (Decimal::from_units(left), Decimal::from_units(right));
+    let result = match op {
+        MathOp::Add => left.checked_add(right),
+        MathOp::Subtract => left.checked_sub(right),
+        MathOp::MultiplyInt => left.checked_mul(right),
+        MathOp::DivideInt | MathOp::RemainderInt | MathOp::DivideDecimal if right == 0 => return Err(by_zero),
+        MathOp::DivideInt => left.checked_div(right),
+        MathOp::RemainderInt => left.checked_rem(right),
+        MathOp::MultiplyDecimal => l.checked_mul(r).map(Decimal::units),
+        MathOp::DivideDecimal => l.checked_div(r).map(Decimal::units),
+    };
+    result.ok_or(OVERFLOW)
+}
+
+fn changed_case(op: CaseOp, text: Cow<'_, str>) -> Cow<'_, str> {
+    match op {
+        CaseOp::LowerAscii => Cow::Owned(text.to_ascii_lowercase()),
+        CaseOp::UpperAscii => Cow::Owned(text.to_ascii_uppercase()),
+        CaseOp::Trim => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+/// Calendar arithmetic in the proleptic Gregorian calendar, after Howard Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms" (`civil_from_days`).
+fn time_part(part: TimePart, micros: i64, offset: i64) -> i64 {
+    const SECOND: i64 = 1_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+    let local = micros.saturating_add(offset);
+    let (days, of_day) = (local.div_euclid(DAY), local.rem_euclid(DAY));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 2 } else { march_month - 10 };
+    match part {
+        TimePart::FullYear => year_of_era + era * 400 + i64::from(month < 2),
+        TimePart::Month => month,
+        TimePart::Date => day_of_year - (153 * march_month + 2) / 5 + 1,
+        TimePart::DayOfWeek => (days + 4).rem_euclid(7),
+        TimePart::Hours => of_day / (3_600 * SECOND),
+        TimePart::Minutes => of_day / (60 * SECOND) % 60,
+    }
+}

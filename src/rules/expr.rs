@@ -1,0 +1,117 @@
+//! Conditions after type checking: small trees over slots, in which every name, literal and enumeration is resolved.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::Slot;
+use super::text::Pattern;
+use crate::domain::Enumeration;
+
+/// A condition: true, false, or unavailable.
+#[derive(Debug, Clone)]
+pub(super) enum Expr {
+    Const(bool),
+    /// A predicate over one name: what an index can be built on.
+    Test(Slot, Test),
+    Not(Box<Expr>),
+    All(Vec<Expr>),
+    Any(Vec<Expr>),
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// Both conditions have the same truth value.
+    Same(Box<Expr>, Box<Expr>),
+    Compare(CompareOp, Term, Term),
+    Text(TextOp, Term, Term),
+    Matches(Term, Regex),
+    /// Any of the texts has any of the phrases.
+    Mentions(Vec<Term>, Arc<[String]>),
+    /// The list in the slot has the item.
+    Contains(Slot, Term),
+    /// The value is there.
+    Has(Slot),
+    /// A boolean that stands in when the slot is unavailable.
+    OrElse(Slot, Box<Expr>),
+}
+
+/// A predicate over one name.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    /// A boolean is true.
+    IsTrue,
+    /// An ordinal lies within both bounds.
+    Within(i64, i64),
+    /// An ordinal or symbol is one of these, sorted.
+    AnyOf(Box<[i64]>),
+    /// A text is one of these, sorted.
+    TextIn(Box<[Box<str>]>),
+    /// A text has one of these phrases of the set's [`TextIndex`](super::text::TextIndex).
+    Mentions(Box<[Pattern]>),
+}
+
+/// A value of a known type: numbers of all kinds as `i64`.
+#[derive(Debug, Clone)]
+pub(super) enum Term {
+    Number(i64),
+    Text(Box<str>),
+    Slot(Slot),
+    /// The text of a symbol.
+    NameOf(Arc<Enumeration>, Box<Term>),
+    /// The second stands in when the first is unavailable.
+    OrElse(Box<Term>, Box<Term>),
+    If(Box<Expr>, Box<Term>, Box<Term>),
+    Math(MathOp, Box<Term>, Box<Term>),
+    Negate(Box<Term>),
+    /// A whole number as decimal units.
+    ToDecimal(Box<Term>),
+    Concat(Box<Term>, Box<Term>),
+    /// Code points of a text, or items of a list.
+    Size(Box<Term>),
+    Case(CaseOp, Box<Term>),
+    /// A part of a time, as seen at a fixed offset from UTC in microseconds.
+    Part(TimePart, Box<Term>, i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CompareOp {
+    Equal,
+    Less,
+    LessOrEqual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextOp {
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaseOp {
+    LowerAscii,
+    UpperAscii,
+    Trim,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MathOp {
+    Add,
+    Subtract,
+    MultiplyInt,
+    DivideInt,
+    RemainderInt,
+    MultiplyDecimal,
+    DivideDecimal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimePart {
+    FullYear,
+    /// Counted from 0, as in CEL.
+    Month,
+    /// Day of the month counted from 1.
+    Date,
+    /// Counted from 0 for Sunday, as in CEL.
+    DayOfWeek,
+    Hours,
+    Minutes,
+}

@@ -1,0 +1,122 @@
+//! The names that a condition may use, and where their values come from.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::{Type, Unavailable, Value, suggestion};
+
+/// The number of a declared name within its [`Scope`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+/// A name that conditions may use.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// How it is written: `event.amount`, `customer.plan`, `signal.tickets_24h`, `now`.
+    pub path: Box<str>,
+    /// What its values are.
+    pub ty: Type,
+}
+
+/// Every name that the conditions of one playbook may use.
+#[derive(Debug, Default)]
+pub struct Scope {
+    names: Vec<Declared>,
+    slots: HashMap<Box<str>, Slot>,
+    /// Names whose own declaration is faulty: using them is no further fault.
+    broken: HashSet<Box<str>>,
+}
+
+/// A value as conditions see it: numbers of all kinds by their ordinal, members of an enumeration by their number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ref<'a> {
+    /// True or false.
+    Bool(bool),
+    /// A whole number, a decimal's units, microseconds, or a symbol.
+    Number(i64),
+    /// A text.
+    Text(&'a str),
+    /// A list.
+    List(&'a [Value]),
+}
+
+/// Gives conditions the values of names. Implemented by whoever holds an event and a customer's context.
+pub trait Values {
+    /// The value of a name, or why there is none.
+    fn value(&self, slot: Slot) -> Result<Ref<'_>, Unavailable>;
+}
+
+impl Slot {
+    /// The number of the name, counted from 0 in the order of declaration.
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Scope {
+    /// Names that a scope can hold.
+    pub const NAMES_MAX: usize = u16::MAX as usize;
+
+    /// Adds a name. The caller has made sure that it is new and that there is room.
+    pub fn declare(&mut self, path: &str, ty: Type) -> Slot {
+        assert!(self.names.len() < Self::NAMES_MAX, "a scope holds at most {} names", Self::NAMES_MAX);
+        let slot = Slot(self.names.len() as u16);
+        let known = self.slots.insert(path.into(), slot);
+        assert!(known.is_none(), "`{path}` is declared once");
+        self.names.push(Declared { path: path.into(), ty });
+        slot
+    }
+
+    /// Notes a name whose declaration is faulty, so that its uses are not reported as well.
+    pub fn declare_broken(&mut self, path: &str) {
+        self.broken.insert(path.into());
+    }
+
+    /// The slot of a name.
+    pub fn slot(&self, path: &str) -> Option<Slot> {
+        self.slots.get(path).copied()
+    }
+
+    /// What was declared at a slot.
+    pub fn declared(&self, slot: Slot) -> &Declared {
+        &self.names[slot.index()]
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether no name is declared.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// All slots, in order.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..self.names.len() as u16).map(Slot)
+    }
+
+    /// The message about a name that is not declared, with the nearest one that is; none for a name whose declaration is
+    /// reported elsewhere.
+    pub(super) fn unknown(&self, path: &str) -> Option<String> {
+        let hint = || suggestion(path, self.names.iter().map(|name| &*name.path));
+        if self.broken.contains(path) { None } else { Some(format!("unknown name `{path}`{}", hint())) }
+    }
+}
+
+impl<'a> From<&'a Value> for Ref<'a> {
+    #[inline]
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Bool(v) => Self::Bool(*v),
+            Value::Int(v) => Self::Number(*v),
+            Value::Decimal(v) => Self::Number(v.units()),
+            Value::Symbol(v) => Self::Number(i64::from(*v)),
+            Value::Time(v) => Self::Number(v.micros()),
+            Value::Duration(v) => Self::Number(v.micros()),
+            Value::Text(v) => Self::Text(v),
+            Value::List(v) => Self::List(v),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What an author reads who got a condition wrong.
+
+use super::*;
+
+fn faults(source: &str) -> String {
+    let mut texts = TextIndexBuilder::default();
+    let Err(faults) = Condition::compile(source, &scope(), &mut texts) else {
+        return format!("{source}\n  no fault\n");
+    };
+    let mut shown = format!("{source}\n");
+    for fault in faults {
+        shown.push_str(&format!("{}^ {}\n", " ".repeat(fault.offset), fault.message));
+    }
+    shown
+}
+
+#[test]
+fn every_fault_is_named_at_its_place() {
+    let sources = [
+        "event.chanel == 'email'",
+        "evnt.channel == 'email' && customer.vpi",
+        "event.channel == 'emial' || event.channel in ['chat', 'fax']",
+        "event.amount > 'ten'",
+        "event.amount > 1.00001",
+        "event.count + event.subject == 1",
+        "event.count",
+        "event.channel > 'chat'",
+        "event.labels == 'x'",
+        "'x' in event.subject",
+        "event.count in []",
+        "event.subject.mention('x')",
+        "event.subject.mentions()",
+        "event.subject.mentions('*')",
+        "event.subject.mentions(event.body)",
+        "event.subject.matches('(')",
+        "event.subject.matches('(a{1000}){1000}')",
+        "event.labels.exists(l, l == 'a')",
+        "event.subject == null",
+        "customer.?vip",
+        "customer.vip.orValue(false)",
+        "now > timestamp('yesterday')",
+        "now - customer.since > duration('5')",
+        "now.getHours('Europe/Berlin') > 8",
+        "event.a.b == 1",
+        "event.subject[0] == 'a'",
+        "event.count == 9223372036854775808u",
+        "frobnicate(event.count)",
+        "event.subject.size(1) == 1",
+        "event.count ==",
+        "event.count = 1",
+        "",
+        "now + now > now",
+        "-event.subject == 'a'",
+    ];
+    insta::assert_snapshot!(sources.map(faults).join("\n"));
+}
+
+#[test]
+fn an_expression_has_a_bound() {
+    let long = format!("event.count in [{}]", "1, ".repeat(4_000));
+    assert!(faults(&long).contains("has 12017 bytes, the limit is 8192"), "{}", faults(&long));
+    for deep in [
+        format!("{}customer.vip{}", "!(".repeat(2_000), ")".repeat(2_000)),
+        format!("1{} == 1", " + 1".repeat(2_000)),
+        format!("{}true", "true ? true : ".repeat(500)),
+    ] {
+        let shown = faults(&deep);
+        assert!(shown.contains("nested more than") || shown.contains("recursion limit"), "{shown}");
+    }
+}

@@ -1,0 +1,183 @@
+//! What conditions mean.
+
+use super::*;
+use Truth::{False, True};
+
+/// An event in which everything is given.
+fn full(scope: &Scope) -> Given {
+    given(
+        scope,
+        &[
+            ("now", time("2026-11-22T10:30:00Z")),
+            ("event.subject", text("Card NOT\n working")),
+            ("event.body", text("It can\u{2019}t pay. Grüße, Ann")),
+            ("event.channel", Value::Symbol(1)),
+            ("event.amount", decimal("10.55")),
+            ("event.count", Value::Int(7)),
+            ("event.labels", Value::List([text("vip"), text("eu")].into())),
+            ("customer.vip", Value::Bool(true)),
+            ("customer.since", time("2025-11-22T10:30:00Z")),
+            ("signal.wait", hours(3)),
+        ],
+    )
+}
+
+#[test]
+fn conditions_mean_what_cel_says() {
+    let scope = scope();
+    let values = full(&scope);
+    for (source, expected) in [
+        ("customer.vip", True),
+        ("customer.vip == false", False),
+        ("!customer.vip || true", True),
+        ("event.channel == 'chat'", True),
+        ("'email' != event.channel", True),
+        ("event.channel in ['email', 'chat']", True),
+        ("event.channel + '!' == 'chat!'", True),
+        ("event.amount == 10.55 && event.amount >= 10.55 && event.amount < 10.5501", True),
+        ("event.amount > 10 && 11 > event.amount", True),
+        ("event.count > 6.5 && event.count < 7.5 && event.count >= 7 && 7 <= event.count", True),
+        ("event.count > 7.0 || event.count < 7", False),
+        ("event.count in [1, 7]", True),
+        ("event.count == event.amount", False),
+        ("decimal(event.count) / 2 == 3.5", True),
+        ("event.count / 2 == 3 && event.count % 4 == 3", True),
+        ("event.amount * 2 == 21.1", True),
+        ("-event.count == -7", True),
+        (
+            "event.subject.contains('NOT') && event.subject.startsWith('Card') && event.subject.endsWith('working')",
+            True,
+        ),
+        ("event.subject.lowerAscii().contains('not')", True),
+        ("event.subject.matches('(?i)not\\\\s+working')", True),
+        ("event.subject.mentions('not working')", True),
+        ("event.body.mentions(\"can't pay\")", True),
+        ("event.body.mentions('GRÜSSE', 'grüße')", True),
+        ("[event.subject, event.body].mentions(['refund', 'ann'])", True),
+        ("[event.subject, event.body].mentions('work', 'an')", False),
+        ("(event.subject + event.body).mentions('working*')", True),
+        ("size(event.labels) == 2 && event.body.size() == 24", True),
+        ("'vip' in event.labels && !('us' in event.labels)", True),
+        ("now - customer.since >= duration('365d')", True),
+        ("customer.since + duration('1h') < now", True),
+        ("now > timestamp('2026-11-22T10:29:59Z')", True),
+        ("signal.wait > duration('2h59m')", True),
+        ("now.getHours() == 10 && now.getMinutes() == 30 && now.getHours('+05:30') == 16", True),
+        ("now.getFullYear() == 2026 && now.getMonth() == 10 && now.getDate() == 22 && now.getDayOfWeek() == 0", True),
+        ("customer.vip ? event.count == 7 : event.count == 8", True),
+        ("(customer.vip ? event.count : 0) == 7", True),
+        ("has(event.amount) && customer.?vip.orValue(false) && customer.?since.hasValue()", True),
+        ("event.channel == 'chat' == customer.vip", True),
+    ] {
+        assert_eq!(truth(&scope, source, &values), expected, "{source}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_neither_true_nor_false() {
+    let scope = scope();
+    let values = given(&scope, &[("event.count", Value::Int(1))]);
+    let missing =
+        |path: &str| Truth::Unavailable(super::super::Miss { slot: scope.slot(path), reason: Unavailable::Absent });
+    for (source, expected) in [
+        ("event.amount > 5", missing("event.amount")),
+        ("event.amount != 5", missing("event.amount")),
+        ("!(event.amount > 5)", missing("event.amount")),
+        ("!customer.vip", missing("customer.vip")),
+        ("event.amount > 5 && event.count == 2", False),
+        ("event.count == 2 && event.amount > 5", False),
+        ("event.amount > 5 || event.count == 1", True),
+        ("event.amount > 5 || event.count == 2", missing("event.amount")),
+        ("event.subject.mentions('a') && event.amount > 5", missing("event.subject")),
+        ("[event.subject, event.body].mentions('a')", missing("event.subject")),
+        ("has(event.amount)", False),
+        ("!has(event.amount) && event.count == 1", True),
+        ("customer.?vip.orValue(true)", True),
+        ("event.?amount.orValue(3) == 3", True),
+        ("event.?channel.orValue('chat') == 'chat'", True),
+        ("has(event.amount) ? event.amount > 5 : true", True),
+    ] {
+        assert_eq!(truth(&scope, source, &values), expected, "{source}");
+    }
+}
+
+#[test]
+fn arithmetic_that_goes_wrong_is_unavailable_with_a_reason() {
+    let scope = scope();
+    let values = given(&scope, &[("event.count", Value::Int(i64::MAX)), ("event.amount", decimal("0"))]);
+    for (source, reason) in [
+        ("event.count + 1 > 0", Unavailable::Overflow),
+        ("-event.count - 2 < 0", Unavailable::Overflow),
+        ("event.count * 2 > 0", Unavailable::Overflow),
+        ("event.count / 0 > 0", Unavailable::DivisionByZero),
+        ("event.count % 0 > 0", Unavailable::DivisionByZero),
+        ("1 / event.amount > 0", Unavailable::DivisionByZero),
+        ("decimal(event.count) > 0", Unavailable::Overflow),
+    ] {
+        let Truth::Unavailable(miss) = truth(&scope, source, &values) else { panic!("{source}") };
+        assert_eq!((miss.slot, miss.reason), (None, reason), "{source}");
+    }
+}
+
+#[test]
+fn the_first_match_wins_and_skipped_rules_are_counted() {
+    let scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let mut compile = |source: &str| Condition::compile(source, &scope, &mut texts).unwrap();
+    let mut restrictive = rule("restrictive", compile("event.count > 100 && customer.since < now"));
+    restrictive.if_unavailable = IfUnavailable::Apply;
+    let rules = vec![
+        rule("needs-amount", compile("event.amount > 5")),
+        rule("needs-amount-too", compile("event.amount > 50 && event.count > 0")),
+        rule("first", compile("event.count == 1")),
+        rule("second", compile("event.count >= 1")),
+        restrictive,
+    ];
+    let set = RuleSet::new(rules, texts).unwrap();
+    let judge = |values: &[(&str, Value)]| set.first(&given(&scope, values), &mut Scratch::default());
+    let judgement = judge(&[("event.count", Value::Int(1))]);
+    assert_eq!(judgement.rule, Some(2));
+    let skipped: Vec<_> = judgement.skipped.iter().map(|(miss, rules)| (miss.slot, rules)).collect();
+    assert_eq!(skipped, [(scope.slot("event.amount"), 2)]);
+    assert_eq!(judge(&[("event.count", Value::Int(0)), ("event.amount", decimal("6"))]).rule, Some(0));
+    assert_eq!(judge(&[("event.count", Value::Int(0)), ("event.amount", decimal("1"))]).rule, None);
+    // A restrictive rule applies when it cannot be told, and only then: `false` absorbs what is missing.
+    assert_eq!(judge(&[("event.amount", decimal("1"))]).rule, Some(4));
+    assert_eq!(judge(&[("event.amount", decimal("1")), ("event.count", Value::Int(-1))]).rule, None);
+}
+
+#[test]
+fn an_explanation_shows_the_parts_with_their_values() {
+    let scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let source = "event.channel == 'chat' && (event.amount > 5 || customer.vip) && event.body.mentions('pay')";
+    let set = RuleSet::new(vec![rule("r", Condition::compile(source, &scope, &mut texts).unwrap())], texts).unwrap();
+    let values = given(
+        &scope,
+        &[("event.channel", Value::Symbol(1)), ("event.amount", decimal("1.5")), ("event.body", text("x"))],
+    );
+    let traces = set.explain(&values, &mut Scratch::default());
+    let shown: Vec<String> = traces[0]
+        .parts
+        .iter()
+        .map(|part| {
+            let values: Vec<String> = part
+                .values
+                .iter()
+                .map(|(slot, seen)| {
+                    let path = &scope.declared(*slot).path;
+                    match seen {
+                        Ok(seen) => format!("{path} = {}", super::super::PartTrace::shown(&scope, *slot, seen)),
+                        Err(reason) => format!("{path}: {reason}"),
+                    }
+                })
+                .collect();
+            format!("{} is {:?} with {}", part.text, part.truth, values.join(", "))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    event.channel == 'chat' is True with event.channel = "chat"
+    (event.amount > 5 || customer.vip) is Unavailable(Miss { slot: Some(Slot(7)), reason: Absent }) with event.amount = 1.5, customer.vip: not in the event
+    event.body.mentions('pay') is False with event.body = "x"
+    "#);
+}

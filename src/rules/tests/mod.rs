@@ -1,0 +1,81 @@
+//! Tests of the whole room: what conditions mean, what their faults say, and the `cel` interpreter as an oracle.
+
+mod faults;
+mod meaning;
+mod oracle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{
+    Condition, IfUnavailable, Origin, Ref, Rule, RuleSet, Scope, Scratch, Slot, TextIndexBuilder, Then, Truth,
+};
+use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
+
+/// A scope with a name of each type.
+fn scope() -> Scope {
+    let channel = Enumeration::new(["email", "chat", "phone"].map(String::from).to_vec()).unwrap();
+    let mut scope = Scope::default();
+    scope.declare("now", Type::Time);
+    scope.declare("event.subject", Type::Text);
+    scope.declare("event.body", Type::Text);
+    scope.declare("event.channel", Type::OneOf(Arc::new(channel)));
+    scope.declare("event.amount", Type::Decimal);
+    scope.declare("event.count", Type::Int);
+    scope.declare("event.labels", Type::List(Box::new(Type::Text)));
+    scope.declare("customer.vip", Type::Bool);
+    scope.declare("customer.since", Type::Time);
+    scope.declare("signal.wait", Type::Duration);
+    scope
+}
+
+/// Values by slot; what is not given is absent.
+#[derive(Debug, Default, Clone)]
+struct Given(BTreeMap<Slot, Value>);
+
+impl super::Values for Given {
+    fn value(&self, slot: Slot) -> Result<Ref<'_>, Unavailable> {
+        self.0.get(&slot).map(Ref::from).ok_or(Unavailable::Absent)
+    }
+}
+
+fn given(scope: &Scope, values: &[(&str, Value)]) -> Given {
+    Given(values.iter().map(|(path, value)| (scope.slot(path).unwrap(), value.clone())).collect())
+}
+
+fn rule(id: &str, condition: Condition) -> Rule {
+    Rule {
+        id: id.into(),
+        origin: Origin { file: "test".into(), line: 1 },
+        description: None,
+        condition,
+        then: Then::new(vec![]),
+        if_unavailable: IfUnavailable::Skip,
+        is_final: true,
+    }
+}
+
+/// The truth of one condition.
+fn truth(scope: &Scope, source: &str, values: &Given) -> Truth {
+    let mut texts = TextIndexBuilder::default();
+    let condition =
+        Condition::compile(source, scope, &mut texts).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
+    let set = RuleSet::new(vec![rule("only", condition)], texts).unwrap();
+    set.explain(values, &mut Scratch::default())[0].truth
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn decimal(text: &str) -> Value {
+    Value::Decimal(text.parse::<Decimal>().unwrap())
+}
+
+fn time(text: &str) -> Value {
+    Value::Time(text.parse::<Timestamp>().unwrap())
+}
+
+fn hours(hours: i64) -> Value {
+    Value::Duration(TimeDelta::from_micros(hours * TimeDelta::HOUR.micros()))
+}
