@@ -8,4 +8,5 @@ pub mod guardrail;
 pub mod rules;
 pub mod telemetry;
 pub mod time;
+pub mod turn;
 pub use domain::{Decimal, Event};

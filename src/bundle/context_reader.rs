@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::schema_reader::{field, is_name};
-use crate::context::{BUCKETS_MAX, EventType, FactDefinition, Layout, SignalDefinition, SignalKind, Undeclared};
+use crate::context::{
+    BUCKETS_MAX, EventType, FactDefinition, Layout, SignalDefinition, SignalKind, Undeclared, Window,
+};
 use crate::document::{Document, Node, Section};
 use crate::domain::{TimeDelta, Type, suggestion};
 
@@ -34,10 +36,24 @@ pub(super) fn read(document: &Document<'_>) -> Context {
     let events = events(&root, undeclared.unwrap_or_default());
     let facts = facts(&root);
     let signals = signals(&root, &events);
+    let repetitions = repetitions(&root);
     root.refuse_unknown();
-    let layout = Layout::new(events, facts, signals);
+    let layout = Layout::new(events, facts, signals, repetitions);
     let broken = broken(&root, &layout);
     Context { layout, broken }
+}
+
+fn repetitions(root: &Section<'_>) -> Window {
+    let mut window = Window::default();
+    let Some(section) = root.get("repetitions").and_then(|node| node.section()) else { return window };
+    if let Some(entries) = section.get("remember").and_then(|node| node.int(1, 10_000)) {
+        window.entries = entries as usize;
+    }
+    if let Some(over) = section.get("over").and_then(|node| node.duration(TimeDelta::MINUTE, WINDOW_MAX)) {
+        window.over = over;
+    }
+    section.refuse_unknown();
+    window
 }
 
 /// Names that stand in the file but not in the layout.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{OutcomeSchema, Permit};
-use crate::context::PlaybookKey;
-use crate::domain::Value;
+use crate::context::{Layout, PlaybookKey};
+use crate::domain::{Type, Value};
 use crate::rules::{RuleSet, Scope, Slot, Then};
 
 /// One kind of decision, checked and compiled.
@@ -82,6 +82,18 @@ pub enum ContextSource {
 pub struct DefaultOutcome {
     /// The values in the order of the outcome's fields.
     pub values: Box<[Value]>,
+}
+
+impl ContextSource {
+    /// The type of its values.
+    pub fn ty(self, layout: &Layout) -> &Type {
+        match self {
+            Self::Fact(number) => &layout.facts()[number].field.ty,
+            Self::Signal(number) => &layout.signals()[number].ty,
+            Self::Decisions => &Type::Int,
+            Self::LastDecided => &Type::Time,
+        }
+    }
 }
 
 impl Playbook {

@@ -221,3 +221,12 @@ fn a_bundle_without_a_context_a_playbook_or_a_default_is_refused() {
       playbooks/twin.toml: `playbook`: there are two playbooks `routing`
     ");
 }
+
+/// A bundle that has little in common with the other.
+pub(crate) fn tiny_bundle() -> Bundle {
+    let mut sources = Sources::default();
+    sources.insert(CONTEXT_FILE, "[events.ping]\nx = \"int\"\n");
+    let playbook = "playbook = \"p\"\non = [\"ping\"]\n[outcome]\na = \"bool\"\n[default]\nthen = { a = true }\n";
+    sources.insert("playbooks/p.toml", playbook);
+    Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
+}

@@ -9,7 +9,7 @@ use crate::domain::{Event, EventKey, Field, FieldFault, IdError, Raw, TimeDelta,
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::SignalDefinition;
+use super::{SignalDefinition, Window};
 
 /// The declared events, facts and signals of a bundle.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct Layout {
     facts: Vec<FactDefinition>,
     fact_numbers: HashMap<Box<str>, usize>,
     signals: Vec<SignalDefinition>,
+    repetitions: Window,
 }
 
 /// One declared type of event.
@@ -129,7 +130,12 @@ impl EventFault {
 
 impl Layout {
     /// A layout of these declarations; names are unique within each kind.
-    pub fn new(events: Vec<EventType>, facts: Vec<FactDefinition>, signals: Vec<SignalDefinition>) -> Self {
+    pub fn new(
+        events: Vec<EventType>,
+        facts: Vec<FactDefinition>,
+        signals: Vec<SignalDefinition>,
+        repetitions: Window,
+    ) -> Self {
         let numbered = |names: Vec<&str>| (0..).zip(names).map(|(i, name)| (Box::from(name), i)).collect();
         Self {
             event_numbers: numbered(events.iter().map(|event| &*event.name).collect()),
@@ -137,7 +143,13 @@ impl Layout {
             events,
             facts,
             signals,
+            repetitions,
         }
+    }
+
+    /// How long repetitions of an event are recognised.
+    pub fn repetitions(&self) -> Window {
+        self.repetitions
     }
 
     /// The declared event types.

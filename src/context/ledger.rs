@@ -54,6 +54,21 @@ pub struct Window {
     pub over: TimeDelta,
 }
 
+impl Default for Window {
+    /// Senders repeat within minutes, queues redeliver within a day; sixty-four entries are 4 KiB for a customer who fills
+    /// them, and nothing for one who does not.
+    fn default() -> Self {
+        Self { entries: 64, over: TimeDelta::DAY }
+    }
+}
+
+impl Window {
+    /// The earliest arrival that is still remembered.
+    pub fn since(self, arrival: Timestamp) -> Timestamp {
+        arrival.saturating_sub(self.over)
+    }
+}
+
 /// What the ledger knows of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -81,10 +96,10 @@ impl PlaybookKey {
 }
 
 impl Ledger {
-    /// What is known of an event with this content, for one playbook.
-    pub fn known(&self, event: u128, body: u64, playbook: Option<PlaybookKey>) -> Known {
+    /// What is known of an event with this content, for one playbook; entries before `since` are forgotten.
+    pub fn known(&self, event: u128, body: u64, playbook: Option<PlaybookKey>, since: Timestamp) -> Known {
         let mut known = Known::New;
-        for entry in self.window.iter().rev().filter(|entry| entry.event == event) {
+        for entry in self.window.iter().rev().filter(|entry| entry.event == event && entry.arrival >= since) {
             if entry.body != body {
                 return Known::Conflict;
             }
@@ -101,7 +116,7 @@ impl Ledger {
         if let Some((playbook, _)) = entry.decision {
             self.count(playbook, entry.arrival);
         }
-        let oldest = entry.arrival.saturating_sub(window.over);
+        let oldest = window.since(entry.arrival);
         while self.window.front().is_some_and(|first| self.window.len() >= window.entries || first.arrival < oldest) {
             self.window.pop_front();
         }

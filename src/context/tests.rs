@@ -56,6 +56,7 @@ fn layout() -> Arc<Layout> {
             signal("last_channel", SignalKind::Last(1), None, channel.clone()),
             signal("channels_24h", SignalKind::Distinct(1), day, Type::Int),
         ],
+        Window::default(),
     ))
 }
 
@@ -180,7 +181,7 @@ fn a_state_survives_its_stored_form_and_another_layout() {
 
     // Another bundle forgets the fact and means something else by the count; going back brings the fact back.
     let mut other = state.clone();
-    other.conform(&Arc::new(Layout::new(vec![], vec![], vec![])), at(2));
+    other.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(2));
     assert_eq!(other.fact(0, at(2)), Err(Unavailable::Unknown));
     other.conform(&layout, at(3));
     assert_eq!(other.fact(0, at(3)), Ok(&Value::Text("pro".into())));
@@ -193,20 +194,21 @@ fn a_state_survives_its_stored_form_and_another_layout() {
 fn the_ledger_knows_repetitions_within_its_window() {
     let (p, q) = (PlaybookKey::of("p"), PlaybookKey::of("q"));
     let window = Window { entries: 3, over: TimeDelta::DAY };
+    let known = |ledger: &Ledger, event, body, by| ledger.known(event, body, by, window.since(at(0)));
     let mut ledger = Ledger::default();
     let entry = |event, hours, decision| Entry { event, body: 5, arrival: at(hours), decision };
     let id = DecisionId::from_u128(1);
-    assert_eq!(ledger.known(1, 5, Some(p)), Known::New);
+    assert_eq!(known(&ledger, 1, 5, Some(p)), Known::New);
     ledger.enter(entry(1, 0, Some((p, id))), window);
-    assert_eq!(ledger.known(1, 5, Some(p)), Known::Decided(id));
-    assert_eq!(ledger.known(1, 5, Some(q)), Known::Folded);
-    assert_eq!(ledger.known(1, 6, Some(p)), Known::Conflict);
+    assert_eq!(known(&ledger, 1, 5, Some(p)), Known::Decided(id));
+    assert_eq!(known(&ledger, 1, 5, Some(q)), Known::Folded);
+    assert_eq!(known(&ledger, 1, 6, Some(p)), Known::Conflict);
     ledger.enter(entry(2, 25, None), window);
-    assert_eq!(ledger.known(1, 5, Some(p)), Known::New, "forgotten after the window's time");
+    assert_eq!(known(&ledger, 1, 5, Some(p)), Known::New, "forgotten after the window's time");
     for event in 3..6 {
         ledger.enter(entry(event, 25, None), window);
     }
-    assert_eq!(ledger.known(2, 5, None), Known::New, "forgotten beyond the window's entries");
+    assert_eq!(known(&ledger, 2, 5, None), Known::New, "forgotten beyond the window's entries");
     assert_eq!(ledger.tally(p).map(|t| t.decisions), Some(1));
 }
 

@@ -82,12 +82,7 @@ impl Condition {
         Ok(Self::all(parts))
     }
 
-    /// The condition that always holds.
-    pub(crate) fn always() -> Self {
-        Self::all(Vec::new())
-    }
-
-    /// The conjunction of conditions.
+    /// The conjunction of conditions; of none, the condition that always holds.
     pub(crate) fn and(conditions: Vec<Self>) -> Self {
         Self::all(conditions.into_iter().flat_map(|condition| condition.parts).collect())
     }

@@ -38,5 +38,5 @@ pub use eval::{Miss, Scratch, Truth};
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};
-pub(crate) use table::{CellFault, Table, read_table};
+pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;

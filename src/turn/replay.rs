@@ -1,0 +1,79 @@
+//! Records applied and decisions made again: recovery, explanations, replay.
+
+use super::{Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
+use crate::bundle::Bundle;
+use crate::context::CustomerState;
+use crate::decider::{Sight, decide};
+use crate::domain::{DecisionId, DecisionName};
+use crate::rules::{RuleTrace, Scratch};
+
+/// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
+/// sign of damage or of a change of meaning without a change of the semantics version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the record of decision {id} does not account for it: {difference}")]
+pub struct Unaccounted {
+    /// The decision.
+    pub id: DecisionId,
+    /// What differs.
+    pub difference: String,
+}
+
+/// Applies a record to a customer's state, as the live turn did. Decides nothing.
+pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bundle) {
+    let around = Surroundings { bundle, tenant: &record.tenant };
+    apply_input(state, &record.input, record.arrival, around);
+    if let Input::Event(event) = &record.input {
+        let decisions = record.decisions.iter().map(|decision| {
+            let playbook = &bundle.playbooks()[decision.playbook];
+            (decision.playbook, record.decision_id(&playbook.name, &event.event.key))
+        });
+        apply_outcome(state, event, record.arrival, decisions, around);
+    }
+    state.last_seq = seq;
+}
+
+impl Record {
+    fn decision_id(&self, playbook: &str, event: &crate::domain::EventKey) -> DecisionId {
+        DecisionId::of(DecisionName { tenant: &self.tenant, playbook, event, arrival: self.arrival })
+    }
+
+    /// The id of one of the record's decisions.
+    pub fn id_of(&self, decision: &RecordedDecision, bundle: &Bundle) -> Option<DecisionId> {
+        let Input::Event(event) = &self.input else { return None };
+        let playbook = bundle.playbooks().get(decision.playbook)?;
+        Some(self.decision_id(&playbook.name, &event.event.key))
+    }
+
+    /// Makes one of the record's decisions again, from what was seen then, and checks that it comes out the same.
+    pub fn remake(&self, decision: &RecordedDecision, bundle: &Bundle) -> Result<Made, Unaccounted> {
+        let id = self.id_of(decision, bundle).unwrap_or(DecisionId::from_u128(0));
+        let unaccounted = |difference: String| Unaccounted { id, difference };
+        let Some(sight) = self.sight(decision, bundle) else {
+            return Err(unaccounted("its playbook does not decide on such events".to_owned()));
+        };
+        let playbook = &bundle.playbooks()[decision.playbook];
+        let decided = decide(playbook, &sight, &mut Scratch::default());
+        let same_values = decided.outcome.get().values() == decision.outcome;
+        if !same_values || decided.rule != decision.rule || decided.fallback != decision.fallback {
+            let then = format!("rule {:?}, {:?}, {:?}", decision.rule, decision.fallback, decision.outcome);
+            let now = format!("rule {:?}, {:?}, {:?}", decided.rule, decided.fallback, decided.outcome.get().values());
+            return Err(unaccounted(format!("then {then}, now {now}")));
+        }
+        Ok(Made { id, playbook: decision.playbook, decided, seen: decision.seen.clone() })
+    }
+
+    /// How every rule of the playbook stood to one of the record's decisions.
+    pub fn trace(&self, decision: &RecordedDecision, bundle: &Bundle) -> Vec<RuleTrace> {
+        let playbook = &bundle.playbooks()[decision.playbook];
+        match self.sight(decision, bundle) {
+            Some(sight) => playbook.rules.explain(&sight, &mut Scratch::default()),
+            None => Vec::new(),
+        }
+    }
+
+    fn sight<'a>(&'a self, decision: &'a RecordedDecision, bundle: &'a Bundle) -> Option<Sight<'a>> {
+        let Input::Event(event) = &self.input else { return None };
+        let playbook = bundle.playbooks().get(decision.playbook)?;
+        Sight::new(playbook, &event.event, self.arrival, &decision.seen)
+    }
+}
