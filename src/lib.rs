@@ -5,6 +5,7 @@ pub mod decider;
 pub mod document;
 pub mod domain;
 pub mod guardrail;
+pub mod journal;
 pub mod rules;
 pub mod telemetry;
 pub mod time;

@@ -1,0 +1,114 @@
+//! The committer: one thread that takes all finished turns that wait, writes one batch, syncs once and wakes them all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use super::batch::HEADER_BYTES;
+use super::index::IndexEntry;
+use super::log::Log;
+use super::queue::Queue;
+use super::{JournalError, Metrics};
+use crate::time::Clock;
+
+/// How long the committer waits before it looks for room on a full disk again.
+const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+
+/// The index of the segment that is written, for readers.
+#[derive(Debug, Default)]
+pub(super) struct OpenIndex {
+    pub(super) segment: u64,
+    pub(super) entries: VecDeque<IndexEntry>,
+}
+
+pub(super) struct Committer {
+    pub(super) log: Log,
+    pub(super) queue: Arc<Queue>,
+    pub(super) open_index: Arc<RwLock<OpenIndex>>,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+}
+
+impl Committer {
+    /// Runs until the queue is closed and empty, or a write fails.
+    pub(super) fn run(mut self) -> Result<(), Arc<str>> {
+        let mut reuse = Vec::new();
+        while let Some(mut taken) = self.queue.take(reuse) {
+            if let Err(error) = self.commit(&mut taken.batch, taken.count) {
+                return Err(self.stop(&error));
+            }
+            reuse = taken.batch;
+        }
+        self.log.seal(self.clock.wall()).map_err(|error| self.stop(&error))
+    }
+
+    fn commit(&mut self, batch: &mut [u8], count: u32) -> Result<(), JournalError> {
+        let start = self.clock.instant();
+        self.make_room(batch.len())?;
+        let before = self.log.open_entries().len();
+        let expected = self.log.tail().last_seq;
+        let appended = self.log.append(expected, count, batch, self.clock.wall())?;
+        self.publish(before);
+        self.queue.announce(appended.last_seq);
+        self.metrics.queue_bytes.set(self.queue.waiting() as i64);
+        self.metrics.commits.inc();
+        self.metrics.records.add(u64::from(count));
+        self.metrics.bytes.add(batch.len() as u64);
+        self.metrics.batch_records.observe(f64::from(count));
+        self.metrics.commit_seconds.observe_duration(self.clock.instant().since(start));
+        Ok(())
+    }
+
+    /// Lets readers find what is now on disk.
+    fn publish(&mut self, before: usize) {
+        let Ok(mut index) = self.open_index.write() else { return };
+        let (segment, entries) = (self.log.segment_number(), self.log.open_entries());
+        if index.segment == segment {
+            index.entries.extend(&entries[before..]);
+        } else {
+            *index = OpenIndex { segment, entries: entries.iter().copied().collect() };
+        }
+    }
+
+    /// Begins another segment if the batch needs one. A full disk is waited out: nothing is acknowledged, nothing is lost,
+    /// and the queue's bound holds callers off.
+    fn make_room(&mut self, batch: usize) -> Result<(), JournalError> {
+        let mut is_waiting = false;
+        while self.log.needs_segment(batch) {
+            match self.log.roll(self.clock.wall()) {
+                Ok(()) => {}
+                Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.queue.is_closing() => {
+                    if !is_waiting {
+                        tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");
+                    }
+                    is_waiting = true;
+                    self.metrics.disk_full.set(1);
+                    std::thread::sleep(DISK_FULL_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+            if self.log.needs_segment(batch) && !is_waiting {
+                return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, segment: 0 });
+            }
+        }
+        if is_waiting {
+            tracing::info!("there is room on the disk again: the journal goes on");
+            self.metrics.disk_full.set(0);
+        }
+        Ok(())
+    }
+
+    /// A failed write or sync is final: what the kernel has kept of it is unknown, so it is never tried again on the same
+    /// file.
+    fn stop(&self, error: &JournalError) -> Arc<str> {
+        let reason: Arc<str> = error.to_string().into();
+        tracing::error!(%reason, "the journal has stopped: nothing is acknowledged any more; start the engine again");
+        self.metrics.stopped.set(1);
+        self.queue.stop(&reason);
+        reason
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}

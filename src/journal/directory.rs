@@ -1,0 +1,138 @@
+//! The data directory: who has it, and which format it is in.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::JournalError;
+
+/// The format of the data directory that this release writes.
+pub const FORMAT: u32 = 1;
+
+/// A data directory that this process has to itself.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    /// Holds the lock while it is open; the kernel releases it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Opens a directory, making it if need be: takes its lock and checks its format.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        fs::create_dir_all(path).map_err(|e| JournalError::io("make the data directory", path, e))?;
+        let lock = lock(path)?;
+        check_format(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the journal's segments.
+    pub fn journal(&self) -> PathBuf {
+        journal_folder(&self.path)
+    }
+
+    /// The folder of the state store.
+    pub fn store(&self) -> PathBuf {
+        self.path.join("store")
+    }
+}
+
+/// The folder of a data directory's segments.
+pub fn journal_folder(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let path = directory.join("LOCK");
+    let failed = |e| JournalError::io("open", &path, e);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // A holder that has not yet written itself down is unknown.
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let holder = if holder.is_empty() { "?" } else { holder }.to_owned();
+            return Err(JournalError::Locked { path: directory.to_owned(), holder });
+        }
+        Err(TryLockError::Error(e)) => return Err(JournalError::io("lock", &path, e)),
+    }
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(|e| JournalError::io("write", &path, e))?;
+    Ok(file)
+}
+
+/// Reads the directory's format, or writes it into a directory that has none.
+fn check_format(directory: &Path) -> Result<(), JournalError> {
+    let path = directory.join("FORMAT");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let found = text.trim().strip_prefix("forthwith data format ").unwrap_or(text.trim()).to_owned();
+            match found.parse::<u32>() {
+                Ok(FORMAT) => Ok(()),
+                _ => Err(JournalError::NewerFormat { path: directory.to_owned(), found, known: FORMAT }),
+            }
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let text = format!("forthwith data format {FORMAT}\n");
+            write_synced(&path, text.as_bytes()).map_err(|e| JournalError::io("write", &path, e))?;
+            sync_folder(directory)
+        }
+        Err(e) => Err(JournalError::io("read", &path, e)),
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), JournalError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| JournalError::io("sync the folder", folder, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("deep/data");
+        let held = DataDirectory::open(&data).unwrap();
+        let refused = DataDirectory::open(&data).unwrap_err().to_string();
+        assert!(refused.contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        drop(held);
+        assert!(DataDirectory::open(&data).is_ok());
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("FORMAT"), "forthwith data format 2\n").unwrap();
+        let refused = DataDirectory::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("has format 2, this release reads format 1"), "{refused}");
+        assert_eq!(fs::read_to_string(folder.path().join("FORMAT")).unwrap(), "forthwith data format 2\n");
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        fs::write(&path, "").unwrap();
+        let refused = DataDirectory::open(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("cannot make the data directory") && refused.contains("a file stands where"),
+            "{refused}"
+        );
+    }
+}

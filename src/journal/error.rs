@@ -1,0 +1,95 @@
+//! What can go wrong with the book.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the journal cannot be opened, read or written. Names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The operating system refused.
+    #[error("cannot {action} `{path}`: {source}{hint}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+        /// What helps, if that is known.
+        hint: &'static str,
+    },
+    /// Another process has the data directory.
+    #[error("the data directory `{path}` is in use by process {holder}; stop it, or give another directory with `--data`", path = path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The other process, as it wrote itself down.
+        holder: String,
+    },
+    /// The data directory was written by a newer release.
+    #[error("the data directory `{path}` has format {found}, this release reads format {known}; use the newer release", path = path.display())]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+        /// The latest format that this release knows.
+        known: u32,
+    },
+    /// Bytes are not what was written, and not the torn end of an interrupted write either.
+    #[error("`{path}` is damaged at byte {offset}: {reason}; nothing was changed", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The caller's idea of the journal's end is wrong: someone else has written.
+    #[error("append expected the journal to end at record {expected}, it ends at {found}")]
+    WrongSequence {
+        /// The last record the caller knows of.
+        expected: u64,
+        /// The last record there is.
+        found: u64,
+    },
+    /// A batch does not fit into a segment.
+    #[error("a batch of {bytes} bytes does not fit into a segment of {segment} bytes")]
+    TooLarge {
+        /// The batch's size.
+        bytes: usize,
+        /// The segment's size.
+        segment: u64,
+    },
+    /// Writing failed before; nothing is acknowledged any more.
+    #[error("the journal has stopped: {0}")]
+    Stopped(Arc<str>),
+    /// The store of customer states failed.
+    #[error("the state store failed: {0}")]
+    Store(String),
+}
+
+impl JournalError {
+    /// An error of the operating system about a file, with what helps where that is known.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                " (give the process write permission, or another directory with `--data`)"
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (make room on the disk, then start again)",
+            io::ErrorKind::ReadOnlyFilesystem => {
+                " (the file system is read-only; give another directory with `--data`)"
+            }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => " (a file stands where a directory belongs)",
+            _ => "",
+        };
+        Self::Io { action, path: path.to_owned(), source, hint }
+    }
+
+    /// Damage at a place in a file.
+    pub(super) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), offset, reason: reason.into() }
+    }
+}

@@ -1,0 +1,277 @@
+//! The handle to a running journal.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::batch::{Entry, Frame, Kind};
+use super::committer::{Committer, OpenIndex};
+use super::index::{IndexEntry, SegmentIndex};
+use super::log::{Log, Opening};
+use super::queue::{Queue, Synced};
+use super::scan::Reader;
+use super::segment::{Page, segment_numbers, segment_path};
+use super::{JournalError, Metrics};
+use crate::time::Clock;
+
+/// How the journal is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of a segment's file.
+    pub segment_bytes: u64,
+    /// Bytes that may wait for the disk before no further turn begins.
+    pub queue_bytes: usize,
+    /// How long a batch that nobody waits for may grow before it is written: the loss window of `ack = "memory"`, less the
+    /// time of the write itself.
+    pub linger: Duration,
+}
+
+impl Default for Config {
+    /// Segments of 64 MiB are made in a tenth of a second and hold some 200,000 decisions; a queue of 4 MiB is a few
+    /// milliseconds of a disk's time; two milliseconds of lingering let a thousand decisions share a sync.
+    fn default() -> Self {
+        Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2) }
+    }
+}
+
+/// Appends records and finds them again. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Running>);
+
+#[derive(Debug)]
+struct Running {
+    folder: PathBuf,
+    queue: Arc<Queue>,
+    open_index: Arc<RwLock<OpenIndex>>,
+    /// Indexes of full segments that were asked last.
+    indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
+    metrics: Metrics,
+    thread: Mutex<Option<JoinHandle<Result<(), Arc<str>>>>>,
+}
+
+/// A record that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its sequence.
+    pub seq: u64,
+    /// What it holds.
+    pub kind: Kind,
+    /// The record itself.
+    pub payload: Vec<u8>,
+}
+
+/// Indexes of full segments that are kept in memory: some 5 MiB each.
+const INDEXES_MAX: usize = 8;
+
+impl Journal {
+    /// Opens the journal in a folder and starts its committer. The torn end of an interrupted write is cut off and
+    /// reported; damage anywhere else is an error, and nothing is changed.
+    pub fn open(
+        folder: &Path,
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<(Self, Opening), JournalError> {
+        let (log, opening) = Log::open(folder, config.segment_bytes, clock.wall())?;
+        let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, config.linger));
+        let entries = log.open_entries().iter().copied().collect();
+        let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
+        let committer = Committer {
+            log,
+            queue: Arc::clone(&queue),
+            open_index: Arc::clone(&open_index),
+            clock,
+            metrics: metrics.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("forthwith-journal".to_owned())
+            .spawn(move || committer.run())
+            .map_err(|e| JournalError::io("start the committer of", folder, e))?;
+        let running = Running {
+            folder: folder.to_owned(),
+            queue,
+            open_index,
+            indexes: Mutex::default(),
+            metrics,
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok((Self(Arc::new(running)), opening))
+    }
+
+    /// Appends a record and returns its sequence. It is on disk when [`Journal::wait_synced`] says so. Never waits; look
+    /// at [`Journal::is_full`] first.
+    pub fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {
+        self.0.queue.append(entry)
+    }
+
+    /// Whether so much waits for the disk that no further turn should begin. One atomic read.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.0.queue.is_full()
+    }
+
+    /// Waits until there is room in the queue.
+    pub async fn room(&self) {
+        while let Some(room) = self.0.queue.room() {
+            // A queue that is gone has no room to wait for; the append will say so.
+            if room.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The last record on disk. One atomic read.
+    #[inline]
+    pub fn synced_seq(&self) -> u64 {
+        self.0.queue.synced_seq()
+    }
+
+    /// The last record appended.
+    pub fn last_seq(&self) -> u64 {
+        self.0.queue.last_seq()
+    }
+
+    /// Resolves when the record is on disk or the journal has stopped; `None` if it is on disk already.
+    pub fn wait_synced(&self, seq: u64) -> Option<Synced> {
+        self.0.queue.wait_synced(seq)
+    }
+
+    /// Waits until the record is on disk, on a thread that may block.
+    pub fn wait_synced_blocking(&self, seq: u64) -> Result<(), JournalError> {
+        match self.wait_synced(seq).map(Synced::blocking_recv) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(reason))) => Err(JournalError::Stopped(reason)),
+            Some(Err(_)) => Err(JournalError::Stopped("the journal is closed".into())),
+        }
+    }
+
+    /// Why nothing is acknowledged any more, if that is so.
+    pub fn stopped(&self) -> Option<Arc<str>> {
+        self.0.queue.stopped()
+    }
+
+    /// Whether the journal waits for room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.metrics.disk_full.get() != 0
+    }
+
+    /// Finds a record on disk by one of its keys. Reads files: not for the way of an event.
+    pub fn find(&self, key: u128) -> Result<Option<Found>, JournalError> {
+        if let Some((segment, entry)) = self.find_in_open(key) {
+            return self.read(segment, entry).map(Some);
+        }
+        for number in segment_numbers(&self.0.folder)?.into_iter().rev() {
+            if number >= self.open_segment() {
+                continue;
+            }
+            if let Some(entry) = self.index(number)?.find(key) {
+                return self.read(number, entry).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The record with a sequence. Reads a whole segment: for bundles, not for decisions.
+    pub fn record_at(&self, seq: u64) -> Result<Option<Found>, JournalError> {
+        record_at(&self.0.folder, seq)
+    }
+
+    /// A reader of the records on disk from a sequence on.
+    pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
+        Reader::new(&self.0.folder, from)
+    }
+
+    /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
+    pub fn close(&self) -> Result<(), JournalError> {
+        self.0.close()
+    }
+
+    fn find_in_open(&self, key: u128) -> Option<(u64, IndexEntry)> {
+        let index = self.0.open_index.read().ok()?;
+        // Newest first: what is asked for was mostly just decided.
+        index.entries.iter().rev().find(|entry| entry.key == key).map(|entry| (index.segment, *entry))
+    }
+
+    fn open_segment(&self) -> u64 {
+        self.0.open_index.read().map_or(u64::MAX, |index| index.segment)
+    }
+
+    fn index(&self, number: u64) -> Result<Arc<SegmentIndex>, JournalError> {
+        let mut indexes = self.0.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, index)) = indexes.iter().find(|(known, _)| *known == number) {
+            return Ok(Arc::clone(index));
+        }
+        let index = Arc::new(SegmentIndex::open(&self.0.folder, number)?);
+        indexes.push_back((number, Arc::clone(&index)));
+        if indexes.len() > INDEXES_MAX {
+            indexes.pop_front();
+        }
+        Ok(index)
+    }
+
+    fn read(&self, number: u64, entry: IndexEntry) -> Result<Found, JournalError> {
+        let path = segment_path(&self.0.folder, number);
+        let first_seq = Page::read(&path)?.first_seq;
+        let failed = |e| JournalError::io("read", &path, e);
+        let file = File::open(&path).map_err(failed)?;
+        let mut head = [0; 8];
+        let offset = u64::from(entry.offset);
+        file.read_exact_at(&mut head, offset).map_err(failed)?;
+        let mut bytes = vec![0; 8 + super::batch::u32_at(&head, 0) as usize];
+        file.read_exact_at(&mut bytes, offset).map_err(failed)?;
+        let (frame, _) = Frame::decode(&bytes).map_err(|reason| JournalError::damaged(&path, offset, reason))?;
+        let seq = first_seq + u64::from(entry.nth);
+        Ok(Found { seq, kind: frame.kind, payload: frame.payload.to_vec() })
+    }
+}
+
+/// The record with a sequence, read from a folder that another process may be writing.
+pub fn record_at(folder: &Path, seq: u64) -> Result<Option<Found>, JournalError> {
+    let mut reader = Reader::new(folder, seq)?;
+    let mut found = None;
+    let mut is_more = true;
+    while is_more && found.is_none() {
+        is_more = reader.next_batch(|read| {
+            if read.seq == seq {
+                found = Some(Found { seq, kind: read.frame.kind, payload: read.frame.payload.to_vec() });
+            }
+        })?;
+    }
+    Ok(found)
+}
+
+/// The record with a key, read from a folder that another process may be writing: without an index in memory, and without
+/// writing one.
+pub fn record_with_key(folder: &Path, key: u128) -> Result<Option<Found>, JournalError> {
+    for number in segment_numbers(folder)?.into_iter().rev() {
+        let first_seq = Page::read(&segment_path(folder, number))?.first_seq;
+        let entries = super::index::scan_entries(&segment_path(folder, number))?;
+        if let Some(entry) = entries.into_iter().find(|entry| entry.key == key) {
+            return record_at(folder, first_seq + u64::from(entry.nth));
+        }
+    }
+    Ok(None)
+}
+
+impl Running {
+    fn close(&self) -> Result<(), JournalError> {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(reason))) => Err(JournalError::Stopped(reason)),
+            Some(Err(_)) => Err(JournalError::Stopped("the committer panicked".into())),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error was logged and counted when it happened; there is nobody left to tell.
+        let _ = self.close();
+    }
+}

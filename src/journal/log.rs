@@ -1,0 +1,411 @@
+//! The log: segments in a folder, written at the end by one owner.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::JournalError;
+use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch};
+use super::index::{IndexEntry, SegmentIndex};
+use super::scan::{Next, SegmentScan, Tail};
+use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
+use crate::domain::Timestamp;
+
+/// The log while it is written.
+#[derive(Debug)]
+pub(super) struct Log {
+    folder: PathBuf,
+    segment_bytes: u64,
+    number: u64,
+    epoch: u64,
+    tail: Tail,
+    segment: OpenSegment,
+    /// The next segment's file, while or after it is made.
+    spare: Option<JoinHandle<Result<Blank, JournalError>>>,
+}
+
+/// The segment that is written.
+#[derive(Debug)]
+struct OpenSegment {
+    file: File,
+    path: PathBuf,
+    page: Page,
+    /// Where the next batch goes.
+    at: u64,
+    entries: Vec<IndexEntry>,
+}
+
+/// What was found when a log was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Segments there are.
+    pub segments: u64,
+    /// The last record there is.
+    pub last_seq: u64,
+    /// The torn end of an interrupted write that was cut off, if there was one.
+    pub cut: Option<Cut>,
+}
+
+/// The torn end of an interrupted write. Nothing in it was ever acknowledged as durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// Where the torn part began.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Where an appended batch begins and what it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Appended {
+    pub(super) last_seq: u64,
+}
+
+impl Log {
+    /// Opens the log in a folder, or begins one.
+    pub(super) fn open(folder: &Path, segment_bytes: u64, now: Timestamp) -> Result<(Self, Opening), JournalError> {
+        fs::create_dir_all(folder).map_err(|e| JournalError::io("make the folder", folder, e))?;
+        match segment_numbers(folder)?.last() {
+            Some(last) => Self::resume(folder, *last, segment_bytes),
+            None => Self::begin(folder, segment_bytes, now),
+        }
+    }
+
+    fn begin(folder: &Path, segment_bytes: u64, now: Timestamp) -> Result<(Self, Opening), JournalError> {
+        let birth = format!("{}|{}|{}", folder.display(), std::process::id(), now.micros());
+        let log = xxh3_64(birth.as_bytes());
+        let page = Page { log, number: 1, first_seq: 1, first_batch: 1, created_at: now.micros(), previous: [0; 32] };
+        let (file, path) = prepare(folder, segment_bytes)?.into_segment(folder, &page)?;
+        let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() };
+        let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
+        let log = Self { folder: folder.to_owned(), segment_bytes, number: 1, epoch: 1, tail, segment, spare: None };
+        Ok((log, Opening { segments: 1, ..Opening::default() }))
+    }
+
+    fn resume(folder: &Path, number: u64, segment_bytes: u64) -> Result<(Self, Opening), JournalError> {
+        let path = segment_path(folder, number);
+        let mut scan = SegmentScan::open(&path)?;
+        let first_seq = scan.page.first_seq;
+        let mut entries = Vec::new();
+        while let Next::Batch(header) = scan.peek() {
+            for read in scan.take(&header) {
+                let nth = (read.seq - first_seq) as u32;
+                entries.extend(read.frame.keys().map(|key| IndexEntry { key, offset: read.offset, nth }));
+            }
+        }
+        if let Some((at, later)) = scan.later_batch() {
+            let reason =
+                format!("batch {} is damaged, and batch {} at byte {at} is not", scan.tail.last_batch + 1, later.batch);
+            return Err(scan.damaged(&reason));
+        }
+        let (at, page, tail) = (scan.at as u64, scan.page, scan.tail);
+        let written_until = scan.written_until() as u64;
+        drop(scan);
+        let file =
+            OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
+        let cut = if written_until > at { Some(cut(&file, &path, at, written_until)?) } else { None };
+        // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
+        let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
+        let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
+        let segment = OpenSegment { file, path, page, at, entries };
+        Ok((Self { folder: folder.to_owned(), segment_bytes, number, epoch, tail, segment, spare: None }, opening))
+    }
+
+    pub(super) fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    pub(super) fn segment_number(&self) -> u64 {
+        self.number
+    }
+
+    /// Entries of the open segment, for the index in memory.
+    pub(super) fn open_entries(&self) -> &[IndexEntry] {
+        &self.segment.entries
+    }
+
+    /// Whether the next batch of so many bytes needs another segment first.
+    pub(super) fn needs_segment(&self, batch: usize) -> bool {
+        self.segment.at + (batch + HEADER_BYTES) as u64 > self.segment_bytes
+    }
+
+    /// Begins the next segment. Fails when the disk is full, and may then be tried again.
+    pub(super) fn roll(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        let prepared = self.spare.take().and_then(|spare| spare.join().ok()).and_then(Result::ok);
+        let blank = match prepared {
+            Some(blank) => blank,
+            None => prepare(&self.folder, self.segment_bytes)?,
+        };
+        let page = Page {
+            log: self.segment.page.log,
+            number: self.number + 1,
+            first_seq: self.tail.last_seq + 1,
+            first_batch: self.tail.last_batch + 1,
+            created_at: now.micros(),
+            previous: self.tail.hash,
+        };
+        let (file, path) = blank.into_segment(&self.folder, &page)?;
+        let full = std::mem::replace(
+            &mut self.segment,
+            OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() },
+        );
+        SegmentIndex::write(&self.folder, self.number, full.entries);
+        self.number += 1;
+        Ok(())
+    }
+
+    /// Writes a batch and makes it durable. `expected` is the last record the caller knows of; with another end nothing is
+    /// written.
+    ///
+    /// `batch` holds the frames behind room for a header.
+    pub(super) fn append(
+        &mut self,
+        expected: u64,
+        count: u32,
+        batch: &mut [u8],
+        now: Timestamp,
+    ) -> Result<Appended, JournalError> {
+        if expected != self.tail.last_seq {
+            return Err(JournalError::WrongSequence { expected, found: self.tail.last_seq });
+        }
+        if self.needs_segment(batch.len()) {
+            return Err(JournalError::TooLarge { bytes: batch.len(), segment: self.segment_bytes });
+        }
+        let header = self.write(count, batch, false, now)?;
+        self.index(&header, &batch[HEADER_BYTES..]);
+        self.prepare_spare();
+        Ok(Appended { last_seq: self.tail.last_seq })
+    }
+
+    /// Ends the log in good order: from now on nothing of it may be missing.
+    pub(super) fn seal(&mut self, now: Timestamp) -> Result<(), JournalError> {
+        self.write(0, &mut [0; HEADER_BYTES], true, now)?;
+        if let Some(spare) = self.spare.take()
+            && let Ok(Ok(blank)) = spare.join()
+        {
+            blank.discard();
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        count: u32,
+        batch: &mut [u8],
+        is_seal: bool,
+        now: Timestamp,
+    ) -> Result<BatchHeader, JournalError> {
+        let header = BatchHeader {
+            length: (batch.len() - HEADER_BYTES) as u32,
+            count,
+            batch: self.tail.last_batch + 1,
+            first_seq: self.tail.last_seq + 1,
+            epoch: self.epoch,
+            written_at: now.micros(),
+            previous: self.tail.hash,
+            is_seal,
+            log: self.segment.page.log,
+        };
+        batch[..HEADER_BYTES].copy_from_slice(&header.encode());
+        let OpenSegment { file, path, at, .. } = &mut self.segment;
+        file.write_all_at(batch, *at).map_err(|e| JournalError::io("write", path, e))?;
+        file.sync_data().map_err(|e| JournalError::io("sync", path, e))?;
+        *at += batch.len() as u64;
+        self.tail = Tail {
+            last_batch: header.batch,
+            last_seq: self.tail.last_seq + u64::from(count),
+            epoch: self.epoch,
+            hash: hash_batch(batch),
+            is_sealed: is_seal,
+        };
+        Ok(header)
+    }
+
+    fn index(&mut self, header: &BatchHeader, mut frames: &[u8]) {
+        let mut offset = self.segment.at - frames.len() as u64;
+        let mut nth = (header.first_seq - self.segment.page.first_seq) as u32;
+        while let Ok((frame, length)) = Frame::decode(frames) {
+            let entries = frame.keys().map(|key| IndexEntry { key, offset: offset as u32, nth });
+            self.segment.entries.extend(entries);
+            offset += length as u64;
+            nth += 1;
+            frames = &frames[length..];
+        }
+    }
+
+    /// Makes the next segment's file ahead of time, once this one is half full.
+    fn prepare_spare(&mut self) {
+        if self.spare.is_none() && self.segment.at > self.segment_bytes / 2 {
+            let (folder, bytes) = (self.folder.clone(), self.segment_bytes);
+            let made =
+                std::thread::Builder::new().name("forthwith-segment".to_owned()).spawn(move || prepare(&folder, bytes));
+            // Without a thread the segment is made when it is needed.
+            self.spare = made.ok();
+        }
+    }
+}
+
+/// Zeroes what an interrupted write left, so that nothing of it can be taken for a batch later.
+fn cut(file: &File, path: &Path, from: u64, until: u64) -> Result<Cut, JournalError> {
+    let failed = |e| JournalError::io("cut the torn end of", path, e);
+    let zeros = vec![0; (until - from) as usize];
+    file.write_all_at(&zeros, from).map_err(failed)?;
+    file.sync_data().map_err(failed)?;
+    Ok(Cut { path: path.to_owned(), offset: from, bytes: until - from })
+}
+
+/// The epoch of the last batch of a segment.
+fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
+    let mut scan = SegmentScan::open(&segment_path(folder, number))?;
+    while let Next::Batch(header) = scan.peek() {
+        scan.take(&header).for_each(drop);
+    }
+    Ok(scan.tail.epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Entry, Kind};
+    use super::super::scan::Reader;
+    use super::*;
+
+    const SEGMENT: u64 = 8_192;
+
+    fn now() -> Timestamp {
+        Timestamp::from_micros(1_763_800_000_000_000)
+    }
+
+    fn batch(payloads: &[&str]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_BYTES];
+        for payload in payloads {
+            let keys = [payload.len() as u128];
+            let entry = Entry { kind: Kind::Turn, partition: 1, keys: &keys, payload: payload.as_bytes() };
+            entry.write(entry.checksum(), &mut bytes);
+        }
+        bytes
+    }
+
+    fn append(log: &mut Log, payloads: &[&str]) -> u64 {
+        let mut batch = batch(payloads);
+        if log.needs_segment(batch.len()) {
+            log.roll(now()).unwrap();
+        }
+        log.append(log.tail().last_seq, payloads.len() as u32, &mut batch, now()).unwrap().last_seq
+    }
+
+    fn read(folder: &Path, from: u64) -> Result<Vec<(u64, String)>, JournalError> {
+        let mut reader = Reader::new(folder, from)?;
+        let mut records = Vec::new();
+        let mut each = |read: super::super::scan::Read<'_>| {
+            records.push((read.seq, String::from_utf8(read.frame.payload.to_vec()).unwrap()));
+        };
+        while reader.next_batch(&mut each)? {}
+        Ok(records)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_across_segments_and_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        assert_eq!(opening, Opening { segments: 1, last_seq: 0, cut: None });
+        let long = "x".repeat(1_500);
+        for nth in 0..7 {
+            append(&mut log, &[&format!("{nth}"), &long]);
+        }
+        log.seal(now()).unwrap();
+        assert!(!folder.path().join("next.tmp").exists(), "a spare that was not needed is gone");
+        drop(log);
+        let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        assert_eq!((opening.segments, opening.last_seq, opening.cut), (4, 14, None));
+        assert_eq!(append(&mut log, &["after"]), 15);
+        let records = read(folder.path(), 13).unwrap();
+        assert_eq!(
+            records.iter().map(|(seq, text)| (*seq, text.len())).collect::<Vec<_>>(),
+            [(13, 1), (14, 1_500), (15, 5)]
+        );
+        assert_eq!(read(folder.path(), 1).unwrap().len(), 15);
+    }
+
+    #[test]
+    fn an_append_that_expects_another_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        append(&mut log, &["a", "b"]);
+        let refused = log.append(1, 1, &mut batch(&["c"]), now()).unwrap_err().to_string();
+        assert_eq!(refused, "append expected the journal to end at record 1, it ends at 2");
+        assert_eq!(read(folder.path(), 1).unwrap().len(), 2);
+    }
+
+    /// Every way in which the last write can be torn: it is cut, reported, and what was durable stays.
+    #[test]
+    fn a_torn_end_is_cut_and_reported() {
+        for torn in 0..4 {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+            append(&mut log, &["first"]);
+            let at = log.segment.at;
+            append(&mut log, &["second", "third"]);
+            let path = log.segment.path.clone();
+            drop(log);
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            match torn {
+                0 => file.write_all_at(&[0; 20], at + 110).unwrap(),
+                1 => file.write_all_at(&[0; HEADER_BYTES], at).unwrap(),
+                2 => file.set_len(at + 130).unwrap(),
+                _ => file.write_all_at(b"garbage", at + 3).unwrap(),
+            }
+            let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+            assert_eq!(opening.last_seq, 1, "case {torn}");
+            let cut = opening.cut.unwrap();
+            assert_eq!((cut.offset, cut.path), (at, path), "case {torn}");
+            assert_eq!(append(&mut log, &["again"]), 2);
+            let texts: Vec<String> = read(folder.path(), 1).unwrap().into_iter().map(|(_, text)| text).collect();
+            assert_eq!(texts, ["first", "again"], "case {torn}");
+        }
+    }
+
+    /// A damaged byte anywhere before the last batch is never cut: it is named, and nothing is changed.
+    #[test]
+    fn damage_before_the_end_is_refused_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        for text in ["one", "two", "three"] {
+            append(&mut log, &[text]);
+        }
+        log.seal(now()).unwrap();
+        let (path, end) = (log.segment.path.clone(), log.segment.at);
+        drop(log);
+        let sound = fs::read(&path).unwrap();
+        for at in (0..end - HEADER_BYTES as u64).step_by(5).filter(|at| *at < 88 || *at >= PAGE_BYTES as u64) {
+            let mut damaged = sound.clone();
+            damaged[at as usize] ^= 0x40;
+            fs::write(&path, &damaged).unwrap();
+            let refused = Log::open(folder.path(), SEGMENT, now()).map(|(_, opening)| opening).unwrap_err();
+            assert!(
+                matches!(&refused, JournalError::Damaged { path: named, .. } if *named == path),
+                "byte {at}: {refused}"
+            );
+            assert!(read(folder.path(), 1).is_err(), "byte {at}");
+            assert_eq!(fs::read(&path).unwrap(), damaged, "byte {at}: nothing is changed");
+        }
+    }
+
+    #[test]
+    fn a_missing_segment_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let long = "x".repeat(3_000);
+        for _ in 0..4 {
+            append(&mut log, &[&long]);
+        }
+        drop(log);
+        fs::remove_file(segment_path(folder.path(), 2)).unwrap();
+        let refused = read(folder.path(), 1).unwrap_err().to_string();
+        assert!(refused.contains("0000000002.seg") && refused.contains("the segment is missing"), "{refused}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The journal's series.
+
+use crate::telemetry::{Counter, Gauge, Histogram, LATENCY_SECONDS, Registry};
+
+/// What operators see of the journal.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(super) commits: Counter,
+    pub(super) records: Counter,
+    pub(super) bytes: Counter,
+    pub(super) commit_seconds: Histogram,
+    pub(super) batch_records: Histogram,
+    pub(super) queue_bytes: Gauge,
+    pub(super) disk_full: Gauge,
+    pub(super) stopped: Gauge,
+}
+
+impl Metrics {
+    /// Declares the series.
+    pub fn new(registry: &Registry) -> Self {
+        Self {
+            commits: registry.counter("forthwith_journal_commits_total", "Batches written and synced."),
+            records: registry.counter("forthwith_journal_records_total", "Records written and synced."),
+            bytes: registry.counter("forthwith_journal_bytes_total", "Bytes written and synced."),
+            commit_seconds: registry.histogram(
+                "forthwith_journal_commit_seconds",
+                "Time to write and sync a batch.",
+                &LATENCY_SECONDS,
+            ),
+            batch_records: registry.histogram(
+                "forthwith_journal_batch_records",
+                "Records in a batch.",
+                &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
+            ),
+            queue_bytes: registry.gauge("forthwith_journal_queue_bytes", "Bytes that wait to be written."),
+            disk_full: registry.gauge(
+                "forthwith_journal_disk_full",
+                "1 while the journal waits for room on the disk and acknowledges nothing.",
+            ),
+            stopped: registry.gauge(
+                "forthwith_journal_stopped",
+                "1 after a failed write or sync: nothing is acknowledged until the engine is started again.",
+            ),
+        }
+    }
+}

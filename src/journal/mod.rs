@@ -1,0 +1,43 @@
+//! The book: an append-only, hash-chained journal that is the only synced way, and the state store written behind it.
+//!
+//! The room takes encoded records and knows nothing of what is in them but their kind, their partition and the keys they
+//! are found by. Rules: segments are zeroed ahead of time; a batch is one write and one sync, and the next is written after
+//! it; what is acknowledged is synced; a failed write or sync stops the journal for good; the torn end of an interrupted
+//! write is cut and reported, damage anywhere else is refused by file and offset; an append names the end it expects.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `directory` | the data directory: its lock and its format |
+//! | `batch` | batches and frames: the bytes |
+//! | `segment` | files |
+//! | `scan` | reading them, everything checked |
+//! | `log` | writing them |
+//! | `queue`, `committer` | group commit |
+//! | `index` | records by key |
+//! | `handle` | the journal as others hold it |
+//! | `store` | states at rest |
+
+mod batch;
+mod committer;
+mod directory;
+mod error;
+mod handle;
+mod index;
+mod log;
+mod metrics;
+mod queue;
+mod scan;
+mod segment;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
+pub use directory::{DataDirectory, FORMAT, journal_folder};
+pub use error::JournalError;
+pub use handle::{Config, Found, Journal, record_at, record_with_key};
+pub use log::{Cut, Opening};
+pub use metrics::Metrics;
+pub use queue::Synced;
+pub use scan::{Read, Reader};
+pub use store::{Checkpoint, FjallStore, StateStore};

@@ -1,0 +1,240 @@
+//! Where finished turns wait for the disk: one buffer that callers append to, swapped whole by the committer.
+//!
+//! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 300 bytes. Nothing is
+//! allocated but the buffer's own growth, which is kept.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::JournalError;
+use super::batch::{Entry, HEADER_BYTES};
+
+/// Shared by callers and committer.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+    /// The last record on disk.
+    synced: AtomicU64,
+    /// Bytes that wait, for a look without the lock.
+    waiting: AtomicUsize,
+    limit: usize,
+    linger: Duration,
+    linger_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// Room for a batch's header, then frames.
+    batch: Vec<u8>,
+    count: u32,
+    /// The last record appended.
+    last_seq: u64,
+    /// Callers that wait until a record is on disk.
+    synced_waiters: Vec<(u64, oneshot::Sender<Result<(), Arc<str>>>)>,
+    /// Callers that wait for room.
+    room_waiters: Vec<oneshot::Sender<()>>,
+    /// Whether the committer sleeps and must be woken.
+    is_idle: bool,
+    is_closing: bool,
+    stopped: Option<Arc<str>>,
+}
+
+/// A batch that the committer took.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Room for a header, then frames.
+    pub(super) batch: Vec<u8>,
+    pub(super) count: u32,
+}
+
+/// Resolves when a record is on disk, or the journal has stopped.
+pub type Synced = oneshot::Receiver<Result<(), Arc<str>>>;
+
+impl Queue {
+    pub(super) fn new(last_seq: u64, limit: usize, linger: Duration) -> Self {
+        let pending = Pending {
+            batch: vec![0; HEADER_BYTES],
+            count: 0,
+            last_seq,
+            synced_waiters: Vec::new(),
+            room_waiters: Vec::new(),
+            is_idle: false,
+            is_closing: false,
+            stopped: None,
+        };
+        Self {
+            pending: Mutex::new(pending),
+            changed: Condvar::new(),
+            synced: AtomicU64::new(last_seq),
+            waiting: AtomicUsize::new(0),
+            limit,
+            linger,
+            linger_bytes: limit / 8,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a record and returns its sequence. Does not wait: callers look at [`Queue::is_full`] before the turn.
+    pub(super) fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {
+        let checksum = entry.checksum();
+        let mut pending = self.lock();
+        if let Some(reason) = &pending.stopped {
+            return Err(JournalError::Stopped(Arc::clone(reason)));
+        }
+        if pending.is_closing {
+            return Err(JournalError::Stopped("it is closed".into()));
+        }
+        entry.write(checksum, &mut pending.batch);
+        pending.count += 1;
+        pending.last_seq += 1;
+        let seq = pending.last_seq;
+        self.waiting.store(pending.batch.len() - HEADER_BYTES, Ordering::Relaxed);
+        let wake = pending.is_idle && (pending.count == 1 || pending.batch.len() >= self.linger_bytes);
+        drop(pending);
+        if wake {
+            self.changed.notify_one();
+        }
+        Ok(seq)
+    }
+
+    /// Whether so much waits that no further turn should begin. Reads one atomic; the bound is overshot by at most one
+    /// record per caller.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= self.limit
+    }
+
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when there is room again; `None` if there is.
+    pub(super) fn room(&self) -> Option<oneshot::Receiver<()>> {
+        let mut pending = self.lock();
+        if pending.stopped.is_some() || pending.batch.len() - HEADER_BYTES < self.limit {
+            return None;
+        }
+        let (wake, room) = oneshot::channel();
+        pending.room_waiters.push(wake);
+        Some(room)
+    }
+
+    #[inline]
+    pub(super) fn synced_seq(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    pub(super) fn last_seq(&self) -> u64 {
+        self.lock().last_seq
+    }
+
+    pub(super) fn stopped(&self) -> Option<Arc<str>> {
+        self.lock().stopped.clone()
+    }
+
+    /// Resolves when the record is on disk; `None` if it is already.
+    pub(super) fn wait_synced(&self, seq: u64) -> Option<Synced> {
+        if self.synced_seq() >= seq {
+            return None;
+        }
+        let (wake, synced) = oneshot::channel();
+        let mut pending = self.lock();
+        if self.synced_seq() >= seq {
+            return None;
+        }
+        if let Some(reason) = &pending.stopped {
+            let _ = wake.send(Err(Arc::clone(reason)));
+            return Some(synced);
+        }
+        pending.synced_waiters.push((seq, wake));
+        let must_wake = pending.is_idle && pending.count > 0;
+        drop(pending);
+        if must_wake {
+            self.changed.notify_one();
+        }
+        Some(synced)
+    }
+
+    /// Asks the committer to write what waits and end.
+    pub(super) fn close(&self) {
+        self.lock().is_closing = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
+    // === the committer's side ===
+
+    /// Waits for records and takes them all; `None` when the queue is closed and empty. A batch that nobody waits for
+    /// lingers a little, so that more records share one sync.
+    pub(super) fn take(&self, mut reuse: Vec<u8>) -> Option<Taken> {
+        let mut pending = self.lock();
+        pending.is_idle = true;
+        while pending.count == 0 && !pending.is_closing {
+            pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        let is_patient = |pending: &mut Pending| {
+            pending.synced_waiters.is_empty() && pending.batch.len() < self.linger_bytes && !pending.is_closing
+        };
+        if !self.linger.is_zero() && is_patient(&mut pending) {
+            let waited = self.changed.wait_timeout_while(pending, self.linger, is_patient);
+            pending = waited.map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+        }
+        pending.is_idle = false;
+        if pending.count == 0 {
+            return None;
+        }
+        reuse.clear();
+        reuse.resize(HEADER_BYTES, 0);
+        let batch = std::mem::replace(&mut pending.batch, reuse);
+        let count = std::mem::take(&mut pending.count);
+        self.waiting.store(0, Ordering::Relaxed);
+        let waiters = std::mem::take(&mut pending.room_waiters);
+        drop(pending);
+        for waiter in waiters {
+            let _ = waiter.send(());
+        }
+        Some(Taken { batch, count })
+    }
+
+    /// Announces that all records up to `seq` are on disk.
+    pub(super) fn announce(&self, seq: u64) {
+        self.synced.store(seq, Ordering::Release);
+        let mut pending = self.lock();
+        let mut ready = Vec::new();
+        let waiters = &mut pending.synced_waiters;
+        let mut at = 0;
+        while at < waiters.len() {
+            if waiters[at].0 <= seq { ready.push(waiters.swap_remove(at).1) } else { at += 1 }
+        }
+        drop(pending);
+        for waiter in ready {
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    /// Stops for good: whoever waits, now or later, is told why.
+    pub(super) fn stop(&self, reason: &Arc<str>) {
+        let mut pending = self.lock();
+        pending.stopped = Some(Arc::clone(reason));
+        pending.batch.truncate(HEADER_BYTES);
+        pending.count = 0;
+        self.waiting.store(0, Ordering::Relaxed);
+        let waiters = std::mem::take(&mut pending.synced_waiters);
+        pending.room_waiters.clear();
+        drop(pending);
+        for (_, waiter) in waiters {
+            let _ = waiter.send(Err(Arc::clone(reason)));
+        }
+    }
+}

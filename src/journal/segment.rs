@@ -1,0 +1,176 @@
+//! Segments: files of one size, zeroed before they are used, each beginning with a page that says where it belongs.
+//!
+//! ```text
+//! segment = page of 4096 bytes, batches, zeros
+//! page    = magic "FWSEG001", crc32c of the rest, format u32, log u64, number u64, first sequence u64, first batch u64,
+//!           created at i64, SHA-256 of the batch before (32 bytes), zeros
+//! ```
+//!
+//! Zeroed ahead of time, so that a write never changes the file's size or the disk's map of it: a sync then costs half.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::JournalError;
+use super::batch::{BatchHash, u32_at, u64_at};
+use super::directory::{FORMAT, sync_folder};
+
+/// Bytes of the page at a segment's beginning.
+pub(super) const PAGE_BYTES: usize = 4_096;
+
+const MAGIC: [u8; 8] = *b"FWSEG001";
+
+/// Where a segment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) log: u64,
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) first_seq: u64,
+    pub(super) first_batch: u64,
+    pub(super) created_at: i64,
+    pub(super) previous: BatchHash,
+}
+
+impl Page {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; PAGE_BYTES];
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[12..16].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.log.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.number.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.first_batch.to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.created_at.to_le_bytes());
+        bytes[56..88].copy_from_slice(&self.previous);
+        let crc = crc32c::crc32c(&bytes[12..]);
+        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+        let Some(bytes) = bytes.get(..PAGE_BYTES) else { return Err("the segment's first page is cut off") };
+        if bytes[..8] != MAGIC {
+            return Err("the file is not a segment of a journal");
+        }
+        if u32_at(bytes, 8) != crc32c::crc32c(&bytes[12..]) {
+            return Err("the checksum of the segment's first page is wrong");
+        }
+        if u32_at(bytes, 12) != FORMAT {
+            return Err("the segment is of another format");
+        }
+        let mut previous = [0; 32];
+        previous.copy_from_slice(&bytes[56..88]);
+        Ok(Self {
+            log: u64_at(bytes, 16),
+            number: u64_at(bytes, 24),
+            first_seq: u64_at(bytes, 32),
+            first_batch: u64_at(bytes, 40),
+            created_at: u64_at(bytes, 48) as i64,
+            previous,
+        })
+    }
+
+    /// Reads the page of a segment's file.
+    pub(super) fn read(path: &Path) -> Result<Self, JournalError> {
+        let mut bytes = vec![0; PAGE_BYTES];
+        let file = File::open(path).map_err(|e| JournalError::io("open", path, e))?;
+        match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(JournalError::damaged(path, 0, "the segment's first page is cut off"));
+            }
+            Err(e) => return Err(JournalError::io("read", path, e)),
+        }
+        Self::decode(&bytes).map_err(|reason| JournalError::damaged(path, 0, reason))
+    }
+}
+
+pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:010}.seg"))
+}
+
+/// The numbers of a folder's segments, ascending.
+pub(super) fn segment_numbers(folder: &Path) -> Result<Vec<u64>, JournalError> {
+    let failed = |e| JournalError::io("list", folder, e);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|stem| stem.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes a file of zeros for the next segment, under a name that recovery ignores.
+pub(super) fn prepare(folder: &Path, bytes: u64) -> Result<Blank, JournalError> {
+    let path = folder.join("next.tmp");
+    let made = zeroed_file(&path, bytes);
+    if made.is_err() {
+        // Half a blank is of no use, and its room is what the disk may be short of.
+        let _ = fs::remove_file(&path);
+    }
+    made.map(|file| Blank { file, path: path.clone() }).map_err(|e| JournalError::io("make a segment at", &path, e))
+}
+
+fn zeroed_file(path: &Path, bytes: u64) -> io::Result<File> {
+    const CHUNK: usize = 1 << 20;
+    let zeros = vec![0; CHUNK];
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(CHUNK as u64) as usize;
+        file.write_all(&zeros[..now])?;
+        left -= now as u64;
+    }
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// A zeroed file that is not yet a segment.
+#[derive(Debug)]
+pub(super) struct Blank {
+    file: File,
+    path: PathBuf,
+}
+
+impl Blank {
+    /// Removes a file that was not needed.
+    pub(super) fn discard(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
+    /// Makes the file a segment: its page, its name, both durable.
+    pub(super) fn into_segment(self, folder: &Path, page: &Page) -> Result<(File, PathBuf), JournalError> {
+        let path = segment_path(folder, page.number);
+        let failed = |e| JournalError::io("begin the segment", &path, e);
+        self.file.write_all_at(&page.encode(), 0).map_err(failed)?;
+        self.file.sync_data().map_err(failed)?;
+        fs::rename(&self.path, &path).map_err(failed)?;
+        sync_folder(folder)?;
+        Ok((self.file, path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_begins_with_its_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = Page { log: 1, number: 2, first_seq: 3, first_batch: 4, created_at: -5, previous: [6; 32] };
+        let blank = prepare(folder.path(), 16_384).unwrap();
+        assert!(segment_numbers(folder.path()).unwrap().is_empty());
+        let (_, path) = blank.into_segment(folder.path(), &page).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 16_384);
+        assert_eq!(Page::read(&path).unwrap(), page);
+        assert_eq!(segment_numbers(folder.path()).unwrap(), [2]);
+        fs::write(&path, [0; 100]).unwrap();
+        assert!(Page::read(&path).unwrap_err().to_string().contains("cut off"));
+    }
+}

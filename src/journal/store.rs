@@ -1,0 +1,123 @@
+//! The store of customer states: a key-value store written behind the journal, which can be thrown away and rebuilt.
+//!
+//! The journal is the only synced way. The store is synced at checkpoints only; a checkpoint says up to which record every
+//! state in it is current, and recovery applies what came later.
+
+use std::path::Path;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::JournalError;
+
+/// Where passivated states rest. Behind a trait, so that another store can take the place of the embedded one.
+pub trait StateStore: Send + Sync + std::fmt::Debug {
+    /// The stored state of a customer.
+    fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Stores states. Durable after the next checkpoint.
+    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError>;
+
+    /// Makes durable what was put so far, and notes that every state is current up to the checkpoint.
+    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError>;
+
+    /// The last checkpoint, if there was one.
+    fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
+}
+
+/// How far the store has followed the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Every state is current up to this record.
+    pub seq: u64,
+    /// The record of the bundle in force; 0 for none.
+    pub bundle_seq: u64,
+}
+
+/// The embedded store.
+pub struct FjallStore {
+    database: Database,
+    states: Keyspace,
+    meta: Keyspace,
+}
+
+const CHECKPOINT_KEY: &str = "checkpoint";
+
+/// Memory for the store's blocks. Hot and warm states are kept by the engine itself; this serves the cold ones.
+const CACHE_BYTES: u64 = 32 << 20;
+
+impl FjallStore {
+    /// Opens the store in a folder, making it if need be.
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        let database = Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(failed)?;
+        let states = database.keyspace("states", KeyspaceCreateOptions::default).map_err(failed)?;
+        let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(failed)?;
+        Ok(Self { database, states, meta })
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> JournalError {
+    JournalError::Store(error.to_string())
+}
+
+impl StateStore for FjallStore {
+    fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.states.get(customer).map_err(failed)?.map(|bytes| bytes.to_vec()))
+    }
+
+    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError> {
+        let mut batch = self.database.batch();
+        for (customer, bytes) in states {
+            batch.insert(&self.states, customer.as_str(), bytes.as_slice());
+        }
+        batch.commit().map_err(failed)
+    }
+
+    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError> {
+        // States first: a checkpoint that is durable before them would promise what is not there.
+        self.database.persist(PersistMode::SyncAll).map_err(failed)?;
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&checkpoint.seq.to_le_bytes());
+        bytes[8..].copy_from_slice(&checkpoint.bundle_seq.to_le_bytes());
+        self.meta.insert(CHECKPOINT_KEY, bytes).map_err(failed)?;
+        self.database.persist(PersistMode::SyncAll).map_err(failed)
+    }
+
+    fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
+        let Some(bytes) = self.meta.get(CHECKPOINT_KEY).map_err(failed)? else { return Ok(None) };
+        match bytes.len() {
+            16 => Ok(Some(Checkpoint {
+                seq: super::batch::u64_at(&bytes, 0),
+                bundle_seq: super::batch::u64_at(&bytes, 8),
+            })),
+            _ => Err(JournalError::Store("the checkpoint is not readable".to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Debug for FjallStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FjallStore")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_states_and_checkpoints_across_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1 };
+        {
+            let store = FjallStore::open(folder.path()).unwrap();
+            assert_eq!(store.last_checkpoint().unwrap(), None);
+            store.put(&[("c-1".into(), b"one".to_vec()), ("c-2".into(), b"two".to_vec())]).unwrap();
+            store.put(&[("c-1".into(), b"newer".to_vec())]).unwrap();
+            store.checkpoint(checkpoint).unwrap();
+        }
+        let store = FjallStore::open(folder.path()).unwrap();
+        assert_eq!(store.get("c-1").unwrap(), Some(b"newer".to_vec()));
+        assert_eq!(store.get("c-3").unwrap(), None);
+        assert_eq!(store.last_checkpoint().unwrap(), Some(checkpoint));
+    }
+}

@@ -1,0 +1,94 @@
+//! The journal as others use it: appending from many threads, waiting, finding, closing, opening again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::telemetry::Registry;
+use crate::time::Clock;
+
+fn config() -> Config {
+    Config { segment_bytes: 1 << 16, queue_bytes: 1 << 14, linger: Duration::from_millis(1) }
+}
+
+fn open(folder: &std::path::Path) -> (Journal, Opening) {
+    Journal::open(folder, &config(), Clock::system(), Metrics::new(&Registry::default())).unwrap()
+}
+
+fn append(journal: &Journal, key: u128, payload: &[u8]) -> u64 {
+    journal.append(&Entry { kind: Kind::Turn, partition: 0, keys: &[key], payload }).unwrap()
+}
+
+#[test]
+fn many_writers_share_syncs_and_find_their_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    const WRITERS: u128 = 8;
+    const EACH: u128 = 200;
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let journal = journal.clone();
+            scope.spawn(move || {
+                for nth in 0..EACH {
+                    let key = writer * EACH + nth;
+                    let seq = append(&journal, key, format!("payload of {key}").as_bytes());
+                    journal.wait_synced_blocking(seq).unwrap();
+                    assert!(journal.synced_seq() >= seq);
+                    let found = journal.find(key).unwrap().unwrap();
+                    assert_eq!((found.seq, found.payload), (seq, format!("payload of {key}").into_bytes()));
+                }
+            });
+        }
+    });
+    assert_eq!(journal.last_seq(), (WRITERS * EACH) as u64);
+    journal.close().unwrap();
+    drop(journal);
+    let (journal, opening) = open(folder.path());
+    assert_eq!(opening.last_seq, (WRITERS * EACH) as u64);
+    assert!(opening.segments > 1, "the test crosses segments");
+    for key in 0..WRITERS * EACH {
+        assert!(journal.find(key).unwrap().is_some(), "{key}");
+        assert!(record_with_key(folder.path(), key).unwrap().is_some(), "{key}");
+    }
+    assert_eq!(journal.find(WRITERS * EACH).unwrap(), None);
+    let first = journal.record_at(1).unwrap().unwrap();
+    assert_eq!(first.seq, 1);
+}
+
+#[test]
+fn a_full_queue_says_so_and_makes_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let payload = vec![1; 4_096];
+    let mut was_full = false;
+    for key in 0..200 {
+        append(&journal, key, &payload);
+        if journal.is_full() {
+            was_full = true;
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(journal.room());
+        }
+    }
+    assert!(was_full);
+    journal.close().unwrap();
+}
+
+#[test]
+fn a_closed_or_failed_journal_refuses_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let seq = append(&journal, 1, b"x");
+    journal.close().unwrap();
+    assert!(journal.wait_synced(seq).is_none(), "what was appended is on disk after closing");
+    journal.close().unwrap();
+    let late = Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: b"late" };
+    assert_eq!(journal.append(&late).unwrap_err().to_string(), "the journal has stopped: it is closed");
+
+    let queue = queue::Queue::new(0, 100, Duration::ZERO);
+    let waiting = queue.wait_synced(1).unwrap();
+    queue.stop(&Arc::from("the disk is on fire"));
+    assert_eq!(waiting.blocking_recv().unwrap().unwrap_err().as_ref(), "the disk is on fire");
+    let entry = Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: &[] };
+    assert_eq!(queue.append(&entry).unwrap_err().to_string(), "the journal has stopped: the disk is on fire");
+    assert!(queue.wait_synced(9).unwrap().blocking_recv().unwrap().is_err());
+}
