@@ -108,7 +108,22 @@ impl SignalDefinition {
     }
 }
 
+/// Stands for a beginning that the next turn will settle.
+const UNSETTLED: Timestamp = Timestamp::from_micros(i64::MAX);
+
 impl Signal {
+    /// A signal that begins to watch at a customer's next turn.
+    pub fn unsettled(definition: &SignalDefinition) -> Self {
+        Self::new(definition, UNSETTLED)
+    }
+
+    /// Begins to watch, unless it does already.
+    pub fn settle(&mut self, now: Timestamp) {
+        if self.since == UNSETTLED {
+            self.since = now;
+        }
+    }
+
     /// A signal that begins to watch.
     pub fn new(definition: &SignalDefinition, since: Timestamp) -> Self {
         let content = match definition.kind {

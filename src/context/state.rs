@@ -21,6 +21,9 @@ pub struct CustomerState {
     signals: Box<[Signal]>,
     /// Facts that the layout does not declare, or types so that they do not fit: kept for a bundle that does again.
     parked: Vec<StoredFact>,
+    /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
+    /// the arrival, so that recovery finds the same.
+    is_settled: bool,
     /// Events seen and decisions made.
     pub ledger: Ledger,
 }
@@ -63,22 +66,31 @@ pub enum StateError {
 
 impl CustomerState {
     /// The state of a customer nobody has heard of.
-    pub fn new(layout: Arc<Layout>, since: Timestamp) -> Self {
-        let signals = layout.signals().iter().map(|definition| Signal::new(definition, since)).collect();
+    pub fn new(layout: Arc<Layout>) -> Self {
+        let signals = layout.signals().iter().map(Signal::unsettled).collect();
         let facts = layout.facts().iter().map(|_| None).collect();
-        Self { layout, last_seq: 0, last_arrival: since, facts, signals, parked: Vec::new(), ledger: Ledger::default() }
+        Self {
+            layout,
+            last_seq: 0,
+            last_arrival: Timestamp::from_micros(i64::MIN),
+            facts,
+            signals,
+            parked: Vec::new(),
+            is_settled: false,
+            ledger: Ledger::default(),
+        }
     }
 
     /// Makes the state one of this layout: facts by name, signals by meaning. A signal that is new, or means something new,
     /// begins to watch now. Free when nothing changed.
     pub fn conform(&mut self, layout: &Arc<Layout>, now: Timestamp) {
-        if Arc::ptr_eq(&self.layout, layout) {
-            return;
+        if !Arc::ptr_eq(&self.layout, layout) {
+            *self = Self::restore(self.store(), Arc::clone(layout));
         }
-        let stored = self.store();
-        let (last_seq, last_arrival) = (self.last_seq, self.last_arrival);
-        *self = Self::restore(stored, Arc::clone(layout), now);
-        (self.last_seq, self.last_arrival) = (last_seq, last_arrival);
+        if !self.is_settled {
+            self.signals.iter_mut().for_each(|signal| signal.settle(now));
+            self.is_settled = true;
+        }
     }
 
     /// Folds an event into the signals that watch its type.
@@ -163,12 +175,12 @@ impl CustomerState {
     }
 
     /// Reads a stored state into a layout.
-    pub fn decode(bytes: &[u8], layout: Arc<Layout>, now: Timestamp) -> Result<Self, StateError> {
+    pub fn decode(bytes: &[u8], layout: Arc<Layout>) -> Result<Self, StateError> {
         let stored: Stored = rmp_serde::from_slice(bytes)?;
         if stored.version != 1 {
             return Err(StateError::Newer(stored.version));
         }
-        Ok(Self::restore(stored, layout, now))
+        Ok(Self::restore(stored, layout))
     }
 
     fn store(&self) -> Stored {
@@ -188,8 +200,8 @@ impl CustomerState {
         }
     }
 
-    fn restore(stored: Stored, layout: Arc<Layout>, now: Timestamp) -> Self {
-        let mut state = Self::new(Arc::clone(&layout), now);
+    fn restore(stored: Stored, layout: Arc<Layout>) -> Self {
+        let mut state = Self::new(Arc::clone(&layout));
         state.last_seq = stored.last_seq;
         state.last_arrival = Timestamp::from_micros(stored.last_arrival);
         let mut source: Arc<str> = "".into();

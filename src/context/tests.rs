@@ -127,7 +127,7 @@ fn an_event_is_typed_or_every_fault_is_named() {
 #[test]
 fn a_fact_ages_and_a_later_observation_wins() {
     let layout = layout();
-    let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+    let mut state = CustomerState::new(Arc::clone(&layout));
     let fact =
         |value: &str, hours| Fact { value: Value::Text(value.into()), source: "crm".into(), observed_at: at(hours) };
     assert_eq!(state.fact(0, at(0)), Err(Unavailable::Unknown));
@@ -168,14 +168,15 @@ fn a_total_that_overflows_is_unavailable_not_wrong() {
 #[test]
 fn a_state_survives_its_stored_form_and_another_layout() {
     let layout = layout();
-    let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+    let mut state = CustomerState::new(Arc::clone(&layout));
+    state.conform(&layout, at(0));
     state.put_fact(0, Fact { value: Value::Text("pro".into()), source: "crm".into(), observed_at: at(0) });
     state.fold(&event(Some(25_000), 1), at(1));
     state.last_seq = 9;
     let decision = Some((PlaybookKey::of("p"), DecisionId::from_u128(7)));
     let window = Window { entries: 8, over: TimeDelta::DAY };
     state.ledger.enter(Entry { event: 1, body: 2, arrival: at(1), decision }, window);
-    let read = CustomerState::decode(&state.encode(), Arc::clone(&layout), at(5)).unwrap();
+    let read = CustomerState::decode(&state.encode(), Arc::clone(&layout)).unwrap();
     assert_eq!(read.encode(), state.encode());
     assert_eq!(read.signal(2, at(1)), Ok(Value::Symbol(1)));
 
@@ -187,7 +188,7 @@ fn a_state_survives_its_stored_form_and_another_layout() {
     assert_eq!(other.fact(0, at(3)), Ok(&Value::Text("pro".into())));
     assert_eq!(other.signal(0, at(3)), Ok(Value::Int(0)), "a signal that was not watching does not pretend it was");
     assert_eq!((other.last_seq, other.ledger), (9, state.ledger));
-    assert!(CustomerState::decode(&[0xc1], layout, at(0)).is_err());
+    assert!(CustomerState::decode(&[0xc1], layout).is_err());
 }
 
 #[test]
@@ -223,7 +224,7 @@ proptest! {
         minutes in 0_i64..60,
     ) {
         let layout = layout();
-        let mut state = CustomerState::new(Arc::clone(&layout), at(0));
+        let mut state = CustomerState::new(Arc::clone(&layout));
         let time = |hours: i64, minutes: i64| Timestamp::from_micros(at(hours).micros() + minutes * 60_000_000);
         for (hours, minutes, amount, channel) in &history {
             state.fold(&event(Some(*amount), *channel), time(*hours, *minutes));

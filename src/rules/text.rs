@@ -134,8 +134,13 @@ pub(super) fn mentions(text: &str, phrases: &[String]) -> bool {
     let mut folded = String::new();
     fold_into(text, &mut folded);
     phrases.iter().map(|phrase| split_phrase(phrase)).any(|(phrase, open)| {
-        folded.match_indices(&phrase).any(|(start, hit)| stands_alone(&folded, start, start + hit.len(), open))
+        occurrences(&folded, &phrase).any(|start| stands_alone(&folded, start, start + phrase.len(), open))
     })
+}
+
+/// Where the phrase begins, overlapping occurrences included.
+fn occurrences<'a>(text: &'a str, phrase: &'a str) -> impl Iterator<Item = usize> + 'a {
+    text.char_indices().map(|(start, _)| start).filter(move |start| text[*start..].starts_with(phrase))
 }
 
 /// Why a phrase cannot be looked for, if it cannot.

@@ -30,7 +30,7 @@ impl Story {
 
     fn with(bundle: Bundle) -> Self {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        let state = CustomerState::new(Arc::clone(bundle.layout()), now);
+        let state = CustomerState::new(Arc::clone(bundle.layout()));
         Self { bundle: Arc::new(bundle), tenant: TenantId::default(), state, now, records: Vec::new() }
     }
 
@@ -298,9 +298,8 @@ proptest! {
     #[test]
     fn records_give_the_state_back(steps in proptest::collection::vec(step(), 0..30)) {
         let mut story = Story::begin();
-        let begin = story.now;
         steps.iter().for_each(|step| story.perform(step));
-        let mut recovered = CustomerState::new(Arc::clone(story.bundle.layout()), begin);
+        let mut recovered = CustomerState::new(Arc::clone(story.bundle.layout()));
         for (seq, bytes) in (BUNDLE_SEQ + 1..).zip(&story.records) {
             let (record, bundle) = Record::decode(bytes, |_| Some(Arc::clone(&story.bundle))).unwrap();
             for decision in &record.decisions {
