@@ -1,4 +1,5 @@
 //! x
+pub mod actor;
 pub mod bundle;
 pub mod context;
 pub mod decider;

@@ -142,11 +142,7 @@ impl Journal {
 
     /// Waits until the record is on disk, on a thread that may block.
     pub fn wait_synced_blocking(&self, seq: u64) -> Result<(), JournalError> {
-        match self.wait_synced(seq).map(Synced::blocking_recv) {
-            None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(reason))) => Err(JournalError::Stopped(reason)),
-            Some(Err(_)) => Err(JournalError::Stopped("the journal is closed".into())),
-        }
+        self.0.queue.wait_synced_blocking(seq)
     }
 
     /// Why nothing is acknowledged any more, if that is so.

@@ -17,6 +17,8 @@ use super::batch::{Entry, HEADER_BYTES};
 pub(super) struct Queue {
     pending: Mutex<Pending>,
     changed: Condvar,
+    /// For threads that wait for the disk.
+    announced: Condvar,
     /// The last record on disk.
     synced: AtomicU64,
     /// Bytes that wait, for a look without the lock.
@@ -35,6 +37,8 @@ struct Pending {
     last_seq: u64,
     /// Callers that wait until a record is on disk.
     synced_waiters: Vec<(u64, oneshot::Sender<Result<(), Arc<str>>>)>,
+    /// Threads that wait until a record is on disk.
+    blocked: usize,
     /// Callers that wait for room.
     room_waiters: Vec<oneshot::Sender<()>>,
     /// Whether the committer sleeps and must be woken.
@@ -61,6 +65,7 @@ impl Queue {
             count: 0,
             last_seq,
             synced_waiters: Vec::new(),
+            blocked: 0,
             room_waiters: Vec::new(),
             is_idle: false,
             is_closing: false,
@@ -69,6 +74,7 @@ impl Queue {
         Self {
             pending: Mutex::new(pending),
             changed: Condvar::new(),
+            announced: Condvar::new(),
             synced: AtomicU64::new(last_seq),
             waiting: AtomicUsize::new(0),
             limit,
@@ -163,6 +169,26 @@ impl Queue {
         Some(synced)
     }
 
+    /// Waits until the record is on disk, on a thread that may block.
+    pub(super) fn wait_synced_blocking(&self, seq: u64) -> Result<(), JournalError> {
+        if self.synced_seq() >= seq {
+            return Ok(());
+        }
+        let mut pending = self.lock();
+        pending.blocked += 1;
+        if pending.is_idle && pending.count > 0 {
+            self.changed.notify_one();
+        }
+        while self.synced_seq() < seq && pending.stopped.is_none() {
+            pending = self.announced.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        pending.blocked -= 1;
+        match &pending.stopped {
+            Some(reason) if self.synced_seq() < seq => Err(JournalError::Stopped(Arc::clone(reason))),
+            _ => Ok(()),
+        }
+    }
+
     /// Asks the committer to write what waits and end.
     pub(super) fn close(&self) {
         self.lock().is_closing = true;
@@ -184,7 +210,10 @@ impl Queue {
             pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         let is_patient = |pending: &mut Pending| {
-            pending.synced_waiters.is_empty() && pending.batch.len() < self.linger_bytes && !pending.is_closing
+            pending.synced_waiters.is_empty()
+                && pending.blocked == 0
+                && pending.batch.len() < self.linger_bytes
+                && !pending.is_closing
         };
         if !self.linger.is_zero() && is_patient(&mut pending) {
             let waited = self.changed.wait_timeout_while(pending, self.linger, is_patient);
@@ -217,7 +246,11 @@ impl Queue {
         while at < waiters.len() {
             if waiters[at].0 <= seq { ready.push(waiters.swap_remove(at).1) } else { at += 1 }
         }
+        let is_blocking = pending.blocked > 0;
         drop(pending);
+        if is_blocking {
+            self.announced.notify_all();
+        }
         for waiter in ready {
             let _ = waiter.send(Ok(()));
         }
@@ -233,6 +266,7 @@ impl Queue {
         let waiters = std::mem::take(&mut pending.synced_waiters);
         pending.room_waiters.clear();
         drop(pending);
+        self.announced.notify_all();
         for (_, waiter) in waiters {
             let _ = waiter.send(Err(Arc::clone(reason)));
         }

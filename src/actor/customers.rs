@@ -1,0 +1,193 @@
+//! The face of the room: one engine's customers, started, asked and stopped.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::archivist::CheckpointNow;
+use super::house::{Asked, Current, Foundations, House};
+use super::recovery::{Recovered, Recovery};
+use super::runtime::Runtime;
+use super::shelf::{Shelf, record_bundle};
+use super::{Metrics, RecoveryError, Shed, ShelfError};
+use crate::bundle::Bundle;
+use crate::context::CustomerState;
+use crate::domain::{CustomerId, TenantId};
+use crate::journal::{Journal, JournalError, StateStore};
+use crate::time::{Clock, Deadline};
+use crate::turn::{Input, Readings};
+
+/// How customers are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Keepers, each on a thread of its own.
+    pub keepers: usize,
+    /// Turns that may wait for one customer.
+    pub mailbox: usize,
+    /// Customers in memory before those that were not seen lately are put to rest.
+    pub hot_customers_max: usize,
+    /// How long a customer stays in memory unseen.
+    pub passivate_after: Duration,
+    /// Bytes of encoded states of resting customers that are kept in memory.
+    pub warm_bytes: u64,
+    /// How long changed states may go unstored.
+    pub checkpoint_every: Duration,
+    /// Records after which changed states are stored. Bounds what recovery has to read.
+    pub checkpoint_records: u64,
+}
+
+impl Default for Config {
+    /// Two keepers serve two cores; a thousand waiting turns of one customer are a fault, not a load; a million customers
+    /// in memory take about a gigabyte; ten minutes cover a conversation; recovery reads two million records in some seconds.
+    fn default() -> Self {
+        Self {
+            keepers: 2,
+            mailbox: 1_024,
+            hot_customers_max: 1_000_000,
+            passivate_after: Duration::from_secs(600),
+            warm_bytes: 256 << 20,
+            checkpoint_every: Duration::from_secs(60),
+            checkpoint_records: 2_000_000,
+        }
+    }
+}
+
+/// What the customers are started with.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// How they are kept.
+    pub config: Config,
+    /// Whose engine it is.
+    pub tenant: TenantId,
+    /// The clock.
+    pub clock: Clock,
+    /// The journal, open.
+    pub journal: Journal,
+    /// The state store, open.
+    pub store: Arc<dyn StateStore>,
+    /// The bundle to decide with.
+    pub bundle: Arc<Bundle>,
+    /// Series.
+    pub metrics: Metrics,
+    /// Told how far recovery has come: the record, and the last one.
+    pub progress: Progress<'a>,
+}
+
+/// Hears of progress.
+pub struct Progress<'a>(pub &'a mut dyn FnMut(u64, u64));
+
+impl std::fmt::Debug for Progress<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// All customers of one engine.
+#[derive(Debug)]
+pub struct Customers {
+    house: Arc<House>,
+    runtime: Mutex<Runtime>,
+    recovered: Recovered,
+}
+
+impl Customers {
+    /// Recovers the states, notes the bundle in the journal and starts the actors. Blocks.
+    pub fn start(start: Start<'_>) -> Result<Self, RecoveryError> {
+        let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
+        let shelf = Shelf::default();
+        let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, progress: progress.0 };
+        let recovered = recovery.run()?;
+        let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
+        let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf };
+        let house = Arc::new(House::new(foundations));
+        let runtime = Runtime::start(&house, recovered.last_seq).map_err(RecoveryError::Runtime)?;
+        Ok(Self { house, runtime: Mutex::new(runtime), recovered })
+    }
+
+    /// What recovery found.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// Takes a turn at once if the customer is idle and in memory; otherwise it waits its turn.
+    #[inline]
+    pub fn ask(&self, input: Input, readings: Readings, deadline: Deadline) -> Asked {
+        self.house.ask(input, readings, deadline)
+    }
+
+    /// A copy of a customer's state; the receiver fails for one that cannot be read.
+    pub fn view(&self, customer: &CustomerId) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
+        self.house.view(customer)
+    }
+
+    /// The bundle in force.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(&self.house.current.load().bundle)
+    }
+
+    /// The bundle that a record of the journal holds. May read the journal.
+    pub fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError> {
+        self.house.bundle_at(seq)
+    }
+
+    /// Puts another bundle in force: turns that have begun end on theirs, every later turn takes this one.
+    pub fn change_bundle(&self, bundle: Arc<Bundle>) -> Result<(), RecoveryError> {
+        let in_force = self.house.current.load().seq;
+        let current = enter_bundle(&self.house.journal, &self.house.shelf, bundle, in_force)?;
+        self.house.current.store(Arc::new(current));
+        Ok(())
+    }
+
+    /// Customers in memory.
+    pub fn hot_customers(&self) -> usize {
+        self.house.hot_customers()
+    }
+
+    /// Takes no further turns.
+    pub fn stop_taking(&self) {
+        self.house.stop_taking();
+    }
+
+    /// Stores all changed states. Blocks; returns the record up to which all stored states are current.
+    pub fn checkpoint(&self) -> Result<u64, JournalError> {
+        let gone = || JournalError::Store("the archivist is gone".to_owned());
+        let (reply, received) = mpsc::channel();
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.archivist.try_send(CheckpointNow(reply)).map_err(|_| gone())?;
+        drop(runtime);
+        received.recv().map_err(|_| gone())?
+    }
+
+    /// Stops the actors. What waits is dropped: take no further turns first, and let those that wait be taken.
+    pub fn stop(&self) {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).stop();
+    }
+}
+
+#[cfg(test)]
+impl Customers {
+    /// A test door: owns a customer's cell, so that everyone else finds it busy.
+    pub(super) fn hold(&self, customer: &str) -> super::cell::Owner {
+        self.house.hold(customer)
+    }
+
+    /// Gives a cell back.
+    pub(super) fn release(&self, owner: super::cell::Owner) {
+        self.house.drive(owner, usize::MAX);
+    }
+}
+
+/// Makes sure that the journal holds the bundle; returns it with its record.
+fn enter_bundle(journal: &Journal, shelf: &Shelf, bundle: Arc<Bundle>, last: u64) -> Result<Current, RecoveryError> {
+    if last > 0 {
+        let known = shelf.get(last, || journal.record_at(last))?;
+        if known.id() == bundle.id() {
+            return Ok(Current { bundle: known, seq: last });
+        }
+    }
+    let seq = record_bundle(journal, &bundle)?;
+    journal.wait_synced_blocking(seq)?;
+    shelf.put(seq, Arc::clone(&bundle));
+    Ok(Current { bundle, seq })
+}

@@ -1,0 +1,486 @@
+//! All customers of one engine: finding a cell, taking turns in it, bringing states in and putting them to rest.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry as MapEntry;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::cell::{Cell, Entered, Left, Owner};
+use super::job::{Claim, Job, Snapshot, TurnJob};
+use super::keeper::Keepers;
+use super::shelf::Shelf;
+use super::warm::WarmCache;
+use super::{Config, Failure, Metrics, Refusal, Shed, ShelfError};
+use crate::bundle::Bundle;
+use crate::context::CustomerState;
+use crate::domain::{CustomerId, Partition, TenantId};
+use crate::journal::{Entry, Journal, Kind, StateStore};
+use crate::rules::Scratch;
+use crate::time::{Clock, Deadline};
+use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
+
+/// Turns that a caller takes for others before a keeper goes on with them.
+const DRAIN_MAX: usize = 32;
+
+/// The engine's customers.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) config: Config,
+    pub(super) tenant: TenantId,
+    pub(super) clock: Clock,
+    pub(super) journal: Journal,
+    pub(super) store: Arc<dyn StateStore>,
+    pub(super) metrics: Metrics,
+    pub(super) current: ArcSwap<Current>,
+    pub(super) shelf: Shelf,
+    pub(super) warm: WarmCache,
+    pub(super) keepers: Keepers,
+    cells: DashMap<CustomerId, Arc<Cell>, foldhash::fast::RandomState>,
+    /// Cells whose state has changed since it was stored.
+    dirty: Mutex<Vec<Arc<Cell>>>,
+    /// Seconds since the engine started, for the sweep.
+    tick: AtomicU32,
+    is_stopping: AtomicBool,
+}
+
+/// The bundle in force and the record that holds it.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) seq: u64,
+}
+
+/// A turn that was taken.
+#[derive(Debug)]
+pub struct TurnDone {
+    /// What became of the input.
+    pub taken: Taken,
+    /// The record, if the turn changed anything.
+    pub seq: Option<u64>,
+    /// The bundle it was taken on.
+    pub bundle: Arc<Bundle>,
+}
+
+/// A turn that was asked for.
+#[derive(Debug)]
+pub enum Asked {
+    /// It was taken, or refused, at once.
+    Done(Result<TurnDone, Refusal>),
+    /// It waits its turn.
+    Waiting(Waiting),
+}
+
+/// A turn that waits in a mailbox.
+#[derive(Debug)]
+pub struct Waiting {
+    claim: Claim,
+    /// Resolves when the turn was taken.
+    pub reply: oneshot::Receiver<Result<TurnDone, Refusal>>,
+}
+
+impl Waiting {
+    /// Gives the turn up, unless a runner has it already. True: it will never be taken.
+    pub fn give_up(&self) -> bool {
+        self.claim.take()
+    }
+}
+
+thread_local! {
+    /// Memory that every turn on this thread uses again.
+    static WORKBENCH: RefCell<(Scratch, RecordBuffer)> = RefCell::default();
+}
+
+/// Everything a house is built from.
+pub(super) struct Foundations {
+    pub(super) config: Config,
+    pub(super) tenant: TenantId,
+    pub(super) clock: Clock,
+    pub(super) journal: Journal,
+    pub(super) store: Arc<dyn StateStore>,
+    pub(super) metrics: Metrics,
+    pub(super) current: Current,
+    pub(super) shelf: Shelf,
+}
+
+impl House {
+    pub(super) fn new(foundations: Foundations) -> Self {
+        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf } = foundations;
+        Self {
+            warm: WarmCache::new(config.warm_bytes),
+            keepers: Keepers::default(),
+            current: ArcSwap::from_pointee(current),
+            cells: DashMap::with_hasher(foldhash::fast::RandomState::default()),
+            dirty: Mutex::default(),
+            tick: AtomicU32::new(0),
+            is_stopping: AtomicBool::new(false),
+            config,
+            tenant,
+            clock,
+            journal,
+            store,
+            metrics,
+            shelf,
+        }
+    }
+
+    // === taking turns ===
+
+    /// Takes a turn on the caller's thread if the customer is idle and in memory, otherwise queues it.
+    pub(super) fn ask(self: &Arc<Self>, input: Input, readings: Readings, deadline: Deadline) -> Asked {
+        if self.is_stopping.load(Ordering::Acquire) {
+            return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
+        }
+        if let Some(cell) = self.cells.get(input.customer()).map(|cell| Arc::clone(&cell))
+            && let Some(owner) = cell.try_own()
+        {
+            let result = self.guarded_turn(&owner, &input, readings);
+            self.drive(owner, DRAIN_MAX);
+            return Asked::Done(result);
+        }
+        self.ask_in_turn(input, readings, deadline)
+    }
+
+    /// The way of a turn whose customer is busy or not in memory.
+    fn ask_in_turn(self: &Arc<Self>, input: Input, readings: Readings, deadline: Deadline) -> Asked {
+        let customer = input.customer().clone();
+        let (reply, received) = oneshot::channel();
+        let waiting = Waiting { claim: Claim::default(), reply: received };
+        let claim = waiting.claim.clone();
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { input, readings, deadline, claim, reply }))) {
+            Ok(()) => Asked::Waiting(waiting).settled(),
+            Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
+        }
+    }
+
+    /// Has a job done, now or in its turn.
+    fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<(), Shed> {
+        loop {
+            let cell = match self.cell(customer) {
+                Ok(cell) => cell,
+                Err(loading) => {
+                    loading.push(job);
+                    self.load(loading);
+                    return Ok(());
+                }
+            };
+            match cell.enter(job, self.config.mailbox) {
+                Entered::Owner(owner, job) => {
+                    owner.push(job);
+                    self.drive(owner, DRAIN_MAX);
+                    return Ok(());
+                }
+                Entered::Queued => {
+                    self.metrics.queued.inc();
+                    return Ok(());
+                }
+                Entered::Full => return Err(Shed::MailboxFull),
+                Entered::Gone(back) => {
+                    self.forget(&cell);
+                    job = back;
+                }
+            }
+        }
+    }
+
+    /// A copy of a customer's state, for someone to look at.
+    pub(super) fn view(
+        self: &Arc<Self>,
+        customer: &CustomerId,
+    ) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
+        let (reply, received) = oneshot::channel();
+        self.hand_in(customer, Job::View(reply)).map(|()| received)
+    }
+
+    /// Has a job done in a cell, now or in its turn; one that is gone drops it.
+    pub(super) fn in_turn(self: &Arc<Self>, cell: &Arc<Cell>, job: Job) {
+        if let Entered::Owner(owner, job) = cell.enter(job, usize::MAX) {
+            owner.push(job);
+            self.drive(owner, DRAIN_MAX);
+        }
+    }
+
+    /// The customer's cell; or, for a customer who is not in memory, the right to load one.
+    fn cell(&self, customer: &CustomerId) -> Result<Arc<Cell>, Owner> {
+        if let Some(cell) = self.cells.get(customer) {
+            return Ok(Arc::clone(&cell));
+        }
+        match self.cells.entry(customer.clone()) {
+            MapEntry::Occupied(cell) => Ok(Arc::clone(cell.get())),
+            MapEntry::Vacant(vacant) => {
+                let partition = Partition::of(&self.tenant, customer.as_str());
+                let loading = Cell::loading(customer.clone(), partition);
+                vacant.insert(Arc::clone(loading.cell()));
+                Err(loading)
+            }
+        }
+    }
+
+    /// Removes a cell that is gone, and no other that may have taken its place.
+    pub(super) fn forget(&self, gone: &Arc<Cell>) {
+        self.cells.remove_if(&gone.customer, |_, cell| Arc::ptr_eq(cell, gone));
+    }
+
+    /// Does what waits, up to a limit; then a keeper goes on. A state that is broken goes to a keeper to be rebuilt.
+    pub(super) fn drive(self: &Arc<Self>, owner: Owner, limit: usize) {
+        if owner.state().is_none() {
+            return self.keepers.load(self, owner, true);
+        }
+        if let Left::More(owner) = owner.leave(limit, |owner, job| self.perform(owner, job)) {
+            if owner.state().is_some() {
+                self.metrics.handovers.inc();
+                self.keepers.drive(self, owner);
+            } else {
+                self.keepers.load(self, owner, true);
+            }
+        }
+    }
+
+    /// Does one job. Breaks off when the state is broken and must be rebuilt.
+    fn perform(&self, owner: &Owner, job: Job) -> ControlFlow<()> {
+        match job {
+            Job::Turn(job) => self.perform_turn(owner, *job),
+            Job::Snapshot(reply) => {
+                if let Some(snapshot) = Self::snapshot(owner) {
+                    let _ = reply.send(snapshot);
+                }
+                ControlFlow::Continue(())
+            }
+            Job::View(reply) => {
+                let _ = reply.send(owner.state().clone().map(Box::new));
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn perform_turn(&self, owner: &Owner, job: TurnJob) -> ControlFlow<()> {
+        // A caller that has given up must not find later that it was decided after all.
+        if !job.claim.take() {
+            return ControlFlow::Continue(());
+        }
+        if job.deadline.is_past(self.clock.instant()) {
+            let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
+            return ControlFlow::Continue(());
+        }
+        let result = self.guarded_turn(owner, &job.input, job.readings);
+        let _ = job.reply.send(result);
+        if owner.state().is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
+    fn guarded_turn(&self, owner: &Owner, input: &Input, readings: Readings) -> Result<TurnDone, Refusal> {
+        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, input, readings)));
+        let result = turn.unwrap_or_else(|_| {
+            self.metrics.panics.inc();
+            let partition = owner.cell().partition.number();
+            tracing::error!(partition, "a turn panicked; the customer's state is rebuilt from the journal");
+            Err(Refusal::Failed(Failure::Panicked))
+        });
+        if matches!(&result, Err(Refusal::Failed(Failure::Panicked | Failure::JournalStopped(_)))) {
+            *owner.state() = None;
+        }
+        result
+    }
+
+    /// One turn: take it, record it while the cell is still owned, so that the journal's order is the turns' order.
+    fn turn(&self, owner: &Owner, input: &Input, readings: Readings) -> Result<TurnDone, Refusal> {
+        let mut state = owner.state();
+        let Some(state) = state.as_mut() else {
+            return Err(Refusal::Failed(Failure::StateUnreadable));
+        };
+        let current = self.current.load();
+        let around = Surroundings { bundle: &current.bundle, tenant: &self.tenant };
+        owner.touch(self.tick.load(Ordering::Relaxed));
+        self.metrics.turns.inc();
+        let done = |taken, seq| Ok(TurnDone { taken, seq, bundle: Arc::clone(&current.bundle) });
+        WORKBENCH.with_borrow_mut(|(scratch, buffer)| {
+            let taken = take(state, input, readings, around, scratch);
+            #[cfg(test)]
+            super::tests::panic_if_told(input);
+            let Taken::Turn(turn) = &taken else { return done(taken, None) };
+            // INVARIANT: a cell is marked before its record is appended, so that a checkpoint that knows of the record also
+            // knows of the cell.
+            if owner.mark_dirty() {
+                self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(owner.cell()));
+            }
+            let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: current.seq, input, turn });
+            let keys: SmallVec<[u128; 2]> = turn.decisions.iter().map(|made| made.id.to_u128()).collect();
+            let partition = owner.cell().partition.number();
+            match self.journal.append(&Entry { kind: Kind::Turn, partition, keys: &keys, payload }) {
+                Ok(seq) => {
+                    state.last_seq = seq;
+                    done(taken, Some(seq))
+                }
+                Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
+            }
+        })
+    }
+
+    // === bringing in ===
+
+    /// Loads a state into a cell that is owned, then does what waits: at once if the state is warm, otherwise on a keeper.
+    fn load(self: &Arc<Self>, owner: Owner) {
+        let Some(bytes) = self.warm.take(owner.cell().customer.as_str()) else {
+            return self.keepers.load(self, owner, false);
+        };
+        let layout = Arc::clone(self.current.load().bundle.layout());
+        match CustomerState::decode(&bytes, layout) {
+            Ok(state) => {
+                self.metrics.activated.warm.inc();
+                self.begin(owner, state);
+            }
+            // The store has the same state; the keeper reads it there.
+            Err(_) => self.keepers.load(self, owner, false),
+        }
+    }
+
+    /// Loads a state from the store, and from the journal what came later if `rebuild`. May block: for keepers.
+    pub(super) fn load_blocking(self: &Arc<Self>, owner: Owner, rebuild: bool) {
+        match self.read_state(&owner.cell().customer, owner.cell().partition, rebuild) {
+            Ok((state, is_new)) => {
+                if is_new {
+                    self.metrics.activated.new.inc()
+                } else {
+                    self.metrics.activated.cold.inc()
+                }
+                self.begin(owner, state);
+            }
+            Err(error) => {
+                tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
+                self.turn_away(owner, &Refusal::Failed(Failure::StateUnreadable));
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState) {
+        owner.install(state);
+        self.metrics.hot.set(self.cells.len() as i64);
+        self.keepers.adopt(owner.cell());
+        if self.cells.len() > self.config.hot_customers_max {
+            self.keepers.sweep();
+        }
+        self.drive(owner, DRAIN_MAX);
+    }
+
+    fn read_state(
+        &self,
+        customer: &CustomerId,
+        partition: Partition,
+        rebuild: bool,
+    ) -> Result<(CustomerState, bool), LoadError> {
+        let layout = Arc::clone(self.current.load().bundle.layout());
+        let stored = self.store.get(customer.as_str())?;
+        let is_new = stored.is_none();
+        let mut state = match stored {
+            Some(bytes) => CustomerState::decode(&bytes, layout)?,
+            None => CustomerState::new(layout),
+        };
+        if rebuild {
+            super::recovery::catch_up(self, &mut state, customer, partition)?;
+        }
+        Ok((state, is_new))
+    }
+
+    /// Refuses everything that waits for a cell, and takes the cell out of use.
+    pub(super) fn turn_away(&self, owner: Owner, refusal: &Refusal) {
+        let (cell, jobs) = owner.abandon();
+        self.forget(&cell);
+        self.metrics.hot.set(self.cells.len() as i64);
+        for job in jobs {
+            // A snapshot or a view that is not answered tells its caller that the cell is gone.
+            if let Job::Turn(job) = job
+                && job.claim.take()
+            {
+                let _ = job.reply.send(Err(refusal.clone()));
+            }
+        }
+    }
+
+    /// The bundle that a record of the journal holds.
+    pub(super) fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError> {
+        self.shelf.get(seq, || self.journal.record_at(seq))
+    }
+
+    // === putting to rest ===
+
+    /// The state as it is to be stored; from now on it counts as unchanged.
+    pub(super) fn snapshot(owner: &Owner) -> Option<Snapshot> {
+        let state = owner.state();
+        let state = state.as_ref()?;
+        owner.mark_clean();
+        Some(Snapshot { bytes: state.encode(), last_seq: state.last_seq })
+    }
+
+    /// Takes the list of cells that have changed.
+    pub(super) fn take_dirty(&self) -> Vec<Arc<Cell>> {
+        std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts cells back on the list of those that have changed.
+    pub(super) fn keep_dirty(&self, cells: Vec<Arc<Cell>>) {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).extend(cells);
+    }
+
+    pub(super) fn dirty_cells(&self) -> usize {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub(super) fn hot_customers(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(super) fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn advance_tick(&self) {
+        self.tick.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A test door: owns the cell of a customer who is in memory and idle.
+    #[cfg(test)]
+    pub(super) fn hold(&self, customer: &str) -> Owner {
+        loop {
+            // Whoever took the last turn may not have left yet.
+            if let Some(owner) = self.cells.get(customer).unwrap().try_own() {
+                return owner;
+            }
+        }
+    }
+
+    pub(super) fn stop_taking(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+    }
+}
+
+/// Why a state cannot be brought in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
+    #[error(transparent)]
+    State(#[from] crate::context::StateError),
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    #[error(transparent)]
+    Record(#[from] crate::turn::RecordError),
+}
+
+impl Asked {
+    /// A turn that was taken while it was asked for needs no waiting.
+    fn settled(self) -> Self {
+        match self {
+            Self::Waiting(mut waiting) => match waiting.reply.try_recv() {
+                Ok(result) => Self::Done(result),
+                Err(_) => Self::Waiting(waiting),
+            },
+            done => done,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The actors' series.
+
+use crate::telemetry::{Counter, CounterFamily, Gauge, Histogram, LATENCY_SECONDS, Registry};
+
+/// What operators see of the actors.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(super) turns: Counter,
+    pub(super) queued: Counter,
+    pub(super) handovers: Counter,
+    pub(super) panics: Counter,
+    pub(super) hot: Gauge,
+    pub(super) warm_bytes: Gauge,
+    pub(super) passivations: Counter,
+    pub(super) activated: Activations,
+    pub(super) checkpoint_seconds: Histogram,
+    pub(super) checkpoint_seq: Gauge,
+    pub(super) saved: Counter,
+}
+
+/// Activations by where the state came from.
+#[derive(Clone, Debug)]
+pub(super) struct Activations {
+    pub(super) warm: Counter,
+    pub(super) cold: Counter,
+    pub(super) new: Counter,
+}
+
+impl Metrics {
+    /// Declares the series.
+    pub fn new(registry: &Registry) -> Self {
+        let activations: CounterFamily = registry.counters(
+            "forthwith_activations_total",
+            "Customers brought into memory, by where their state came from.",
+            &["from"],
+        );
+        Self {
+            turns: registry.counter("forthwith_turns_total", "Turns taken."),
+            queued: registry
+                .counter("forthwith_turns_queued_total", "Turns that waited because the customer was busy."),
+            handovers: registry.counter(
+                "forthwith_handovers_total",
+                "Times a caller had taken its share of a busy customer's turns and a keeper went on.",
+            ),
+            panics: registry.counter("forthwith_turn_panics_total", "Turns that panicked; the state was rebuilt."),
+            hot: registry.gauge("forthwith_hot_customers", "Customers in memory."),
+            warm_bytes: registry.gauge("forthwith_warm_bytes", "Bytes of encoded states in the warm cache."),
+            passivations: registry.counter("forthwith_passivations_total", "Customers put to rest."),
+            activated: Activations {
+                warm: activations.with(&["warm"]),
+                cold: activations.with(&["cold"]),
+                new: activations.with(&["new"]),
+            },
+            checkpoint_seconds: registry.histogram(
+                "forthwith_checkpoint_seconds",
+                "Time to store all changed states.",
+                &LATENCY_SECONDS,
+            ),
+            checkpoint_seq: registry.gauge(
+                "forthwith_checkpoint_seq",
+                "The record up to which every stored state is current; recovery reads the journal from here.",
+            ),
+            saved: registry.counter("forthwith_states_saved_total", "States written to the store."),
+        }
+    }
+}

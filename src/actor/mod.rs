@@ -1,0 +1,43 @@
+//! Actors: one cell per customer, turns inline on the caller's thread, and actix for everything that takes time.
+//!
+//! A cell is a virtual actor whose mailbox is bypassed while it is empty: private state, one turn at a time, first come
+//! first served, activated on demand, passivated when idle, rebuilt when it breaks. The registry of cells is a dashmap; the
+//! encoded states of resting customers are in a moka cache, and behind it in the state store.
+//!
+//! Sketch of a turn's cost beyond the turn itself: one look into the registry (some 0.2 us at a million customers, most of it
+//! cache misses), one compare-and-swap in, one out, one append to the journal's buffer; no hop, no wait, no lock that
+//! another customer holds.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `cell` | one customer in memory: the protocol |
+//! | `job` | what waits in a mailbox |
+//! | `house` | all of them: turns, loading, refusing |
+//! | `keeper`, `archivist` | the actix actors |
+//! | `runtime` | their system |
+//! | `warm` | states of resting customers |
+//! | `shelf` | bundles by record |
+//! | `recovery` | states brought up to date with the journal |
+//! | `customers` | the face of the room |
+
+mod archivist;
+mod cell;
+mod customers;
+mod house;
+mod job;
+mod keeper;
+mod metrics;
+mod outcome;
+mod recovery;
+mod runtime;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod warm;
+
+pub use customers::{Config, Customers, Progress, Start};
+pub use house::{Asked, TurnDone, Waiting};
+pub use metrics::Metrics;
+pub use outcome::{Failure, RecoveryError, Refusal, Shed};
+pub use recovery::Recovered;
+pub use shelf::{ShelfError, bundle_of};

@@ -1,0 +1,101 @@
+//! What becomes of a turn that is not taken.
+
+use std::sync::Arc;
+
+use super::ShelfError;
+use crate::journal::JournalError;
+
+/// Why a turn was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There was no room or no time for it. Nothing changed; ask again later.
+    #[error(transparent)]
+    Shed(#[from] Shed),
+    /// Something is broken.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// Load that was not taken on. Nothing changed: the caller may ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Shed {
+    /// Too many turns of this customer wait already.
+    #[error("too many requests of this customer are waiting")]
+    MailboxFull,
+    /// The disk is behind by more than the journal's queue holds.
+    #[error("the journal is behind; the disk is slow or full")]
+    JournalBehind,
+    /// The deadline passed before the turn began.
+    #[error("the deadline passed before the decision could begin")]
+    Late,
+    /// The engine is stopping.
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+/// A fault of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The journal does not write any more.
+    #[error("{0}")]
+    JournalStopped(Arc<str>),
+    /// The customer's state cannot be read.
+    #[error("the customer's stored state cannot be read; the log says why")]
+    StateUnreadable,
+    /// The turn panicked; the state was rebuilt and the next turn finds it whole.
+    #[error("the decision failed because of a fault in the engine; the customer's state was restored")]
+    Panicked,
+}
+
+impl Shed {
+    /// All kinds, for metrics.
+    pub const ALL: [Self; 4] = [Self::MailboxFull, Self::JournalBehind, Self::Late, Self::Stopping];
+
+    /// The word in answers and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MailboxFull => "mailbox_full",
+            Self::JournalBehind => "journal_behind",
+            Self::Late => "late",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// Why the engine cannot start from what is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The journal or the store.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A bundle that records were decided under.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    /// A stored state.
+    #[error(transparent)]
+    State(#[from] crate::context::StateError),
+    /// A record.
+    #[error("record {seq} of the journal: {error}")]
+    Record {
+        /// Which.
+        seq: u64,
+        /// Why it cannot be used.
+        error: crate::turn::RecordError,
+    },
+    /// The store knows of records that the journal does not have.
+    #[error(
+        "the state store is current up to record {store}, but the journal ends at record {journal}: \
+         the journal has lost records, or belongs to another store"
+    )]
+    JournalBehind {
+        /// What the store knows of.
+        store: u64,
+        /// What the journal has.
+        journal: u64,
+    },
+    /// The actors' system.
+    #[error("the actors cannot be started: {0}")]
+    Runtime(std::io::Error),
+}

@@ -1,0 +1,156 @@
+//! Bringing states up to date with the journal: at start for everyone, after a panic for one customer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::house::{House, LoadError};
+use super::shelf::Shelf;
+use super::{RecoveryError, ShelfError};
+use crate::bundle::Bundle;
+use crate::context::CustomerState;
+use crate::domain::{CustomerId, Partition};
+use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore};
+use crate::turn::{Record, apply};
+
+/// States that recovery keeps in memory before it stores them.
+const STATES_MAX: usize = 50_000;
+
+/// What recovery found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records applied to states.
+    pub records: u64,
+    /// Customers whose state changed.
+    pub customers: u64,
+    /// The record of the last bundle in the journal; 0 for none.
+    pub bundle_seq: u64,
+    /// The last record.
+    pub last_seq: u64,
+}
+
+/// What a recovery works with.
+pub(super) struct Recovery<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) store: &'a dyn StateStore,
+    pub(super) shelf: &'a Shelf,
+    /// Told how far it has come: the record, and the last one.
+    pub(super) progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Recovery<'_> {
+    /// Applies every record after the store's checkpoint to the states in the store. Idempotent: a state remembers the last
+    /// record in it.
+    pub(super) fn run(mut self) -> Result<Recovered, RecoveryError> {
+        let checkpoint = self.store.last_checkpoint()?.unwrap_or_default();
+        let last_seq = self.journal.last_seq();
+        if checkpoint.seq > last_seq {
+            return Err(RecoveryError::JournalBehind { store: checkpoint.seq, journal: last_seq });
+        }
+        let mut recovered = Recovered { bundle_seq: checkpoint.bundle_seq, last_seq, ..Recovered::default() };
+        let mut states = HashMap::new();
+        let mut reader = self.journal.reader(checkpoint.seq + 1)?;
+        let mut batch: Vec<Found> = Vec::new();
+        loop {
+            batch.clear();
+            let is_more = reader.next_batch(|read| {
+                let payload = read.frame.payload.to_vec();
+                batch.push(Found { seq: read.seq, kind: read.frame.kind, payload });
+            })?;
+            for found in &batch {
+                self.take(found, &mut states, &mut recovered)?;
+                (self.progress)(found.seq, last_seq);
+            }
+            if states.len() > STATES_MAX {
+                self.store_states(&mut states)?;
+            }
+            if !is_more {
+                break;
+            }
+        }
+        self.store_states(&mut states)?;
+        if recovered.records > 0 || checkpoint == Checkpoint::default() {
+            self.store.checkpoint(Checkpoint { seq: last_seq, bundle_seq: recovered.bundle_seq })?;
+        }
+        Ok(recovered)
+    }
+
+    fn take(
+        &mut self,
+        found: &Found,
+        states: &mut HashMap<CustomerId, CustomerState>,
+        recovered: &mut Recovered,
+    ) -> Result<(), RecoveryError> {
+        if found.kind == Kind::Bundle {
+            recovered.bundle_seq = found.seq;
+            return Ok(());
+        }
+        let (record, bundle) = read_record(found, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
+        let customer = record.input.customer();
+        if !states.contains_key(customer) {
+            let layout = Arc::clone(bundle.layout());
+            let state = match self.store.get(customer.as_str())? {
+                Some(bytes) => CustomerState::decode(&bytes, layout)?,
+                None => CustomerState::new(layout),
+            };
+            states.insert(customer.clone(), state);
+            recovered.customers += 1;
+        }
+        if let Some(state) = states.get_mut(customer)
+            && state.last_seq < found.seq
+        {
+            apply(state, &record, found.seq, &bundle);
+            recovered.records += 1;
+        }
+        Ok(())
+    }
+
+    fn store_states(&self, states: &mut HashMap<CustomerId, CustomerState>) -> Result<(), RecoveryError> {
+        let encoded: Vec<(String, Vec<u8>)> =
+            states.drain().map(|(customer, state)| (customer.to_string(), state.encode())).collect();
+        for chunk in encoded.chunks(512) {
+            self.store.put(chunk)?;
+        }
+        Ok(())
+    }
+}
+
+fn read_record(
+    found: &Found,
+    bundle_at: impl FnOnce(u64) -> Result<Arc<Bundle>, ShelfError>,
+) -> Result<(Record, Arc<Bundle>), RecoveryError> {
+    let mut failed = None;
+    let decoded = Record::decode(&found.payload, |seq| bundle_at(seq).map_err(|error| failed = Some(error)).ok());
+    match (decoded, failed) {
+        (_, Some(error)) => Err(RecoveryError::Shelf(error)),
+        (Ok(read), None) => Ok(read),
+        (Err(error), None) => Err(RecoveryError::Record { seq: found.seq, error }),
+    }
+}
+
+/// Applies to one customer's stored state what the journal has of the customer since.
+pub(super) fn catch_up(
+    house: &House,
+    state: &mut CustomerState,
+    customer: &CustomerId,
+    partition: Partition,
+) -> Result<(), LoadError> {
+    // What was appended before the state broke may still be on its way to the disk.
+    house.journal.wait_synced_blocking(house.journal.last_seq())?;
+    let mut reader = house.journal.reader(state.last_seq + 1)?;
+    let mut found = Vec::new();
+    let mut is_more = true;
+    while is_more {
+        is_more = reader.next_batch(|read| {
+            if read.frame.kind == Kind::Turn && read.frame.partition == partition.number() {
+                found.push((read.seq, read.frame.payload.to_vec()));
+            }
+        })?;
+        for (seq, payload) in found.drain(..) {
+            let (record, bundle) = Record::decode(&payload, |seq| house.bundle_at(seq).ok())?;
+            if record.input.customer() == customer && state.last_seq < seq {
+                apply(state, &record, seq, &bundle);
+            }
+        }
+    }
+    Ok(())
+}

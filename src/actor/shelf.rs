@@ -1,0 +1,79 @@
+//! Bundles by the record that holds them: the one in force, and those that older records were decided under.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::{Bundle, Sources};
+use crate::journal::{Entry, Found, Journal, JournalError, Kind};
+
+/// Bundles that were read back from the journal, compiled. A deployment has few; each stays.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(Mutex<HashMap<u64, Arc<Bundle>>>);
+
+/// The stored form of a bundle, version 1: a MessagePack array of version and files.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u8,
+    sources: Sources,
+}
+
+/// Why a bundle's record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The record is not a bundle, or of a newer release.
+    #[error("record {seq} should hold a bundle: {reason}")]
+    NotABundle {
+        /// The record.
+        seq: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Appends a bundle's files to the journal and returns the record's sequence.
+pub(super) fn record_bundle(journal: &Journal, bundle: &Bundle) -> Result<u64, JournalError> {
+    let stored = Stored { version: 1, sources: bundle.sources().clone() };
+    // Writing texts into memory cannot fail.
+    let payload = rmp_serde::to_vec(&stored).unwrap_or_default();
+    journal.append(&Entry { kind: Kind::Bundle, partition: 0, keys: &[], payload: &payload })
+}
+
+/// Compiles the bundle that a record holds.
+pub fn bundle_of(found: &Found) -> Result<Bundle, ShelfError> {
+    let not_a_bundle = |reason: String| ShelfError::NotABundle { seq: found.seq, reason };
+    if found.kind != Kind::Bundle {
+        return Err(not_a_bundle("it holds something else".to_owned()));
+    }
+    let stored: Stored = rmp_serde::from_slice(&found.payload).map_err(|e| not_a_bundle(e.to_string()))?;
+    if stored.version != 1 {
+        return Err(not_a_bundle(format!("it has version {}, this release reads version 1", stored.version)));
+    }
+    Bundle::compile(stored.sources).map_err(|faults| not_a_bundle(faults.to_string()))
+}
+
+impl Shelf {
+    /// Puts a bundle on the shelf.
+    pub(super) fn put(&self, seq: u64, bundle: Arc<Bundle>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seq, bundle);
+    }
+
+    /// The bundle of a record, read from the journal if it is not on the shelf.
+    pub(super) fn get(
+        &self,
+        seq: u64,
+        read: impl FnOnce() -> Result<Option<Found>, JournalError>,
+    ) -> Result<Arc<Bundle>, ShelfError> {
+        if let Some(bundle) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&seq) {
+            return Ok(Arc::clone(bundle));
+        }
+        let missing = || ShelfError::NotABundle { seq, reason: "the journal has no such record".to_owned() };
+        let bundle = Arc::new(bundle_of(&read()?.ok_or_else(missing)?)?);
+        self.put(seq, Arc::clone(&bundle));
+        Ok(bundle)
+    }
+}

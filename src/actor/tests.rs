@@ -1,0 +1,297 @@
+//! The room as others use it: turns from many threads, passivation under them, recovery after them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::bundle::tests::{bundle, sources};
+use crate::bundle::{Bundle, BundleId};
+use crate::context::PlaybookKey;
+use crate::domain::{CustomerId, Event, TenantId};
+use crate::journal::{self, DataDirectory, FjallStore, Journal};
+use crate::telemetry::Registry;
+use crate::time::{Clock, Deadline};
+use crate::turn::{EventInput, Input, Readings, Run, Taken};
+
+/// One engine's customers over a folder.
+struct World {
+    customers: Customers,
+    journal: Journal,
+    clock: Clock,
+    _directory: DataDirectory,
+}
+
+fn small() -> Config {
+    Config { keepers: 2, mailbox: 64, checkpoint_every: Duration::from_secs(3_600), ..Config::default() }
+}
+
+impl World {
+    fn open(folder: &Path, config: Config) -> Self {
+        Self::open_with(folder, config, bundle())
+    }
+
+    fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
+        let (clock, registry) = (Clock::system(), Registry::default());
+        let directory = DataDirectory::open(folder).unwrap();
+        let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
+        let metrics = journal::Metrics::new(&registry);
+        let (journal, _) = Journal::open(&directory.journal(), &journal_config, clock.clone(), metrics).unwrap();
+        let start = Start {
+            config,
+            tenant: TenantId::default(),
+            clock: clock.clone(),
+            journal: journal.clone(),
+            store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
+            bundle: Arc::new(bundle),
+            metrics: Metrics::new(&registry),
+            progress: Progress(&mut |_, _| {}),
+        };
+        Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
+    }
+
+    fn ask(&self, customer: &str, id: &str) -> Asked {
+        self.ask_within(customer, id, Duration::from_secs(60))
+    }
+
+    fn ask_within(&self, customer: &str, id: &str, budget: Duration) -> Asked {
+        let event = Event::new(id, "test", "ticket.created", customer)
+            .with("subject", "s")
+            .with("body", "b")
+            .with("channel", "chat");
+        let event = self.customers.bundle().layout().accept(event).unwrap();
+        let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+        let deadline = Deadline::new(self.clock.instant(), budget);
+        self.customers.ask(input, Readings { arrival: self.clock.wall() }, deadline)
+    }
+
+    /// The result of a turn, waited for.
+    fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
+        match self.ask(customer, id) {
+            Asked::Done(result) => result,
+            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+        }
+    }
+
+    /// How many decisions a customer's ledger counts.
+    fn decisions(&self, customer: &str) -> u64 {
+        let view = self.customers.view(&CustomerId::new(customer).unwrap()).unwrap().blocking_recv().unwrap().unwrap();
+        view.ledger.tally(PlaybookKey::of("routing")).map_or(0, |tally| tally.decisions)
+    }
+
+    /// Stops as a crash would: nothing is stored that was not.
+    fn crash(self) {
+        self.customers.stop();
+        self.journal.close().unwrap();
+    }
+}
+
+static PANIC: AtomicBool = AtomicBool::new(false);
+
+/// A test door: a turn of the customer `panics` breaks off halfway when it is told to.
+pub(super) fn panic_if_told(input: &Input) {
+    if input.customer().as_str() == "panics" && PANIC.swap(false, Ordering::AcqRel) {
+        panic!("told to");
+    }
+}
+
+#[test]
+fn a_turn_of_an_idle_customer_is_taken_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    assert!(world.turn("c", "1").is_ok());
+    let Asked::Done(Ok(done)) = world.ask("c", "2") else { panic!("the second turn finds the customer in memory") };
+    assert_eq!(done.seq, Some(3), "the bundle's record, two turns");
+    let Asked::Done(Ok(again)) = world.ask("c", "2") else { panic!() };
+    assert!(matches!(again.taken, Taken::Repeated(_)) && again.seq.is_none());
+    assert_eq!(world.decisions("c"), 2);
+    assert_eq!(world.decisions("nobody"), 0);
+}
+
+/// Passivation under permanent pressure loses no update, and neither does a crash after it.
+#[test]
+fn no_turn_is_lost_while_customers_come_and_go() {
+    const THREADS: usize = 4;
+    const TURNS: usize = 1_500;
+    const CUSTOMERS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { hot_customers_max: 4, warm_bytes: 4_000, ..small() };
+    let world = World::open(folder.path(), config.clone());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let world = &world;
+            scope.spawn(move || {
+                for nth in 0..TURNS {
+                    let customer = format!("c-{}", (nth * 7 + thread * 3) % CUSTOMERS);
+                    let done = world.turn(&customer, &format!("{thread}-{nth}")).unwrap();
+                    assert!(matches!(done.taken, Taken::Turn(_)));
+                    if nth % 50 == 0 {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+            });
+        }
+    });
+    let count = |world: &World| -> u64 { (0..CUSTOMERS).map(|nth| world.decisions(&format!("c-{nth}"))).sum() };
+    assert_eq!(count(&world), (THREADS * TURNS) as u64);
+    std::thread::sleep(Duration::from_millis(2_500));
+    let hot = world.customers.hot_customers();
+    assert!(hot < CUSTOMERS, "idle customers were put to rest: {hot} are in memory");
+    assert_eq!(count(&world), (THREADS * TURNS) as u64);
+    world.crash();
+    let world = World::open(folder.path(), config);
+    assert_eq!(count(&world), (THREADS * TURNS) as u64);
+    assert!(matches!(world.turn("c-0", "0-0").unwrap().taken, Taken::Turn(_) | Taken::Repeated(_)));
+}
+
+#[test]
+fn turns_of_a_busy_customer_are_taken_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    // The first turn finds the customer not in memory: the cell is loading while the others arrive.
+    let asked: Vec<Asked> = (0..40).map(|nth| world.ask("c", &format!("{nth}"))).collect();
+    let seqs: Vec<u64> = asked
+        .into_iter()
+        .map(|asked| match asked {
+            Asked::Done(result) => result.unwrap().seq.unwrap(),
+            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap().unwrap().seq.unwrap(),
+        })
+        .collect();
+    assert!(seqs.is_sorted(), "{seqs:?}");
+}
+
+#[test]
+fn a_mailbox_has_a_bound_and_a_turn_that_was_given_up_is_never_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), Config { mailbox: 3, ..small() });
+    let cell = {
+        world.turn("c", "first").unwrap();
+        world.customers.hold("c")
+    };
+    let mut waiting = Vec::new();
+    for nth in 0..3 {
+        let Asked::Waiting(asked) = world.ask("c", &format!("{nth}")) else { panic!("the customer is busy") };
+        waiting.push(asked);
+    }
+    assert!(matches!(world.ask("c", "one too many"), Asked::Done(Err(Refusal::Shed(Shed::MailboxFull)))));
+    assert!(waiting[1].give_up(), "nobody has begun it");
+    world.customers.release(cell);
+    let taken: Vec<bool> = waiting.into_iter().map(|asked| asked.reply.blocking_recv().is_ok()).collect();
+    assert_eq!(taken, [true, false, true]);
+    assert_eq!(world.decisions("c"), 3);
+}
+
+#[test]
+fn a_turn_whose_deadline_has_passed_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("c", "first").unwrap();
+    let cell = world.customers.hold("c");
+    let Asked::Waiting(asked) = world.ask_within("c", "late", Duration::from_millis(1)) else { panic!() };
+    std::thread::sleep(Duration::from_millis(5));
+    world.customers.release(cell);
+    assert_eq!(asked.reply.blocking_recv().unwrap().unwrap_err(), Refusal::Shed(Shed::Late));
+    assert_eq!(world.decisions("c"), 1);
+}
+
+#[test]
+fn a_turn_that_panics_costs_its_caller_an_error_and_nobody_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("panics", "1").unwrap();
+    world.turn("panics", "2").unwrap();
+    PANIC.store(true, Ordering::Release);
+    assert_eq!(world.turn("panics", "3").unwrap_err(), Refusal::Failed(Failure::Panicked));
+    assert_eq!(world.decisions("panics"), 2, "the broken turn left nothing behind");
+    assert!(matches!(world.turn("panics", "3").unwrap().taken, Taken::Turn(_)), "and may be tried again");
+    assert_eq!(world.decisions("panics"), 3);
+}
+
+#[test]
+fn recovery_continues_from_the_last_checkpoint_and_is_idempotent() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    for nth in 0..10 {
+        world.turn(&format!("c-{}", nth % 3), &format!("{nth}")).unwrap();
+    }
+    let checkpoint = world.customers.checkpoint().unwrap();
+    for nth in 10..20 {
+        world.turn(&format!("c-{}", nth % 3), &format!("{nth}")).unwrap();
+    }
+    world.crash();
+    for opening in 0..3 {
+        let world = World::open(folder.path(), small());
+        let recovered = world.customers.recovered();
+        assert_eq!(recovered.last_seq, 21);
+        assert_eq!(recovered.records, if opening == 0 { 21 - checkpoint } else { 0 }, "opening {opening}");
+        let counts: HashMap<String, u64> =
+            (0..3).map(|nth| format!("c-{nth}")).map(|c| (c.clone(), world.decisions(&c))).collect();
+        assert_eq!(counts.values().sum::<u64>(), 20, "opening {opening}: {counts:?}");
+        world.crash();
+    }
+}
+
+#[test]
+fn the_store_can_be_thrown_away_and_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    for nth in 0..10 {
+        world.turn("c", &format!("{nth}")).unwrap();
+    }
+    world.customers.checkpoint().unwrap();
+    world.crash();
+    std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    let world = World::open(folder.path(), small());
+    assert_eq!(world.decisions("c"), 10);
+}
+
+#[test]
+fn a_store_that_is_ahead_of_the_journal_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("c", "1").unwrap();
+    world.customers.checkpoint().unwrap();
+    world.crash();
+    std::fs::remove_dir_all(folder.path().join("journal")).unwrap();
+    let directory = DataDirectory::open(folder.path()).unwrap();
+    let clock = Clock::system();
+    let metrics = journal::Metrics::new(&Registry::default());
+    let (journal, _) =
+        Journal::open(&directory.journal(), &journal::Config::default(), clock.clone(), metrics).unwrap();
+    let start = Start {
+        config: small(),
+        tenant: TenantId::default(),
+        clock,
+        journal,
+        store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
+        bundle: Arc::new(bundle()),
+        metrics: Metrics::new(&Registry::default()),
+        progress: Progress(&mut |_, _| {}),
+    };
+    let refused = Customers::start(start).unwrap_err().to_string();
+    assert!(refused.contains("current up to record 2, but the journal ends at record 0"), "{refused}");
+}
+
+#[test]
+fn a_changed_bundle_is_recorded_once_and_old_records_keep_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let id_of_record = |world: &World, seq: u64| -> BundleId { world.customers.bundle_at(seq).unwrap().id() };
+    let world = World::open(folder.path(), small());
+    world.turn("c", "1").unwrap();
+    world.crash();
+    let world = World::open(folder.path(), small());
+    assert_eq!(world.journal.last_seq(), 2, "the same bundle is not recorded again");
+    let mut changed = sources();
+    changed.insert("tables/routing.csv", "in:event.channel,out:queue\nchat,incident\n");
+    let changed = Bundle::compile(changed).unwrap();
+    let changed_id = changed.id();
+    world.customers.change_bundle(Arc::new(changed)).unwrap();
+    assert_eq!(world.turn("c", "2").unwrap().bundle.id(), changed_id);
+    assert_eq!((id_of_record(&world, 1), id_of_record(&world, 3)), (bundle().id(), changed_id));
+    world.crash();
+    let world = World::open(folder.path(), small());
+    assert_eq!(world.decisions("c"), 2, "records of both bundles are applied");
+    assert_eq!(world.customers.bundle().id(), bundle().id());
+}

@@ -1,0 +1,33 @@
+//! The warm cache: states of customers who rest, encoded, between memory and disk.
+//!
+//! The door of moka for states. Bounded by bytes; W-TinyLFU keeps those who are likely to come back. Entries are immutable
+//! copies of what the store has, so losing one costs a read and never an update.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+
+/// Encoded states by customer.
+#[derive(Clone, Debug)]
+pub(super) struct WarmCache(Cache<Arc<str>, Arc<[u8]>>);
+
+impl WarmCache {
+    pub(super) fn new(bytes_max: u64) -> Self {
+        let weigh = |key: &Arc<str>, value: &Arc<[u8]>| u32::try_from(key.len() + value.len()).unwrap_or(u32::MAX);
+        Self(Cache::builder().max_capacity(bytes_max).weigher(weigh).build())
+    }
+
+    pub(super) fn put(&self, customer: &str, bytes: &[u8]) {
+        self.0.insert(customer.into(), bytes.into());
+    }
+
+    /// Takes a state out: it is about to be hot, and would be stale here after its first turn.
+    pub(super) fn take(&self, customer: &str) -> Option<Arc<[u8]>> {
+        self.0.remove(customer)
+    }
+
+    /// Bytes held, as of the cache's last housekeeping.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.weighted_size()
+    }
+}
