@@ -81,15 +81,17 @@ impl Archivist {
             }
         }
         let last_seq = saved.iter().map(|(_, snapshot)| snapshot.last_seq).max().unwrap_or(0);
+        // A customer who was only looked at has no record and leaves no trace.
+        let recorded = saved.iter().filter(|(_, snapshot)| snapshot.last_seq > 0);
         let states: Vec<(String, Vec<u8>)> =
-            saved.iter().map(|(cell, snapshot)| (cell.customer.to_string(), snapshot.bytes.clone())).collect();
+            recorded.map(|(cell, snapshot)| (cell.customer.to_string(), snapshot.bytes.clone())).collect();
         let stored = self.house.journal.wait_synced_blocking(last_seq).and_then(|()| self.house.store.put(&states));
         if let Err(error) = stored {
             // What was taken for stored is not: it counts as changed again.
             self.house.keep_dirty(saved.into_iter().map(|(cell, _)| cell).collect());
             return Err(error);
         }
-        self.house.metrics.saved.add(saved.len() as u64);
+        self.house.metrics.saved.add(states.len() as u64);
         Ok(saved)
     }
 
@@ -124,7 +126,9 @@ impl Archivist {
             return self.house.drive(owner, CHUNK);
         }
         // Warm first: whoever finds the cell gone must find the state somewhere, and this is where it looks first.
-        self.house.warm.put(cell.customer.as_str(), &snapshot.bytes);
+        if snapshot.last_seq > 0 {
+            self.house.warm.put(cell.customer.as_str(), &snapshot.bytes);
+        }
         match owner.retire() {
             Ok(gone) => {
                 self.house.forget(&gone);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::archivist::CheckpointNow;
-use super::house::{Asked, Current, Foundations, House};
+use super::house::{Asked, Foundations, House, InForce, Request};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::shelf::{Shelf, record_bundle};
@@ -15,8 +15,7 @@ use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
-use crate::time::{Clock, Deadline};
-use crate::turn::{Input, Readings};
+use crate::time::Clock;
 
 /// How customers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +111,8 @@ impl Customers {
 
     /// Takes a turn at once if the customer is idle and in memory; otherwise it waits its turn.
     #[inline]
-    pub fn ask(&self, input: Input, readings: Readings, deadline: Deadline) -> Asked {
-        self.house.ask(input, readings, deadline)
+    pub fn ask(&self, request: Request) -> Asked {
+        self.house.ask(request)
     }
 
     /// A copy of a customer's state; the receiver fails for one that cannot be read.
@@ -122,8 +121,9 @@ impl Customers {
     }
 
     /// The bundle in force.
-    pub fn bundle(&self) -> Arc<Bundle> {
-        Arc::clone(&self.house.current.load().bundle)
+    #[inline]
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.house.current.load_full()
     }
 
     /// The bundle that a record of the journal holds. May read the journal.
@@ -142,6 +142,11 @@ impl Customers {
     /// Customers in memory.
     pub fn hot_customers(&self) -> usize {
         self.house.hot_customers()
+    }
+
+    /// Turns that wait in mailboxes.
+    pub fn waiting(&self) -> usize {
+        self.house.waiting()
     }
 
     /// Takes no further turns.
@@ -179,15 +184,15 @@ impl Customers {
 }
 
 /// Makes sure that the journal holds the bundle; returns it with its record.
-fn enter_bundle(journal: &Journal, shelf: &Shelf, bundle: Arc<Bundle>, last: u64) -> Result<Current, RecoveryError> {
+fn enter_bundle(journal: &Journal, shelf: &Shelf, bundle: Arc<Bundle>, last: u64) -> Result<InForce, RecoveryError> {
     if last > 0 {
         let known = shelf.get(last, || journal.record_at(last))?;
         if known.id() == bundle.id() {
-            return Ok(Current { bundle: known, seq: last });
+            return Ok(InForce { bundle: known, seq: last });
         }
     }
     let seq = record_bundle(journal, &bundle)?;
     journal.wait_synced_blocking(seq)?;
     shelf.put(seq, Arc::clone(&bundle));
-    Ok(Current { bundle, seq })
+    Ok(InForce { bundle, seq })
 }

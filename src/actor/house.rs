@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::cell::{Cell, Entered, Left, Owner};
-use super::job::{Claim, Job, Snapshot, TurnJob};
+use super::job::{Claim, Counted, Job, Snapshot, TurnJob};
 use super::keeper::Keepers;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
@@ -38,7 +38,7 @@ pub(super) struct House {
     pub(super) journal: Journal,
     pub(super) store: Arc<dyn StateStore>,
     pub(super) metrics: Metrics,
-    pub(super) current: ArcSwap<Current>,
+    pub(super) current: ArcSwap<InForce>,
     pub(super) shelf: Shelf,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
@@ -48,13 +48,30 @@ pub(super) struct House {
     /// Seconds since the engine started, for the sweep.
     tick: AtomicU32,
     is_stopping: AtomicBool,
+    /// Turns that wait in mailboxes.
+    waiting: Arc<AtomicUsize>,
 }
 
-/// The bundle in force and the record that holds it.
+/// A bundle in force and the record that holds it.
 #[derive(Debug)]
-pub(super) struct Current {
-    pub(super) bundle: Arc<Bundle>,
-    pub(super) seq: u64,
+pub struct InForce {
+    /// The bundle.
+    pub bundle: Arc<Bundle>,
+    /// The sequence of its record.
+    pub seq: u64,
+}
+
+/// A turn that is asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// What it is taken on.
+    pub input: Input,
+    /// What it consults besides.
+    pub readings: Readings,
+    /// The bundle that the input was typed by: the turn is taken on it, whatever is in force by then.
+    pub bundle: Arc<InForce>,
+    /// When it is too late to begin.
+    pub deadline: Deadline,
 }
 
 /// A turn that was taken.
@@ -64,8 +81,6 @@ pub struct TurnDone {
     pub taken: Taken,
     /// The record, if the turn changed anything.
     pub seq: Option<u64>,
-    /// The bundle it was taken on.
-    pub bundle: Arc<Bundle>,
 }
 
 /// A turn that was asked for.
@@ -105,7 +120,7 @@ pub(super) struct Foundations {
     pub(super) journal: Journal,
     pub(super) store: Arc<dyn StateStore>,
     pub(super) metrics: Metrics,
-    pub(super) current: Current,
+    pub(super) current: InForce,
     pub(super) shelf: Shelf,
 }
 
@@ -120,6 +135,7 @@ impl House {
             dirty: Mutex::default(),
             tick: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
+            waiting: Arc::default(),
             config,
             tenant,
             clock,
@@ -133,27 +149,27 @@ impl House {
     // === taking turns ===
 
     /// Takes a turn on the caller's thread if the customer is idle and in memory, otherwise queues it.
-    pub(super) fn ask(self: &Arc<Self>, input: Input, readings: Readings, deadline: Deadline) -> Asked {
+    pub(super) fn ask(self: &Arc<Self>, request: Request) -> Asked {
         if self.is_stopping.load(Ordering::Acquire) {
             return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
         }
-        if let Some(cell) = self.cells.get(input.customer()).map(|cell| Arc::clone(&cell))
+        if let Some(cell) = self.cells.get(request.input.customer()).map(|cell| Arc::clone(&cell))
             && let Some(owner) = cell.try_own()
         {
-            let result = self.guarded_turn(&owner, &input, readings);
+            let result = self.guarded_turn(&owner, &request);
             self.drive(owner, DRAIN_MAX);
             return Asked::Done(result);
         }
-        self.ask_in_turn(input, readings, deadline)
+        self.ask_in_turn(request)
     }
 
     /// The way of a turn whose customer is busy or not in memory.
-    fn ask_in_turn(self: &Arc<Self>, input: Input, readings: Readings, deadline: Deadline) -> Asked {
-        let customer = input.customer().clone();
+    fn ask_in_turn(self: &Arc<Self>, request: Request) -> Asked {
+        let customer = request.input.customer().clone();
         let (reply, received) = oneshot::channel();
         let waiting = Waiting { claim: Claim::default(), reply: received };
-        let claim = waiting.claim.clone();
-        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { input, readings, deadline, claim, reply }))) {
+        let (claim, counted) = (waiting.claim.clone(), Counted::new(&self.waiting));
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, claim, reply, counted }))) {
             Ok(()) => Asked::Waiting(waiting).settled(),
             Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
         }
@@ -264,18 +280,20 @@ impl House {
         if !job.claim.take() {
             return ControlFlow::Continue(());
         }
-        if job.deadline.is_past(self.clock.instant()) {
+        if job.request.deadline.is_past(self.clock.instant()) {
             let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
             return ControlFlow::Continue(());
         }
-        let result = self.guarded_turn(owner, &job.input, job.readings);
-        let _ = job.reply.send(result);
+        let result = self.guarded_turn(owner, &job.request);
+        let TurnJob { reply, counted, .. } = job;
+        drop(counted);
+        let _ = reply.send(result);
         if owner.state().is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
-    fn guarded_turn(&self, owner: &Owner, input: &Input, readings: Readings) -> Result<TurnDone, Refusal> {
-        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, input, readings)));
+    fn guarded_turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
+        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request)));
         let result = turn.unwrap_or_else(|_| {
             self.metrics.panics.inc();
             let partition = owner.cell().partition.number();
@@ -289,18 +307,18 @@ impl House {
     }
 
     /// One turn: take it, record it while the cell is still owned, so that the journal's order is the turns' order.
-    fn turn(&self, owner: &Owner, input: &Input, readings: Readings) -> Result<TurnDone, Refusal> {
+    fn turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
         let mut state = owner.state();
         let Some(state) = state.as_mut() else {
             return Err(Refusal::Failed(Failure::StateUnreadable));
         };
-        let current = self.current.load();
-        let around = Surroundings { bundle: &current.bundle, tenant: &self.tenant };
+        let Request { input, readings, bundle, .. } = request;
+        let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
-        let done = |taken, seq| Ok(TurnDone { taken, seq, bundle: Arc::clone(&current.bundle) });
+        let done = |taken, seq| Ok(TurnDone { taken, seq });
         WORKBENCH.with_borrow_mut(|(scratch, buffer)| {
-            let taken = take(state, input, readings, around, scratch);
+            let taken = take(state, input, *readings, around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
             let Taken::Turn(turn) = &taken else { return done(taken, None) };
@@ -309,7 +327,7 @@ impl House {
             if owner.mark_dirty() {
                 self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(owner.cell()));
             }
-            let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: current.seq, input, turn });
+            let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
             let keys: SmallVec<[u128; 2]> = turn.decisions.iter().map(|made| made.id.to_u128()).collect();
             let partition = owner.cell().partition.number();
             match self.journal.append(&Entry { kind: Kind::Turn, partition, keys: &keys, payload }) {
@@ -433,6 +451,11 @@ impl House {
 
     pub(super) fn hot_customers(&self) -> usize {
         self.cells.len()
+    }
+
+    /// Turns that wait in mailboxes.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
     }
 
     pub(super) fn tick(&self) -> u32 {

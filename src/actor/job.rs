@@ -1,13 +1,11 @@
 //! What waits in a mailbox.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::{Refusal, TurnDone};
-use crate::time::Deadline;
-use crate::turn::{Input, Readings};
+use super::{Refusal, Request, TurnDone};
 
 /// Something to be done with a customer's state, in its order.
 #[derive(Debug)]
@@ -23,11 +21,28 @@ pub(super) enum Job {
 /// A turn that waits.
 #[derive(Debug)]
 pub(super) struct TurnJob {
-    pub(super) input: Input,
-    pub(super) readings: Readings,
-    pub(super) deadline: Deadline,
+    pub(super) request: Request,
     pub(super) claim: Claim,
     pub(super) reply: oneshot::Sender<Result<TurnDone, Refusal>>,
+    /// Counts the job as waiting for as long as it exists.
+    pub(super) counted: Counted,
+}
+
+/// One more of something, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(super) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A state as it is to be stored.

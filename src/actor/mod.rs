@@ -36,7 +36,7 @@ mod tests;
 mod warm;
 
 pub use customers::{Config, Customers, Progress, Start};
-pub use house::{Asked, TurnDone, Waiting};
+pub use house::{Asked, InForce, Request, TurnDone, Waiting};
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;

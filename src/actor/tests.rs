@@ -61,10 +61,12 @@ impl World {
             .with("subject", "s")
             .with("body", "b")
             .with("channel", "chat");
-        let event = self.customers.bundle().layout().accept(event).unwrap();
+        let bundle = self.customers.in_force();
+        let event = bundle.bundle.layout().accept(event).unwrap();
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let deadline = Deadline::new(self.clock.instant(), budget);
-        self.customers.ask(input, Readings { arrival: self.clock.wall() }, deadline)
+        let readings = Readings { arrival: self.clock.wall() };
+        self.customers.ask(Request { input, readings, bundle, deadline })
     }
 
     /// The result of a turn, waited for.
@@ -288,10 +290,10 @@ fn a_changed_bundle_is_recorded_once_and_old_records_keep_theirs() {
     let changed = Bundle::compile(changed).unwrap();
     let changed_id = changed.id();
     world.customers.change_bundle(Arc::new(changed)).unwrap();
-    assert_eq!(world.turn("c", "2").unwrap().bundle.id(), changed_id);
+    world.turn("c", "2").unwrap();
     assert_eq!((id_of_record(&world, 1), id_of_record(&world, 3)), (bundle().id(), changed_id));
     world.crash();
     let world = World::open(folder.path(), small());
     assert_eq!(world.decisions("c"), 2, "records of both bundles are applied");
-    assert_eq!(world.customers.bundle().id(), bundle().id());
+    assert_eq!(world.customers.in_force().bundle.id(), bundle().id());
 }

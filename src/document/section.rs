@@ -22,6 +22,8 @@ pub struct Document<'t> {
     lines: Vec<usize>,
     root: Spanned<DeTable<'t>>,
     sink: &'t FaultSink,
+    /// Whether places within the text mean anything to its author.
+    has_places: bool,
 }
 
 /// A table of a document: hands out its entries by key and knows afterwards which keys nobody asked for.
@@ -73,7 +75,7 @@ impl<'t> Document<'t> {
     pub fn parse(file: &str, text: &'t str, sink: &'t FaultSink) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let document = Self { file: file.into(), text, lines, root, sink };
+        let document = Self { file: file.into(), text, lines, root, sink, has_places: true };
         // One slip makes the parser stumble several times; the first of a line is the one to mend.
         let mut last_line = 0;
         for error in errors {
@@ -86,6 +88,14 @@ impl<'t> Document<'t> {
         document
     }
 
+    /// Parses a text that its author never saw, such as the TOML that an environment variable stands for: faults name only
+    /// where it comes from.
+    pub fn parse_derived(origin: &str, text: &'t str, sink: &'t FaultSink) -> Self {
+        let mut document = Self::parse(origin, text, sink);
+        document.has_places = false;
+        document
+    }
+
     /// The file's top-level table.
     pub fn root(&self) -> Section<'_> {
         Section::new(self, self.root.get_ref(), String::new(), 0)
@@ -93,6 +103,9 @@ impl<'t> Document<'t> {
 
     /// Line and column of a byte offset.
     fn place(&self, offset: usize) -> Place {
+        if !self.has_places {
+            return Place::file(&self.file);
+        }
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let before = self.text.get(start..offset).unwrap_or_default();

@@ -13,6 +13,7 @@
 //! | `field` | a named, typed, bounded slot of a schema |
 //! | `unavailable` | why a value cannot be used |
 //! | `event` | an event as a caller hands it over |
+//! | `secret` | texts that must not be shown |
 //! | `verdict` | tiers, fallbacks, durability |
 //! | `suggest` | "did you mean" |
 
@@ -21,6 +22,7 @@ mod event;
 mod field;
 mod id;
 mod raw;
+mod secret;
 mod suggest;
 mod timestamp;
 mod types;
@@ -34,6 +36,7 @@ pub use id::{
     CustomerId, DecisionId, DecisionIdError, DecisionName, EventKey, ID_BYTES_MAX, IdError, Partition, TenantId,
 };
 pub use raw::{DEPTH_MAX, Raw, RawMap};
+pub use secret::Secret;
 pub use suggest::{did_you_mean, suggestion};
 pub use timestamp::{TimeDelta, TimeError, Timestamp};
 pub use types::{Enumeration, Type, TypeMismatch, Value};

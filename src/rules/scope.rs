@@ -1,6 +1,7 @@
 //! The names that a condition may use, and where their values come from.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::domain::{Type, Unavailable, Value, suggestion};
 
@@ -12,7 +13,7 @@ pub struct Slot(u16);
 #[derive(Clone, Debug)]
 pub struct Declared {
     /// How it is written: `event.amount`, `customer.plan`, `signal.tickets_24h`, `now`.
-    pub path: Box<str>,
+    pub path: Arc<str>,
     /// What its values are.
     pub ty: Type,
 }

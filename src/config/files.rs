@@ -1,0 +1,76 @@
+//! The files of a configuration folder.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bundle::{CONTEXT_FILE, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER};
+use crate::document::{FaultSink, Place};
+
+/// Bytes that one file may have.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Reads the files of a bundle from a configuration folder; what cannot be read is noted.
+pub fn read_sources(folder: &Path, sink: &FaultSink) -> Sources {
+    let mut sources = Sources::default();
+    if !folder.is_dir() {
+        let message = "there is no such configuration folder; name one with `--config DIR`";
+        sink.add(Place::file(&folder.display().to_string()), "", message);
+        return sources;
+    }
+    if let Some(text) = read_optional(folder, CONTEXT_FILE, sink) {
+        sources.insert(CONTEXT_FILE, text);
+    }
+    for (subfolder, ending) in [(PLAYBOOK_FOLDER, ".toml"), (TABLE_FOLDER, ".csv")] {
+        for name in names(folder, subfolder, ending, sink) {
+            let path = format!("{subfolder}{name}");
+            if let Some(text) = read_optional(folder, &path, sink) {
+                sources.insert(path, text);
+            }
+        }
+    }
+    sources
+}
+
+/// The names of a subfolder's files with an ending, sorted; none if there is no such subfolder.
+fn names(folder: &Path, subfolder: &str, ending: &str, sink: &FaultSink) -> Vec<String> {
+    let entries = match fs::read_dir(folder.join(subfolder)) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(e) => {
+            sink.add(Place::file(subfolder), "", format!("cannot be listed: {e}"));
+            return Vec::new();
+        }
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        // Editors leave hidden copies beside what they edit.
+        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The text of a file, without a byte order mark; `None` if there is no such file, or after noting why it cannot be read.
+pub(super) fn read_optional(folder: &Path, path: &str, sink: &FaultSink) -> Option<String> {
+    let full = folder.join(path);
+    let fault = |message: String| {
+        sink.add(Place::file(path), "", message);
+        None
+    };
+    let size = match fs::metadata(&full) {
+        Ok(metadata) => metadata.len(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(e) => return fault(format!("cannot be read: {e}")),
+    };
+    if size > FILE_BYTES_MAX {
+        return fault(format!("has {size} bytes, the limit is {FILE_BYTES_MAX}"));
+    }
+    let bytes = match fs::read(&full) {
+        Ok(bytes) => bytes,
+        Err(e) => return fault(format!("cannot be read: {e}")),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(e) => fault(format!("is not UTF-8 text (byte {})", e.utf8_error().valid_up_to())),
+    }
+}

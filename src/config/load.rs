@@ -1,0 +1,55 @@
+//! A whole configuration.
+
+use std::path::Path;
+
+use super::Settings;
+use super::files::read_sources;
+use crate::bundle::Bundle;
+use crate::document::{FaultSink, Faults};
+use crate::engine;
+
+/// A checked configuration: what to decide with, and how to run.
+#[derive(Debug)]
+pub struct Config {
+    /// For [`Engine::start`](crate::Engine::start). Its data is temporary until someone says otherwise.
+    pub engine: engine::Config,
+    /// The rest: server and log.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// Loads a configuration folder, with the process's environment over its settings; or every fault in it.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self, Faults> {
+        Self::load_with(folder.as_ref(), std::env::vars())
+    }
+
+    /// Loads a configuration folder with an environment of the caller's.
+    pub fn load_with(folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let sink = FaultSink::default();
+        let settings = Settings::read(folder, environment, &sink);
+        let sources = read_sources(folder, &sink);
+        let unread = sink.into_faults();
+        let bundle = match Bundle::compile(sources) {
+            Ok(bundle) if unread.is_empty() => bundle,
+            Ok(_) => return Err(unread),
+            Err(faults) => return Err(unread.and(faults)),
+        };
+        let mut engine = engine::Config::new(bundle);
+        engine.tenant = settings.tenant.clone();
+        engine.journal = settings.journal.clone();
+        engine.customers = settings.customers.clone();
+        Ok(Self { engine, settings })
+    }
+
+    /// Loads only the bundle of a configuration folder; or every fault in it.
+    pub fn load_bundle(folder: &Path) -> Result<Bundle, Faults> {
+        let sink = FaultSink::default();
+        let sources = read_sources(folder, &sink);
+        let unread = sink.into_faults();
+        match Bundle::compile(sources) {
+            Ok(bundle) if unread.is_empty() => Ok(bundle),
+            Ok(_) => Err(unread),
+            Err(faults) => Err(unread.and(faults)),
+        }
+    }
+}

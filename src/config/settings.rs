@@ -1,0 +1,270 @@
+//! The settings of `forthwith.toml`, and environment variables over them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::actor;
+use crate::document::{Document, FaultSink, Node, Place, Section};
+use crate::domain::{Secret, TenantId, TimeDelta};
+use crate::journal;
+
+/// Everything `forthwith.toml` can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose engine it is.
+    pub tenant: TenantId,
+    /// How customers are kept.
+    pub customers: actor::Config,
+    /// How the journal is kept.
+    pub journal: journal::Config,
+    /// The HTTP server.
+    pub server: ServerSettings,
+    /// The log.
+    pub log: LogSettings,
+}
+
+/// Settings of the HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Where it listens. Beyond the loopback only with a token.
+    pub listen: SocketAddr,
+    /// What callers must present.
+    pub token: Option<Secret>,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Bytes that a request may have.
+    pub body_bytes_max: usize,
+    /// Events that a batch may have.
+    pub batch_max: usize,
+}
+
+/// Settings of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// What is logged, as `tracing` filters have it: `info`, or `warn,forthwith=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The file of the settings.
+pub(super) const SETTINGS_FILE: &str = "forthwith.toml";
+
+/// What environment variables that override settings begin with.
+const PREFIX: &str = "FORTHWITH__";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tenant: TenantId::default(),
+            customers: actor::Config::default(),
+            journal: journal::Config::default(),
+            server: ServerSettings {
+                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+                token: None,
+                workers: std::thread::available_parallelism().map_or(2, usize::from),
+                body_bytes_max: 1 << 20,
+                batch_max: 1_000,
+            },
+            log: LogSettings { level: "info".to_owned(), format: LogFormat::Text },
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings of a folder and the environment over them; what is wrong is noted.
+    pub(super) fn read(
+        folder: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+        sink: &FaultSink,
+    ) -> Self {
+        let mut settings = Self::default();
+        if let Some(text) = super::files::read_optional(folder, SETTINGS_FILE, sink) {
+            settings.apply(&Document::parse(SETTINGS_FILE, &text, sink), folder, Origin::File);
+        }
+        let mut variables: Vec<(String, String)> =
+            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        variables.sort();
+        for (name, value) in variables {
+            match as_toml(&name, &value) {
+                Some(text) => settings.apply(&Document::parse_derived(&name, &text, sink), folder, Origin::Environment),
+                None => sink.add(Place::file(&name), "", "a setting is named FORTHWITH__SECTION__KEY"),
+            }
+        }
+        if settings.server.token.is_none() && !settings.server.listen.ip().is_loopback() {
+            let message = format!(
+                "without a token the server listens on this machine only, not on {}; set `token_file`, or the environment \
+                 variable FORTHWITH__SERVER__TOKEN",
+                settings.server.listen
+            );
+            sink.add(Place::file(SETTINGS_FILE), "server.listen", message);
+        }
+        settings
+    }
+
+    fn apply(&mut self, document: &Document<'_>, folder: &Path, origin: Origin) {
+        let root = document.root();
+        with_section(&root, "engine", |section| self.engine(section));
+        with_section(&root, "journal", |section| self.journal(section));
+        with_section(&root, "server", |section| self.server(section, folder, origin));
+        with_section(&root, "log", |section| self.log(section));
+        root.refuse_unknown();
+    }
+
+    fn engine(&mut self, section: &Section<'_>) {
+        let customers = &mut self.customers;
+        set(section, "tenant", &mut self.tenant, |node| match TenantId::new(node.text()?) {
+            Ok(tenant) => Some(tenant),
+            Err(fault) => {
+                node.fault(fault.to_string());
+                None
+            }
+        });
+        set(section, "keepers", &mut customers.keepers, |node| node.int(1, 64).map(|n| n as usize));
+        set(section, "mailbox", &mut customers.mailbox, |node| node.int(1, 1_000_000).map(|n| n as usize));
+        set(section, "hot_customers_max", &mut customers.hot_customers_max, |node| {
+            node.int(1, 1_000_000_000).map(|n| n as usize)
+        });
+        set(section, "passivate_after", &mut customers.passivate_after, |node| duration(node, "1s", "7d"));
+        set(section, "warm_bytes", &mut customers.warm_bytes, |node| node.bytes(0, 1 << 40));
+        set(section, "checkpoint_every", &mut customers.checkpoint_every, |node| duration(node, "1s", "1d"));
+        set(section, "checkpoint_records", &mut customers.checkpoint_records, |node| {
+            node.int(1_000, 1_000_000_000).map(|n| n as u64)
+        });
+    }
+
+    fn journal(&mut self, section: &Section<'_>) {
+        let journal = &mut self.journal;
+        set(section, "segment_bytes", &mut journal.segment_bytes, |node| node.bytes(1 << 20, 1 << 31));
+        set(section, "queue_bytes", &mut journal.queue_bytes, |node| {
+            node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
+        });
+        set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
+        // Records are appended while the queue is under its bound, so a batch may pass it by what one caller each adds.
+        if journal.segment_bytes < 4 * journal.queue_bytes as u64 {
+            section.fault("`segment_bytes` must be at least four times `queue_bytes`");
+        }
+    }
+
+    fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {
+        let server = &mut self.server;
+        set(section, "listen", &mut server.listen, |node| match node.text()?.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                node.fault("expected an address and a port, such as `127.0.0.1:8080` or `[::1]:8080`");
+                None
+            }
+        });
+        set(section, "workers", &mut server.workers, |node| node.int(1, 1_024).map(|n| n as usize));
+        set(section, "body_bytes_max", &mut server.body_bytes_max, |node| {
+            node.bytes(1 << 10, 256 << 20).map(|bytes| bytes as usize)
+        });
+        set(section, "batch_max", &mut server.batch_max, |node| node.int(1, 100_000).map(|n| n as usize));
+        set(section, "token_file", &mut server.token, |node| token_file(node, folder).map(Some));
+        if origin == Origin::Environment {
+            set(section, "token", &mut server.token, |node| token(node, node.text()?).map(Some));
+        } else if let Some(node) = section.get("token") {
+            node.fault("a token does not belong in a configuration file; put it into a file of its own and name it by `token_file`");
+        }
+    }
+
+    fn log(&mut self, section: &Section<'_>) {
+        set(section, "level", &mut self.log.level, |node| node.text().map(str::to_owned));
+        set(section, "format", &mut self.log.format, |node| match node.text()? {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => {
+                node.fault("expected `text` or `json`");
+                None
+            }
+        });
+    }
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    File,
+    Environment,
+}
+
+fn with_section(root: &Section<'_>, key: &'static str, read: impl FnOnce(&Section<'_>)) {
+    if let Some(section) = root.get(key).and_then(|node| node.section()) {
+        read(&section);
+        section.refuse_unknown();
+    }
+}
+
+/// Sets a value if the key is there and sound.
+fn set<'d, T>(section: &Section<'d>, key: &'static str, value: &mut T, read: impl FnOnce(&Node<'d>) -> Option<T>) {
+    if let Some(read) = section.get(key).and_then(|node| read(&node)) {
+        *value = read;
+    }
+}
+
+fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
+    let bound = |text: &str| text.parse::<TimeDelta>().unwrap_or_default();
+    node.duration(bound(min), bound(max)).map(TimeDelta::to_std)
+}
+
+/// Bytes that a token must have: a shorter one can be guessed.
+const TOKEN_BYTES_MIN: usize = 16;
+
+fn token_file(node: &Node<'_>, folder: &Path) -> Option<Secret> {
+    let path: PathBuf = folder.join(node.text()?);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => token(node, text.trim()),
+        Err(e) => {
+            node.fault(format!("cannot read `{}`: {e}", path.display()));
+            None
+        }
+    }
+}
+
+fn token(node: &Node<'_>, text: &str) -> Option<Secret> {
+    if text.len() < TOKEN_BYTES_MIN {
+        node.fault(format!("a token needs at least {TOKEN_BYTES_MIN} characters; this one has {}", text.len()));
+        return None;
+    }
+    Some(Secret::new(text))
+}
+
+/// A variable as the TOML it stands for: `FORTHWITH__SERVER__LISTEN` sets `listen` of `[server]`. A value that reads as a
+/// number or a boolean is one; anything else is a text.
+fn as_toml(name: &str, value: &str) -> Option<String> {
+    let (section, key) = name.strip_prefix(PREFIX)?.split_once("__")?;
+    let plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    if !plain(section) || !plain(key) {
+        return None;
+    }
+    let is_plain = value.parse::<i64>().is_ok() || matches!(value, "true" | "false");
+    let value = if is_plain { value.to_owned() } else { quoted(value) };
+    Some(format!("[{}]\n{} = {value}\n", section.to_lowercase(), key.to_lowercase()))
+}
+
+/// The text as a TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,94 @@
+//! Tests of the room: settings from files and environment, and what is said of wrong ones.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::bundle::tests::{CONTEXT, PLAYBOOK, TABLE};
+
+fn folder(settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for subfolder in ["playbooks", "tables"] {
+        fs::create_dir(folder.path().join(subfolder)).unwrap();
+    }
+    for (path, text) in [
+        ("forthwith.toml", settings),
+        ("context.toml", CONTEXT),
+        ("playbooks/routing.toml", PLAYBOOK),
+        ("tables/routing.csv", TABLE),
+    ] {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    folder
+}
+
+fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load_with(folder, environment).map_err(|faults| faults.to_string())
+}
+
+#[test]
+fn every_setting_has_a_default_and_the_environment_has_the_last_word() {
+    let plain = folder("");
+    let config = load(plain.path(), &[("PATH", "/bin"), ("FORTHWITH", "x")]).unwrap();
+    assert_eq!(config.settings.server.listen.to_string(), "127.0.0.1:8080");
+    let folder =
+        folder("[server]\nlisten = \"127.0.0.1:9000\"\nworkers = 3\n[engine]\nmailbox = 7\n[log]\nformat = \"json\"\n");
+    let environment = [
+        ("FORTHWITH__SERVER__LISTEN", "0.0.0.0:1"),
+        ("FORTHWITH__SERVER__TOKEN", "0123456789abcdef"),
+        ("FORTHWITH__ENGINE__KEEPERS", "5"),
+    ];
+    let config = load(folder.path(), &environment).unwrap();
+    let server = &config.settings.server;
+    assert_eq!((server.listen.to_string().as_str(), server.workers), ("0.0.0.0:1", 3));
+    assert_eq!(server.token.as_ref().map(|token| token.expose().to_owned()).as_deref(), Some("0123456789abcdef"));
+    assert!(!format!("{config:?}").contains("0123456789abcdef"), "a token is not shown");
+    assert_eq!((config.engine.customers.mailbox, config.engine.customers.keepers), (7, 5));
+    assert_eq!(config.settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
+    let folder = folder(
+        "[server]\nlisten = \"localhost\"\ntoken = \"x\"\ntoken_file = \"nowhere\"\nprot = 1\n\
+         [journal]\nsegment_bytes = \"1MiB\"\nlinger = \"2s\"\n[engin]\n",
+    );
+    fs::write(folder.path().join("tables/routing.csv"), [0xff, 0xfe]).unwrap();
+    let environment = [("FORTHWITH__SERVER__WORKERS", "many"), ("FORTHWITH__LOG__LEVLE", "x"), ("FORTHWITH__X", "y")];
+    let faults = load(folder.path(), &environment).unwrap_err();
+    let faults = faults.replace(&folder.path().display().to_string(), "…");
+    insta::assert_snapshot!(faults, @r#"
+    12 faults in the configuration:
+      FORTHWITH__LOG__LEVLE: `log.levle`: unknown key (did you mean `level`?)
+      FORTHWITH__SERVER__WORKERS: `server.workers`: expected a whole number from 1 to 1024, found `"many"`
+      FORTHWITH__X: a setting is named FORTHWITH__SECTION__KEY
+      forthwith.toml:2:10: `server.listen`: expected an address and a port, such as `127.0.0.1:8080` or `[::1]:8080`
+      forthwith.toml:3:9: `server.token`: a token does not belong in a configuration file; put it into a file of its own and name it by `token_file`
+      forthwith.toml:4:14: `server.token_file`: cannot read `…/nowhere`: No such file or directory (os error 2)
+      forthwith.toml:5:1: `server.prot`: unknown key; known here: `listen`, `workers`, `body_bytes_max`, `batch_max`, `token_file`, `token`
+      forthwith.toml:6:1: `journal`: `segment_bytes` must be at least four times `queue_bytes`
+      forthwith.toml:8:10: `journal.linger`: expected a duration from 0s to 1s, found `"2s"`
+      forthwith.toml:9:2: `engin`: unknown key (did you mean `engine`?)
+      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: 
+      tables/routing.csv: is not UTF-8 text (byte 0)
+    "#);
+}
+
+#[test]
+fn beyond_the_loopback_a_token_is_needed() {
+    let folder = folder("[server]\nlisten = \"0.0.0.0:8080\"\n");
+    let refused = load(folder.path(), &[]).unwrap_err();
+    assert!(refused.contains("without a token the server listens on this machine only"), "{refused}");
+    fs::write(folder.path().join("token"), "short\n").unwrap();
+    let refused = load(folder.path(), &[("FORTHWITH__SERVER__TOKEN_FILE", "token")]).unwrap_err();
+    assert!(refused.contains("at least 16 characters; this one has 5"), "{refused}");
+    fs::write(folder.path().join("token"), "a-much-longer-token\n").unwrap();
+    assert!(load(folder.path(), &[("FORTHWITH__SERVER__TOKEN_FILE", "token")]).is_ok());
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let refused = load(Path::new("no/such/folder"), &[]).unwrap_err();
+    assert!(refused.contains("no/such/folder: there is no such configuration folder"), "{refused}");
+}

@@ -1,0 +1,119 @@
+//! What a call can come to besides a decision.
+
+use crate::actor::{Failure, Shed};
+use crate::context::EventFault;
+use crate::domain::{DecisionIdError, FieldFault, IdError, Timestamp};
+use crate::journal::JournalError;
+
+/// What the engine gives: what was asked for, or the word that there was no room or time for it.
+///
+/// Shedding is an outcome of its own, not an error: nothing is wrong with the request, nothing changed, and it may be made
+/// again.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Answer<T> {
+    /// What was asked for.
+    Given(T),
+    /// Not taken on.
+    Shed(Shed),
+}
+
+impl<T> Answer<T> {
+    /// What was asked for, or why it was shed.
+    pub fn into_result(self) -> Result<T, Shed> {
+        match self {
+            Self::Given(given) => Ok(given),
+            Self::Shed(shed) => Err(shed),
+        }
+    }
+
+    /// What was asked for, if it was given.
+    pub fn given(self) -> Option<T> {
+        self.into_result().ok()
+    }
+}
+
+/// Why a request cannot be served. The first group is the caller's to mend, the second ours.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such playbook.
+    #[error("there is no playbook `{name}`{hint}")]
+    UnknownPlaybook {
+        /// What was asked for.
+        name: String,
+        /// What was perhaps meant, or what there is.
+        hint: String,
+    },
+    /// The playbook does not decide on events of this type.
+    #[error("playbook `{playbook}` decides on {on}, not on `{found}`")]
+    WrongEvent {
+        /// The playbook.
+        playbook: String,
+        /// The event's type.
+        found: String,
+        /// What it decides on.
+        on: String,
+    },
+    /// The event does not fit its schema.
+    #[error("{}", listed(.0))]
+    Event(Vec<EventFault>),
+    /// The event's time lies too far ahead.
+    #[error("`time` {time} is more than 5 minutes ahead of now, {now}")]
+    Future {
+        /// The event's time.
+        time: Timestamp,
+        /// The engine's.
+        now: Timestamp,
+    },
+    /// The event's id was used before with another content.
+    #[error("an event with this `source` and `id` was received before with other data")]
+    Conflict,
+    /// A customer's id is empty or too long.
+    #[error("the customer's id {0}")]
+    Customer(#[from] IdError),
+    /// Facts that do not fit their declarations.
+    #[error("{}", listed_facts(.0))]
+    Facts(Vec<FactFault>),
+    /// The text is not a decision id.
+    #[error(transparent)]
+    DecisionId(#[from] DecisionIdError),
+    /// The engine failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record cannot be read or does not account for its decision.
+    #[error("{0}")]
+    Record(String),
+}
+
+/// A fact that cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`facts.{name}` {reason}")]
+pub struct FactFault {
+    /// Its name.
+    pub name: String,
+    /// Why not.
+    pub reason: FactFaultReason,
+}
+
+/// Why a fact cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactFaultReason {
+    /// No such fact is declared.
+    #[error("is not declared in context.toml{0}")]
+    Undeclared(String),
+    /// Its value does not fit.
+    #[error(transparent)]
+    Value(#[from] FieldFault),
+}
+
+fn listed(faults: &[EventFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn listed_facts(faults: &[FactFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

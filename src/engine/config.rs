@@ -1,0 +1,56 @@
+//! What an engine is started with.
+
+use std::path::PathBuf;
+
+use crate::actor;
+use crate::bundle::Bundle;
+use crate::domain::TenantId;
+use crate::journal;
+use crate::time::Clock;
+
+/// What an engine is started with. Plain data: any value is fine.
+#[derive(Debug)]
+pub struct Config {
+    /// What it decides with.
+    pub bundle: Bundle,
+    /// Where its journal and states are kept.
+    pub data: Data,
+    /// Whose engine it is; part of every key.
+    pub tenant: TenantId,
+    /// How the journal is kept.
+    pub journal: journal::Config,
+    /// How customers are kept.
+    pub customers: actor::Config,
+    /// The clock: the machine's, unless a test brings its own.
+    pub clock: Clock,
+}
+
+/// Where an engine keeps its journal and states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// In a directory, which is made if need be. One engine at a time.
+    Directory(PathBuf),
+    /// In a directory of the system's for temporary files, which is removed with the engine.
+    Temporary,
+}
+
+impl Config {
+    /// A bundle with defaults for everything else, kept in a temporary directory.
+    pub fn new(bundle: Bundle) -> Self {
+        Self {
+            bundle,
+            data: Data::Temporary,
+            tenant: TenantId::default(),
+            journal: journal::Config::default(),
+            customers: actor::Config::default(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// The same with the data in a directory.
+    #[must_use]
+    pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.data = Data::Directory(directory.into());
+        self
+    }
+}

@@ -1,0 +1,566 @@
+//! The engine: the one front door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tempfile::TempDir;
+
+use super::decision::Decision;
+use super::metrics::{BundleSeries, Metrics};
+use super::wait::{Expired, within};
+use super::{Answer, Config, Data, Error};
+use crate::actor::{
+    self, Asked, Customers, InForce, Progress, Recovered, RecoveryError, Refusal, Request, Shed, Start, TurnDone,
+};
+use crate::bundle::{Ack, Bundle, Playbook};
+use crate::context::TypedEvent;
+use crate::domain::{CustomerId, DecisionId, Durability, Event, TimeDelta, Timestamp};
+use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError};
+use crate::telemetry::Registry;
+use crate::time::{Clock, Deadline, Instant, Timer};
+use crate::turn::{EventInput, Input, Readings, Run, Taken, TraceId, Turn};
+
+/// How far ahead of the clock an event's time may lie: clocks drift apart, but not by more.
+pub(super) const FUTURE_MAX: TimeDelta = TimeDelta::from_micros(5 * TimeDelta::MINUTE.micros());
+
+/// How long a caller waits for what no playbook's budget governs.
+const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
+
+/// How long a stop waits for turns that are still in mailboxes.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// A running engine. Cheap to clone; usable from any async runtime, for it brings its own threads.
+///
+/// See the [crate's front page](crate) for an example.
+#[derive(Clone, Debug)]
+pub struct Engine(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) customers: Customers,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+    pub(super) timer: Timer,
+    pub(super) metrics: Metrics,
+    registry: Registry,
+    series: ArcSwap<BundleSeries>,
+    started: Started,
+    // Dropped last: the lock, then the folder.
+    _directory: DataDirectory,
+    _temporary: Option<TempDir>,
+}
+
+/// What an engine found when it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// What recovery did.
+    pub recovered: Recovered,
+    /// The torn end of an interrupted write that was cut off the journal, if there was one.
+    pub cut: Option<Cut>,
+}
+
+/// What an engine did when it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The last record in the journal.
+    pub last_seq: u64,
+    /// Turns that were still waiting when their time was up; none was begun.
+    pub dropped: usize,
+}
+
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory or the journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The states.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// A temporary directory or a thread.
+    #[error("cannot {action}: {source}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// How one call differs from the usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How long the caller waits at most; the playbook's budget holds if it is smaller.
+    pub budget: Option<Duration>,
+    /// The caller's trace, to be found again in the record.
+    pub trace: Option<TraceId>,
+    /// What counts as the event's arrival.
+    pub timing: Timing,
+}
+
+/// What counts as an event's arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// Now.
+    #[default]
+    Arrival,
+    /// The event's own time, so that history is decided as it was.
+    EventTime,
+}
+
+/// What came of an event that was observed.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Whom it is about.
+    pub customer: CustomerId,
+    /// The decisions of all playbooks that decide on such events.
+    pub decisions: Vec<Decision>,
+    /// Whether the event was known already.
+    pub is_duplicate: bool,
+    /// How safely it was kept when this was given out.
+    pub durability: Durability,
+}
+
+/// A turn that was begun for a caller who still has to wait.
+struct Begun {
+    started: Instant,
+    deadline: Deadline,
+    bundle: Arc<InForce>,
+    customer: CustomerId,
+    asked: Asked,
+}
+
+impl Engine {
+    /// Starts an engine: opens the data, recovers the states, starts its threads. Blocks until it is ready.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, &mut |_, _| {})
+    }
+
+    /// Starts an engine and tells how far recovery has come: the record, and the last one.
+    pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
+        let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
+        let failed = |action| move |source| StartError::System { action, source };
+        let (path, temporary) = match data {
+            Data::Directory(path) => (path, None),
+            Data::Temporary => {
+                let folder = tempfile::Builder::new().prefix("forthwith-").tempdir();
+                let folder = folder.map_err(failed("make a temporary directory"))?;
+                (folder.path().to_owned(), Some(folder))
+            }
+        };
+        let registry = Registry::default();
+        let directory = DataDirectory::open(&path)?;
+        let journal_metrics = journal::Metrics::new(&registry);
+        let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
+        if let Some(cut) = &opening.cut {
+            tracing::warn!(
+                file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
+                "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
+            );
+        }
+        let store = Arc::new(FjallStore::open(&directory.store())?);
+        let customers = Customers::start(Start {
+            config: customers,
+            tenant,
+            clock: clock.clone(),
+            journal: journal.clone(),
+            store,
+            bundle: Arc::new(bundle),
+            metrics: actor::Metrics::new(&registry),
+            progress: Progress(progress),
+        })?;
+        let metrics = Metrics::new(&registry);
+        let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle));
+        let started = Started { recovered: customers.recovered(), cut: opening.cut };
+        let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
+        Ok(Self(Arc::new(Inner {
+            customers,
+            journal,
+            clock,
+            timer,
+            metrics,
+            registry,
+            series: ArcSwap::from_pointee(series),
+            started,
+            _directory: directory,
+            _temporary: temporary,
+        })))
+    }
+
+    /// What the engine found when it started.
+    pub fn started(&self) -> &Started {
+        &self.0.started
+    }
+
+    /// The bundle in force.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(&self.0.customers.in_force().bundle)
+    }
+
+    /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
+    /// every later one is made on this. Blocks for one write to the disk.
+    pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        let changed = self.0.customers.change_bundle(Arc::new(bundle));
+        changed.map_err(|error| Error::Record(error.to_string()))?;
+        let bundle = self.bundle();
+        tracing::info!(bundle = %bundle.id(), "another bundle is in force");
+        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle)));
+        self.0.metrics.reloads.inc();
+        Ok(())
+    }
+
+    /// The metrics page in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.0.registry.render()
+    }
+
+    /// Why the engine acknowledges nothing any more, if that is so.
+    pub fn stopped_because(&self) -> Option<Arc<str>> {
+        self.0.journal.stopped()
+    }
+
+    /// Whether the engine waits for room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.journal.is_disk_full()
+    }
+
+    /// Customers in memory.
+    pub fn hot_customers(&self) -> usize {
+        self.0.customers.hot_customers()
+    }
+
+    // === deciding ===
+
+    /// Decides on an event by a playbook, within the playbook's budget.
+    ///
+    /// The same event (source and id) again gives the same decision, marked as a duplicate. For an idle customer in memory
+    /// the turn is taken on this thread; with `ack = "memory"` nothing is waited for.
+    pub async fn decide(&self, playbook: &str, event: Event) -> Result<Answer<Decision>, Error> {
+        self.decide_with(playbook, event, &Options::default()).await
+    }
+
+    /// Decides on an event with options.
+    pub async fn decide_with(
+        &self,
+        playbook: &str,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Decision>, Error> {
+        let begun = self.begin(Some(playbook), event, options).await?;
+        self.finish_decision(begun).await
+    }
+
+    /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
+    /// is waited for, so that the events share the disk's syncs. Events of one customer are decided in their order.
+    pub async fn decide_batch(
+        &self,
+        playbook: &str,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Decision>, Error>> {
+        let mut begun = Vec::with_capacity(events.len());
+        for event in events {
+            begun.push(self.begin(Some(playbook), event, options).await);
+        }
+        let mut answers = Vec::with_capacity(begun.len());
+        for begun in begun {
+            answers.push(match begun {
+                Ok(begun) => self.finish_decision(begun).await,
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    /// Takes an event into its customer's context and decides by every playbook whose `on` names its type.
+    pub async fn observe(&self, event: Event) -> Result<Answer<Observed>, Error> {
+        self.observe_with(event, &Options::default()).await
+    }
+
+    /// Observes an event with options.
+    pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
+        let begun = self.begin(None, event, options).await?;
+        self.finish_observed(begun).await
+    }
+
+    /// The first half of every event: typed, checked, and its turn taken or queued.
+    async fn begin(&self, playbook: Option<&str>, event: Event, options: &Options) -> Result<Answer<Begun>, Error> {
+        let inner = &self.0;
+        let started = inner.clock.instant();
+        let now = inner.clock.wall();
+        let bundle = inner.customers.in_force();
+        let number = playbook.map(|name| self.playbook_number(&bundle.bundle, name)).transpose()?;
+        let typed = bundle.bundle.layout().accept(event).map_err(|faults| {
+            inner.metrics.refused.event.inc();
+            Error::Event(faults)
+        })?;
+        let rules = number.map(|number| &bundle.bundle.playbooks()[number]);
+        if let Some(rules) = rules {
+            self.check_decides(&bundle.bundle, rules, &typed)?;
+        }
+        let arrival = self.arrival(&typed, now, options.timing)?;
+        let budget = budget(&bundle.bundle, rules, &typed, options);
+        let deadline = Deadline::new(started, budget);
+        if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
+            return Ok(self.shed(Shed::JournalBehind));
+        }
+        let customer = typed.customer.clone();
+        let run = number.map_or(Run::Subscribed, Run::Playbook);
+        let input = Input::Event(EventInput { event: typed, run, trace: options.trace });
+        let request = Request { input, readings: Readings { arrival }, bundle: Arc::clone(&bundle), deadline };
+        let asked = inner.customers.ask(request);
+        Ok(Answer::Given(Begun { started, deadline, bundle, customer, asked }))
+    }
+
+    fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
+        bundle.playbook_number(name).ok_or_else(|| {
+            self.0.metrics.refused.playbook.inc();
+            Error::UnknownPlaybook { name: name.to_owned(), hint: bundle.suggest_playbook(name) }
+        })
+    }
+
+    fn check_decides(&self, bundle: &Bundle, playbook: &Playbook, event: &TypedEvent) -> Result<(), Error> {
+        if playbook.position_of_event(event.kind).is_some() {
+            return Ok(());
+        }
+        self.0.metrics.refused.event.inc();
+        let name = |kind: &usize| format!("`{}`", bundle.layout().events()[*kind].name);
+        Err(Error::WrongEvent {
+            playbook: playbook.name.to_string(),
+            found: bundle.layout().events()[event.kind].name.to_string(),
+            on: playbook.on.iter().map(name).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn arrival(&self, event: &TypedEvent, now: Timestamp, timing: Timing) -> Result<Timestamp, Error> {
+        match (timing, event.time) {
+            (Timing::EventTime, Some(time)) => Ok(time),
+            (Timing::Arrival, Some(time)) if time > now.saturating_add(FUTURE_MAX) => {
+                self.0.metrics.refused.future.inc();
+                Err(Error::Future { time, now })
+            }
+            _ => Ok(now),
+        }
+    }
+
+    async fn room(&self, deadline: Deadline) -> Result<(), Expired> {
+        within(self.0.journal.room(), self.0.timer.at(deadline.instant())).await
+    }
+
+    fn shed<T>(&self, shed: Shed) -> Answer<T> {
+        self.0.metrics.shed(shed);
+        Answer::Shed(shed)
+    }
+
+    /// Waits for a turn that is queued, no longer than to its deadline.
+    pub(super) async fn turn(&self, asked: Asked, deadline: Deadline) -> Result<TurnDone, Refusal> {
+        let mut waiting = match asked {
+            Asked::Done(result) => return result,
+            Asked::Waiting(waiting) => waiting,
+        };
+        let gone = Refusal::Shed(Shed::Stopping);
+        match within(&mut waiting.reply, self.0.timer.at(deadline.instant())).await {
+            Ok(reply) => reply.unwrap_or(Err(gone)),
+            Err(Expired) if waiting.give_up() => Err(Refusal::Shed(Shed::Late)),
+            // A runner has it: it will be done within microseconds, and what was decided must be told.
+            Err(Expired) => waiting.reply.await.unwrap_or(Err(gone)),
+        }
+    }
+
+    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
+        let begun = match begun {
+            Answer::Given(begun) => begun,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        let Begun { started, deadline, bundle, customer, asked } = begun;
+        let done = match self.turn(asked, deadline).await {
+            Ok(done) => done,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let (mut decision, seq) = match done.taken {
+            Taken::Conflict => return Err(self.conflict()),
+            Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
+                let made = decisions.swap_remove(0);
+                (Decision::of(made, &bundle.bundle, customer), done.seq)
+            }
+            Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
+                let Some((_, id)) = repeated.first() else {
+                    return Err(Error::Record("a turn decided nothing".to_owned()));
+                };
+                match self.decided_before(*id, deadline).await? {
+                    Some(decision) => (decision, None),
+                    None => return Ok(self.shed(Shed::Late)),
+                }
+            }
+        };
+        let ack = bundle.bundle.playbook_number(&decision.playbook).map(|number| bundle.bundle.playbooks()[number].ack);
+        if let Some(seq) = seq {
+            decision.durability = self.keep(seq, ack.unwrap_or_default(), started, deadline).await?;
+        }
+        decision.elapsed = self.0.clock.instant().since(started);
+        self.count(&bundle.bundle, &decision);
+        Ok(Answer::Given(decision))
+    }
+
+    async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
+        let begun = match begun {
+            Answer::Given(begun) => begun,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        let Begun { started, deadline, bundle, customer, asked } = begun;
+        let done = match self.turn(asked, deadline).await {
+            Ok(done) => done,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let (made, repeated) = match done.taken {
+            Taken::Conflict => return Err(self.conflict()),
+            Taken::Turn(Turn { decisions, repeated, .. }) => (decisions, repeated),
+            Taken::Repeated(repeated) => (Vec::new(), repeated),
+        };
+        let is_duplicate = done.seq.is_none();
+        let acks = made.iter().map(|made| bundle.bundle.playbooks()[made.playbook].ack);
+        let ack =
+            if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
+        let mut decisions: Vec<Decision> =
+            made.into_iter().map(|made| Decision::of(made, &bundle.bundle, customer.clone())).collect();
+        for (_, id) in repeated {
+            match self.decided_before(id, deadline).await? {
+                Some(decision) => decisions.push(decision),
+                None => return Ok(self.shed(Shed::Late)),
+            }
+        }
+        let durability = match done.seq {
+            Some(seq) => self.keep(seq, ack, started, deadline).await?,
+            None => Durability::Disk,
+        };
+        let elapsed = self.0.clock.instant().since(started);
+        for decision in &mut decisions {
+            if !decision.is_duplicate {
+                decision.durability = durability;
+            }
+            decision.elapsed = elapsed;
+            self.count(&bundle.bundle, decision);
+        }
+        self.0.metrics.observed.inc();
+        Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
+    }
+
+    pub(super) fn refused<T>(&self, refusal: Refusal) -> Result<Answer<T>, Error> {
+        match refusal {
+            Refusal::Shed(shed) => Ok(self.shed(shed)),
+            Refusal::Failed(failure) => Err(Error::Failed(failure)),
+        }
+    }
+
+    fn conflict(&self) -> Error {
+        self.0.metrics.refused.conflict.inc();
+        Error::Conflict
+    }
+
+    /// Waits until a record is as safe as is asked for, no longer than to the deadline.
+    pub(super) async fn keep(
+        &self,
+        seq: u64,
+        ack: Ack,
+        started: Instant,
+        deadline: Deadline,
+    ) -> Result<Durability, Error> {
+        let inner = &self.0;
+        if ack == Ack::Memory {
+            return Ok(if inner.journal.synced_seq() >= seq { Durability::Disk } else { Durability::Memory });
+        }
+        let turned = inner.clock.instant();
+        inner.metrics.turn_seconds.observe_duration(turned.since(started));
+        let Some(synced) = inner.journal.wait_synced(seq) else { return Ok(Durability::Disk) };
+        if deadline.is_past(turned) {
+            inner.metrics.pending.inc();
+            return Ok(Durability::Pending);
+        }
+        match within(synced, inner.timer.at(deadline.instant())).await {
+            Ok(Ok(Ok(()))) => {
+                inner.metrics.disk_seconds.observe_duration(inner.clock.instant().since(turned));
+                Ok(Durability::Disk)
+            }
+            Ok(Ok(Err(reason))) => Err(JournalError::Stopped(reason).into()),
+            Ok(Err(_)) => Err(JournalError::Stopped("it is closed".into()).into()),
+            Err(Expired) => {
+                inner.metrics.pending.inc();
+                Ok(Durability::Pending)
+            }
+        }
+    }
+
+    /// A decision that was made before; `None` if it cannot be read back before the deadline.
+    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Option<Decision>, Error> {
+        let journal = &self.0.journal;
+        let mut found = self.decision(id)?;
+        if found.is_none() {
+            // It was made a moment ago and is still on its way to the disk.
+            if let Some(synced) = journal.wait_synced(journal.last_seq())
+                && within(synced, self.0.timer.at(deadline.instant())).await.is_err()
+            {
+                return Ok(None);
+            }
+            found = self.decision(id)?;
+        }
+        let Some(mut decision) = found else {
+            return Err(Error::Record(format!("decision {id} is in the customer's ledger but not in the journal")));
+        };
+        decision.is_duplicate = true;
+        Ok(Some(decision))
+    }
+
+    fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
+        let series = self.0.series.load();
+        // A decision that began on a bundle that has gone is counted under the same playbook's name.
+        let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
+        let Some(playbook) = number.playbook_number(&decision.playbook).and_then(|n| series.playbooks.get(n)) else {
+            return;
+        };
+        if decision.is_duplicate {
+            playbook.duplicate.inc();
+        } else if decision.fallback.is_some() {
+            playbook.fallback.inc();
+            playbook.guardrail_refused.inc();
+        } else {
+            playbook.decided.inc();
+        }
+        playbook.seconds.observe_duration(decision.elapsed);
+    }
+
+    // === stopping ===
+
+    /// Stops: takes nothing more, lets what waits be decided, stores all states, ends the journal in good order. Blocks.
+    /// Calls that come later are shed.
+    pub fn shutdown(&self) -> Result<Stopped, Error> {
+        let inner = &self.0;
+        inner.customers.stop_taking();
+        let start = inner.clock.instant();
+        while inner.customers.waiting() > 0 && inner.clock.instant().since(start) < DRAIN_MAX {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let dropped = inner.customers.waiting();
+        // States that are not stored are found in the journal again, so a failure here loses nothing.
+        if let Err(error) = inner.customers.checkpoint() {
+            tracing::warn!(%error, "the states were not all stored; the next start reads them from the journal");
+        }
+        inner.customers.stop();
+        inner.journal.close()?;
+        Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
+    }
+}
+
+/// The smallest of what the caller and the playbooks allow.
+fn budget(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent, options: &Options) -> Duration {
+    let own = match playbook {
+        Some(playbook) => playbook.budget,
+        None => {
+            let subscribed =
+                bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
+            subscribed.map(|playbook| playbook.budget).max().unwrap_or(BUDGET_DEFAULT)
+        }
+    };
+    options.budget.map_or(own, |budget| budget.min(own))
+}

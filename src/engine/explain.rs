@@ -1,0 +1,262 @@
+//! Explaining a decision from its record: which rule, on which values, and why not the others.
+//!
+//! An explanation needs the record and its bundle, nothing else: what was seen stands in the record. So it can be made
+//! beside a running engine, long after the customer's state has moved on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Decision, Engine, Error};
+use crate::actor::bundle_of;
+use crate::bundle::{Bundle, ContextSource, Playbook};
+use crate::domain::{DecisionId, Durability, Timestamp};
+use crate::journal::{Found, journal_folder, record_at, record_with_key};
+use crate::rules::{PartTrace, RuleTrace, Truth};
+use crate::turn::{Input, Record, RecordedDecision};
+
+/// Why a decision came out as it did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// The decision.
+    pub decision: Decision,
+    /// The sequence of its record in the journal.
+    pub record: u64,
+    /// When the event arrived.
+    #[serde(serialize_with = "as_text")]
+    pub arrival: Timestamp,
+    /// The event it was decided on.
+    pub event: EventShown,
+    /// The values of the customer's context that the rules looked at.
+    pub context: Vec<Named>,
+    /// Every rule of the playbook by rank, and how it stood.
+    pub rules: Vec<RuleShown>,
+}
+
+/// An event in an explanation.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventShown {
+    /// Its source.
+    pub source: String,
+    /// Its id within the source.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened, if its sender said so.
+    pub time: Option<String>,
+    /// The caller's trace id, if there was one.
+    pub trace_id: Option<String>,
+    /// Its attributes.
+    pub data: Vec<Named>,
+}
+
+/// A value by name, or why there was none.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Named {
+    /// The value's name.
+    pub name: String,
+    /// The value as people write it.
+    pub value: Option<String>,
+    /// Why there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}
+
+/// How a rule stood to the event.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleShown {
+    /// Its id.
+    pub rule: String,
+    /// The file and line where it is written.
+    pub origin: String,
+    /// How it stood.
+    pub verdict: RuleVerdict,
+    /// Its condition, part by part.
+    pub conditions: Vec<ConditionShown>,
+}
+
+/// How a rule stood to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleVerdict {
+    /// It matched first: it decided.
+    Fired,
+    /// It matched, but a rule above it had decided.
+    AlsoMatches,
+    /// Its condition did not hold.
+    DidNotMatch,
+    /// Its condition could not be told.
+    CouldNotBeTold,
+}
+
+/// A part of a condition in an explanation.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConditionShown {
+    /// As its author wrote it.
+    pub condition: String,
+    /// Whether it held; `None` if that could not be told.
+    pub holds: Option<bool>,
+    /// The values it looked at.
+    pub values: Vec<Named>,
+}
+
+impl Engine {
+    /// A decision by its id, if it is on disk. Reads the journal: not for the way of an event.
+    pub fn decision(&self, id: DecisionId) -> Result<Option<Decision>, Error> {
+        let Some(found) = self.0.journal.find(id.to_u128())? else { return Ok(None) };
+        let (record, bundle) = self.record(&found)?;
+        remade(&record, &bundle, id).map(|(_, decision)| Some(decision))
+    }
+
+    /// Explains a decision, if it is on disk. Reads the journal: not for the way of an event.
+    pub fn explain(&self, id: DecisionId) -> Result<Option<Explanation>, Error> {
+        let Some(found) = self.0.journal.find(id.to_u128())? else { return Ok(None) };
+        let (record, bundle) = self.record(&found)?;
+        Explanation::of(&record, &bundle, found.seq, id).map(Some)
+    }
+
+    fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
+        read_record(found, |seq| self.0.customers.bundle_at(seq).map_err(|e| e.to_string()))
+    }
+}
+
+/// Explains a decision from a data directory, which another process may have open: nothing is locked, nothing is written.
+pub fn explain_from(data: &Path, id: DecisionId) -> Result<Option<Explanation>, Error> {
+    let folder = journal_folder(data);
+    let Some(found) = record_with_key(&folder, id.to_u128())? else { return Ok(None) };
+    let (record, bundle) = read_record(&found, |seq| {
+        let found = record_at(&folder, seq).map_err(|e| e.to_string())?;
+        let found = found.ok_or_else(|| format!("the journal has no record {seq}"))?;
+        bundle_of(&found).map(Arc::new).map_err(|e| e.to_string())
+    })?;
+    Explanation::of(&record, &bundle, found.seq, id).map(Some)
+}
+
+fn read_record(
+    found: &Found,
+    bundle_at: impl FnOnce(u64) -> Result<Arc<Bundle>, String>,
+) -> Result<(Record, Arc<Bundle>), Error> {
+    let mut failed = None;
+    let decoded = Record::decode(&found.payload, |seq| bundle_at(seq).map_err(|error| failed = Some(error)).ok());
+    match (decoded, failed) {
+        (_, Some(error)) => Err(Error::Record(format!("record {}: {error}", found.seq))),
+        (Ok(read), None) => Ok(read),
+        (Err(error), None) => Err(Error::Record(format!("record {}: {error}", found.seq))),
+    }
+}
+
+/// The decision of a record with this id, made again.
+fn remade<'a>(record: &'a Record, bundle: &Bundle, id: DecisionId) -> Result<(&'a RecordedDecision, Decision), Error> {
+    let recorded = record.decisions.iter().find(|decision| record.id_of(decision, bundle) == Some(id));
+    let recorded = recorded.ok_or_else(|| Error::Record(format!("the record found does not hold decision {id}")))?;
+    let made = record.remake(recorded, bundle).map_err(|e| Error::Record(e.to_string()))?;
+    let mut decision = Decision::of(made, bundle, record.input.customer().clone());
+    decision.durability = Durability::Disk;
+    Ok((recorded, decision))
+}
+
+impl Explanation {
+    fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
+        let (recorded, decision) = remade(record, bundle, id)?;
+        let playbook = &bundle.playbooks()[recorded.playbook];
+        let rules = record.trace(recorded, bundle);
+        Ok(Self {
+            record: seq,
+            arrival: record.arrival,
+            event: EventShown::of(record, bundle),
+            context: context(recorded, playbook, bundle),
+            rules: rules.into_iter().map(|trace| RuleShown::of(trace, playbook, recorded.rule)).collect(),
+            decision,
+        })
+    }
+
+    /// The rule that decided, with its conditions; `None` for the default.
+    pub fn fired(&self) -> Option<&RuleShown> {
+        self.rules.iter().find(|rule| rule.verdict == RuleVerdict::Fired)
+    }
+}
+
+impl EventShown {
+    fn of(record: &Record, bundle: &Bundle) -> Self {
+        let mut shown = Self {
+            source: String::new(),
+            id: String::new(),
+            kind: String::new(),
+            time: None,
+            trace_id: None,
+            data: Vec::new(),
+        };
+        let Input::Event(input) = &record.input else { return shown };
+        let event = &input.event;
+        let ty = &bundle.layout().events()[event.kind];
+        (shown.source, shown.id) = (event.key.source().to_owned(), event.key.id().to_owned());
+        shown.kind = ty.name.to_string();
+        shown.time = event.time.map(|time| time.to_string());
+        shown.trace_id = input.trace.map(|trace| trace.iter().map(|byte| format!("{byte:02x}")).collect());
+        for (field, value) in ty.attributes.iter().zip(&event.attributes) {
+            let value = value.as_ref().map(|value| field.ty.show(value).to_string());
+            shown.data.extend(value.map(|value| Named {
+                name: field.name.to_string(),
+                value: Some(value),
+                unavailable: None,
+            }));
+        }
+        for (name, raw) in &event.undeclared {
+            let note = Some("not declared, so no rule sees it".to_owned());
+            shown.data.push(Named { name: name.clone(), value: Some(raw.to_string()), unavailable: note });
+        }
+        shown
+    }
+}
+
+fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) -> Vec<Named> {
+    let layout = bundle.layout();
+    let named = |source: &ContextSource| match source {
+        ContextSource::Fact(number) => format!("customer.{}", layout.facts()[*number].field.name),
+        ContextSource::Signal(number) => format!("signal.{}", layout.signals()[*number].name),
+        ContextSource::Decisions => "ledger.decisions".to_owned(),
+        ContextSource::LastDecided => "ledger.last_decided".to_owned(),
+    };
+    let shown = playbook.sights.iter().zip(&recorded.seen).map(|(source, seen)| Named {
+        name: named(source),
+        value: seen.as_ref().ok().map(|value| source.ty(layout).show(value).to_string()),
+        unavailable: seen.as_ref().err().map(ToString::to_string),
+    });
+    shown.collect()
+}
+
+impl RuleShown {
+    fn of(trace: RuleTrace, playbook: &Playbook, fired: Option<usize>) -> Self {
+        let rule = &playbook.rules.rules()[trace.rank];
+        let verdict = match trace.truth {
+            _ if fired == Some(trace.rank) => RuleVerdict::Fired,
+            Truth::True => RuleVerdict::AlsoMatches,
+            Truth::False => RuleVerdict::DidNotMatch,
+            Truth::Unavailable(_) => RuleVerdict::CouldNotBeTold,
+        };
+        let conditions = trace.parts.into_iter().map(|part| ConditionShown::of(part, playbook)).collect();
+        Self { rule: rule.id.to_string(), origin: rule.origin.to_string(), verdict, conditions }
+    }
+}
+
+impl ConditionShown {
+    fn of(part: PartTrace, playbook: &Playbook) -> Self {
+        let holds = match part.truth {
+            Truth::True => Some(true),
+            Truth::False => Some(false),
+            Truth::Unavailable(_) => None,
+        };
+        let values = part.values.into_iter().map(|(slot, seen)| Named {
+            name: playbook.scope.declared(slot).path.to_string(),
+            value: seen.as_ref().ok().map(|seen| PartTrace::shown(&playbook.scope, slot, seen)),
+            unavailable: seen.as_ref().err().map(ToString::to_string),
+        });
+        Self { condition: part.text, holds, values: values.collect() }
+    }
+}
+
+fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}

@@ -1,0 +1,128 @@
+//! The engine's series.
+
+use std::sync::Arc;
+
+use crate::bundle::Bundle;
+use crate::domain::{FallbackReason, Tier};
+use crate::telemetry::{Counter, CounterFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+
+/// What operators see of decisions.
+#[derive(Clone, Debug)]
+pub(super) struct Metrics {
+    decisions: CounterFamily,
+    fallbacks: CounterFamily,
+    seconds: HistogramFamily,
+    pub(super) shed: [Counter; 4],
+    pub(super) refused: Refused,
+    pub(super) turn_seconds: Histogram,
+    pub(super) disk_seconds: Histogram,
+    pub(super) pending: Counter,
+    pub(super) observed: Counter,
+    pub(super) facts: Counter,
+    pub(super) reloads: Counter,
+}
+
+/// Requests that were refused, by why.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) playbook: Counter,
+    pub(super) event: Counter,
+    pub(super) future: Counter,
+    pub(super) conflict: Counter,
+    pub(super) facts: Counter,
+}
+
+/// The series of one playbook, looked up once per bundle.
+#[derive(Clone, Debug)]
+pub(super) struct PlaybookSeries {
+    pub(super) decided: Counter,
+    pub(super) fallback: Counter,
+    pub(super) duplicate: Counter,
+    pub(super) guardrail_refused: Counter,
+    pub(super) seconds: Histogram,
+}
+
+/// The series of a bundle's playbooks, by number.
+#[derive(Debug)]
+pub(super) struct BundleSeries {
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) playbooks: Vec<PlaybookSeries>,
+}
+
+impl Metrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let shed = registry.counters(
+            "forthwith_shed_total",
+            "Requests that were not taken on for want of room or time, by why.",
+            &["reason"],
+        );
+        let refused =
+            registry.counters("forthwith_refused_total", "Requests that were refused, by what was wrong.", &["reason"]);
+        let stages = registry.histograms(
+            "forthwith_decision_stage_seconds",
+            "Time of a decision's stages: turn (from taking the event to the end of its turn, waiting included), disk (from \
+             then until the journal has synced it).",
+            &["stage"],
+            &LATENCY_SECONDS,
+        );
+        Self {
+            decisions: registry.counters(
+                "forthwith_decisions_total",
+                "Decisions given, by playbook, tier and how they came about: decided, fallback, duplicate.",
+                &["playbook", "tier", "outcome"],
+            ),
+            fallbacks: registry.counters(
+                "forthwith_fallbacks_total",
+                "Decisions in which the playbook's default took the place of a proposal, by why.",
+                &["playbook", "reason"],
+            ),
+            seconds: registry.histograms(
+                "forthwith_decision_seconds",
+                "Time from taking an event to giving its decision, by playbook.",
+                &["playbook"],
+                &LATENCY_SECONDS,
+            ),
+            shed: crate::actor::Shed::ALL.map(|reason| shed.with(&[reason.as_str()])),
+            refused: Refused {
+                playbook: refused.with(&["unknown_playbook"]),
+                event: refused.with(&["event"]),
+                future: refused.with(&["future"]),
+                conflict: refused.with(&["conflict"]),
+                facts: refused.with(&["facts"]),
+            },
+            turn_seconds: stages.with(&["turn"]),
+            disk_seconds: stages.with(&["disk"]),
+            pending: registry.counter(
+                "forthwith_decisions_pending_total",
+                "Decisions whose deadline came before the disk had confirmed them.",
+            ),
+            observed: registry
+                .counter("forthwith_events_observed_total", "Events taken without asking for one playbook."),
+            facts: registry.counter("forthwith_facts_total", "Facts about customers that were taken."),
+            reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
+        }
+    }
+
+    /// The series of a bundle's playbooks. Labels come from the bundle, so their number is its number of playbooks.
+    pub(super) fn of_bundle(&self, bundle: Arc<Bundle>) -> BundleSeries {
+        let series = |name: &str| {
+            let decisions = |outcome| self.decisions.with(&[name, Tier::Rules.as_str(), outcome]);
+            PlaybookSeries {
+                decided: decisions("decided"),
+                fallback: decisions("fallback"),
+                duplicate: decisions("duplicate"),
+                guardrail_refused: self.fallbacks.with(&[name, FallbackReason::GuardrailRefused.as_str()]),
+                seconds: self.seconds.with(&[name]),
+            }
+        };
+        let playbooks = bundle.playbooks().iter().map(|playbook| series(&playbook.name)).collect();
+        BundleSeries { bundle, playbooks }
+    }
+
+    pub(super) fn shed(&self, shed: crate::actor::Shed) {
+        let kinds = crate::actor::Shed::ALL;
+        if let Some(counter) = kinds.iter().position(|kind| *kind == shed).and_then(|at| self.shed.get(at)) {
+            counter.inc();
+        }
+    }
+}

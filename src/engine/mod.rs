@@ -1,0 +1,34 @@
+//! The public engine: decide, observe, put facts, explain; admission and deadlines.
+//!
+//! What comes in is typed and checked here, against the bundle in force; then it is a turn of its customer's actor. The room
+//! waits for what must be waited for (a busy customer, the disk), never longer than the deadline.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `engine` | the engine: starting, deciding, stopping |
+//! | `config` | what it is started with |
+//! | `decision` | what callers get |
+//! | `answer` | what else a call can come to |
+//! | `facts`, `customer`, `explain` | the other calls |
+//! | `wait` | waiting no longer than to an alarm |
+
+mod answer;
+mod config;
+mod customer;
+mod decision;
+#[expect(clippy::module_inception, reason = "the file holds the engine, as its name says")]
+mod engine;
+mod explain;
+mod facts;
+mod metrics;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub use answer::{Answer, Error, FactFault, FactFaultReason};
+pub use config::{Config, Data};
+pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
+pub use decision::{Decision, Reason};
+pub use engine::{Engine, Observed, Options, StartError, Started, Stopped, Timing};
+pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from};
+pub use facts::{Facts, FactsTaken};
