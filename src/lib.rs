@@ -1,6 +1,13 @@
 //! x
 pub mod actor;
+#[cfg(feature = "http")]
+mod admin;
+#[cfg(feature = "cli")]
+mod app;
 pub mod bundle;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod config;
 pub mod context;
 pub mod decider;
@@ -8,6 +15,8 @@ pub mod document;
 pub mod domain;
 pub mod engine;
 pub mod guardrail;
+#[cfg(feature = "http")]
+mod ingress;
 pub mod journal;
 pub mod rules;
 pub mod telemetry;

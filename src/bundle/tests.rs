@@ -177,7 +177,7 @@ then = { queue = "general" }
 fn every_fault_of_a_table_is_named() {
     let table = "\
 id,in:event.chanel,in:event.channel,out:queue,out:prority,out:priority,color,id
-a,,emial,cards,,2,,
+a,,emial,cards,,=customer.vpi ? 1 : 2,,
 a,,not(),card,,five,,
 b,,email
 c,,email,,,,,

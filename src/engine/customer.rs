@@ -9,8 +9,10 @@ use crate::domain::{CustomerId, Timestamp};
 
 /// What the engine knows about a customer.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct CustomerView {
     /// Who.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub customer: CustomerId,
     /// The last record that changed anything.
     pub last_record: u64,
@@ -26,6 +28,7 @@ pub struct CustomerView {
 
 /// A fact about a customer.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct FactView {
     /// Its name.
     pub name: String,
@@ -41,6 +44,7 @@ pub struct FactView {
 
 /// A signal of a customer.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct SignalView {
     /// Its name.
     pub name: String,
@@ -52,6 +56,7 @@ pub struct SignalView {
 
 /// Decisions of one playbook.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct TallyView {
     /// The playbook.
     pub playbook: String,
@@ -63,6 +68,7 @@ pub struct TallyView {
 
 /// An event or decision in a customer's ledger.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct EntryView {
     /// When the event arrived.
     pub arrival: String,

@@ -18,33 +18,66 @@ use crate::turn::Made;
 /// What was decided about a customer, by whom, why, and how safely it is kept.
 ///
 /// Serializes with the names of the HTTP answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Decision {
     /// Its id: the same for every repetition of the event.
+    #[serde(rename = "decision_id")]
+    #[cfg_attr(feature = "http", schema(value_type = String, format = "uuid"))]
     pub id: DecisionId,
     /// The playbook that decided.
+    #[serde(serialize_with = "shown")]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub playbook: Arc<str>,
     /// The bundle it was decided on.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub bundle: BundleId,
     /// Whom it is about.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub customer: CustomerId,
+    /// What was decided: the fields of the playbook's outcome.
+    #[serde(serialize_with = "approved")]
+    #[cfg_attr(feature = "http", schema(value_type = Object))]
     outcome: Approved<Outcome>,
     /// What made it.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub tier: Tier,
     /// The rule that matched; `None` for the playbook's default.
+    #[serde(serialize_with = "optional")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub rule: Option<Arc<str>>,
     /// How sure the tier is, from 0 to 1; rules are sure.
     pub confidence: f64,
     /// Why the playbook's default was taken in place of a proposal.
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub fallback: Option<FallbackReason>,
     /// Why it came out like this, the most telling first.
+    #[cfg_attr(feature = "http", schema(value_type = Vec<ReasonShape>))]
     pub reasons: SmallVec<[Reason; 2]>,
-    /// How safely it was kept when it was given out.
+    /// The place of the review that a decision may wait for.
+    #[cfg_attr(feature = "http", schema(value_type = Option<Object>, required = true))]
+    review: Option<()>,
+    /// How safely it was kept when it was given out: `disk`, `memory` or `pending`.
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub durability: Durability,
     /// Whether the event had been decided before, and this is that decision.
+    #[serde(rename = "duplicate")]
     pub is_duplicate: bool,
-    /// The time from taking the event to giving out the decision. Not part of the record.
+    /// The time from taking the event to giving out the decision, in microseconds. Not part of the record.
+    #[serde(rename = "elapsed_us", serialize_with = "micros")]
+    #[cfg_attr(feature = "http", schema(value_type = u64))]
     pub elapsed: Duration,
+}
+
+/// The shape of a [`Reason`] in answers.
+#[cfg(feature = "http")]
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the description of the interface")]
+pub(crate) struct ReasonShape {
+    /// The reason's name for machines.
+    code: String,
+    /// The reason for people.
+    detail: String,
 }
 
 /// One reason of a decision. Shows as a sentence; [`Reason::code`] is for machines.
@@ -118,6 +151,7 @@ impl Decision {
             confidence: 1.0,
             fallback,
             reasons,
+            review: None,
             durability: Durability::Memory,
             is_duplicate: false,
             elapsed: Duration::ZERO,
@@ -177,24 +211,18 @@ impl<T: fmt::Display> Serialize for Shown<T> {
     }
 }
 
-impl Serialize for Decision {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut decision = serializer.serialize_struct("Decision", 14)?;
-        decision.serialize_field("decision_id", &self.id)?;
-        decision.serialize_field("playbook", &*self.playbook)?;
-        decision.serialize_field("bundle", &self.bundle)?;
-        decision.serialize_field("customer", &self.customer)?;
-        decision.serialize_field("outcome", self.outcome())?;
-        decision.serialize_field("tier", &self.tier)?;
-        decision.serialize_field("rule", &self.rule.as_deref())?;
-        decision.serialize_field("confidence", &self.confidence)?;
-        decision.serialize_field("fallback", &self.fallback)?;
-        decision.serialize_field("reasons", &self.reasons)?;
-        // The place of the review that a decision may wait for.
-        decision.serialize_field("review", &None::<()>)?;
-        decision.serialize_field("durability", &self.durability)?;
-        decision.serialize_field("duplicate", &self.is_duplicate)?;
-        decision.serialize_field("elapsed_us", &(self.elapsed.as_micros() as u64))?;
-        decision.end()
-    }
+fn shown<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn optional<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(serializer)
+}
+
+fn approved<S: Serializer>(outcome: &Approved<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
+    outcome.get().serialize(serializer)
+}
+
+fn micros<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
 }

@@ -27,6 +27,9 @@ pub(super) const FUTURE_MAX: TimeDelta = TimeDelta::from_micros(5 * TimeDelta::M
 /// How long a caller waits for what no playbook's budget governs.
 const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
 
+/// What "as long as it takes" comes to: a disk that is silent for an hour will not speak again.
+const UNLIMITED: Duration = Duration::from_secs(3_600);
+
 /// How long a stop waits for turns that are still in mailboxes.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -92,12 +95,24 @@ pub enum StartError {
 /// How one call differs from the usual.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How long the caller waits at most; the playbook's budget holds if it is smaller.
-    pub budget: Option<Duration>,
+    /// How long the caller waits at most.
+    pub budget: Budget,
     /// The caller's trace, to be found again in the record.
     pub trace: Option<TraceId>,
     /// What counts as the event's arrival.
     pub timing: Timing,
+}
+
+/// How long a caller waits at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Budget {
+    /// As long as the playbook says.
+    #[default]
+    Playbook,
+    /// As long as this, or as the playbook says if that is shorter.
+    AtMost(Duration),
+    /// As long as it takes: for work in bulk, where nobody waits for the single decision.
+    Unlimited,
 }
 
 /// What counts as an event's arrival.
@@ -283,6 +298,23 @@ impl Engine {
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
         let begun = self.begin(None, event, options).await?;
         self.finish_observed(begun).await
+    }
+
+    /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
+    /// events share the disk's syncs.
+    pub async fn observe_batch(&self, events: Vec<Event>, options: &Options) -> Vec<Result<Answer<Observed>, Error>> {
+        let mut begun = Vec::with_capacity(events.len());
+        for event in events {
+            begun.push(self.begin(None, event, options).await);
+        }
+        let mut answers = Vec::with_capacity(begun.len());
+        for begun in begun {
+            answers.push(match begun {
+                Ok(begun) => self.finish_observed(begun).await,
+                Err(error) => Err(error),
+            });
+        }
+        answers
     }
 
     /// The first half of every event: typed, checked, and its turn taken or queued.
@@ -562,5 +594,9 @@ fn budget(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent, opti
             subscribed.map(|playbook| playbook.budget).max().unwrap_or(BUDGET_DEFAULT)
         }
     };
-    options.budget.map_or(own, |budget| budget.min(own))
+    match options.budget {
+        Budget::Playbook => own,
+        Budget::AtMost(budget) => budget.min(own),
+        Budget::Unlimited => UNLIMITED,
+    }
 }

@@ -18,6 +18,7 @@ use crate::turn::{Input, Record, RecordedDecision};
 
 /// Why a decision came out as it did.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// The decision.
     pub decision: Decision,
@@ -25,6 +26,7 @@ pub struct Explanation {
     pub record: u64,
     /// When the event arrived.
     #[serde(serialize_with = "as_text")]
+    #[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
     pub arrival: Timestamp,
     /// The event it was decided on.
     pub event: EventShown,
@@ -36,6 +38,7 @@ pub struct Explanation {
 
 /// An event in an explanation.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct EventShown {
     /// Its source.
     pub source: String,
@@ -54,6 +57,7 @@ pub struct EventShown {
 
 /// A value by name, or why there was none.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Named {
     /// The value's name.
     pub name: String,
@@ -66,6 +70,7 @@ pub struct Named {
 
 /// How a rule stood to the event.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RuleShown {
     /// Its id.
     pub rule: String,
@@ -79,6 +84,7 @@ pub struct RuleShown {
 
 /// How a rule stood to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RuleVerdict {
     /// It matched first: it decided.
@@ -93,6 +99,7 @@ pub enum RuleVerdict {
 
 /// A part of a condition in an explanation.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ConditionShown {
     /// As its author wrote it.
     pub condition: String,

@@ -29,6 +29,6 @@ pub use answer::{Answer, Error, FactFault, FactFaultReason};
 pub use config::{Config, Data};
 pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
 pub use decision::{Decision, Reason};
-pub use engine::{Engine, Observed, Options, StartError, Started, Stopped, Timing};
+pub use engine::{Budget, Engine, Observed, Options, StartError, Started, Stopped, Timing};
 pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from};
 pub use facts::{Facts, FactsTaken};

@@ -135,7 +135,7 @@ async fn observing_decides_by_every_playbook_that_listens() {
 #[tokio::test]
 async fn a_deadline_before_the_disk_gives_the_decision_as_pending() {
     let engine = engine();
-    let options = Options { budget: Some(Duration::from_nanos(1)), ..patient() };
+    let options = Options { budget: Budget::AtMost(Duration::from_nanos(1)), ..patient() };
     // The customer is brought into memory first, so that the turn itself is not late.
     engine.observe(Event::new("r-1", "billing", "refund.issued", "c-1").with("amount", 5)).await.unwrap().given();
     let decision = engine.decide_with("routing", ticket("t-1", "x"), &options).await.unwrap().given().unwrap();

@@ -1,7 +1,7 @@
 //! Decision tables from CSV: columns are attributes, rows are rules.
 //!
-//! Columns are `in:NAME` (a unary test, see `cell`), `out:FIELD` (a literal of the outcome), and optionally `id`,
-//! `priority` and `note`. The first line names them.
+//! Columns are `in:NAME` (a unary test, see `cell`), `out:FIELD` (a literal of the outcome, or `=` and a CEL expression),
+//! and optionally `id`, `priority` and `note`. The first line names them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::cell::to_cel;
-use super::{Condition, IfUnavailable, Origin, Rule, Scope, Setting, TextIndexBuilder, Then};
+use super::{Computation, Condition, IfUnavailable, Origin, Rule, Scope, Setting, TextIndexBuilder, Then};
 use crate::domain::{Field, suggestion};
 
 /// A table's text and what it is read against.
@@ -209,6 +209,9 @@ impl Reading<'_, '_> {
             return None;
         }
         let field = &self.table.outcome[field];
+        if let Some(source) = cell.strip_prefix('=') {
+            return self.computed(line, header, field, source);
+        }
         match field.ty.parse(cell) {
             Ok(value) => match field.check(&value) {
                 Ok(()) => return Some(Setting::Literal(value)),
@@ -217,5 +220,18 @@ impl Reading<'_, '_> {
             Err(mismatch) => self.fault(line, Some(header), Some(cell), mismatch.to_string()),
         }
         None
+    }
+
+    /// `=CEL`
+    fn computed(&mut self, line: u32, header: &str, field: &Field, source: &str) -> Option<Setting> {
+        match Computation::compile(source, &field.ty, self.table.scope, self.texts) {
+            Ok(computation) => Some(Setting::Computed(computation)),
+            Err(faults) => {
+                for fault in faults {
+                    self.fault(line, Some(header), Some(source), fault.message);
+                }
+                None
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Finding words and phrases in texts: all phrases of a rule set over one text in a single pass.
 //!
 //! `mentions` compares words, not letters: case, line breaks and the curly apostrophe make no difference, and a phrase
-//! must begin and end where a word does. A `*` at the end of a phrase lets its last word go on: `refund*` finds "refunds"
+//! must begin and end where a word or a number does. A `*` at the end of a phrase lets its last word go on: `refund*` finds "refunds"
 //! and "refunded", but not "prerefund".
 //!
 //! Cost: a text is folded once per evaluation and read once by an Aho-Corasick automaton, about a nanosecond a byte, no
@@ -158,13 +158,27 @@ pub(super) fn phrase_fault(phrase: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether what was found begins and ends where words do. A number goes on across its separators: `500` is not a word of
+/// `27,500.00`.
 fn stands_alone(text: &str, start: usize, end: usize, open: bool) -> bool {
-    let word = |c: char| c.is_alphanumeric();
-    let begins =
-        !text[..start].chars().next_back().is_some_and(word) || !text[start..].chars().next().is_some_and(word);
-    let ends =
-        open || !text[end..].chars().next().is_some_and(word) || !text[..end].chars().next_back().is_some_and(word);
-    begins && ends
+    let (before, after) = (&text[..start], &text[end..]);
+    let first = text[start..].chars().next();
+    let last = text[..end].chars().next_back();
+    let begins = !joins(before.chars().next_back(), first) && !is_number_joint(before.chars().rev(), first);
+    let ends = !joins(last, after.chars().next()) && !is_number_joint(after.chars(), last);
+    begins && (open || ends)
+}
+
+/// Whether two neighbours belong to one word.
+fn joins(left: Option<char>, right: Option<char>) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    is_word(left) && is_word(right)
+}
+
+/// Whether the edge of a number is followed, looking away from it, by a separator and a further digit.
+fn is_number_joint(mut away: impl Iterator<Item = char>, edge: Option<char>) -> bool {
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    is_digit(edge) && matches!(away.next(), Some('.' | ',')) && is_digit(away.next())
 }
 
 /// Lower case, one space for any run of white space, a straight apostrophe for the curly one.
@@ -215,6 +229,8 @@ mod tests {
         assert!(finds("refunds were refunded", "refund*"));
         assert!(!finds("prerefunds", "refund*"));
         assert!(!finds("", "refund"));
+        assert!(!finds("a payment of 27,500.00", "500") && !finds("1.500", "1"));
+        assert!(finds("it says 500, then nothing", "500") && finds("error 500.", "500"));
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! The operator's surface: metrics, health, the bundle in force, the description of the interface.
+
+mod bundle;
+mod health;
+
+use actix_web::{HttpResponse, web};
+use utoipa::OpenApi;
+
+use crate::engine::Engine;
+use crate::ingress::{Description, resource};
+
+pub(crate) use bundle::Reload;
+
+/// The doors of the room.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/metrics").route(web::get().to(metrics)))
+        .service(resource("/healthz").route(web::get().to(health::alive)))
+        .service(resource("/readyz").route(web::get().to(health::ready)))
+        .service(resource("/openapi.json").route(web::get().to(description)))
+        .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
+        .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
+}
+
+/// The metrics page.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operate",
+    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")),
+)]
+async fn metrics(engine: web::Data<Engine>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(engine.metrics())
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operate",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+async fn description() -> HttpResponse {
+    HttpResponse::Ok().json(full_description())
+}
+
+/// The description of all doors.
+fn full_description() -> utoipa::openapi::OpenApi {
+    let mut description = Description::openapi();
+    description.merge(Operate::openapi());
+    env!("CARGO_PKG_VERSION").clone_into(&mut description.info.version);
+    description
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload),
+    tags((name = "operate", description = "Operating the engine")),
+)]
+struct Operate;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every door of the server is described, and nothing else is.
+    #[test]
+    fn the_description_names_every_door() {
+        let description = full_description();
+        let paths: Vec<&String> = description.paths.paths.keys().collect();
+        insta::assert_snapshot!(paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n"), @"");
+        let json = serde_json::to_value(&description).unwrap();
+        assert!(json["openapi"].as_str().unwrap().starts_with("3.1"));
+    }
+}

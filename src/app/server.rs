@@ -1,0 +1,164 @@
+//! The running server, from listening to stopping in good order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::rt::System;
+use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
+use actix_web::{App as WebApp, HttpServer, web};
+
+use crate::admin::{self, Reload};
+use crate::config::{Config, ServerSettings};
+use crate::engine::{Engine, Stopped};
+use crate::ingress::{self, Gate, Limits, authorize};
+
+/// How long requests under way may take to finish when the server stops.
+const DRAIN_SECONDS: u64 = 10;
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// An engine behind an HTTP server.
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    pub(crate) settings: ServerSettings,
+    /// The configuration folder, for reading it again.
+    pub(crate) config: PathBuf,
+}
+
+/// Why the server ended other than in good order.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("cannot listen on {address}: {source}{}", hint(.source))]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the server failed: {0}")]
+    Server(#[from] std::io::Error),
+    #[error(transparent)]
+    Engine(#[from] crate::engine::Error),
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            " (another process listens there; set FORTHWITH__SERVER__LISTEN to another address)"
+        }
+        std::io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges)",
+        _ => "",
+    }
+}
+
+impl App {
+    /// Serves until a signal stops it, then lets what is under way finish and stores everything. `listening` hears where it
+    /// listens.
+    pub(crate) fn run(self, listening: impl FnOnce(SocketAddr)) -> Result<Stopped, ServeError> {
+        System::new().block_on(self.serve(listening))
+    }
+
+    async fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<Stopped, ServeError> {
+        let Self { engine, settings, config } = self;
+        let limits = Limits { body_bytes_max: settings.body_bytes_max, batch_max: settings.batch_max };
+        let reload = Reload(Arc::new(move || Config::load_bundle(&config)));
+        let gate = Gate::new(settings.token.as_ref());
+        let for_workers = (engine.clone(), reload.clone());
+        let server = HttpServer::new(move || {
+            let (engine, reload) = for_workers.clone();
+            WebApp::new()
+                .app_data(web::Data::new(engine))
+                .app_data(web::Data::new(reload))
+                .app_data(web::Data::new(limits))
+                .app_data(web::Data::new(gate.clone()))
+                .wrap(from_fn(authorize))
+                .configure(ingress::routes)
+                .configure(admin::routes)
+                .default_service(web::to(ingress::not_found))
+        });
+        let address = settings.listen;
+        let server = server
+            .workers(settings.workers)
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout(DRAIN_SECONDS)
+            .disable_signals()
+            .bind(address)
+            .map_err(|source| ServeError::Listen { address, source })?;
+        let bound = server.addrs().first().copied().unwrap_or(address);
+        let server = server.run();
+        // Handlers are in place before anyone hears that the server listens.
+        let signals = Signals::new()?;
+        actix_web::rt::spawn(signals.watch(server.handle(), engine.clone(), reload));
+        listening(bound);
+        server.await?;
+        // Off this thread, which goes on listening for the signal that stops everything at once.
+        let stopped = web::block(move || engine.shutdown()).await;
+        Ok(stopped.map_err(std::io::Error::other)??)
+    }
+}
+
+/// The signals that a server obeys.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The first signal to stop is obeyed in good order, the second at once.
+    async fn watch(mut self, server: ServerHandle, engine: Engine, reload: Reload) {
+        loop {
+            match self.next().await {
+                Heard::HangUp => {
+                    let (engine, reload) = (engine.clone(), reload.clone());
+                    // A failure is in the log, and the bundle in force stays.
+                    drop(web::block(move || reload_bundle(&engine, &reload)).await);
+                }
+                Heard::Stop => break,
+            }
+        }
+        tracing::info!("stopping: nothing new is taken, what is under way finishes; a second signal stops at once");
+        let stopping = server.stop(true);
+        actix_web::rt::spawn(async move {
+            while self.next().await != Heard::Stop {}
+            tracing::warn!("stopped at once; what was acknowledged as durable is on disk");
+            std::process::exit(130);
+        });
+        stopping.await;
+    }
+
+    async fn next(&mut self) -> Heard {
+        let (interrupt, terminate, hang_up) = (&mut self.interrupt, &mut self.terminate, &mut self.hang_up);
+        std::future::poll_fn(move |context| {
+            if interrupt.poll_recv(context).is_ready() || terminate.poll_recv(context).is_ready() {
+                return std::task::Poll::Ready(Heard::Stop);
+            }
+            hang_up.poll_recv(context).map(|_| Heard::HangUp)
+        })
+        .await
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Stop,
+    HangUp,
+}
+
+fn reload_bundle(engine: &Engine, reload: &Reload) {
+    let changed = match (reload.0)() {
+        Ok(bundle) => engine.change_bundle(bundle).map_err(|e| e.to_string()),
+        Err(faults) => Err(faults.to_string()),
+    };
+    if let Err(reason) = changed {
+        tracing::error!(%reason, "the configuration was not reloaded; the bundle in force stays");
+    }
+}

@@ -1,0 +1,164 @@
+//! Commands and options.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::exit::DOCUMENTED;
+use super::mapping::{Constant, Mapping};
+
+/// A real-time decisioning engine: events about customers in, governed decisions out.
+///
+/// Without a command the server is started.
+#[derive(Debug, Parser)]
+#[command(name = "forthwith", version, after_help = DOCUMENTED, max_term_width = 120)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// Where configuration and data are.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The configuration folder
+    #[arg(long, global = true, value_name = "DIR", default_value = "config")]
+    pub(super) config: PathBuf,
+
+    /// The data directory [default: ./data; for `decide` a temporary one]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+impl Place {
+    /// The data directory of commands that keep their data.
+    pub(super) fn data_directory(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from("data"))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Start the server (also without a command)
+    ///
+    /// Everything is embedded: configuration from `--config`, journal and states in `--data`. Ctrl-C or SIGTERM stops it in
+    /// good order, a second one at once; SIGHUP reads the configuration folder again.
+    Serve,
+
+    /// Decide on a file of events and write one decision a line
+    ///
+    /// Events are CloudEvents, one JSON object a line, or rows of a CSV file whose columns are named by --map. They are
+    /// decided in the order of the file, by their own time, so that history is decided as it was. Events of types that the
+    /// playbook does not decide on are taken into their customer's context. A bad line is reported, counted and passed over.
+    #[command(after_help = EXAMPLES)]
+    Decide(Decide),
+
+    /// Check the whole configuration without running anything
+    Check,
+
+    /// Explain a decision: which rule, on which values, and why not the others
+    ///
+    /// Reads the journal without locking it, so it works beside a running server.
+    Explain(Explain),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  forthwith decide ticket_routing --input config/samples/tickets.jsonl --facts config/samples/customers.jsonl
+  forthwith decide ticket_routing --input tickets.csv --map text=body --set subject= --set channel=email \\
+      --set 'customer=row-{line}' --output decisions.jsonl
+
+A CSV column that is named like an attribute of the event (or id, customer, time, type, source) needs no --map. Columns that
+are left over are ignored and named once.";
+
+/// Options of `decide`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Decide {
+    /// The playbook to decide by
+    pub(super) playbook: String,
+
+    /// The file of events; `-` reads standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) input: String,
+
+    /// How the input is written [default: by the file's ending, else JSON lines]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+
+    /// A column and what it holds: an attribute, or id, customer, time, type, source
+    #[arg(long, value_name = "COLUMN=FIELD")]
+    pub(super) map: Vec<Mapping>,
+
+    /// A value for events that do not bring it; `{line}` stands for the line's number
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub(super) set: Vec<Constant>,
+
+    /// Facts about the customers: JSON lines or CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) facts: Option<PathBuf>,
+
+    /// Where decisions go [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Stop at the first bad line
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// Events that are decided at a time
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(super) batch: u16,
+
+    /// No progress bar and no summary
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// Options of `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The decision's id
+    pub(super) decision_id: String,
+
+    /// Print the explanation as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Show every rule, not only those above the one that decided
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_that_people_read() {
+        let mut command = Args::command();
+        let mut shown = command.render_long_help().to_string();
+        for name in ["decide", "explain", "check", "serve"] {
+            let sub = command.find_subcommand_mut(name).unwrap();
+            shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
+        }
+        insta::assert_snapshot!(shown);
+    }
+}

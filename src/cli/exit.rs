@@ -1,0 +1,40 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// What a command came to, as scripts read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Everything was done.
+    Done,
+    /// It could not be done: a fault in the configuration, the data or the system.
+    Failed,
+    /// Done, but some lines of the input were bad.
+    BadLines,
+    /// What was asked for does not exist.
+    NotFound,
+    /// The command itself was wrong.
+    Usage,
+}
+
+/// The codes as `--help` documents them.
+pub(super) const DOCUMENTED: &str = "\
+Exit codes:
+  0   done
+  1   failed: a fault in the configuration, the data directory or the system
+  2   done, but some lines of the input were bad (`decide`)
+  3   there is no such decision (`explain`)
+  64  the command line is wrong
+  130 stopped at once by a second Ctrl-C or SIGTERM (`serve`)";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::BadLines => 2,
+            Exit::NotFound => 3,
+            Exit::Usage => 64,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! The command line: what people type, what they read, and the exit code that scripts read.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `args` | commands and options |
+//! | `serve`, `check`, `explain`, `decide` | the commands |
+//! | `rows`, `mapping`, `facts` | input in bulk |
+//! | `summary`, `show` | what people read |
+//! | `exit` | exit codes |
+
+mod args;
+mod check;
+mod decide;
+mod exit;
+mod explain;
+mod facts;
+mod mapping;
+mod output;
+mod rows;
+mod serve;
+mod show;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use exit::Exit;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are asked for and go to stdout; everything else is a mistake in the command.
+            let is_mistake = error.use_stderr();
+            let _ = error.print();
+            return if is_mistake { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let command = args.command.unwrap_or(Command::Serve);
+    let exit = match command {
+        Command::Serve => serve::run(&args.place),
+        Command::Decide(decide) => decide::run(&args.place, &decide),
+        Command::Check => check::run(&args.place),
+        Command::Explain(explain) => explain::run(&args.place, &explain),
+    };
+    exit.into()
+}

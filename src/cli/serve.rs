@@ -1,0 +1,90 @@
+//! `forthwith serve`: the server with everything embedded.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::Place;
+use super::exit::Exit;
+use super::output::{grouped, say, tell};
+use super::show;
+use crate::app::{App, log};
+use crate::config::Config;
+use crate::engine::{Data, Engine};
+use crate::time::Clock;
+
+pub(super) fn run(place: &Place) -> Exit {
+    let mut config = match Config::load(&place.config) {
+        Ok(config) => config,
+        Err(faults) => {
+            tell(faults);
+            return Exit::Failed;
+        }
+    };
+    let data = place.data_directory();
+    config.engine.data = Data::Directory(data.clone());
+    if let Err(error) = log::start(&config.settings.log) {
+        tell(format!("error: {error}"));
+        return Exit::Failed;
+    }
+    let (clock, bar) = (Clock::system(), recovery_bar());
+    let start = clock.instant();
+    let engine = Engine::start_with(config.engine, &mut |seq, last| {
+        bar.set_length(last);
+        bar.set_position(seq);
+    });
+    bar.finish_and_clear();
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(error) => {
+            tell(format!("error: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let took = clock.instant().since(start);
+    let app = App { engine: engine.clone(), settings: config.settings.server, config: place.config.clone() };
+    let has_token = app.settings.token.is_some();
+    let served = app.run(|address| {
+        announce(&engine, &place.config, &data, &address.to_string(), has_token);
+        let recovered = engine.started().recovered;
+        say(format!("  ready after {} ms; {} records read back", took.as_millis(), grouped(recovered.records)));
+        say("Ctrl-C stops it.");
+    });
+    match served {
+        Ok(stopped) => {
+            say(format!("stopped in good order: the journal ends at record {}", grouped(stopped.last_seq)));
+            Exit::Done
+        }
+        Err(error) => {
+            tell(format!("error: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// What is running, in a few lines, and one that can be pasted.
+fn announce(engine: &Engine, config: &Path, data: &Path, address: &str, has_token: bool) {
+    let bundle = engine.bundle();
+    say(format!("forthwith {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
+    say(format!("  config {}, bundle {}", config.display(), bundle.id()));
+    for playbook in bundle.playbooks() {
+        say(format!("  {}", show::playbook(&bundle, playbook)));
+    }
+    say(format!("  data in {}: {} records", data.display(), grouped(engine.started().recovered.last_seq)));
+    if let Some(playbook) = bundle.playbooks().first() {
+        say(format!("  try: {}", show::curl(&bundle, playbook, address, has_token)));
+    }
+}
+
+/// Recovery may take a while; a terminal shows how far it is.
+fn recovery_bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("reading the journal {bar:40} {pos}/{len} records, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}

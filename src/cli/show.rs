@@ -1,0 +1,142 @@
+//! Things as people read them.
+
+use std::fmt::Write as _;
+
+use crate::bundle::{Bundle, Playbook};
+use crate::domain::{Field, Type};
+use crate::engine::{ConditionShown, Explanation, Named, RuleShown, RuleVerdict};
+
+/// A playbook in one line.
+pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
+    let event = |kind: &usize| bundle.layout().events()[*kind].name.to_string();
+    let on: Vec<String> = playbook.on.iter().map(event).collect();
+    format!(
+        "playbook {} version {}: {} rules on {}; budget {} ms, ack {}",
+        playbook.name,
+        playbook.version,
+        playbook.rules.rules().len(),
+        on.join(", "),
+        playbook.budget.as_millis(),
+        playbook.ack.as_str()
+    )
+}
+
+/// A curl line that the playbook decides on.
+pub(super) fn curl(bundle: &Bundle, playbook: &Playbook, address: &str, has_token: bool) -> String {
+    let ty = &bundle.layout().events()[playbook.on[0]];
+    let data: Vec<String> = ty
+        .attributes
+        .iter()
+        .filter(|field| field.required && field.default.is_none())
+        .map(|field| format!("\"{}\":{}", field.name, example(field)))
+        .collect();
+    let token = if has_token { " -H \"authorization: Bearer $TOKEN\"" } else { "" };
+    format!(
+        "curl -s http://{address}/v1/decide/{}{token} -H 'content-type: application/json' -d \
+         '{{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"curl\",\"type\":\"{}\",\"subject\":\"customer-42\",\"data\":{{{}}}}}'",
+        playbook.name,
+        ty.name,
+        data.join(",")
+    )
+}
+
+/// A value that the field takes, as JSON.
+fn example(field: &Field) -> String {
+    let within = |n: i64| n.clamp(field.limits.min, field.limits.max);
+    match &field.ty {
+        Type::Bool => "true".to_owned(),
+        Type::Int => within(1).to_string(),
+        Type::Decimal => crate::domain::Decimal::from_units(within(10_000)).to_string(),
+        Type::Text => {
+            let text = "My card is not working";
+            format!("\"{}\"", &text[..text.len().min(field.limits.length_max)])
+        }
+        Type::OneOf(of) => format!("\"{}\"", of.names().next().unwrap_or_default()),
+        Type::Time => format!("\"{}\"", crate::domain::Timestamp::from_micros(within(1_763_805_600_000_000))),
+        Type::Duration => format!("\"{}\"", crate::domain::TimeDelta::from_micros(within(1_000_000))),
+        Type::List(_) => "[]".to_owned(),
+    }
+}
+
+/// An explanation: the decision, what it was made on, the rule that fired, and why those above it did not.
+pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
+    let decision = &explanation.decision;
+    let event = &explanation.event;
+    let mut text = String::new();
+    let mut line = |content: String| {
+        let _ = writeln!(text, "{content}");
+    };
+    line(format!("decision {}", decision.id));
+    line(format!("  {} decided for customer {}: {}", decision.playbook, decision.customer, decision.outcome()));
+    line(format!(
+        "  by {} on {}, record {}, arrived {}",
+        decision.tier, decision.bundle, explanation.record, explanation.arrival
+    ));
+    for reason in &decision.reasons {
+        line(format!("  because {reason}"));
+    }
+    line(format!("event {} {} of source {}{}", event.kind, event.id, event.source, at(event.time.as_deref())));
+    event.data.iter().for_each(|value| line(format!("  {}", named(value))));
+    line("context".to_owned());
+    explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
+    let fired = explanation.rules.iter().position(|rule| rule.verdict == RuleVerdict::Fired);
+    let shown = if all { explanation.rules.len() } else { fired.map_or(explanation.rules.len(), |rank| rank + 1) };
+    line("rules, in the order in which they are asked".to_owned());
+    for shown in &explanation.rules[..shown] {
+        rule(shown).into_iter().for_each(&mut line);
+    }
+    let left = explanation.rules.len() - shown;
+    if left > 0 {
+        line(format!("  … {left} rules below were not asked; `--all` shows how they stand"));
+    }
+    text
+}
+
+fn at(time: Option<&str>) -> String {
+    time.map_or_else(String::new, |time| format!(", happened {time}"))
+}
+
+fn rule(rule: &RuleShown) -> Vec<String> {
+    let verdict = match rule.verdict {
+        RuleVerdict::Fired => "FIRED",
+        RuleVerdict::AlsoMatches => "would match too",
+        RuleVerdict::DidNotMatch => "did not match",
+        RuleVerdict::CouldNotBeTold => "could not be told",
+    };
+    let mut lines = vec![format!("  {} ({}): {verdict}", rule.rule, rule.origin)];
+    // For a rule that did not match, the first part that failed says why; for the others every part matters.
+    let is_telling = |condition: &&ConditionShown| match rule.verdict {
+        RuleVerdict::DidNotMatch => condition.holds == Some(false),
+        RuleVerdict::CouldNotBeTold => condition.holds.is_none(),
+        RuleVerdict::Fired | RuleVerdict::AlsoMatches => true,
+    };
+    let limit = if rule.verdict == RuleVerdict::DidNotMatch { 1 } else { usize::MAX };
+    for condition in rule.conditions.iter().filter(is_telling).take(limit) {
+        let holds = match condition.holds {
+            Some(true) => "holds",
+            Some(false) => "does not hold",
+            None => "cannot be told",
+        };
+        let values: Vec<String> = condition.values.iter().map(named).collect();
+        lines.push(format!("    {holds}: {} [{}]", one_line(&condition.condition), values.join(", ")));
+    }
+    lines
+}
+
+/// A condition on one line, shortened.
+fn one_line(text: &str) -> String {
+    const SHOWN: usize = 100;
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match joined.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &joined[..end]),
+        None => joined,
+    }
+}
+
+fn named(value: &Named) -> String {
+    match (&value.value, &value.unavailable) {
+        (Some(shown), None) => format!("{} = {}", value.name, shown),
+        (Some(shown), Some(note)) => format!("{} = {} ({note})", value.name, shown),
+        (None, reason) => format!("{}: {}", value.name, reason.as_deref().unwrap_or("unavailable")),
+    }
+}

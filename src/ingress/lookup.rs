@@ -1,0 +1,160 @@
+//! Looking at decisions and customers, and telling facts, over HTTP.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::{Body, answer, answer_format};
+use super::decide::settled;
+use super::{Fault, Problem};
+use crate::domain::{DecisionId, Durability, Raw, Timestamp};
+use crate::engine::{CustomerView, Decision, Engine, Error, Explanation, Facts};
+
+/// A decision by its id.
+#[utoipa::path(
+    get, path = "/v1/decisions/{id}", tag = "decisions",
+    params(("id" = String, Path, description = "The decision's id")),
+    responses(
+        (status = 200, description = "The decision", body = Decision),
+        (status = 400, description = "Not a decision id", body = Problem),
+        (status = 404, description = "No such decision on disk", body = Problem),
+    ),
+)]
+pub(super) async fn decision(
+    engine: web::Data<Engine>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = parsed(&id)?;
+    let found = off_the_worker(move || engine.decision(id)).await?;
+    match found {
+        Some(decision) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &decision)),
+        None => Err(unknown(id)),
+    }
+}
+
+/// Why a decision came out as it did.
+#[utoipa::path(
+    get, path = "/v1/decisions/{id}/explain", tag = "decisions",
+    params(("id" = String, Path, description = "The decision's id")),
+    responses(
+        (status = 200, description = "The explanation", body = Explanation),
+        (status = 400, description = "Not a decision id", body = Problem),
+        (status = 404, description = "No such decision on disk", body = Problem),
+    ),
+)]
+pub(super) async fn explain(
+    engine: web::Data<Engine>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = parsed(&id)?;
+    let found = off_the_worker(move || engine.explain(id)).await?;
+    match found {
+        Some(explanation) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &explanation)),
+        None => Err(unknown(id)),
+    }
+}
+
+fn parsed(id: &str) -> Result<DecisionId, Problem> {
+    id.parse::<DecisionId>().map_err(|e| Error::from(e).into())
+}
+
+fn unknown(id: DecisionId) -> Problem {
+    Problem::not_found(format!("there is no decision {id} on disk"))
+}
+
+/// Runs what reads the disk where it holds up no other request.
+async fn off_the_worker<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
+    match web::block(read).await {
+        Ok(result) => result.map_err(Problem::from),
+        Err(_) => Err(crate::actor::Shed::Stopping.into()),
+    }
+}
+
+/// What the engine knows about a customer.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}", tag = "customers",
+    params(("id" = String, Path, description = "The customer's id")),
+    responses(
+        (status = 200, description = "Facts, signals and the latest decisions", body = CustomerView),
+        (status = 404, description = "The engine has never heard of this customer", body = Problem),
+        (status = 422, description = "Not a customer's id", body = Problem),
+    ),
+)]
+pub(super) async fn customer(
+    engine: web::Data<Engine>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    match engine.customer(&id).await? {
+        Some(view) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &view)),
+        None => Err(Problem::not_found(format!("the engine has never heard of customer `{id}`"))),
+    }
+}
+
+/// Facts about a customer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FactsBody {
+    /// The facts by name; a null withdraws one.
+    #[schema(value_type = Object)]
+    facts: Raw,
+    /// Who says so.
+    source: Option<String>,
+    /// When it was observed (RFC 3339); now if absent.
+    observed_at: Option<String>,
+}
+
+/// What became of facts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FactsAnswer {
+    /// Facts that were set or withdrawn.
+    taken: Vec<String>,
+    /// Facts that were not, because a later observation is held.
+    outdated: Vec<String>,
+    /// How safely they were kept: `disk` or `pending`.
+    #[schema(value_type = String)]
+    durability: Durability,
+}
+
+/// Tells facts about a customer.
+///
+/// Sets the facts that are named and leaves the others alone; a null withdraws one. A fact of which a later observation is
+/// held stays as it is.
+#[utoipa::path(
+    put, path = "/v1/customers/{id}/facts", tag = "customers",
+    params(("id" = String, Path, description = "The customer's id")),
+    request_body(content = FactsBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "What became of the facts", body = FactsAnswer),
+        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 422, description = "The facts do not fit their declarations", body = Problem),
+        (status = 503, description = "Not taken on", body = Problem),
+    ),
+)]
+pub(super) async fn put_facts(
+    engine: web::Data<Engine>,
+    id: web::Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let FactsBody { facts, source, observed_at } = body.decode()?;
+    let Raw::Map(values) = facts else {
+        let fault = Fault::new("/facts", format!("`facts` is {}, expected an object", facts.kind()));
+        return Err(Problem::of_faults(vec![fault]));
+    };
+    let observed_at = match observed_at.map(|text| (text.parse::<Timestamp>(), text)) {
+        None => None,
+        Some((Ok(time), _)) => Some(time),
+        Some((Err(e), text)) => {
+            let fault = Fault::new("/observed_at", format!("`observed_at` `{text}` is {e}"));
+            return Err(Problem::of_faults(vec![fault]));
+        }
+    };
+    let facts = Facts { source: source.unwrap_or_default(), observed_at, values };
+    let taken = settled(engine.put_facts(&id, facts).await)?;
+    let taken = FactsAnswer { taken: taken.taken, outdated: taken.outdated, durability: taken.durability };
+    Ok(answer(body.answer, &taken))
+}

@@ -1,0 +1,34 @@
+//! HTTP doors: bodies become events, answers become bodies, errors become problem details.
+//!
+//! Turns of idle customers run inline on the worker that took the request. The room decides nothing; it translates. It is
+//! the only place, with `admin`, that knows of status codes.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `cloud_event`, `media`, `trace`, `fault` | what comes over a wire |
+//! | `body` | reading and answering within limits |
+//! | `auth` | the bearer token |
+//! | `problem` | problem details |
+//! | `decide`, `events`, `lookup` | the handlers |
+//! | `openapi` | their description |
+
+mod auth;
+mod body;
+mod cloud_event;
+mod decide;
+mod events;
+mod fault;
+mod lookup;
+mod media;
+mod openapi;
+mod problem;
+mod routes;
+mod trace;
+
+pub(crate) use auth::{Gate, authorize};
+pub(crate) use body::{answer, answer_format};
+pub(crate) use cloud_event::CloudEvent;
+pub(crate) use fault::Fault;
+pub(crate) use openapi::Description;
+pub(crate) use problem::Problem;
+pub(crate) use routes::{Limits, not_found, resource, routes};

@@ -1,0 +1,42 @@
+//! Which path leads to which handler.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{Problem, decide, events, lookup};
+
+/// Bounds of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes that a body may have.
+    pub(crate) body_bytes_max: usize,
+    /// Events that a batch may have.
+    pub(crate) batch_max: usize,
+}
+
+/// The doors of the room.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/v1/decide/{playbook}").route(web::post().to(decide::decide)))
+        .service(resource("/v1/decide/{playbook}/batch").route(web::post().to(decide::decide_batch)))
+        .service(resource("/v1/events").route(web::post().to(events::events)))
+        .service(resource("/v1/decisions/{id}").route(web::get().to(lookup::decision)))
+        .service(resource("/v1/decisions/{id}/explain").route(web::get().to(lookup::explain)))
+        .service(resource("/v1/customers/{id}").route(web::get().to(lookup::customer)))
+        .service(resource("/v1/customers/{id}/facts").route(web::put().to(lookup::put_facts)));
+}
+
+/// A resource that answers other methods with a problem.
+pub(crate) fn resource(path: &str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(wrong_method))
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let detail = format!("`{}` is not answered with {}", request.path(), request.method());
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "the method is not supported", detail))
+}
+
+/// For every other path.
+pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found(format!("there is nothing at `{}`; see `/openapi.json`", request.path())))
+}
