@@ -1,4 +1,56 @@
-//! x
+//! **Forthwith** is a real-time decisioning engine: an event about a customer goes in, a governed decision comes out inside
+//! its latency budget, recorded, explainable and replayable.
+//!
+//! ```text
+//! event ─▶ Engine ─▶ the customer's actor ─▶ turn { context · rules ─▶ guardrail ─▶ record } ─▶ decision
+//!                                                                          │
+//!                                                                          ▼
+//!                                                                       journal
+//! ```
+//!
+//! One front door, one turn, one book. Everything enters as an input to one customer's actor; the actor takes one turn; what
+//! was decided is written once in the journal.
+//!
+//! It is not a workflow server, not a feature store and not a model server: it decides, and remembers why.
+//!
+//! # Deciding in process
+//!
+//! ```
+//! use forthwith::{Config, Engine, Event};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! let engine = Engine::start(Config::load("config")?.engine)?;
+//! let event = Event::new("t-1", "helpdesk", "ticket.created", "customer-42")
+//!     .with("subject", "Card declined")
+//!     .with("body", "My card was declined at the till this morning.")
+//!     .with("channel", "email");
+//! # runtime.block_on(async {
+//! let decision = engine.decide("ticket_routing", event).await?.into_result()?;
+//! assert_eq!(decision.outcome().text("queue"), Some("cards"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! engine.shutdown()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The engine brings its own threads and works inside any async runtime. [`Engine`] has the other calls: `decide_batch`,
+//! `observe`, `put_facts`, `explain`, `customer`. The tour is in [`docs/TOUR.md`](tour).
+//!
+//! # Cargo features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `cli` (default) | the `forthwith` command, with everything below |
+//! | `http` | the HTTP doors |
+//! | none | the engine alone, for use in process |
+//!
+//! # The rooms
+//!
+//! The names at the crate's root are its face, and what changes there is in the changelog. The modules are the rooms of the
+//! house, public so that they can be read, tested and measured; `docs/ARCHITECTURE.md` is their map.
+
 pub mod actor;
 #[cfg(feature = "http")]
 mod admin;
@@ -22,4 +74,16 @@ pub mod rules;
 pub mod telemetry;
 pub mod time;
 pub mod turn;
-pub use domain::{Decimal, Event};
+
+pub use actor::Shed;
+pub use config::Config;
+pub use document::{Fault, Faults};
+pub use domain::{Decimal, DecisionId, Durability, Event, FallbackReason, Raw, Tier, TimeDelta, Timestamp};
+pub use engine::{
+    Answer, Budget, CustomerView, Data, Decision, Engine, Error, Explanation, Facts, FactsTaken, Observed, Options,
+    Reason, StartError, Timing,
+};
+
+/// The tour: every public call, in the order in which a newcomer meets it.
+#[doc = include_str!("../docs/TOUR.md")]
+pub mod tour {}

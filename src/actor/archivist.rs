@@ -109,7 +109,7 @@ impl Archivist {
     }
 
     /// Puts cells to rest: stores those that have changed, then takes out of use those that have not changed again.
-    fn retire(&self, cells: Vec<Arc<Cell>>) -> Result<(), JournalError> {
+    fn retire(&self, cells: &[Arc<Cell>]) -> Result<(), JournalError> {
         for chunk in cells.chunks(CHUNK) {
             for (cell, snapshot) in self.save(chunk)? {
                 self.retire_one(&cell, &snapshot);
@@ -183,7 +183,7 @@ impl Handler<Retire> for Archivist {
     type Result = ();
 
     fn handle(&mut self, Retire(cells): Retire, _: &mut Self::Context) {
-        if let Err(error) = self.retire(cells) {
+        if let Err(error) = self.retire(&cells) {
             tracing::error!(%error, "customers could not be put to rest; they stay in memory");
         }
     }

@@ -348,7 +348,7 @@ impl House {
             return self.keepers.load(self, owner, false);
         };
         let layout = Arc::clone(self.current.load().bundle.layout());
-        match CustomerState::decode(&bytes, layout) {
+        match CustomerState::decode(&bytes, &layout) {
             Ok(state) => {
                 self.metrics.activated.warm.inc();
                 self.begin(owner, state);
@@ -363,9 +363,9 @@ impl House {
         match self.read_state(&owner.cell().customer, owner.cell().partition, rebuild) {
             Ok((state, is_new)) => {
                 if is_new {
-                    self.metrics.activated.new.inc()
+                    self.metrics.activated.new.inc();
                 } else {
-                    self.metrics.activated.cold.inc()
+                    self.metrics.activated.cold.inc();
                 }
                 self.begin(owner, state);
             }
@@ -396,7 +396,7 @@ impl House {
         let stored = self.store.get(customer.as_str())?;
         let is_new = stored.is_none();
         let mut state = match stored {
-            Some(bytes) => CustomerState::decode(&bytes, layout)?,
+            Some(bytes) => CustomerState::decode(&bytes, &layout)?,
             None => CustomerState::new(layout),
         };
         if rebuild {

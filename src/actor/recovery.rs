@@ -89,7 +89,7 @@ impl Recovery<'_> {
         if !states.contains_key(customer) {
             let layout = Arc::clone(bundle.layout());
             let state = match self.store.get(customer.as_str())? {
-                Some(bytes) => CustomerState::decode(&bytes, layout)?,
+                Some(bytes) => CustomerState::decode(&bytes, &layout)?,
                 None => CustomerState::new(layout),
             };
             states.insert(customer.clone(), state);

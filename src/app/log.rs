@@ -5,9 +5,14 @@ use tracing_subscriber::fmt;
 
 use crate::config::{LogFormat, LogSettings};
 
+/// The HTTP server's library tells at every start what we tell better; it keeps to warnings unless someone asks for more.
+fn with_quiet_server(level: &str) -> String {
+    if level.contains("actix") { level.to_owned() } else { format!("{level},actix_server=warn") }
+}
+
 /// Starts logging. Once per process; later calls change nothing.
 pub(crate) fn start(settings: &LogSettings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|e| {
+    let filter = EnvFilter::try_new(with_quiet_server(&settings.level)).map_err(|e| {
         format!("the log level `{}` is not a filter such as `info` or `warn,forthwith=debug`: {e}", settings.level)
     })?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

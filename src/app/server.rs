@@ -115,15 +115,10 @@ impl Signals {
 
     /// The first signal to stop is obeyed in good order, the second at once.
     async fn watch(mut self, server: ServerHandle, engine: Engine, reload: Reload) {
-        loop {
-            match self.next().await {
-                Heard::HangUp => {
-                    let (engine, reload) = (engine.clone(), reload.clone());
-                    // A failure is in the log, and the bundle in force stays.
-                    drop(web::block(move || reload_bundle(&engine, &reload)).await);
-                }
-                Heard::Stop => break,
-            }
+        while self.next().await == Heard::HangUp {
+            let (engine, reload) = (engine.clone(), reload.clone());
+            // A failure is in the log, and the bundle in force stays.
+            drop(web::block(move || reload_bundle(&engine, &reload)).await);
         }
         tracing::info!("stopping: nothing new is taken, what is under way finishes; a second signal stops at once");
         let stopping = server.stop(true);

@@ -31,7 +31,7 @@ enum Stop {
 }
 
 pub(super) fn run(place: &Place, args: &Decide) -> Exit {
-    match prepare(place, args).and_then(|run| run.all()) {
+    match prepare(place, args).and_then(Run::all) {
         Ok(exit) => exit,
         Err(Stop::Failed(message)) => {
             tell(message);

@@ -80,14 +80,24 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     line("context".to_owned());
     explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
     let fired = explanation.rules.iter().position(|rule| rule.verdict == RuleVerdict::Fired);
-    let shown = if all { explanation.rules.len() } else { fired.map_or(explanation.rules.len(), |rank| rank + 1) };
-    line("rules, in the order in which they are asked".to_owned());
-    for shown in &explanation.rules[..shown] {
-        rule(shown).into_iter().for_each(&mut line);
+    let (above, below) = explanation.rules.split_at(fired.unwrap_or(explanation.rules.len()));
+    match below.first() {
+        Some(fired) => {
+            line("the rule that decided".to_owned());
+            rule(fired).into_iter().for_each(&mut line);
+        }
+        None => line("no rule matched: the default decided".to_owned()),
     }
-    let left = explanation.rules.len() - shown;
-    if left > 0 {
-        line(format!("  … {left} rules below were not asked; `--all` shows how they stand"));
+    if !above.is_empty() {
+        line("rules that were asked before it".to_owned());
+        above.iter().flat_map(rule).for_each(&mut line);
+    }
+    let below = below.get(1..).unwrap_or_default();
+    if all && !below.is_empty() {
+        line("rules that were not asked".to_owned());
+        below.iter().flat_map(rule).for_each(&mut line);
+    } else if !below.is_empty() {
+        line(format!("{} rules below were not asked; `--all` shows how they stand", below.len()));
     }
     text
 }
@@ -98,7 +108,7 @@ fn at(time: Option<&str>) -> String {
 
 fn rule(rule: &RuleShown) -> Vec<String> {
     let verdict = match rule.verdict {
-        RuleVerdict::Fired => "FIRED",
+        RuleVerdict::Fired => "matched",
         RuleVerdict::AlsoMatches => "would match too",
         RuleVerdict::DidNotMatch => "did not match",
         RuleVerdict::CouldNotBeTold => "could not be told",
@@ -125,7 +135,7 @@ fn rule(rule: &RuleShown) -> Vec<String> {
 
 /// A condition on one line, shortened.
 fn one_line(text: &str) -> String {
-    const SHOWN: usize = 100;
+    const SHOWN: usize = 90;
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match joined.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &joined[..end]),

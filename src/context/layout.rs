@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::{CustomerId, Value};
+use crate::domain::{CustomerId, RawMap, Value};
 
 use crate::domain::{Event, EventKey, Field, FieldFault, IdError, Raw, TimeDelta, Timestamp, suggestion};
 use smallvec::SmallVec;
@@ -64,13 +64,16 @@ pub struct TypedEvent {
     /// When it happened, if its sender said so.
     pub time: Option<Timestamp>,
     /// Values by the order of the type's attributes.
-    pub attributes: Box<[Option<Value>]>,
+    pub attributes: Attributes,
     /// Attributes that are not declared, by name.
-    pub undeclared: Vec<(String, Raw)>,
+    pub undeclared: RawMap,
     /// A fingerprint of type and data as they came, whatever the order of the attributes: tells a repetition of the event
     /// from another event under the same id.
     pub body: u64,
 }
+
+/// Values by the order of an event type's attributes.
+pub type Attributes = Box<[Option<Value>]>;
 
 /// Why an event cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -269,11 +272,7 @@ impl EventType {
         self.attributes.iter().position(|field| &*field.name == name)
     }
 
-    fn accept(
-        &self,
-        data: Vec<(String, Raw)>,
-        faults: &mut Vec<EventFault>,
-    ) -> (Box<[Option<Value>]>, Vec<(String, Raw)>) {
+    fn accept(&self, data: Vec<(String, Raw)>, faults: &mut Vec<EventFault>) -> (Attributes, RawMap) {
         let mut raw: Vec<Option<Raw>> = vec![None; self.attributes.len()];
         let mut undeclared = Vec::new();
         for (name, value) in data {

@@ -82,9 +82,12 @@ pub enum Known {
     Decided(DecisionId),
 }
 
+/// Event, body, arrival, and the decision with its playbook.
+type StoredEntry = ([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>);
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredLedger {
-    window: Vec<([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>)>,
+    window: Vec<StoredEntry>,
     tallies: Vec<(PlaybookKey, u64, i64)>,
 }
 
@@ -160,7 +163,7 @@ impl Ledger {
     }
 
     pub(super) fn restore(stored: StoredLedger) -> Self {
-        let entry = |(event, body, arrival, decision): ([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>)| Entry {
+        let entry = |(event, body, arrival, decision): StoredEntry| Entry {
             event: u128::from_be_bytes(event),
             body,
             arrival: Timestamp::from_micros(arrival),

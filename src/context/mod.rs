@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use codec::{Compact, CompactSeed};
-pub use layout::{EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
+pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};

@@ -85,7 +85,7 @@ impl CustomerState {
     /// begins to watch now. Free when nothing changed.
     pub fn conform(&mut self, layout: &Arc<Layout>, now: Timestamp) {
         if !Arc::ptr_eq(&self.layout, layout) {
-            *self = Self::restore(self.store(), Arc::clone(layout));
+            *self = Self::restore(self.store(), layout);
         }
         if !self.is_settled {
             self.signals.iter_mut().for_each(|signal| signal.settle(now));
@@ -175,7 +175,7 @@ impl CustomerState {
     }
 
     /// Reads a stored state into a layout.
-    pub fn decode(bytes: &[u8], layout: Arc<Layout>) -> Result<Self, StateError> {
+    pub fn decode(bytes: &[u8], layout: &Arc<Layout>) -> Result<Self, StateError> {
         let stored: Stored = rmp_serde::from_slice(bytes)?;
         if stored.version != 1 {
             return Err(StateError::Newer(stored.version));
@@ -200,8 +200,8 @@ impl CustomerState {
         }
     }
 
-    fn restore(stored: Stored, layout: Arc<Layout>) -> Self {
-        let mut state = Self::new(Arc::clone(&layout));
+    fn restore(stored: Stored, layout: &Arc<Layout>) -> Self {
+        let mut state = Self::new(Arc::clone(layout));
         state.last_seq = stored.last_seq;
         state.last_arrival = Timestamp::from_micros(stored.last_arrival);
         let mut source: Arc<str> = "".into();

@@ -176,7 +176,7 @@ fn a_state_survives_its_stored_form_and_another_layout() {
     let decision = Some((PlaybookKey::of("p"), DecisionId::from_u128(7)));
     let window = Window { entries: 8, over: TimeDelta::DAY };
     state.ledger.enter(Entry { event: 1, body: 2, arrival: at(1), decision }, window);
-    let read = CustomerState::decode(&state.encode(), Arc::clone(&layout)).unwrap();
+    let read = CustomerState::decode(&state.encode(), &layout).unwrap();
     assert_eq!(read.encode(), state.encode());
     assert_eq!(read.signal(2, at(1)), Ok(Value::Symbol(1)));
 
@@ -188,7 +188,7 @@ fn a_state_survives_its_stored_form_and_another_layout() {
     assert_eq!(other.fact(0, at(3)), Ok(&Value::Text("pro".into())));
     assert_eq!(other.signal(0, at(3)), Ok(Value::Int(0)), "a signal that was not watching does not pretend it was");
     assert_eq!((other.last_seq, other.ledger), (9, state.ledger));
-    assert!(CustomerState::decode(&[0xc1], layout).is_err());
+    assert!(CustomerState::decode(&[0xc1], &layout).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::bundle::{Bundle, BundleId, Outcome};
 use crate::decider::Decided;
 use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Unavailable};
-use crate::guardrail::{Approved, Violation};
+use crate::guardrail::{Approved, Refused, Violation};
 use crate::rules::Miss;
 use crate::turn::Made;
 
@@ -127,7 +127,7 @@ impl Decision {
         let name = |miss: Miss| miss.slot.map(|slot| Arc::clone(&playbook.scope.declared(slot).path));
         let mut reasons = SmallVec::new();
         let Decided { outcome, tier, fallback, skipped, refused, not_computed, .. } = decided;
-        for violation in refused.iter().flat_map(|refused| refused.violations()) {
+        for violation in refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::GuardrailRefused(violation.clone()));
         }
         if let Some(miss) = not_computed {

@@ -41,7 +41,7 @@ impl CloudEvent {
         match self.specversion.as_deref() {
             Some("1.0") => {}
             Some(other) => {
-                faults.push(Fault::new("/specversion", format!("`specversion` is `{other}`, expected `1.0`")))
+                faults.push(Fault::new("/specversion", format!("`specversion` is `{other}`, expected `1.0`")));
             }
             None => faults.push(Fault::new("/specversion", "`specversion` is required: `1.0`")),
         }

@@ -50,8 +50,11 @@ struct Running {
     /// Indexes of full segments that were asked last.
     indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
     metrics: Metrics,
-    thread: Mutex<Option<JoinHandle<Result<(), Arc<str>>>>>,
+    thread: Mutex<Option<Thread>>,
 }
+
+/// The committer's thread; an error says why it stopped.
+type Thread = JoinHandle<Result<(), Arc<str>>>;
 
 /// A record that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

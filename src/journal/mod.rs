@@ -38,6 +38,6 @@ pub use error::JournalError;
 pub use handle::{Config, Found, Journal, record_at, record_with_key};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
-pub use queue::Synced;
+pub use queue::{Kept, Synced};
 pub use scan::{Read, Reader};
 pub use store::{Checkpoint, FjallStore, StateStore};

@@ -36,7 +36,7 @@ struct Pending {
     /// The last record appended.
     last_seq: u64,
     /// Callers that wait until a record is on disk.
-    synced_waiters: Vec<(u64, oneshot::Sender<Result<(), Arc<str>>>)>,
+    synced_waiters: Vec<(u64, oneshot::Sender<Kept>)>,
     /// Threads that wait until a record is on disk.
     blocked: usize,
     /// Callers that wait for room.
@@ -55,8 +55,11 @@ pub(super) struct Taken {
     pub(super) count: u32,
 }
 
+/// Whether a record is on disk; an error says why the journal has stopped.
+pub type Kept = Result<(), Arc<str>>;
+
 /// Resolves when a record is on disk, or the journal has stopped.
-pub type Synced = oneshot::Receiver<Result<(), Arc<str>>>;
+pub type Synced = oneshot::Receiver<Kept>;
 
 impl Queue {
     pub(super) fn new(last_seq: u64, limit: usize, linger: Duration) -> Self {

@@ -157,14 +157,13 @@ impl<'a, V: Values> Evaluation<'a, V> {
     }
 
     fn contains(&mut self, slot: Slot, item: &'a Term) -> Result<bool, Miss> {
-        let list = match self.slot(slot)? {
-            Ref::List(list) => list,
-            _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
+        let Ref::List(list) = self.slot(slot)? else {
+            return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed });
         };
         Ok(match self.term(item)? {
             Val::Number(n) => list.iter().any(|known| Ref::from(known) == Ref::Number(n)),
             Val::Text(text) => list.iter().any(|known| known.as_text() == Some(&text)),
-            Val::Bool(value) => list.iter().any(|known| *known == Value::Bool(value)),
+            Val::Bool(value) => list.contains(&Value::Bool(value)),
             Val::List(_) => false,
         })
     }
@@ -222,7 +221,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 text.push_str(&self.text(right)?);
                 Cow::Owned(text)
             }
-            Term::Case(op, of) => changed_case(*op, self.text(of)?),
+            Term::Case(op, of) => Cow::Owned(changed_case(*op, &self.text(of)?)),
             other => match self.term(other)? {
                 Val::Text(text) => text,
                 _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
@@ -249,11 +248,11 @@ fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
     result.ok_or(OVERFLOW)
 }
 
-fn changed_case(op: CaseOp, text: Cow<'_, str>) -> Cow<'_, str> {
+fn changed_case(op: CaseOp, text: &str) -> String {
     match op {
-        CaseOp::LowerAscii => Cow::Owned(text.to_ascii_lowercase()),
-        CaseOp::UpperAscii => Cow::Owned(text.to_ascii_uppercase()),
-        CaseOp::Trim => Cow::Owned(text.trim().to_owned()),
+        CaseOp::LowerAscii => text.to_ascii_lowercase(),
+        CaseOp::UpperAscii => text.to_ascii_uppercase(),
+        CaseOp::Trim => text.trim().to_owned(),
     }
 }
 

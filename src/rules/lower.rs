@@ -394,11 +394,11 @@ impl<'a> Lowering<'a> {
             (O::Value(l, Type::Decimal), O::Decimal(r)) => (O::Value(l, Type::Decimal), decimal(r)),
             (O::Decimal(l), O::Value(r, Type::Decimal)) => (decimal(l), O::Value(r, Type::Decimal)),
             (l @ (O::Int(_) | O::Value(_, Type::Int)), r @ (O::Decimal(_) | O::Value(_, Type::Decimal))) => {
-                let l = self.to_decimal(node, l)?;
+                let l = self.as_decimal(node, l)?;
                 return self.unify(node, l, r);
             }
             (l @ (O::Decimal(_) | O::Value(_, Type::Decimal)), r @ (O::Int(_) | O::Value(_, Type::Int))) => {
-                let r = self.to_decimal(node, r)?;
+                let r = self.as_decimal(node, r)?;
                 return self.unify(node, l, r);
             }
             (O::Text(l), O::Text(r)) => (text(l), text(r)),
@@ -432,13 +432,13 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn to_decimal(&mut self, node: &IdedExpr, operand: Operand) -> Option<Operand> {
+    fn as_decimal(&mut self, node: &IdedExpr, operand: Operand) -> Option<Operand> {
         match operand {
             Operand::Int(n) => match Decimal::from_int(n) {
                 Some(d) => Some(Operand::Decimal(d)),
                 None => self.fault(node, format!("{n} is too large for a decimal")),
             },
-            Operand::Value(Term::Number(n), Type::Int) => self.to_decimal(node, Operand::Int(n)),
+            Operand::Value(Term::Number(n), Type::Int) => self.as_decimal(node, Operand::Int(n)),
             Operand::Value(term, Type::Int) => Some(Operand::Value(Term::ToDecimal(Box::new(term)), Type::Decimal)),
             other => Some(other),
         }

@@ -284,7 +284,7 @@ impl Story {
                 self.observe(Event::new(format!("r-{id}"), "billing", "refund.issued", "c-1").with("amount", *amount));
             }
             Step::Facts { vip, limit } => {
-                self.facts(&[("vip", (*vip).into()), ("limit", limit.map(Raw::from).unwrap_or(Raw::Null))]);
+                self.facts(&[("vip", (*vip).into()), ("limit", limit.map_or(Raw::Null, Raw::from))]);
             }
             Step::Wait(hours) => self.wait(&format!("{hours}h")),
         }
