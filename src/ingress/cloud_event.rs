@@ -129,6 +129,19 @@ mod tests {
             read(r#"{"id":5}"#).unwrap_err(),
             read(r#"{"data":{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":1}}}}}}}}}}"#).unwrap_err(),
         ];
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @"
+        /specversion: `specversion` is `0.3`, expected `1.0`
+        /id: `id` is required: unique within its source
+        /source: `source` is required: the system the event comes from
+        /type: `type` is required: the event's type, such as `ticket.created`
+        /subject: `subject` is required: the customer's id
+        /time: `time` `today` is not a date and time such as `2026-11-22T10:00:00Z` (RFC 3339, with a time zone)
+        /data_base64: `data_base64` is not supported: send the attributes as an object in `data`
+        /datacontenttype: `datacontenttype` is `text/xml`, expected `application/json`
+        /data: `data` is a list, expected an object
+
+        invalid type: integer `5`, expected a string at line 1 column 7
+        nested more than 8 levels deep at line 1 column 49
+        ");
     }
 }
