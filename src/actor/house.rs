@@ -13,11 +13,11 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::cell::{Cell, Entered, Left, Owner};
-use super::job::{Claim, Counted, Job, Snapshot, TurnJob};
+use super::job::{Claim, Counted, Job, TurnJob};
 use super::keeper::Keepers;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
-use super::{Config, Failure, Metrics, Refusal, Shed, ShelfError};
+use super::{Config, Failure, Metrics, Refusal, Shed};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
@@ -27,7 +27,7 @@ use crate::time::{Clock, Deadline};
 use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
-const DRAIN_MAX: usize = 32;
+pub(super) const DRAIN_MAX: usize = 32;
 
 /// The engine's customers.
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub(super) struct House {
     pub(super) shelf: Shelf,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
-    cells: DashMap<CustomerId, Arc<Cell>, foldhash::fast::RandomState>,
+    pub(super) cells: DashMap<CustomerId, Arc<Cell>, foldhash::fast::RandomState>,
     /// Cells whose state has changed since it was stored.
-    dirty: Mutex<Vec<Arc<Cell>>>,
+    pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
     tick: AtomicU32,
     is_stopping: AtomicBool,
@@ -340,115 +340,6 @@ impl House {
         })
     }
 
-    // === bringing in ===
-
-    /// Loads a state into a cell that is owned, then does what waits: at once if the state is warm, otherwise on a keeper.
-    fn load(self: &Arc<Self>, owner: Owner) {
-        let Some(bytes) = self.warm.take(owner.cell().customer.as_str()) else {
-            return self.keepers.load(self, owner, false);
-        };
-        let layout = Arc::clone(self.current.load().bundle.layout());
-        match CustomerState::decode(&bytes, &layout) {
-            Ok(state) => {
-                self.metrics.activated.warm.inc();
-                self.begin(owner, state);
-            }
-            // The store has the same state; the keeper reads it there.
-            Err(_) => self.keepers.load(self, owner, false),
-        }
-    }
-
-    /// Loads a state from the store, and from the journal what came later if `rebuild`. May block: for keepers.
-    pub(super) fn load_blocking(self: &Arc<Self>, owner: Owner, rebuild: bool) {
-        match self.read_state(&owner.cell().customer, owner.cell().partition, rebuild) {
-            Ok((state, is_new)) => {
-                if is_new {
-                    self.metrics.activated.new.inc();
-                } else {
-                    self.metrics.activated.cold.inc();
-                }
-                self.begin(owner, state);
-            }
-            Err(error) => {
-                tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
-                self.turn_away(owner, &Refusal::Failed(Failure::StateUnreadable));
-            }
-        }
-    }
-
-    fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState) {
-        owner.install(state);
-        self.metrics.hot.set(self.cells.len() as i64);
-        self.keepers.adopt(owner.cell());
-        if self.cells.len() > self.config.hot_customers_max {
-            self.keepers.sweep();
-        }
-        self.drive(owner, DRAIN_MAX);
-    }
-
-    fn read_state(
-        &self,
-        customer: &CustomerId,
-        partition: Partition,
-        rebuild: bool,
-    ) -> Result<(CustomerState, bool), LoadError> {
-        let layout = Arc::clone(self.current.load().bundle.layout());
-        let stored = self.store.get(customer.as_str())?;
-        let is_new = stored.is_none();
-        let mut state = match stored {
-            Some(bytes) => CustomerState::decode(&bytes, &layout)?,
-            None => CustomerState::new(layout),
-        };
-        if rebuild {
-            super::recovery::catch_up(self, &mut state, customer, partition)?;
-        }
-        Ok((state, is_new))
-    }
-
-    /// Refuses everything that waits for a cell, and takes the cell out of use.
-    pub(super) fn turn_away(&self, owner: Owner, refusal: &Refusal) {
-        let (cell, jobs) = owner.abandon();
-        self.forget(&cell);
-        self.metrics.hot.set(self.cells.len() as i64);
-        for job in jobs {
-            // A snapshot or a view that is not answered tells its caller that the cell is gone.
-            if let Job::Turn(job) = job
-                && job.claim.take()
-            {
-                let _ = job.reply.send(Err(refusal.clone()));
-            }
-        }
-    }
-
-    /// The bundle that a record of the journal holds.
-    pub(super) fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError> {
-        self.shelf.get(seq, || self.journal.record_at(seq))
-    }
-
-    // === putting to rest ===
-
-    /// The state as it is to be stored; from now on it counts as unchanged.
-    pub(super) fn snapshot(owner: &Owner) -> Option<Snapshot> {
-        let state = owner.state();
-        let state = state.as_ref()?;
-        owner.mark_clean();
-        Some(Snapshot { bytes: state.encode(), last_seq: state.last_seq })
-    }
-
-    /// Takes the list of cells that have changed.
-    pub(super) fn take_dirty(&self) -> Vec<Arc<Cell>> {
-        std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts cells back on the list of those that have changed.
-    pub(super) fn keep_dirty(&self, cells: Vec<Arc<Cell>>) {
-        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).extend(cells);
-    }
-
-    pub(super) fn dirty_cells(&self) -> usize {
-        self.dirty.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     pub(super) fn hot_customers(&self) -> usize {
         self.cells.len()
     }
@@ -480,19 +371,6 @@ impl House {
     pub(super) fn stop_taking(&self) {
         self.is_stopping.store(true, Ordering::Release);
     }
-}
-
-/// Why a state cannot be brought in.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LoadError {
-    #[error(transparent)]
-    Journal(#[from] crate::journal::JournalError),
-    #[error(transparent)]
-    State(#[from] crate::context::StateError),
-    #[error(transparent)]
-    Shelf(#[from] ShelfError),
-    #[error(transparent)]
-    Record(#[from] crate::turn::RecordError),
 }
 
 impl Asked {

@@ -12,7 +12,8 @@
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
 //! | `job` | what waits in a mailbox |
-//! | `house` | all of them: turns, loading, refusing |
+//! | `house` | all of them: finding a cell, taking turns |
+//! | `loading` | bringing states in, handing them out |
 //! | `keeper`, `archivist` | the actix actors |
 //! | `runtime` | their system |
 //! | `warm` | states of resting customers |
@@ -26,6 +27,7 @@ mod customers;
 mod house;
 mod job;
 mod keeper;
+mod loading;
 mod metrics;
 mod outcome;
 mod recovery;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::house::{House, LoadError};
+use super::house::House;
+use super::loading::LoadError;
 use super::shelf::Shelf;
 use super::{RecoveryError, ShelfError};
 use crate::bundle::Bundle;

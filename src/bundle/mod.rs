@@ -10,7 +10,7 @@
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit` | what the guardrail lets out |
-//! | `schema_reader`, `context_reader`, `playbook_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod compile;
 mod context_reader;
@@ -18,6 +18,7 @@ mod outcome;
 mod permit;
 mod playbook;
 mod playbook_reader;
+mod rule_reader;
 mod schema_reader;
 mod sources;
 #[cfg(test)]

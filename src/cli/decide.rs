@@ -133,17 +133,16 @@ impl Run<'_> {
 
     fn decide_all(&mut self) -> Result<(), Stop> {
         self.name_columns()?;
-        let mut batch = Vec::with_capacity(usize::from(self.args.batch));
+        // With `--strict` nothing behind a bad line may be decided, so lines go one by one.
+        let size = if self.args.strict { 1 } else { usize::from(self.args.batch) };
+        let mut batch = Vec::with_capacity(size);
         loop {
             let line = self.lines.next().map_err(|e| Stop::Failed(format!("error: {e}")))?;
             let is_end = line.is_none();
             if let Some(Line { number, content }) = line {
-                match content.and_then(|content| self.event(content, number)) {
-                    Ok(event) => batch.push((number, event)),
-                    Err(reason) => self.bad_line(number, &reason)?,
-                }
+                batch.push((number, content.and_then(|content| self.event(content, number))));
             }
-            if batch.len() == usize::from(self.args.batch) || (is_end && !batch.is_empty()) {
+            if batch.len() == size || (is_end && !batch.is_empty()) {
                 self.decide_batch(std::mem::take(&mut batch))?;
                 self.bar.set_position(self.lines.bytes_read());
                 self.bar.set_message(format!("{} decided", super::output::grouped(self.summary.decided)));
@@ -204,33 +203,43 @@ impl Run<'_> {
         }
     }
 
-    /// Tells the facts of customers who appear, then decides.
-    fn decide_batch(&mut self, batch: Vec<(u64, Event)>) -> Result<(), Stop> {
+    /// Decides a batch of lines and writes what came of each, in their order.
+    fn decide_batch(&mut self, batch: Vec<(u64, Result<Event, String>)>) -> Result<(), Stop> {
         let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, trace: None };
-        for (line, event) in &batch {
-            let facts = self.facts.take(&event.customer);
-            let arrival = event.time.unwrap_or_else(|| self.clock.wall());
-            for facts in facts {
-                if let Err(reason) = self.tell_facts(&event.customer, facts, arrival) {
-                    self.bad_line(*line, &format!("the facts of the customer: {reason}"))?;
+        let mut came = Vec::with_capacity(batch.len());
+        let mut run = Vec::new();
+        for (line, event) in batch {
+            match event.and_then(|event| self.with_facts(event)) {
+                Err(reason) => came.push((line, Came::Bad(reason))),
+                Ok(event) if self.is_decided_on(&event) => run.push((line, event)),
+                Ok(event) => {
+                    // The order of a customer's events matters: what came before is decided before this is folded.
+                    self.decide_run(std::mem::take(&mut run), &options, &mut came)?;
+                    let answer = self.runtime.block_on(self.engine.observe_with(event, &options));
+                    came.push((line, Came::of(line, answer, |_| Came::Observed)?));
                 }
             }
         }
-        let mut run = Vec::new();
-        for (line, event) in batch {
-            if self.is_decided_on(&event) {
-                run.push((line, event));
-                continue;
-            }
-            // The order of a customer's events matters: what came before is decided before this is folded.
-            self.decide_run(std::mem::take(&mut run), &options)?;
-            match self.runtime.block_on(self.engine.observe_with(event, &options)) {
-                Ok(Answer::Given(_)) => self.summary.observed += 1,
-                Ok(Answer::Shed(shed)) => self.bad_line(line, &shed.to_string())?,
-                Err(error) => self.refused(line, &error)?,
+        self.decide_run(run, &options, &mut came)?;
+        came.sort_by_key(|(line, _)| *line);
+        for (line, came) in came {
+            match came {
+                Came::Decided(decision) => self.write(&decision)?,
+                Came::Observed => self.summary.observed += 1,
+                Came::Bad(reason) => self.bad_line(line, &reason)?,
             }
         }
-        self.decide_run(run, &options)
+        Ok(())
+    }
+
+    /// Tells the facts of a customer who appears for the first time.
+    fn with_facts(&mut self, event: Event) -> Result<Event, String> {
+        let arrival = event.time.unwrap_or_else(|| self.clock.wall());
+        for facts in self.facts.take(&event.customer) {
+            let told = self.tell_facts(&event.customer, facts, arrival);
+            told.map_err(|reason| format!("the facts of the customer: {reason}"))?;
+        }
+        Ok(event)
     }
 
     fn tell_facts(
@@ -252,15 +261,16 @@ impl Run<'_> {
         self.bundle.playbooks()[self.playbook].position_of_event(kind).is_some()
     }
 
-    fn decide_run(&mut self, run: Vec<(u64, Event)>, options: &Options) -> Result<(), Stop> {
+    fn decide_run(
+        &mut self,
+        run: Vec<(u64, Event)>,
+        options: &Options,
+        came: &mut Vec<(u64, Came)>,
+    ) -> Result<(), Stop> {
         let (lines, events): (Vec<u64>, Vec<Event>) = run.into_iter().unzip();
         let answers = self.runtime.block_on(self.engine.decide_batch(&self.args.playbook, events, options));
         for (line, answer) in lines.into_iter().zip(answers) {
-            match answer {
-                Ok(Answer::Given(decision)) => self.write(&decision)?,
-                Ok(Answer::Shed(shed)) => self.bad_line(line, &shed.to_string())?,
-                Err(error) => self.refused(line, &error)?,
-            }
+            came.push((line, Came::of(line, answer, |decision| Came::Decided(Box::new(decision)))?));
         }
         Ok(())
     }
@@ -269,16 +279,6 @@ impl Run<'_> {
         self.summary.count(decision);
         let line = serde_json::to_string(decision).map_err(|e| Stop::Failed(format!("error: {e}")))?;
         writeln!(self.output, "{line}").map_err(|e| unread_or_failed(&e))
-    }
-
-    /// A line that the engine refused; a failure of the engine itself ends the run.
-    fn refused(&mut self, line: u64, error: &Error) -> Result<(), Stop> {
-        match error {
-            Error::Failed(_) | Error::Journal(_) | Error::Record(_) => {
-                Err(Stop::Failed(format!("error: line {line}: {error}")))
-            }
-            _ => self.bad_line(line, &error.to_string()),
-        }
     }
 
     fn bad_line(&mut self, line: u64, reason: &str) -> Result<(), Stop> {
@@ -290,6 +290,27 @@ impl Run<'_> {
     /// A line for people, above the progress bar.
     fn note(&self, text: &str) {
         self.bar.suspend(|| tell(text));
+    }
+}
+
+/// What came of a line.
+enum Came {
+    Decided(Box<Decision>),
+    Observed,
+    Bad(String),
+}
+
+impl Came {
+    /// A line that the engine refuses is bad; a failure of the engine itself ends the run.
+    fn of<T>(line: u64, answer: Result<Answer<T>, Error>, given: impl FnOnce(T) -> Self) -> Result<Self, Stop> {
+        match answer {
+            Ok(Answer::Given(what)) => Ok(given(what)),
+            Ok(Answer::Shed(shed)) => Ok(Self::Bad(shed.to_string())),
+            Err(error @ (Error::Failed(_) | Error::Journal(_) | Error::Record(_))) => {
+                Err(Stop::Failed(format!("error: line {line}: {error}")))
+            }
+            Err(error) => Ok(Self::Bad(error.to_string())),
+        }
     }
 }
 

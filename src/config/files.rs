@@ -9,13 +9,13 @@ use crate::document::{FaultSink, Place};
 /// Bytes that one file may have.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads the files of a bundle from a configuration folder; what cannot be read is noted.
-pub fn read_sources(folder: &Path, sink: &FaultSink) -> Sources {
+/// Reads the files of a bundle from a configuration folder; what cannot be read is noted. `None` if there is no folder.
+pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
     let mut sources = Sources::default();
     if !folder.is_dir() {
         let message = "there is no such configuration folder; name one with `--config DIR`";
         sink.add(Place::file(&folder.display().to_string()), "", message);
-        return sources;
+        return None;
     }
     if let Some(text) = read_optional(folder, CONTEXT_FILE, sink) {
         sources.insert(CONTEXT_FILE, text);
@@ -28,7 +28,7 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Sources {
             }
         }
     }
-    sources
+    Some(sources)
 }
 
 /// The names of a subfolder's files with an ending, sorted; none if there is no such subfolder.

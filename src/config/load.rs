@@ -27,13 +27,7 @@ impl Config {
     pub fn load_with(folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
         let sink = FaultSink::default();
         let settings = Settings::read(folder, environment, &sink);
-        let sources = read_sources(folder, &sink);
-        let unread = sink.into_faults();
-        let bundle = match Bundle::compile(sources) {
-            Ok(bundle) if unread.is_empty() => bundle,
-            Ok(_) => return Err(unread),
-            Err(faults) => return Err(unread.and(faults)),
-        };
+        let bundle = compiled(folder, sink)?;
         let mut engine = engine::Config::new(bundle);
         engine.tenant = settings.tenant.clone();
         engine.journal = settings.journal.clone();
@@ -43,13 +37,18 @@ impl Config {
 
     /// Loads only the bundle of a configuration folder; or every fault in it.
     pub fn load_bundle(folder: &Path) -> Result<Bundle, Faults> {
-        let sink = FaultSink::default();
-        let sources = read_sources(folder, &sink);
-        let unread = sink.into_faults();
-        match Bundle::compile(sources) {
-            Ok(bundle) if unread.is_empty() => Ok(bundle),
-            Ok(_) => Err(unread),
-            Err(faults) => Err(unread.and(faults)),
-        }
+        compiled(folder, FaultSink::default())
+    }
+}
+
+/// The bundle of a folder, if neither it nor what the sink has gathered so far has a fault.
+fn compiled(folder: &Path, sink: FaultSink) -> Result<Bundle, Faults> {
+    let sources = read_sources(folder, &sink);
+    let unread = sink.into_faults();
+    let Some(sources) = sources else { return Err(unread) };
+    match Bundle::compile(sources) {
+        Ok(bundle) if unread.is_empty() => Ok(bundle),
+        Ok(_) => Err(unread),
+        Err(faults) => Err(unread.and(faults)),
     }
 }

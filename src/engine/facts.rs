@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{FactFault, FactFaultReason};
-use super::engine::FUTURE_MAX;
+use super::deciding::FUTURE_MAX;
 use super::{Answer, Engine, Error};
 use crate::actor::Request;
 use crate::bundle::{Ack, Bundle};

@@ -5,7 +5,8 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `engine` | the engine: starting, deciding, stopping |
+//! | `engine` | the engine: starting, stopping |
+//! | `deciding`, `options` | decide, observe |
 //! | `config` | what it is started with |
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
@@ -15,20 +16,22 @@
 mod answer;
 mod config;
 mod customer;
+mod deciding;
 mod decision;
 #[expect(clippy::module_inception, reason = "the file holds the engine, as its name says")]
 mod engine;
 mod explain;
 mod facts;
 mod metrics;
-#[cfg(test)]
-mod tests;
+mod options;
 mod wait;
 
 pub use answer::{Answer, Error, FactFault, FactFaultReason};
 pub use config::{Config, Data};
 pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
+pub use deciding::Observed;
 pub use decision::{Decision, Reason};
-pub use engine::{Budget, Engine, Observed, Options, StartError, Started, Stopped, Timing};
+pub use engine::{Engine, StartError, Started, Stopped};
 pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from};
 pub use facts::{Facts, FactsTaken};
+pub use options::{Budget, Options, Timing};

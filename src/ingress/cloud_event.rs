@@ -11,20 +11,20 @@ use super::trace::TraceParent;
 use crate::domain::{Event, Raw, RawMap, Timestamp};
 use crate::turn::TraceId;
 
-/// The members of a structured CloudEvent. All optional here, so that everything missing is reported at once.
+/// The members of a structured CloudEvent. All optional and untyped here, so that everything wrong is reported at once.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct CloudEvent {
-    pub(super) specversion: Option<String>,
-    pub(super) id: Option<String>,
-    pub(super) source: Option<String>,
+    pub(super) specversion: Option<Raw>,
+    pub(super) id: Option<Raw>,
+    pub(super) source: Option<Raw>,
     #[serde(rename = "type")]
-    pub(super) kind: Option<String>,
-    pub(super) subject: Option<String>,
-    pub(super) time: Option<String>,
-    pub(super) datacontenttype: Option<String>,
+    pub(super) kind: Option<Raw>,
+    pub(super) subject: Option<Raw>,
+    pub(super) time: Option<Raw>,
+    pub(super) datacontenttype: Option<Raw>,
     pub(super) data: Option<Raw>,
     pub(super) data_base64: Option<IgnoredAny>,
-    pub(super) traceparent: Option<String>,
+    pub(super) traceparent: Option<Raw>,
 }
 
 /// An event as it arrived: what happened, and the trace it belongs to.
@@ -38,24 +38,31 @@ impl CloudEvent {
     /// Checks the envelope; or says everything that is wrong with it.
     pub(crate) fn into_event(self) -> Result<Arrived, Vec<Fault>> {
         let mut faults = Vec::new();
-        match self.specversion.as_deref() {
-            Some("1.0") => {}
-            Some(other) => {
-                faults.push(Fault::new("/specversion", format!("`specversion` is `{other}`, expected `1.0`")));
-            }
-            None => faults.push(Fault::new("/specversion", "`specversion` is required: `1.0`")),
-        }
-        let mut require = |name: &str, value: Option<String>, what: &str| {
-            if value.is_none() {
+        let mut text = |name: &str, value: Option<Raw>, required: Option<&str>| match (value, required) {
+            (Some(Raw::Text(text)), _) => Some(text),
+            (None | Some(Raw::Null), None) => None,
+            (None | Some(Raw::Null), Some(what)) => {
                 faults.push(Fault::new(&format!("/{name}"), format!("`{name}` is required: {what}")));
+                None
             }
-            value.unwrap_or_default()
+            (Some(other), _) => {
+                let message = format!("`{name}` is {}, expected a text", other.kind());
+                faults.push(Fault::new(&format!("/{name}"), message));
+                None
+            }
         };
-        let id = require("id", self.id, "unique within its source");
-        let source = require("source", self.source, "the system the event comes from");
-        let kind = require("type", self.kind, "the event's type, such as `ticket.created`");
-        let customer = require("subject", self.subject, "the customer's id");
-        let time = self.time.and_then(|text| match text.parse::<Timestamp>() {
+        let version = text("specversion", self.specversion, Some("`1.0`"));
+        let id = text("id", self.id, Some("unique within its source"));
+        let source = text("source", self.source, Some("the system the event comes from"));
+        let kind = text("type", self.kind, Some("the event's type, such as `ticket.created`"));
+        let customer = text("subject", self.subject, Some("the customer's id"));
+        let time = text("time", self.time, None);
+        let content_type = text("datacontenttype", self.datacontenttype, None);
+        let traceparent = text("traceparent", self.traceparent, None);
+        if let Some(other) = version.filter(|version| version != "1.0") {
+            faults.push(Fault::new("/specversion", format!("`specversion` is `{other}`, expected `1.0`")));
+        }
+        let time = time.and_then(|text| match text.parse::<Timestamp>() {
             Ok(time) => Some(time),
             Err(e) => {
                 faults.push(Fault::new("/time", format!("`time` `{text}` is {e}")));
@@ -63,12 +70,10 @@ impl CloudEvent {
             }
         });
         if self.data_base64.is_some() {
-            faults.push(Fault::new(
-                "/data_base64",
-                "`data_base64` is not supported: send the attributes as an object in `data`",
-            ));
+            let message = "`data_base64` is not supported: send the attributes as an object in `data`";
+            faults.push(Fault::new("/data_base64", message));
         }
-        if let Some(other) = self.datacontenttype.filter(|content| !is_json(content)) {
+        if let Some(other) = content_type.filter(|content| !is_json(content)) {
             let message = format!("`datacontenttype` is `{other}`, expected `application/json`");
             faults.push(Fault::new("/datacontenttype", message));
         }
@@ -83,7 +88,8 @@ impl CloudEvent {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let trace = self.traceparent.as_deref().and_then(TraceParent::parse).map(|parent| parent.trace);
+        let trace = traceparent.as_deref().and_then(TraceParent::parse).map(|parent| parent.trace);
+        let [id, source, kind, customer] = [id, source, kind, customer].map(Option::unwrap_or_default);
         Ok(Arrived { event: Event { id, source, kind, customer, time, data }, trace })
     }
 }
@@ -126,21 +132,26 @@ mod tests {
                 r#"{"specversion":"0.3","time":"today","data":[1],"data_base64":"eA==","datacontenttype":"text/xml"}"#,
             )
             .unwrap_err(),
-            read(r#"{"id":5}"#).unwrap_err(),
+            read(r#"{"id":5,"subject":null}"#).unwrap_err(),
             read(r#"{"data":{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":1}}}}}}}}}}"#).unwrap_err(),
         ];
         insta::assert_snapshot!(shown.join("\n"), @"
-        /specversion: `specversion` is `0.3`, expected `1.0`
         /id: `id` is required: unique within its source
         /source: `source` is required: the system the event comes from
         /type: `type` is required: the event's type, such as `ticket.created`
         /subject: `subject` is required: the customer's id
+        /specversion: `specversion` is `0.3`, expected `1.0`
         /time: `time` `today` is not a date and time such as `2026-11-22T10:00:00Z` (RFC 3339, with a time zone)
         /data_base64: `data_base64` is not supported: send the attributes as an object in `data`
         /datacontenttype: `datacontenttype` is `text/xml`, expected `application/json`
         /data: `data` is a list, expected an object
 
-        invalid type: integer `5`, expected a string at line 1 column 7
+        /specversion: `specversion` is required: `1.0`
+        /id: `id` is a whole number, expected a text
+        /source: `source` is required: the system the event comes from
+        /type: `type` is required: the event's type, such as `ticket.created`
+        /subject: `subject` is required: the customer's id
+
         nested more than 8 levels deep at line 1 column 49
         ");
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::body::{Body, answer};
+use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
 use super::trace::TraceParent;
 use super::{Fault, Limits, Problem};
@@ -64,7 +64,7 @@ pub(super) async fn decide(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let (mut options, parent) = options_of(request.headers())?;
-    let Arrived { event, trace } = body.decode::<CloudEvent>()?.into_event().map_err(Problem::of_faults)?;
+    let Arrived { event, trace } = body.decode::<Object<CloudEvent>>()?.0.into_event().map_err(Problem::of_faults)?;
     options.trace = options.trace.or(trace);
     let decision = settled(engine.decide_with(&playbook, event, &options).await)?;
     let mut response = answer(body.answer, &decision);
@@ -138,7 +138,7 @@ fn problem_item(problem: Problem) -> BatchItem {
 
 /// The events of a batch, within the limit on their number.
 pub(super) fn batch_of(body: &Body, limits: &Limits) -> Result<Vec<CloudEvent>, Problem> {
-    let events: Vec<CloudEvent> = body.decode()?;
+    let events: Vec<Object<CloudEvent>> = body.decode()?;
     if events.len() > limits.batch_max {
         return Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -147,7 +147,7 @@ pub(super) fn batch_of(body: &Body, limits: &Limits) -> Result<Vec<CloudEvent>, 
             format!("a batch may have {} events, this one has {}", limits.batch_max, events.len()),
         ));
     }
-    Ok(events)
+    Ok(events.into_iter().map(|Object(event)| event).collect())
 }
 
 /// A shed request is a problem to an HTTP caller.

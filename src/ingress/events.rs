@@ -7,11 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::{Body, answer};
+use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
 use super::decide::{add_trace, batch_of, options_of, settled};
 use super::{Fault, Limits, Problem};
-use crate::domain::Durability;
+use crate::domain::{Durability, Raw};
 use crate::engine::{Decision, Engine, Observed, Options};
 
 /// What came of an event.
@@ -83,7 +83,7 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, Problem> {
     let (mut options, parent) = options_of(request.headers())?;
     let event = match mode(request.headers()) {
-        Mode::Structured => body.decode()?,
+        Mode::Structured => body.decode::<Object<CloudEvent>>()?.0,
         Mode::Binary => from_headers(request.headers(), &body)?,
         Mode::Batched => return observe_batch(&engine, &limits, &body, &options).await,
     };
@@ -155,7 +155,7 @@ fn from_headers(headers: &HeaderMap, body: &Body) -> Result<CloudEvent, Problem>
             let message = format!("the header `ce-{name}` is not percent-encoded UTF-8");
             faults.push(Fault::new(&format!("/{name}"), message));
         }
-        decoded
+        decoded.map(Raw::Text)
     };
     let event = CloudEvent {
         specversion: attribute("specversion"),

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, answer, answer_format};
+use super::body::{Body, Object, answer, answer_format};
 use super::decide::settled;
 use super::{Fault, Problem};
 use crate::domain::{DecisionId, Durability, Raw, Timestamp};
@@ -140,7 +140,7 @@ pub(super) async fn put_facts(
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let FactsBody { facts, source, observed_at } = body.decode()?;
+    let Object(FactsBody { facts, source, observed_at }) = body.decode()?;
     let Raw::Map(values) = facts else {
         let fault = Fault::new("/facts", format!("`facts` is {}, expected an object", facts.kind()));
         return Err(Problem::of_faults(vec![fault]));

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
-//! | `lower`, `function` | the type checker |
+//! | `lower`, `unify`, `function` | the type checker |
 //! | `expr` | what it produces |
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
@@ -29,6 +29,7 @@ mod scope;
 mod set;
 mod table;
 mod text;
+mod unify;
 
 #[cfg(test)]
 mod tests;

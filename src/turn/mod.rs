@@ -10,17 +10,20 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
-//! | `record` | what the journal stores of it |
+//! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
 
 mod input;
 mod record;
+mod record_read;
+mod record_write;
 mod replay;
 mod take;
 #[cfg(test)]
 mod tests;
 
 pub use input::{EventInput, FactsInput, Input, Readings, Run, TraceId};
-pub use record::{RECORD_VERSION, Record, RecordBuffer, RecordError, RecordedDecision, SEMANTICS_VERSION, Written};
+pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
+pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
 pub use take::{Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, take};

@@ -1,0 +1,303 @@
+//! Reads a playbook's rules, tables, default and guardrail.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Permit, Permitted, Sources};
+use crate::document::{FaultSink, Node, Place, Section};
+use crate::domain::{Field, Type, Value, suggestion};
+use crate::rules::{
+    Computation, Condition, ExprFault, IfUnavailable, Origin, Rule, Scope, Setting, Table, TextIndexBuilder, Then,
+    read_table,
+};
+
+/// Rules that a playbook may have, tables included.
+const RULES_MAX: usize = 1_000_000;
+
+/// Reads what a playbook says, against the names it may use and the outcome it decides.
+pub(super) struct Reader<'a> {
+    pub(super) root: &'a Section<'a>,
+    pub(super) sources: &'a Sources,
+    pub(super) sink: &'a FaultSink,
+    pub(super) scope: &'a Scope,
+    pub(super) outcome: &'a [Field],
+    pub(super) texts: TextIndexBuilder,
+    /// Where each rule id was used first.
+    pub(super) ids: HashMap<String, Place>,
+}
+
+impl Reader<'_> {
+    pub(super) fn rules(&mut self) -> Vec<Rule> {
+        let Some(nodes) = self.root.get("rules").and_then(|node| node.list()) else { return Vec::new() };
+        if nodes.len() > RULES_MAX {
+            self.root.fault(format!("has {} rules, the limit is {RULES_MAX}", nodes.len()));
+            return Vec::new();
+        }
+        let mut rules: Vec<(i64, Rule)> = nodes.iter().filter_map(|node| self.rule(node)).collect();
+        rules.sort_by_key(|(priority, _)| Reverse(*priority));
+        rules.into_iter().map(|(_, rule)| rule).collect()
+    }
+
+    fn rule(&mut self, node: &Node<'_>) -> Option<(i64, Rule)> {
+        let section = node.section()?;
+        let id = section.require("id", "a name unique within the playbook").and_then(|node| rule_id(&node));
+        let description = section.get("description").and_then(|node| node.text());
+        let priority = section.get("priority").and_then(|node| node.int(i64::MIN, i64::MAX)).unwrap_or(0);
+        let when = section.require("when", "the condition, in CEL");
+        let condition = when.and_then(|node| self.condition(&node));
+        let then = section.require("then", "what the rule says of the outcome").and_then(|node| self.then(&node));
+        let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
+        let if_unavailable = section.get("if_unavailable").and_then(|node| if_unavailable(&node));
+        section.refuse_unknown();
+        let place = node.place();
+        if let Some(id) = id {
+            self.enter_id(id, place.clone());
+        }
+        let rule = Rule {
+            id: id?.into(),
+            origin: Origin { file: place.file, line: place.line },
+            description: description.map(Arc::from),
+            condition: condition?,
+            then: Then::new(then?),
+            if_unavailable: if_unavailable.unwrap_or_default(),
+            is_final,
+        };
+        Some((priority, rule))
+    }
+
+    fn condition(&mut self, node: &Node<'_>) -> Option<Condition> {
+        let compiled = Condition::compile(node.text()?, self.scope, &mut self.texts);
+        compiled.map_err(|faults| note(node, faults)).ok()
+    }
+
+    fn then(&mut self, node: &Node<'_>) -> Option<Vec<Option<Setting>>> {
+        let section = node.section()?;
+        let mut settings = vec![None; self.outcome.len()];
+        let mut is_sound = true;
+        let entries = section.entries();
+        if entries.is_empty() {
+            node.fault("says nothing of the outcome");
+            return None;
+        }
+        for (name, node) in entries {
+            let number = self.outcome.iter().position(|field| *field.name == *name);
+            let setting = match number {
+                Some(number) => self.setting(number, &node).map(|setting| (number, setting)),
+                None => {
+                    let hint = suggestion(&name, self.outcome.iter().map(|field| &*field.name));
+                    node.fault(format!("the outcome has no field `{name}`{hint}"));
+                    None
+                }
+            };
+            match setting {
+                Some((number, setting)) => settings[number] = Some(setting),
+                None => is_sound = false,
+            }
+        }
+        is_sound.then_some(settings)
+    }
+
+    /// A literal, or `{ cel = "…" }`.
+    fn setting(&mut self, number: usize, node: &Node<'_>) -> Option<Setting> {
+        let field = &self.outcome[number];
+        if !node.is_section() {
+            return literal(field, node).map(Setting::Literal);
+        }
+        let section = node.section()?;
+        let cel = section.require("cel", "an expression that gives the value")?;
+        section.refuse_unknown();
+        let computed = Computation::compile(cel.text()?, &field.ty, self.scope, &mut self.texts);
+        computed.map(Setting::Computed).map_err(|faults| note(&cel, faults)).ok()
+    }
+
+    pub(super) fn tables(&mut self) -> Vec<Rule> {
+        let Some(nodes) = self.root.get("tables").and_then(|node| node.list()) else { return Vec::new() };
+        nodes.iter().filter_map(|node| self.table(node)).flatten().collect()
+    }
+
+    fn table(&mut self, node: &Node<'_>) -> Option<Vec<Rule>> {
+        let section = node.section()?;
+        let file = section.require("file", "a CSV file such as \"tables/routing.csv\"");
+        let hit_policy = section.get("hit_policy");
+        let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
+        section.refuse_unknown();
+        if let Some(node) = hit_policy
+            && node.text()? != "first"
+        {
+            node.fault("this release knows the hit policy `first` only");
+        }
+        let file = file?;
+        let path = file.text()?;
+        let Some(text) = self.sources.get(path) else {
+            let tables: Vec<&str> =
+                self.sources.iter().map(|(path, _)| path).filter(|path| path.ends_with(".csv")).collect();
+            let hint = suggestion(path, tables.iter().copied());
+            file.fault(format!(
+                "there is no such file in the configuration folder{hint}; tables found: {}",
+                tables.join(", ")
+            ));
+            return None;
+        };
+        let table = Table { file: path, text, scope: self.scope, outcome: self.outcome, is_final };
+        match read_table(&table, &mut self.texts) {
+            Ok(rules) => {
+                for rule in &rules {
+                    self.enter_id(&rule.id, Place::line(&rule.origin.file, rule.origin.line));
+                }
+                Some(rules)
+            }
+            Err(faults) => {
+                for fault in faults {
+                    let value = fault.value.map_or_else(String::new, |value| format!(", in `{value}`"));
+                    let key = fault.column.unwrap_or_default();
+                    self.sink.add(Place::line(path, fault.line), &key, format!("{}{value}", fault.message));
+                }
+                None
+            }
+        }
+    }
+
+    /// The default's values, one for every field.
+    pub(super) fn default(&mut self) -> Option<Vec<Value>> {
+        let node =
+            self.root.require("default", "what holds where no rule says otherwise: `[default]` with `then = { … }`")?;
+        let section = node.section()?;
+        let then = section.require("then", "a value for every field of the outcome");
+        section.refuse_unknown();
+        let then = then?;
+        let settings = self.then(&then)?;
+        let missing: Vec<String> = self
+            .outcome
+            .iter()
+            .zip(&settings)
+            .filter(|(_, setting)| setting.is_none())
+            .map(|(field, _)| format!("`{}`", field.name))
+            .collect();
+        if !missing.is_empty() {
+            then.fault(format!("the default gives every field a value; missing: {}", missing.join(", ")));
+        }
+        let literal = |setting: Option<Setting>| match setting {
+            Some(Setting::Literal(value)) => Some(value),
+            Some(Setting::Computed(_)) => {
+                then.fault("the default must hold whatever is unavailable: give literal values");
+                None
+            }
+            None => None,
+        };
+        settings.into_iter().map(literal).collect()
+    }
+
+    pub(super) fn permit(&mut self) -> Permit {
+        let Some(section) = self.root.get("guardrail").and_then(|node| node.section()) else {
+            return Permit::everything();
+        };
+        let permit = section.get("permit").and_then(|node| node.section());
+        section.refuse_unknown();
+        let mut fields = vec![None; self.outcome.len()];
+        for (name, node) in permit.iter().flat_map(Section::entries) {
+            match self.outcome.iter().position(|field| *field.name == *name) {
+                Some(number) => fields[number] = permitted(&self.outcome[number], &node),
+                None => {
+                    let hint = suggestion(&name, self.outcome.iter().map(|field| &*field.name));
+                    node.fault(format!("the outcome has no field `{name}`{hint}"));
+                }
+            }
+        }
+        Permit { fields }
+    }
+
+    /// Rules' ids are unique within a playbook, tables included.
+    fn enter_id(&mut self, id: &str, place: Place) {
+        match self.ids.get(id) {
+            Some(first) => self.sink.add(place, "id", format!("the rule id `{id}` is already used at {first}")),
+            None => drop(self.ids.insert(id.to_owned(), place)),
+        }
+    }
+
+    /// What is written down must be permitted; what is computed is checked when it is.
+    pub(super) fn check_permit(&self, permit: &Permit, rules: &[Rule], default: Option<&Vec<Value>>) {
+        let check = |place: Place, key: &str, number: usize, value: &Value| {
+            let field = &self.outcome[number];
+            if let Some(limit) = permit.violation(number, field, value) {
+                let shown = field.ty.show(value);
+                self.sink.add(
+                    place,
+                    key,
+                    format!("{} = {shown} is not permitted by `[guardrail]`: {limit}", field.name),
+                );
+            }
+        };
+        for rule in rules {
+            for (number, setting) in rule.then.settings().iter().enumerate() {
+                if let Some(Setting::Literal(value)) = setting {
+                    check(Place::line(&rule.origin.file, rule.origin.line), &rule.id, number, value);
+                }
+            }
+        }
+        for (number, value) in default.into_iter().flatten().enumerate() {
+            check(self.root.place(), "default", number, value);
+        }
+    }
+}
+
+fn rule_id<'d>(node: &Node<'d>) -> Option<&'d str> {
+    let id = node.text()?;
+    if (1..=128).contains(&id.len()) && !id.chars().any(char::is_control) {
+        return Some(id);
+    }
+    node.fault("a rule's id has 1 to 128 bytes");
+    None
+}
+
+fn if_unavailable(node: &Node<'_>) -> Option<IfUnavailable> {
+    match node.text()? {
+        "skip" => Some(IfUnavailable::Skip),
+        "apply" => Some(IfUnavailable::Apply),
+        _ => {
+            node.fault("expected `skip` (the rule does not match) or `apply` (it does: for restrictive rules)");
+            None
+        }
+    }
+}
+
+fn literal(field: &Field, node: &Node<'_>) -> Option<Value> {
+    match field.accept(node.raw()?) {
+        Ok(value) => value,
+        Err(fault) => {
+            node.fault(fault.to_string());
+            None
+        }
+    }
+}
+
+/// A list of values, or `{ min = …, max = … }`.
+fn permitted(field: &Field, node: &Node<'_>) -> Option<Permitted> {
+    if !node.is_section() {
+        let item = match &field.ty {
+            Type::List(of) => Field::new(&field.name, (**of).clone()),
+            _ => field.clone(),
+        };
+        return node.list()?.iter().map(|node| literal(&item, node)).collect::<Option<_>>().map(Permitted::OneOf);
+    }
+    let section = node.section()?;
+    let (min, max) = (section.get("min"), section.get("max"));
+    section.refuse_unknown();
+    let ordinal = |node: Option<Node<'_>>, otherwise: i64| match node {
+        Some(node) => {
+            let ordinal = literal(field, &node)?.ordinal();
+            if ordinal.is_none() {
+                node.fault(format!("values of type {} have no order; give a list of values", field.ty.name()));
+            }
+            ordinal
+        }
+        None => Some(otherwise),
+    };
+    Some(Permitted::Between(ordinal(min, i64::MIN)?, ordinal(max, i64::MAX)?))
+}
+
+fn note(node: &Node<'_>, faults: Vec<ExprFault>) {
+    for fault in faults {
+        node.fault_within(fault.offset, fault.message);
+    }
+}

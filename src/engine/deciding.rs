@@ -1,0 +1,378 @@
+//! Deciding: an event typed, its turn taken, its record kept, within the deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wait::{Expired, within};
+use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
+use crate::actor::{Asked, InForce, Refusal, Request, Shed, TurnDone};
+use crate::bundle::{Ack, Bundle, Playbook};
+use crate::context::TypedEvent;
+use crate::domain::{CustomerId, DecisionId, Durability, Event, TimeDelta, Timestamp};
+use crate::journal::JournalError;
+use crate::time::{Deadline, Instant};
+use crate::turn::{EventInput, Input, Readings, Run, Taken, Turn};
+
+/// How far ahead of the clock an event's time may lie: clocks drift apart, but not by more.
+pub(super) const FUTURE_MAX: TimeDelta = TimeDelta::from_micros(5 * TimeDelta::MINUTE.micros());
+
+/// How long a caller waits for what no playbook's budget governs.
+const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
+
+/// What "as long as it takes" comes to: a disk that is silent for an hour will not speak again.
+const UNLIMITED: Duration = Duration::from_secs(3_600);
+
+/// What came of an event that was observed.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Whom it is about.
+    pub customer: CustomerId,
+    /// The decisions of all playbooks that decide on such events.
+    pub decisions: Vec<Decision>,
+    /// Whether the event was known already.
+    pub is_duplicate: bool,
+    /// How safely it was kept when this was given out.
+    pub durability: Durability,
+}
+
+/// A turn that was begun for a caller who still has to wait.
+struct Begun {
+    started: Instant,
+    deadline: Deadline,
+    bundle: Arc<InForce>,
+    customer: CustomerId,
+    asked: Asked,
+}
+
+impl Engine {
+    /// Decides on an event by a playbook, within the playbook's budget.
+    ///
+    /// The same event (source and id) again gives the same decision, marked as a duplicate. For an idle customer in memory
+    /// the turn is taken on this thread; with `ack = "memory"` nothing is waited for.
+    pub async fn decide(&self, playbook: &str, event: Event) -> Result<Answer<Decision>, Error> {
+        self.decide_with(playbook, event, &Options::default()).await
+    }
+
+    /// Decides on an event with options.
+    pub async fn decide_with(
+        &self,
+        playbook: &str,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Decision>, Error> {
+        let begun = self.begin(Some(playbook), event, options).await?;
+        self.finish_decision(begun).await
+    }
+
+    /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
+    /// is waited for, so that the events share the disk's syncs. Events of one customer are decided in their order.
+    pub async fn decide_batch(
+        &self,
+        playbook: &str,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Decision>, Error>> {
+        let mut begun = Vec::with_capacity(events.len());
+        for event in events {
+            begun.push(self.begin(Some(playbook), event, options).await);
+        }
+        let mut answers = Vec::with_capacity(begun.len());
+        for begun in begun {
+            answers.push(match begun {
+                Ok(begun) => self.finish_decision(begun).await,
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    /// Takes an event into its customer's context and decides by every playbook whose `on` names its type.
+    pub async fn observe(&self, event: Event) -> Result<Answer<Observed>, Error> {
+        self.observe_with(event, &Options::default()).await
+    }
+
+    /// Observes an event with options.
+    pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
+        let begun = self.begin(None, event, options).await?;
+        self.finish_observed(begun).await
+    }
+
+    /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
+    /// events share the disk's syncs.
+    pub async fn observe_batch(&self, events: Vec<Event>, options: &Options) -> Vec<Result<Answer<Observed>, Error>> {
+        let mut begun = Vec::with_capacity(events.len());
+        for event in events {
+            begun.push(self.begin(None, event, options).await);
+        }
+        let mut answers = Vec::with_capacity(begun.len());
+        for begun in begun {
+            answers.push(match begun {
+                Ok(begun) => self.finish_observed(begun).await,
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    /// The first half of every event: typed, checked, and its turn taken or queued.
+    async fn begin(&self, playbook: Option<&str>, event: Event, options: &Options) -> Result<Answer<Begun>, Error> {
+        let inner = &self.0;
+        let started = inner.clock.instant();
+        let now = inner.clock.wall();
+        let bundle = inner.customers.in_force();
+        let number = playbook.map(|name| self.playbook_number(&bundle.bundle, name)).transpose()?;
+        let typed = bundle.bundle.layout().accept(event).map_err(|faults| {
+            inner.metrics.refused.event.inc();
+            Error::Event(faults)
+        })?;
+        let rules = number.map(|number| &bundle.bundle.playbooks()[number]);
+        if let Some(rules) = rules {
+            self.check_decides(&bundle.bundle, rules, &typed)?;
+        }
+        let arrival = self.arrival(&typed, now, options.timing)?;
+        let budget = budget(&bundle.bundle, rules, &typed, options);
+        let deadline = Deadline::new(started, budget);
+        if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
+            return Ok(self.shed(Shed::JournalBehind));
+        }
+        let customer = typed.customer.clone();
+        let run = number.map_or(Run::Subscribed, Run::Playbook);
+        let input = Input::Event(EventInput { event: typed, run, trace: options.trace });
+        let request = Request { input, readings: Readings { arrival }, bundle: Arc::clone(&bundle), deadline };
+        let asked = inner.customers.ask(request);
+        Ok(Answer::Given(Begun { started, deadline, bundle, customer, asked }))
+    }
+
+    fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
+        bundle.playbook_number(name).ok_or_else(|| {
+            self.0.metrics.refused.playbook.inc();
+            Error::UnknownPlaybook { name: name.to_owned(), hint: bundle.suggest_playbook(name) }
+        })
+    }
+
+    fn check_decides(&self, bundle: &Bundle, playbook: &Playbook, event: &TypedEvent) -> Result<(), Error> {
+        if playbook.position_of_event(event.kind).is_some() {
+            return Ok(());
+        }
+        self.0.metrics.refused.event.inc();
+        let name = |kind: &usize| format!("`{}`", bundle.layout().events()[*kind].name);
+        Err(Error::WrongEvent {
+            playbook: playbook.name.to_string(),
+            found: bundle.layout().events()[event.kind].name.to_string(),
+            on: playbook.on.iter().map(name).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn arrival(&self, event: &TypedEvent, now: Timestamp, timing: Timing) -> Result<Timestamp, Error> {
+        match (timing, event.time) {
+            (Timing::EventTime, Some(time)) => Ok(time),
+            (Timing::Arrival, Some(time)) if time > now.saturating_add(FUTURE_MAX) => {
+                self.0.metrics.refused.future.inc();
+                Err(Error::Future { time, now })
+            }
+            _ => Ok(now),
+        }
+    }
+
+    async fn room(&self, deadline: Deadline) -> Result<(), Expired> {
+        within(self.0.journal.room(), self.0.timer.at(deadline.instant())).await
+    }
+
+    fn shed<T>(&self, shed: Shed) -> Answer<T> {
+        self.0.metrics.shed(shed);
+        Answer::Shed(shed)
+    }
+
+    /// Waits for a turn that is queued, no longer than to its deadline.
+    pub(super) async fn turn(&self, asked: Asked, deadline: Deadline) -> Result<TurnDone, Refusal> {
+        let mut waiting = match asked {
+            Asked::Done(result) => return result,
+            Asked::Waiting(waiting) => waiting,
+        };
+        let gone = Refusal::Shed(Shed::Stopping);
+        match within(&mut waiting.reply, self.0.timer.at(deadline.instant())).await {
+            Ok(reply) => reply.unwrap_or(Err(gone)),
+            Err(Expired) if waiting.give_up() => Err(Refusal::Shed(Shed::Late)),
+            // A runner has it: it will be done within microseconds, and what was decided must be told.
+            Err(Expired) => waiting.reply.await.unwrap_or(Err(gone)),
+        }
+    }
+
+    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
+        let begun = match begun {
+            Answer::Given(begun) => begun,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        let Begun { started, deadline, bundle, customer, asked } = begun;
+        let done = match self.turn(asked, deadline).await {
+            Ok(done) => done,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let (mut decision, seq) = match done.taken {
+            Taken::Conflict => return Err(self.conflict()),
+            Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
+                let made = decisions.swap_remove(0);
+                (Decision::of(made, &bundle.bundle, customer), done.seq)
+            }
+            Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
+                let Some((_, id)) = repeated.first() else {
+                    return Err(Error::Record("a turn decided nothing".to_owned()));
+                };
+                match self.decided_before(*id, deadline).await? {
+                    Some(decision) => (decision, None),
+                    None => return Ok(self.shed(Shed::Late)),
+                }
+            }
+        };
+        let ack = bundle.bundle.playbook_number(&decision.playbook).map(|number| bundle.bundle.playbooks()[number].ack);
+        if let Some(seq) = seq {
+            decision.durability = self.keep(seq, ack.unwrap_or_default(), started, deadline).await?;
+        }
+        decision.elapsed = self.0.clock.instant().since(started);
+        self.count(&bundle.bundle, &decision);
+        Ok(Answer::Given(decision))
+    }
+
+    async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
+        let begun = match begun {
+            Answer::Given(begun) => begun,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        let Begun { started, deadline, bundle, customer, asked } = begun;
+        let done = match self.turn(asked, deadline).await {
+            Ok(done) => done,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let (made, repeated) = match done.taken {
+            Taken::Conflict => return Err(self.conflict()),
+            Taken::Turn(Turn { decisions, repeated, .. }) => (decisions, repeated),
+            Taken::Repeated(repeated) => (Vec::new(), repeated),
+        };
+        let is_duplicate = done.seq.is_none();
+        let acks = made.iter().map(|made| bundle.bundle.playbooks()[made.playbook].ack);
+        let ack =
+            if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
+        let mut decisions: Vec<Decision> =
+            made.into_iter().map(|made| Decision::of(made, &bundle.bundle, customer.clone())).collect();
+        for (_, id) in repeated {
+            match self.decided_before(id, deadline).await? {
+                Some(decision) => decisions.push(decision),
+                None => return Ok(self.shed(Shed::Late)),
+            }
+        }
+        let durability = match done.seq {
+            Some(seq) => self.keep(seq, ack, started, deadline).await?,
+            None => Durability::Disk,
+        };
+        let elapsed = self.0.clock.instant().since(started);
+        for decision in &mut decisions {
+            if !decision.is_duplicate {
+                decision.durability = durability;
+            }
+            decision.elapsed = elapsed;
+            self.count(&bundle.bundle, decision);
+        }
+        self.0.metrics.observed.inc();
+        Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
+    }
+
+    pub(super) fn refused<T>(&self, refusal: Refusal) -> Result<Answer<T>, Error> {
+        match refusal {
+            Refusal::Shed(shed) => Ok(self.shed(shed)),
+            Refusal::Failed(failure) => Err(Error::Failed(failure)),
+        }
+    }
+
+    fn conflict(&self) -> Error {
+        self.0.metrics.refused.conflict.inc();
+        Error::Conflict
+    }
+
+    /// Waits until a record is as safe as is asked for, no longer than to the deadline.
+    pub(super) async fn keep(
+        &self,
+        seq: u64,
+        ack: Ack,
+        started: Instant,
+        deadline: Deadline,
+    ) -> Result<Durability, Error> {
+        let inner = &self.0;
+        if ack == Ack::Memory {
+            return Ok(if inner.journal.synced_seq() >= seq { Durability::Disk } else { Durability::Memory });
+        }
+        let turned = inner.clock.instant();
+        inner.metrics.turn_seconds.observe_duration(turned.since(started));
+        let Some(synced) = inner.journal.wait_synced(seq) else { return Ok(Durability::Disk) };
+        if deadline.is_past(turned) {
+            inner.metrics.pending.inc();
+            return Ok(Durability::Pending);
+        }
+        match within(synced, inner.timer.at(deadline.instant())).await {
+            Ok(Ok(Ok(()))) => {
+                inner.metrics.disk_seconds.observe_duration(inner.clock.instant().since(turned));
+                Ok(Durability::Disk)
+            }
+            Ok(Ok(Err(reason))) => Err(JournalError::Stopped(reason).into()),
+            Ok(Err(_)) => Err(JournalError::Stopped("it is closed".into()).into()),
+            Err(Expired) => {
+                inner.metrics.pending.inc();
+                Ok(Durability::Pending)
+            }
+        }
+    }
+
+    /// A decision that was made before; `None` if it cannot be read back before the deadline.
+    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Option<Decision>, Error> {
+        let journal = &self.0.journal;
+        let mut found = self.decision(id)?;
+        if found.is_none() {
+            // It was made a moment ago and is still on its way to the disk.
+            if let Some(synced) = journal.wait_synced(journal.last_seq())
+                && within(synced, self.0.timer.at(deadline.instant())).await.is_err()
+            {
+                return Ok(None);
+            }
+            found = self.decision(id)?;
+        }
+        let Some(mut decision) = found else {
+            return Err(Error::Record(format!("decision {id} is in the customer's ledger but not in the journal")));
+        };
+        decision.is_duplicate = true;
+        Ok(Some(decision))
+    }
+
+    fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
+        let series = self.0.series.load();
+        // A decision that began on a bundle that has gone is counted under the same playbook's name.
+        let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
+        let Some(playbook) = number.playbook_number(&decision.playbook).and_then(|n| series.playbooks.get(n)) else {
+            return;
+        };
+        if decision.is_duplicate {
+            playbook.duplicate.inc();
+        } else if decision.fallback.is_some() {
+            playbook.fallback.inc();
+            playbook.guardrail_refused.inc();
+        } else {
+            playbook.decided.inc();
+        }
+        playbook.seconds.observe_duration(decision.elapsed);
+    }
+}
+
+/// The smallest of what the caller and the playbooks allow.
+fn budget(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent, options: &Options) -> Duration {
+    let own = match playbook {
+        Some(playbook) => playbook.budget,
+        None => {
+            let subscribed =
+                bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
+            subscribed.map(|playbook| playbook.budget).max().unwrap_or(BUDGET_DEFAULT)
+        }
+    };
+    match options.budget {
+        Budget::Playbook => own,
+        Budget::AtMost(budget) => budget.min(own),
+        Budget::Unlimited => UNLIMITED,
+    }
+}

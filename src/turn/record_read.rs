@@ -1,0 +1,302 @@
+//! Reading records back, with the bundle that gives their values' types.
+
+use std::sync::Arc;
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::record::{KIND_EVENT, KIND_FACTS, RECORD_VERSION, Record, RecordError, RecordedDecision};
+use super::{EventInput, FactsInput, Input, Run, TraceId};
+use crate::bundle::{Bundle, Playbook};
+use crate::context::{CompactSeed, EventType, TypedEvent};
+use crate::decider::Seen;
+use crate::domain::{CustomerId, EventKey, FallbackReason, Raw, TenantId, Tier, Timestamp, Type, Unavailable, Value};
+
+#[derive(Deserialize)]
+struct OuterRead<'a> {
+    _version: u8,
+    tenant: TenantId,
+    bundle: u64,
+    semantics: u16,
+    arrival: i64,
+    decisions: Vec<(usize, u8, Option<usize>, Option<u8>)>,
+    key_id: u64,
+    personal: &'a [u8],
+}
+
+impl Record {
+    /// Reads a record; `bundle_at` gives the bundle that the journal holds at a sequence.
+    pub fn decode(
+        bytes: &[u8],
+        bundle_at: impl FnOnce(u64) -> Option<Arc<Bundle>>,
+    ) -> Result<(Self, Arc<Bundle>), RecordError> {
+        // An array of eight begins with one byte, the version is the next: readable whatever follows.
+        match bytes.get(1) {
+            Some(&RECORD_VERSION) | None => {}
+            Some(&version) => return Err(RecordError::Newer(version)),
+        }
+        let outer: OuterRead<'_> = rmp_serde::from_slice(bytes)?;
+        if outer.key_id != 0 {
+            return Err(RecordError::Encrypted(outer.key_id));
+        }
+        let bundle = bundle_at(outer.bundle).ok_or(RecordError::Misfit("the journal has no such bundle"))?;
+        let mut decisions = Vec::with_capacity(outer.decisions.len());
+        for (playbook, tier, rule, fallback) in outer.decisions {
+            let known = bundle.playbooks().get(playbook).ok_or(RecordError::Misfit("no such playbook"))?;
+            if rule.is_some_and(|rule| rule >= known.rules.rules().len()) {
+                return Err(RecordError::Misfit("no such rule"));
+            }
+            let tier = Tier::from_code(tier).ok_or(RecordError::Misfit("no such tier"))?;
+            let fallback = match fallback {
+                Some(code) => {
+                    Some(FallbackReason::from_code(code).ok_or(RecordError::Misfit("no such fallback reason"))?)
+                }
+                None => None,
+            };
+            decisions.push(RecordedDecision { playbook, tier, rule, fallback, outcome: vec![], seen: vec![] });
+        }
+        let seed = PersonalSeed { bundle: &bundle, decisions: &mut decisions };
+        let input = seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
+        let arrival = Timestamp::from_micros(outer.arrival);
+        Ok((Self { tenant: outer.tenant, semantics: outer.semantics, arrival, input, decisions }, bundle))
+    }
+}
+
+/// Reads the personal part; fills in what the decisions' heads leave open.
+struct PersonalSeed<'a> {
+    bundle: &'a Bundle,
+    decisions: &'a mut [RecordedDecision],
+}
+
+impl<'de> DeserializeSeed<'de> for PersonalSeed<'_> {
+    type Value = Input;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Input, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PersonalSeed<'_> {
+    type Value = Input;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the personal part of a record")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
+        match next::<u8, _>(&mut seq)? {
+            KIND_EVENT => self.event(seq),
+            KIND_FACTS => self.facts(seq),
+            kind => Err(de::Error::custom(format_args!("unknown kind of input {kind}"))),
+        }
+    }
+}
+
+impl PersonalSeed<'_> {
+    fn event<'de, A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
+        let customer: CustomerId = next(&mut seq)?;
+        let (source, id): (String, String) = (next(&mut seq)?, next(&mut seq)?);
+        let key =
+            EventKey::new(&source, &id).map_err(|(part, fault)| de::Error::custom(format_args!("`{part}` {fault}")))?;
+        let kind: usize = next(&mut seq)?;
+        let Some(ty) = self.bundle.layout().events().get(kind) else {
+            return Err(de::Error::custom("no such event type"));
+        };
+        let body: u64 = next(&mut seq)?;
+        let time = next::<Option<i64>, _>(&mut seq)?.map(Timestamp::from_micros);
+        let trace = match next::<Option<&[u8]>, _>(&mut seq)? {
+            Some(bytes) => Some(TraceId::try_from(bytes).map_err(de::Error::custom)?),
+            None => None,
+        };
+        let run = next::<Option<usize>, _>(&mut seq)?.map_or(Run::Subscribed, Run::Playbook);
+        let attributes = next_seed(&mut seq, AttributesSeed(ty))?;
+        let undeclared = match next::<Option<Raw>, _>(&mut seq)? {
+            Some(Raw::Map(entries)) => entries,
+            _ => Vec::new(),
+        };
+        next_seed(&mut seq, DecisionsSeed { bundle: self.bundle, decisions: self.decisions })?;
+        let event = TypedEvent { key, kind, customer, time, attributes, undeclared, body };
+        Ok(Input::Event(EventInput { event, run, trace }))
+    }
+
+    fn facts<'de, A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
+        let customer = next(&mut seq)?;
+        let source: String = next(&mut seq)?;
+        let observed_at = Timestamp::from_micros(next(&mut seq)?);
+        let facts = next_seed(&mut seq, Each(FactSeed(self.bundle)))?;
+        Ok(Input::Facts(FactsInput { customer, source: source.into(), observed_at, facts }))
+    }
+}
+
+fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
+    seq.next_element()?.ok_or_else(|| de::Error::custom("the array is too short"))
+}
+
+fn next_seed<'de, T: DeserializeSeed<'de>, A: SeqAccess<'de>>(seq: &mut A, seed: T) -> Result<T::Value, A::Error> {
+    seq.next_element_seed(seed)?.ok_or_else(|| de::Error::custom("the array is too short"))
+}
+
+/// A visitor of arrays that hands the array to a function.
+macro_rules! seq_seed {
+    ($seed:ty, $value:ty, |$self:ident, $seq:ident| $body:block) => {
+        impl<'de> DeserializeSeed<'de> for $seed {
+            type Value = $value;
+
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_seq(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $seed {
+            type Value = $value;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>($self, mut $seq: A) -> Result<Self::Value, A::Error> $body
+        }
+    };
+}
+
+struct AttributesSeed<'a>(&'a EventType);
+
+seq_seed!(AttributesSeed<'_>, Box<[Option<Value>]>, |self, seq| {
+    let fields = &self.0.attributes;
+    fields.iter().map(|field| next_seed(&mut seq, OptionSeed(&field.ty))).collect()
+});
+
+struct DecisionsSeed<'a> {
+    bundle: &'a Bundle,
+    decisions: &'a mut [RecordedDecision],
+}
+
+seq_seed!(DecisionsSeed<'_>, (), |self, seq| {
+    for decision in self.decisions {
+        let playbook = &self.bundle.playbooks()[decision.playbook];
+        let (outcome, seen) = next_seed(&mut seq, DecisionSeed { bundle: self.bundle, playbook })?;
+        (decision.outcome, decision.seen) = (outcome, seen);
+    }
+    Ok(())
+});
+
+struct DecisionSeed<'a> {
+    bundle: &'a Bundle,
+    playbook: &'a Playbook,
+}
+
+seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>), |self, seq| {
+    let types = self.playbook.outcome.fields().iter().map(|field| &field.ty);
+    let outcome = next_seed(&mut seq, TypedValues(types.collect()))?;
+    let types = self.playbook.sights.iter().map(|source| source.ty(self.bundle.layout()));
+    let seen = next_seed(&mut seq, SeenValues(types.collect()))?;
+    Ok((outcome, seen))
+});
+
+struct TypedValues<'a>(Vec<&'a Type>);
+
+seq_seed!(TypedValues<'_>, Vec<Value>, |self, seq| {
+    self.0.into_iter().map(|ty| next_seed(&mut seq, CompactSeed(ty))).collect()
+});
+
+struct SeenValues<'a>(Vec<&'a Type>);
+
+seq_seed!(SeenValues<'_>, Vec<Seen>, |self, seq| {
+    self.0.into_iter().map(|ty| next_seed(&mut seq, SeenSeed(ty))).collect()
+});
+
+/// Every item of an array by the same seed.
+struct Each<T>(T);
+
+seq_seed!(Each<FactSeed<'_>>, Vec<(usize, Option<Value>)>, |self, seq| {
+    let mut items = Vec::new();
+    while let Some(item) = seq.next_element_seed(self.0)? {
+        items.push(item);
+    }
+    Ok(items)
+});
+
+#[derive(Clone, Copy)]
+struct FactSeed<'a>(&'a Bundle);
+
+seq_seed!(FactSeed<'_>, (usize, Option<Value>), |self, seq| {
+    let number: usize = next(&mut seq)?;
+    let Some(fact) = self.0.layout().facts().get(number) else {
+        return Err(de::Error::custom("no such fact"));
+    };
+    Ok((number, next_seed(&mut seq, OptionSeed(&fact.field.ty))?))
+});
+
+struct OptionSeed<'a>(&'a Type);
+
+impl<'de> DeserializeSeed<'de> for OptionSeed<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OptionSeed<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value or nil")
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        CompactSeed(self.0).deserialize(deserializer).map(Some)
+    }
+}
+
+struct SeenSeed<'a>(&'a Type);
+
+impl<'de> DeserializeSeed<'de> for SeenSeed<'_> {
+    type Value = Seen;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for SeenSeed<'_> {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value or the reason why there was none")
+    }
+
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Seen, E> {
+        CompactSeed(self.0).visit_bool(v).map(Ok)
+    }
+
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Seen, E> {
+        CompactSeed(self.0).visit_i64(v).map(Ok)
+    }
+
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Seen, E> {
+        CompactSeed(self.0).visit_u64(v).map(Ok)
+    }
+
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<Seen, E> {
+        CompactSeed(self.0).visit_str(v).map(Ok)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Seen, A::Error> {
+        CompactSeed(self.0).visit_seq(seq).map(Ok)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
+        let entry: Option<(u8, u8)> = map.next_entry()?;
+        let reason = entry.and_then(|(_, code)| Unavailable::from_code(code));
+        reason.map(Err).ok_or_else(|| de::Error::custom("unknown reason of unavailability"))
+    }
+}

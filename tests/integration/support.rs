@@ -1,0 +1,197 @@
+//! A server of one's own, and what is needed to talk to it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The binary under test.
+pub(crate) fn forthwith() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forthwith"));
+    command.current_dir(root()).env_remove("RUST_LOG");
+    // Small files: a hundred servers start and stop in these tests.
+    command.env("FORTHWITH__JOURNAL__SEGMENT_BYTES", "1MiB").env("FORTHWITH__JOURNAL__QUEUE_BYTES", "256KiB");
+    command
+}
+
+/// The repository's root, with the shipped configuration.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a command to its end; returns its exit code, standard output and standard error.
+pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+    /// What it said before it was ready.
+    pub(crate) banner: String,
+    stdout: BufReader<std::process::ChildStdout>,
+    agent: ureq::Agent,
+}
+
+/// An answer of the server.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Server {
+    /// Starts a server with the shipped configuration on a free port.
+    pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, |_| {})
+    }
+
+    pub(crate) fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let mut command = forthwith();
+        command.arg("--data").arg(data).env("FORTHWITH__SERVER__LISTEN", "127.0.0.1:0");
+        change(&mut command);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        // The last line of the banner says how to stop.
+        while !banner.contains("Ctrl-C") {
+            let read = stdout.read_line(&mut banner).unwrap();
+            if read == 0 {
+                let mut stderr = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+                panic!("the server did not start: {banner}{stderr}");
+            }
+        }
+        let address = banner.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build()
+            .into();
+        Self { child, address, banner, stdout, agent }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.call()).unwrap()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_with(path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_post(path, headers, body).unwrap()
+    }
+
+    /// Posts to a server that may be gone.
+    pub(crate) fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, ureq::Error> {
+        let mut request = self.agent.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body))
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        let request = self.agent.put(self.url(path)).header("content-type", "application/json");
+        answer(request.send(body.to_string().as_bytes())).unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let killed = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Waits until the process has ended; returns its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Stops in good order; returns the exit code and what it said last.
+    pub(crate) fn stop(mut self) -> (i32, String) {
+        self.signal("TERM");
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code().unwrap_or(-1), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
+    let mut response = response?;
+    let headers: Vec<(String, String)> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+        .collect();
+    let content_type =
+        headers.iter().find(|(name, _)| name == "content-type").map(|(_, v)| v.clone()).unwrap_or_default();
+    Ok(Answer {
+        status: response.status().as_u16(),
+        content_type,
+        headers,
+        body: response.body_mut().with_config().limit(64 << 20).read_to_vec()?,
+    })
+}
+
+/// A ticket as a CloudEvent.
+pub(crate) fn ticket(id: &str, customer: &str, body: &str) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": "helpdesk", "type": "ticket.created", "subject": customer,
+        "data": { "subject": "Help", "body": body, "channel": "email" }
+    })
+}
+
+/// A folder for a test's data.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A copy of the shipped configuration that a test may change.
+pub(crate) fn own_config(folder: &Path) -> PathBuf {
+    let to = folder.join("config");
+    for subfolder in ["playbooks", "tables"] {
+        std::fs::create_dir_all(to.join(subfolder)).unwrap();
+    }
+    for file in ["forthwith.toml", "context.toml", "playbooks/ticket_routing.toml", "tables/ticket_routing.csv"] {
+        std::fs::copy(root().join("config").join(file), to.join(file)).unwrap();
+    }
+    to
+}
