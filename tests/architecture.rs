@@ -2,6 +2,8 @@
 //!
 //! `docs/ARCHITECTURE.md` says why. A new arrow in the table below is the rarest kind of change.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

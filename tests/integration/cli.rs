@@ -158,7 +158,7 @@ fn a_command_that_cannot_be_done_says_why() {
         let (code, out, err) = run(forthwith().args(&args));
         assert_ne!(code, 0, "{args:?}: {out}");
         let said = format!("{code} {}", err.trim()).replace(&folder.path().display().to_string(), "…");
-        format!("{}\n", said)
+        format!("{said}\n")
     })
     .collect();
     insta::assert_snapshot!(shown.join("\n"));

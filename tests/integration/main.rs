@@ -1,5 +1,7 @@
 //! The `forthwith` command and its server as users have them: the real binary, on free ports, in folders of their own.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
 mod cli;
 mod crash;
 mod http;
