@@ -43,7 +43,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `cli` (default) | the `forthwith` command, with everything below |
-//! | `http` | the HTTP doors |
+//! | `http` | the HTTP doors, for a server of one's own: `Doors` |
 //! | none | the engine alone, for use in process |
 //!
 //! # The rooms
@@ -54,7 +54,7 @@
 pub mod actor;
 #[cfg(feature = "http")]
 mod admin;
-#[cfg(feature = "cli")]
+#[cfg(feature = "http")]
 mod app;
 pub mod bundle;
 #[cfg(feature = "cli")]
@@ -76,6 +76,8 @@ pub mod time;
 pub mod turn;
 
 pub use actor::Shed;
+#[cfg(feature = "http")]
+pub use app::Doors;
 pub use config::Config;
 pub use document::{Fault, Faults};
 pub use domain::{Decimal, DecisionId, Durability, Event, FallbackReason, Raw, Tier, TimeDelta, Timestamp};

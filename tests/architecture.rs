@@ -41,7 +41,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     ("config", &["domain", "document", "journal", "bundle", "actor", "engine"]),
-    ("app", &["config", "engine", "ingress", "admin"]),
+    ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     ("cli", &["domain", "time", "context", "bundle", "engine", "ingress", "config", "app"]),
 ];
 

@@ -12,9 +12,14 @@ use crate::document::Faults;
 use crate::engine::Engine;
 use crate::ingress::{Fault, Problem, answer, answer_format};
 
-/// Reads the configuration again. `app` knows from where.
+/// Where another bundle comes from.
 #[derive(Clone)]
-pub(crate) struct Reload(pub(crate) Arc<dyn Fn() -> Result<Bundle, Faults> + Send + Sync>);
+pub(crate) enum Reload {
+    /// From nowhere: whoever embeds the doors changes bundles otherwise.
+    Never,
+    /// From what this reads.
+    With(Arc<dyn Fn() -> Result<Bundle, Faults> + Send + Sync>),
+}
 
 /// A bundle.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,6 +78,7 @@ pub(super) async fn in_force(engine: web::Data<Engine>, request: HttpRequest) ->
     post, path = "/v1/bundle/reload", tag = "operate",
     responses(
         (status = 200, description = "The bundle that is now in force", body = BundleView),
+        (status = 404, description = "The server has no configuration folder", body = Problem),
         (status = 422, description = "The configuration has faults; nothing changed", body = Problem),
     ),
 )]
@@ -81,9 +87,12 @@ pub(super) async fn reload(
     reload: web::Data<Reload>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let Reload::With(read) = (**reload).clone() else {
+        return Err(Problem::not_found("this server has no configuration folder to read again"));
+    };
     let changing = engine.clone();
     // Compiling and one write to the disk: not on a worker that serves decisions.
-    let changed = web::block(move || match (reload.0)() {
+    let changed = web::block(move || match read() {
         Ok(bundle) => changing.change_bundle(bundle).map_err(Problem::from),
         Err(faults) => Err(faulty(&faults)),
     });

@@ -2,19 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
 use actix_web::rt::System;
 use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use actix_web::{App as WebApp, HttpServer, web};
 
-use crate::admin::{self, Reload};
+use super::Doors;
+use crate::bundle::Bundle;
 use crate::config::{Config, ServerSettings};
+use crate::document::Faults;
 use crate::engine::{Engine, Stopped};
-use crate::ingress::{self, Gate, Limits, authorize};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN_SECONDS: u64 = 10;
@@ -60,22 +59,9 @@ impl App {
 
     async fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<Stopped, ServeError> {
         let Self { engine, settings, config } = self;
-        let limits = Limits { body_bytes_max: settings.body_bytes_max, batch_max: settings.batch_max };
-        let reload = Reload(Arc::new(move || Config::load_bundle(&config)));
-        let gate = Gate::new(settings.token.as_ref());
-        let for_workers = (engine.clone(), reload.clone());
-        let server = HttpServer::new(move || {
-            let (engine, reload) = for_workers.clone();
-            WebApp::new()
-                .app_data(web::Data::new(engine))
-                .app_data(web::Data::new(reload))
-                .app_data(web::Data::new(limits))
-                .app_data(web::Data::new(gate.clone()))
-                .wrap(from_fn(authorize))
-                .configure(ingress::routes)
-                .configure(admin::routes)
-                .default_service(web::to(ingress::not_found))
-        });
+        let reload = move || Config::load_bundle(&config);
+        let doors = Doors::new(engine.clone(), &settings).reload_with(reload.clone());
+        let server = HttpServer::new(move || WebApp::new().configure(|app| doors.configure(app)));
         let address = settings.listen;
         let server = server
             .workers(settings.workers)
@@ -114,11 +100,16 @@ impl Signals {
     }
 
     /// The first signal to stop is obeyed in good order, the second at once.
-    async fn watch(mut self, server: ServerHandle, engine: Engine, reload: Reload) {
+    async fn watch(
+        mut self,
+        server: ServerHandle,
+        engine: Engine,
+        reload: impl Fn() -> Result<Bundle, Faults> + Clone + Send + 'static,
+    ) {
         while self.next().await == Heard::HangUp {
             let (engine, reload) = (engine.clone(), reload.clone());
             // A failure is in the log, and the bundle in force stays.
-            drop(web::block(move || reload_bundle(&engine, &reload)).await);
+            drop(web::block(move || reload_bundle(&engine, reload)).await);
         }
         tracing::info!("stopping: nothing new is taken, what is under way finishes; a second signal stops at once");
         let stopping = server.stop(true);
@@ -148,8 +139,8 @@ enum Heard {
     HangUp,
 }
 
-fn reload_bundle(engine: &Engine, reload: &Reload) {
-    let changed = match (reload.0)() {
+fn reload_bundle(engine: &Engine, read: impl Fn() -> Result<Bundle, Faults>) {
+    let changed = match read() {
         Ok(bundle) => engine.change_bundle(bundle).map_err(|e| e.to_string()),
         Err(faults) => Err(faults.to_string()),
     };

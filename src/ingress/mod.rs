@@ -27,6 +27,7 @@ mod trace;
 
 pub(crate) use auth::{Gate, authorize};
 pub(crate) use body::{answer, answer_format};
+#[cfg(feature = "cli")]
 pub(crate) use cloud_event::CloudEvent;
 pub(crate) use fault::Fault;
 pub(crate) use openapi::Description;

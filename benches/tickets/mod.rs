@@ -1,0 +1,39 @@
+//! The shipped configuration and its sample tickets, for all benches.
+
+use std::path::Path;
+
+use forthwith::bundle::Bundle;
+use forthwith::config::Config;
+use forthwith::context::TypedEvent;
+use forthwith::{Event, Raw};
+
+/// The shipped bundle.
+pub(crate) fn bundle() -> Bundle {
+    Config::load_bundle(&folder()).expect("the shipped configuration is sound")
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+}
+
+/// The shipped sample tickets.
+pub(crate) fn tickets() -> Vec<Event> {
+    let text = std::fs::read_to_string(folder().join("samples/tickets.jsonl")).expect("the samples are there");
+    text.lines().map(ticket).collect()
+}
+
+fn ticket(line: &str) -> Event {
+    let mut ticket: serde_json::Value = serde_json::from_str(line).expect("a sample is JSON");
+    let text = |name: &str| ticket[name].as_str().expect("a text").to_owned();
+    let mut event = Event::new(text("id"), text("source"), text("type"), text("subject"));
+    event = event.at(text("time").parse().expect("a time"));
+    let data: std::collections::BTreeMap<String, Raw> =
+        serde_json::from_value(ticket["data"].take()).expect("the data are an object");
+    event.data = data.into_iter().collect();
+    event
+}
+
+/// The same tickets, typed.
+pub(crate) fn typed(bundle: &Bundle) -> Vec<TypedEvent> {
+    tickets().into_iter().map(|event| bundle.layout().accept(event).expect("a sample fits its schema")).collect()
+}

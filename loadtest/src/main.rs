@@ -1,0 +1,54 @@
+//! Drives the Forthwith engine as hard as it goes and tells what it saw.
+//!
+//! Every run has a floor in it: the least that anything doing the same job would have to do, driven by the same callers
+//! on the same machine in the same minutes. Absolute figures say what this machine did today; the ratio says what the
+//! engine adds. Rounds of floor and engine take turns, so that a slow minute of the machine falls on both.
+//!
+//! The loop is closed: a caller makes its next call when it has the answer to the last. So the figures say how much the
+//! engine can do and how long a call takes at that load; they do not say what callers see who arrive at their own pace.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `args` | commands and options |
+//! | `subject` | the engine, started and warm |
+//! | `workload`, `spread` | which event of which customer comes next |
+//! | `closed_loop` | callers and their clock |
+//! | `in_process`, `over_http` | the engine, driven |
+//! | `bare_cell`, `bare_commit` | floors |
+//! | `report` | what people read |
+
+mod args;
+mod bare_cell;
+mod bare_commit;
+mod closed_loop;
+mod in_process;
+mod over_http;
+mod report;
+mod spread;
+mod subject;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// The allocator of the `forthwith` command, so that the figures are its figures.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match &args.command {
+        Command::Engine(run) => in_process::run(run),
+        Command::Http(run) => over_http::run(run),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
