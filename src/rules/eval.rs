@@ -123,7 +123,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
             (Ref::Number(n), Test::Within(min, max)) => *min <= n && n <= *max,
             (Ref::Number(n), Test::AnyOf(known)) => known.binary_search(&n).is_ok(),
             (Ref::Text(text), Test::TextIn(known)) => known.binary_search_by(|k| (**k).cmp(text)).is_ok(),
-            (Ref::Text(text), Test::Mentions(patterns)) => self.texts.any(slot, text, patterns, &mut self.scratch.text),
+            (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, &mut self.scratch.text),
             // A value of another type than the scope declares cannot get here through a checked schema.
             _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::Slot;
-use super::text::Pattern;
+use super::text::AnyPhrase;
 use crate::domain::Enumeration;
 
 /// A condition: true, false, or unavailable.
@@ -44,8 +44,8 @@ pub(super) enum Test {
     AnyOf(Box<[i64]>),
     /// A text is one of these, sorted.
     TextIn(Box<[Box<str>]>),
-    /// A text has one of these phrases of the set's [`TextIndex`](super::text::TextIndex).
-    Mentions(Box<[Pattern]>),
+    /// A text has any of these phrases of the set's [`TextIndex`](super::text::TextIndex).
+    Mentions(AnyPhrase),
 }
 
 /// A value of a known type: numbers of all kinds as `i64`.

@@ -145,8 +145,7 @@ impl Called<'_, '_> {
     }
 
     fn indexed(&mut self, slot: Slot, phrases: &[String]) -> Expr {
-        let patterns = phrases.iter().map(|phrase| self.lowering.texts.add(slot, phrase)).collect();
-        Expr::Test(slot, Test::Mentions(patterns))
+        Expr::Test(slot, Test::Mentions(self.lowering.texts.add(slot, phrases)))
     }
 
     fn phrases(&mut self, operands: &[Operand]) -> Option<Vec<String>> {

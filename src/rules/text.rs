@@ -9,114 +9,109 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Slot;
 
-/// The number of a phrase within the [`TextIndex`] of its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Pattern(u32);
+/// Phrases up to this many bytes together get a deterministic automaton: a few megabytes that answer in one step a byte.
+/// More get the compact one, which needs a hundredth of the memory and about twice the time.
+const DETERMINISTIC_BYTES_MAX: usize = 16 * 1024;
+
+/// Phrases of a [`TextIndex`], any of which will do: words of its bit set, each with the bits wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AnyPhrase(Box<[(u32, u64)]>);
 
 /// Collects the phrases that conditions look for, while they are compiled.
 #[derive(Debug, Default)]
 pub(crate) struct TextIndexBuilder {
-    fields: Vec<(Slot, HashMap<String, Pattern>)>,
+    slots: Vec<Slot>,
+    phrases: HashMap<String, usize>,
 }
 
 /// Finds the phrases of a whole rule set.
 #[derive(Debug, Default)]
 pub(crate) struct TextIndex {
-    fields: Vec<Field>,
-}
-
-#[derive(Debug)]
-struct Field {
-    slot: Slot,
-    finder: AhoCorasick,
-    phrases: Vec<Phrase>,
-}
-
-#[derive(Debug)]
-struct Phrase {
-    /// The last word may go on.
-    open: bool,
+    /// The texts that are looked at.
+    slots: Vec<Slot>,
+    /// One automaton for all of them: the same words mean the same in a subject and in a body.
+    finder: Option<AhoCorasick>,
+    /// Per phrase: whether its last word may go on.
+    open: Vec<bool>,
 }
 
 /// Reusable memory of one evaluation at a time.
 #[derive(Debug, Default)]
 pub(crate) struct TextScratch {
     folded: String,
-    /// Per field of the index: whether it was searched, and a bit per phrase found.
+    /// Per text of the index: whether it was searched, and a bit per phrase found.
     found: Vec<(bool, Vec<u64>)>,
 }
 
 impl TextIndexBuilder {
-    /// Registers a phrase for a slot.
-    pub(super) fn add(&mut self, slot: Slot, phrase: &str) -> Pattern {
-        let position = self.fields.iter().position(|(known, _)| *known == slot);
-        let position = position.unwrap_or_else(|| {
-            self.fields.push((slot, HashMap::new()));
-            self.fields.len() - 1
-        });
-        let phrases = &mut self.fields[position].1;
-        let next = Pattern(phrases.len() as u32);
-        *phrases.entry(phrase.to_owned()).or_insert(next)
+    /// Registers phrases, any of which is looked for in the slot's text.
+    pub(super) fn add(&mut self, slot: Slot, phrases: &[String]) -> AnyPhrase {
+        if !self.slots.contains(&slot) {
+            self.slots.push(slot);
+        }
+        let mut words = std::collections::BTreeMap::<u32, u64>::new();
+        for phrase in phrases {
+            let next = self.phrases.len();
+            let number = *self.phrases.entry(phrase.clone()).or_insert(next);
+            *words.entry((number / 64) as u32).or_default() |= 1 << (number % 64);
+        }
+        AnyPhrase(words.into_iter().collect())
     }
 
-    /// Builds the automata.
+    /// Builds the automaton.
     pub(crate) fn build(self) -> Result<TextIndex, String> {
-        let fields = self.fields.into_iter().map(|(slot, phrases)| {
-            let mut in_order: Vec<(String, Pattern)> = phrases.into_iter().collect();
-            in_order.sort_by_key(|(_, pattern)| *pattern);
-            Field::new(slot, in_order.iter().map(|(phrase, _)| phrase.as_str()))
-        });
-        Ok(TextIndex { fields: fields.collect::<Result<_, _>>()? })
+        let mut in_order: Vec<(String, usize)> = self.phrases.into_iter().collect();
+        in_order.sort_by_key(|(_, number)| *number);
+        let (texts, open): (Vec<String>, Vec<bool>) = in_order.iter().map(|(phrase, _)| split_phrase(phrase)).unzip();
+        if texts.is_empty() {
+            return Ok(TextIndex::default());
+        }
+        let deterministic = texts.iter().map(String::len).sum::<usize>() <= DETERMINISTIC_BYTES_MAX;
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(deterministic.then_some(AhoCorasickKind::DFA))
+            .build(texts)
+            .map_err(|e| e.to_string())?;
+        Ok(TextIndex { slots: self.slots, finder: Some(finder), open })
     }
 }
 
-impl Field {
-    fn new<'a>(slot: Slot, phrases: impl Iterator<Item = &'a str>) -> Result<Self, String> {
-        let split: Vec<(String, bool)> = phrases.map(split_phrase).collect();
-        let finder = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(split.iter().map(|(text, _)| text))
-            .map_err(|e| e.to_string())?;
-        Ok(Self { slot, finder, phrases: split.into_iter().map(|(_, open)| Phrase { open }).collect() })
+impl TextIndex {
+    /// Whether the text of `slot` has any of the phrases. `scratch` belongs to this evaluation.
+    pub(super) fn any(&self, slot: Slot, text: &str, phrases: &AnyPhrase, scratch: &mut TextScratch) -> bool {
+        let Some(position) = self.slots.iter().position(|known| *known == slot) else { return false };
+        let (searched, found) = &mut scratch.found[position];
+        if !*searched {
+            *searched = true;
+            fold_into(text, &mut scratch.folded);
+            self.search(&scratch.folded, found);
+        }
+        phrases.0.iter().any(|(word, wanted)| found[*word as usize] & wanted != 0)
     }
 
     fn search(&self, folded: &str, found: &mut [u64]) {
-        for hit in self.finder.find_overlapping_iter(folded) {
+        let Some(finder) = &self.finder else { return };
+        for hit in finder.find_overlapping_iter(folded) {
             let phrase = hit.pattern().as_usize();
-            if stands_alone(folded, hit.start(), hit.end(), self.phrases[phrase].open) {
+            if stands_alone(folded, hit.start(), hit.end(), self.open[phrase]) {
                 found[phrase / 64] |= 1 << (phrase % 64);
             }
         }
     }
 }
 
-impl TextIndex {
-    /// Whether the text of `slot` has any of the phrases. `scratch` belongs to this evaluation.
-    pub(super) fn any(&self, slot: Slot, text: &str, patterns: &[Pattern], scratch: &mut TextScratch) -> bool {
-        let Some(position) = self.fields.iter().position(|field| field.slot == slot) else { return false };
-        let field = &self.fields[position];
-        let (searched, found) = &mut scratch.found[position];
-        if !*searched {
-            *searched = true;
-            fold_into(text, &mut scratch.folded);
-            field.search(&scratch.folded, found);
-        }
-        patterns.iter().any(|pattern| found[pattern.0 as usize / 64] >> (pattern.0 % 64) & 1 == 1)
-    }
-}
-
 impl TextScratch {
     /// Makes the memory ready for the next evaluation with `index`.
     pub(super) fn reset(&mut self, index: &TextIndex) {
-        self.found.resize_with(index.fields.len(), Default::default);
-        for ((searched, found), field) in self.found.iter_mut().zip(&index.fields) {
+        self.found.resize_with(index.slots.len(), Default::default);
+        for (searched, found) in &mut self.found {
             *searched = false;
             found.clear();
-            found.resize(field.phrases.len().div_ceil(64), 0);
+            found.resize(index.open.len().div_ceil(64), 0);
         }
     }
 }
@@ -185,6 +180,33 @@ fn is_number_joint(mut away: impl Iterator<Item = char>, edge: Option<char>) -> 
 fn fold_into(text: &str, folded: &mut String) {
     folded.clear();
     folded.reserve(text.len());
+    if text.is_ascii() {
+        fold_ascii_into(text, folded);
+    } else {
+        fold_unicode_into(text, folded);
+    }
+}
+
+/// The plain way: most texts are ASCII, and most of those have single spaces, so that both passes run on whole vectors.
+fn fold_ascii_into(text: &str, folded: &mut String) {
+    let mut bytes = std::mem::take(folded).into_bytes();
+    bytes.extend(text.bytes().map(|b| if is_ascii_space(b) { b' ' } else { b.to_ascii_lowercase() }));
+    let is_single = |pair: &[u8]| pair != b"  ";
+    if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') || !bytes.windows(2).all(is_single) {
+        bytes.dedup_by(|b, a| *a == b' ' && *b == b' ');
+        bytes.pop_if(|last| *last == b' ');
+        let leading = usize::from(bytes.first() == Some(&b' '));
+        bytes.drain(..leading);
+    }
+    // ASCII in, ASCII out.
+    *folded = String::from_utf8(bytes).unwrap_or_default();
+}
+
+fn is_ascii_space(b: u8) -> bool {
+    b.is_ascii_whitespace() || b == b'\x0B'
+}
+
+fn fold_unicode_into(text: &str, folded: &mut String) {
     let mut space = false;
     for c in text.chars() {
         if c.is_whitespace() {
@@ -252,14 +274,25 @@ mod tests {
             let mut scope = crate::rules::Scope::default();
             let slot = scope.declare("event.body", crate::domain::Type::Text);
             let mut builder = TextIndexBuilder::default();
-            let patterns: Vec<Pattern> = phrases.iter().map(|p| builder.add(slot, p)).collect();
+            let patterns: Vec<AnyPhrase> = phrases.iter().map(|p| builder.add(slot, std::slice::from_ref(p))).collect();
+            let all = builder.add(slot, &phrases);
             let index = builder.build().unwrap();
             let mut scratch = TextScratch::default();
             scratch.reset(&index);
             for (phrase, pattern) in phrases.iter().zip(patterns) {
                 let plain = mentions(&text, std::slice::from_ref(phrase));
-                prop_assert_eq!(index.any(slot, &text, &[pattern], &mut scratch), plain, "{:?} in {:?}", phrase, text);
+                prop_assert_eq!(index.any(slot, &text, &pattern, &mut scratch), plain, "{:?} in {:?}", phrase, text);
             }
+            prop_assert_eq!(index.any(slot, &text, &all, &mut scratch), mentions(&text, &phrases));
+        }
+
+        /// The plain way of folding is the general one.
+        #[test]
+        fn ascii_folds_as_any_text_does(text in "[\\x00-\\x7F]{0,40}") {
+            let (mut plain, mut general) = (String::new(), String::new());
+            fold_ascii_into(&text, &mut plain);
+            fold_unicode_into(&text, &mut general);
+            prop_assert_eq!(plain, general);
         }
     }
 }
