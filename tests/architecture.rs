@@ -262,3 +262,24 @@ fn the_map_names_every_room() {
         ROOMS.iter().map(|(room, _)| *room).filter(|room| !map.contains(&format!("`{room}`"))).collect();
     assert!(missing.is_empty(), "rooms that docs/ARCHITECTURE.md does not name: {}", missing.join(", "));
 }
+
+#[test]
+fn every_dependency_says_why_it_is_here() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reasons = fs::read_to_string(root.join("docs/DEPENDENCIES.md")).unwrap();
+    let mut silent = Vec::new();
+    for manifest in ["Cargo.toml", "loadtest/Cargo.toml"] {
+        let manifest = fs::read_to_string(root.join(manifest)).unwrap();
+        let mut is_list = false;
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                is_list = line.ends_with("dependencies]");
+            } else if let (true, Some((name, _))) = (is_list, line.split_once(" = ")) {
+                if name != "forthwith" && !reasons.contains(&format!("`{name}`")) {
+                    silent.push(name.to_owned());
+                }
+            }
+        }
+    }
+    assert!(silent.is_empty(), "docs/DEPENDENCIES.md has no line for {}", silent.join(", "));
+}

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
-/// Calls after which a caller lets others on its thread go on.
+/// Calls after which a caller lets the others on its thread go on.
 const YIELD_EVERY: u64 = 64;
 
 /// The longest latency that is told apart.
@@ -20,6 +20,11 @@ const LATENCY_MAX: Duration = Duration::from_secs(60);
 pub(crate) trait Caller: Send + 'static {
     /// What is needed for one call.
     type Item: Send;
+
+    /// Makes ready, on the thread on which the calls will be made.
+    fn begin(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Makes what is needed for the next call. Counts for the throughput, not for the latency.
     fn prepare(&mut self) -> Self::Item;
@@ -70,21 +75,50 @@ impl Measured {
 }
 
 /// Lets callers call for some time, after a tenth of it to warm up that is not counted.
-pub(crate) fn drive<C: Caller>(runtime: &Runtime, seconds: u64, callers: Vec<C>) -> anyhow::Result<Measured> {
+///
+/// Each thread has a runtime of its own, so that a caller who waits is woken on its own thread and by nobody who would
+/// first make more calls.
+pub(crate) fn drive<C: Caller>(threads: usize, seconds: u64, callers: Vec<C>) -> anyhow::Result<Measured> {
     let is_counting = Arc::new(AtomicBool::new(false));
     let is_over = Arc::new(AtomicBool::new(false));
-    runtime.block_on(async {
+    let mut shares: Vec<Vec<C>> = std::iter::repeat_with(Vec::new).take(threads.min(callers.len())).collect();
+    for (position, caller) in callers.into_iter().enumerate() {
+        let share = position % shares.len();
+        shares[share].push(caller);
+    }
+    let start = |share: Vec<C>| {
+        let (is_counting, is_over) = (Arc::clone(&is_counting), Arc::clone(&is_over));
+        std::thread::Builder::new().name("callers".to_owned()).spawn(move || share_of(share, &is_counting, &is_over))
+    };
+    let threads = shares.into_iter().map(start).collect::<std::io::Result<Vec<_>>>()?;
+    std::thread::sleep(Duration::from_millis(100 * seconds));
+    let started = now();
+    is_counting.store(true, Ordering::Release);
+    std::thread::sleep(Duration::from_secs(seconds));
+    is_over.store(true, Ordering::Release);
+    let mut all = Measured { elapsed: now() - started, ..Measured::none()? };
+    for thread in threads {
+        match thread.join() {
+            Ok(measured) => all.add(&measured?)?,
+            Err(_) => bail!("the callers of a thread broke off"),
+        }
+    }
+    Ok(all)
+}
+
+/// The callers of one thread.
+fn share_of<C: Caller>(
+    callers: Vec<C>,
+    is_counting: &Arc<AtomicBool>,
+    is_over: &Arc<AtomicBool>,
+) -> anyhow::Result<Measured> {
+    let yield_every = if callers.len() > 1 { YIELD_EVERY } else { u64::MAX };
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
         let mut tasks = JoinSet::new();
         for caller in callers {
-            tasks.spawn(calls(caller, Arc::clone(&is_counting), Arc::clone(&is_over)));
+            tasks.spawn(calls(caller, yield_every, Arc::clone(is_counting), Arc::clone(is_over)));
         }
-        tokio::time::sleep(Duration::from_millis(100 * seconds)).await;
-        let started = now();
-        is_counting.store(true, Ordering::Release);
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        is_over.store(true, Ordering::Release);
-        let elapsed = now() - started;
-        let mut all = Measured { elapsed, ..Measured::none()? };
+        let mut all = Measured::none()?;
         while let Some(task) = tasks.join_next().await {
             all.add(&task.context("a caller broke off")??)?;
         }
@@ -94,9 +128,11 @@ pub(crate) fn drive<C: Caller>(runtime: &Runtime, seconds: u64, callers: Vec<C>)
 
 async fn calls<C: Caller>(
     mut caller: C,
+    yield_every: u64,
     is_counting: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
 ) -> anyhow::Result<Measured> {
+    caller.begin().await?;
     let mut measured = Measured::none()?;
     let mut made = 0_u64;
     while !is_over.load(Ordering::Acquire) {
@@ -114,7 +150,7 @@ async fn calls<C: Caller>(
             }
         }
         made += 1;
-        if made.is_multiple_of(YIELD_EVERY) {
+        if made.is_multiple_of(yield_every) {
             tokio::task::yield_now().await;
         }
     }

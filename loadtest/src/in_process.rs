@@ -73,7 +73,7 @@ pub(crate) fn run(run: &EngineRun) -> anyhow::Result<()> {
             let stream = |caller| subject.workload.stream(&format!("{callers}-{round}"), caller);
             bare.push(floor.measure(&subject, load.seconds, callers, stream)?);
             if load.ack == AckChoice::Memory {
-                driver.push(drive(&subject.runtime, load.seconds, (0..callers).map(stream).map(IdleCaller).collect())?);
+                driver.push(drive(subject.threads, load.seconds, (0..callers).map(stream).map(IdleCaller).collect())?);
             }
             let callers = (0..callers).map(|caller| EngineCaller {
                 engine: subject.engine.clone(),
@@ -81,7 +81,7 @@ pub(crate) fn run(run: &EngineRun) -> anyhow::Result<()> {
                 options: patient(),
                 stream: stream(caller),
             });
-            engine.push(drive(&subject.runtime, load.seconds, callers.collect())?);
+            engine.push(drive(subject.threads, load.seconds, callers.collect())?);
         }
         let title = format!(
             "Decisions in process: ack = \"{}\", {callers} callers, {} customers ({:?}), {} rules, {record_bytes} bytes a record",
@@ -114,10 +114,10 @@ impl Floor {
         match self {
             Self::Cell(cells) => {
                 let caller = |caller| BareCaller { cells: cells.clone(), stream: stream(caller) };
-                drive(&subject.runtime, seconds, (0..callers).map(caller).collect())
+                drive(subject.threads, seconds, (0..callers).map(caller).collect())
             }
             Self::Commit(commit, record_bytes) => {
-                drive(&subject.runtime, seconds, (0..callers).map(|_| commit.caller(*record_bytes)).collect())
+                drive(subject.threads, seconds, (0..callers).map(|_| commit.caller(*record_bytes)).collect())
             }
         }
     }

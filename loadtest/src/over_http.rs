@@ -31,13 +31,25 @@ struct Server {
 
 /// One connection with one request under way.
 struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    address: SocketAddr,
+    sender: Option<SendRequest<Full<Bytes>>>,
     path: String,
     stream: Stream,
 }
 
 impl Caller for Connection {
     type Item = Bytes;
+
+    async fn begin(&mut self) -> anyhow::Result<()> {
+        let tcp = TcpStream::connect(self.address).await;
+        let tcp = tcp.with_context(|| format!("cannot connect to {}", self.address))?;
+        tcp.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(tcp)).await?;
+        // Its end is seen by the sender.
+        drop(tokio::spawn(connection));
+        self.sender = Some(sender);
+        Ok(())
+    }
 
     fn prepare(&mut self) -> Bytes {
         self.stream.json().into()
@@ -48,7 +60,8 @@ impl Caller for Connection {
             .header(HOST, "localhost")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        let answer = self.sender.send_request(request).await?;
+        let sender = self.sender.as_mut().context("the connection was not opened")?;
+        let answer = sender.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
         match status {
@@ -111,19 +124,8 @@ fn measure(
     path: &str,
     streams: impl Iterator<Item = Stream>,
 ) -> anyhow::Result<Measured> {
-    let connections = subject.runtime.block_on(async {
-        let mut connections = Vec::new();
-        for stream in streams {
-            let tcp = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
-            tcp.set_nodelay(true)?;
-            let (sender, connection) = handshake(TokioIo::new(tcp)).await?;
-            // Its end is seen by the sender.
-            drop(tokio::spawn(connection));
-            connections.push(Connection { sender, path: path.to_owned(), stream });
-        }
-        anyhow::Ok(connections)
-    })?;
-    drive(&subject.runtime, seconds, connections)
+    let connection = |stream| Connection { address, sender: None, path: path.to_owned(), stream };
+    drive(subject.threads, seconds, streams.map(connection).collect())
 }
 
 impl Server {

@@ -16,12 +16,15 @@ use crate::workload::Workload;
 /// Events that are decided at once while customers are brought into memory.
 const FIRST_BATCH: u64 = 1_000;
 
-/// The engine, its load and the threads of its callers.
+/// The engine and its load.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) engine: Engine,
     pub(crate) workload: Arc<Workload>,
+    /// Where everything happens that is not measured.
     pub(crate) runtime: Runtime,
+    /// Threads that the callers share.
+    pub(crate) threads: usize,
     pub(crate) settings: forthwith::config::ServerSettings,
     /// Removed in the end, with everything in it.
     pub(crate) folder: TempDir,
@@ -41,8 +44,8 @@ impl Subject {
         config.customers.hot_customers_max = usize::try_from(load.customers)?.max(config.customers.hot_customers_max);
         let engine = Engine::start(config.data(data(&folder)))?;
         let threads = load.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let runtime = Builder::new_multi_thread().worker_threads(threads.max(1)).enable_all().build()?;
-        let subject = Self { engine, workload, runtime, settings: settings.server, folder };
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let subject = Self { engine, workload, runtime, threads: threads.max(1), settings: settings.server, folder };
         subject.touch_all(load)?;
         Ok(subject)
     }

@@ -18,16 +18,19 @@ use super::keeper::Keepers;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
 use super::{Config, Failure, Metrics, Refusal, Shed};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
-use crate::journal::{Entry, Journal, Kind, StateStore};
+use crate::journal::{Entry, Journal, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::time::{Clock, Deadline};
 use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
+
+// A turn's decisions are the keys of its record.
+const _: () = assert!(PLAYBOOKS_PER_EVENT_MAX <= KEYS_MAX);
 
 /// The engine's customers.
 #[derive(Debug)]

@@ -17,6 +17,9 @@ pub const PLAYBOOK_FOLDER: &str = "playbooks/";
 /// The folder of the decision tables.
 pub const TABLE_FOLDER: &str = "tables/";
 
+/// Playbooks that may decide on one type of event: their decisions share one record.
+pub const PLAYBOOKS_PER_EVENT_MAX: usize = 255;
+
 /// Everything decisions are made with, checked, compiled and named by its content. Immutable.
 #[derive(Debug)]
 pub struct Bundle {
@@ -119,6 +122,13 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
     }
     if !is_any {
         sink.add(Place::file(PLAYBOOK_FOLDER), "", "there is no playbook; add one as `playbooks/NAME.toml`");
+    }
+    for (number, event) in context.layout.events().iter().enumerate() {
+        let deciding = playbooks.iter().filter(|playbook| playbook.on.contains(&number)).count();
+        if deciding > PLAYBOOKS_PER_EVENT_MAX {
+            let message = format!("{deciding} playbooks decide on it, the limit is {PLAYBOOKS_PER_EVENT_MAX}");
+            sink.add(Place::file(CONTEXT_FILE), &format!("events.{}", event.name), message);
+        }
     }
     (context.layout, playbooks)
 }

@@ -24,7 +24,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use compile::{Bundle, CONTEXT_FILE, PLAYBOOK_FOLDER, TABLE_FOLDER};
+pub use compile::{Bundle, CONTEXT_FILE, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};

@@ -133,10 +133,8 @@ impl Reader<'_> {
             let tables: Vec<&str> =
                 self.sources.iter().map(|(path, _)| path).filter(|path| path.ends_with(".csv")).collect();
             let hint = suggestion(path, tables.iter().copied());
-            file.fault(format!(
-                "there is no such file in the configuration folder{hint}; tables found: {}",
-                tables.join(", ")
-            ));
+            let found = if tables.is_empty() { "none".to_owned() } else { tables.join(", ") };
+            file.fault(format!("there is no such file in the configuration folder{hint}; tables found: {found}"));
             return None;
         };
         let table = Table { file: path, text, scope: self.scope, outcome: self.outcome, is_final };

@@ -214,11 +214,27 @@ fn a_bundle_without_a_context_a_playbook_or_a_default_is_refused() {
     1 fault in the configuration:
       playbooks/: there is no playbook; add one as `playbooks/NAME.toml`
     1 fault in the configuration:
-      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: 
+      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: none
     1 fault in the configuration:
       playbooks/routing.toml:1:1: the key `default` is missing: what holds where no rule says otherwise: `[default]` with `then = { … }`
     1 fault in the configuration:
       playbooks/twin.toml: `playbook`: there are two playbooks `routing`
+    ");
+}
+
+#[test]
+fn the_playbooks_of_one_event_have_a_limit() {
+    let mut sources = Sources::default();
+    sources.insert(CONTEXT_FILE, "[events.ping]\nx = \"int\"\n");
+    for number in 0..=PLAYBOOKS_PER_EVENT_MAX {
+        let playbook = format!(
+            "playbook = \"p{number}\"\non = [\"ping\"]\n[outcome]\na = \"bool\"\n[default]\nthen = {{ a = true }}\n"
+        );
+        sources.insert(format!("playbooks/p{number}.toml"), playbook);
+    }
+    insta::assert_snapshot!(Bundle::compile(sources).unwrap_err(), @"
+    1 fault in the configuration:
+      context.toml: `events.ping`: 256 playbooks decide on it, the limit is 255
     ");
 }
 

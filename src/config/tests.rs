@@ -70,7 +70,7 @@ fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
       forthwith.toml:6:1: `journal`: `segment_bytes` must be at least four times `queue_bytes`
       forthwith.toml:8:10: `journal.linger`: expected a duration from 0s to 1s, found `"2s"`
       forthwith.toml:9:2: `engin`: unknown key (did you mean `engine`?)
-      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: 
+      playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: none
       tables/routing.csv: is not UTF-8 text (byte 0)
     "#);
 }

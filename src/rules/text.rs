@@ -242,6 +242,7 @@ mod tests {
         assert!(finds("(refund)!", "refund"));
         assert!(finds("error 500", "500"));
         assert!(finds("C++ sdk", "c++"));
+        assert!(finds("aÜ.Ü.üa", "ü.ü*"), "the second of two overlapping occurrences");
     }
 
     #[test]
