@@ -274,12 +274,41 @@ fn every_dependency_says_why_it_is_here() {
         for line in manifest.lines() {
             if line.starts_with('[') {
                 is_list = line.ends_with("dependencies]");
-            } else if let (true, Some((name, _))) = (is_list, line.split_once(" = ")) {
-                if name != "forthwith" && !reasons.contains(&format!("`{name}`")) {
-                    silent.push(name.to_owned());
-                }
+            } else if let (true, Some((name, _))) = (is_list, line.split_once(" = "))
+                && name != "forthwith"
+                && !reasons.contains(&format!("`{name}`"))
+            {
+                silent.push(name.to_owned());
             }
         }
     }
     assert!(silent.is_empty(), "docs/DEPENDENCIES.md has no line for {}", silent.join(", "));
+}
+
+/// A file that no `mod` names is not compiled, and tests in it never run.
+#[test]
+fn every_file_belongs_to_its_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests/integration", "loadtest/src"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let mut orphans = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let (name, parent) = match name.as_str() {
+            "lib" | "main" => continue,
+            "mod" => {
+                (file.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned(), file.parent().unwrap())
+            }
+            _ => (name, file.as_path()),
+        };
+        let parents = ["mod.rs", "lib.rs", "main.rs"].map(|parent_file| parent.with_file_name(parent_file));
+        let declares =
+            |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("mod {name};")));
+        if !parents.iter().any(declares) {
+            orphans.push(file.display().to_string());
+        }
+    }
+    assert!(orphans.is_empty(), "files that no `mod` names: {}", orphans.join(", "));
 }

@@ -12,6 +12,7 @@ use actix::prelude::*;
 use super::cell::Cell;
 use super::house::House;
 use super::job::{Job, Snapshot};
+use super::runtime::Awake;
 use crate::journal::{Checkpoint, JournalError};
 use crate::time::Instant;
 
@@ -177,6 +178,12 @@ impl Supervised for Archivist {
     fn restarting(&mut self, _: &mut Self::Context) {
         tracing::error!("the archivist stopped and is started again");
     }
+}
+
+impl Handler<Awake> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, _: Awake, _: &mut Self::Context) {}
 }
 
 impl Handler<Retire> for Archivist {

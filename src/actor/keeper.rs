@@ -12,7 +12,8 @@ use actix::prelude::*;
 use super::archivist::{Archivist, Retire};
 use super::cell::{Cell, Owner};
 use super::house::House;
-use super::{Failure, Refusal};
+use super::runtime::Awake;
+use super::{Failure, Refusal, Shed};
 
 /// How often a keeper sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -69,10 +70,10 @@ impl Keepers {
         let Some(share) = self.of(owner.cell()) else {
             return house.turn_away(owner, &Refusal::Failed(Failure::StateUnreadable));
         };
-        if let Err(SendError::Full(Load { owner, .. }) | SendError::Closed(Load { owner, .. })) =
-            share.address.try_send(Load { owner, rebuild })
-        {
-            house.turn_away(owner, &Refusal::Shed(super::Shed::MailboxFull));
+        match share.address.try_send(Load { owner, rebuild }) {
+            Ok(()) => {}
+            Err(SendError::Full(Load { owner, .. })) => house.turn_away(owner, &Refusal::Shed(Shed::LoadingFull)),
+            Err(SendError::Closed(Load { owner, .. })) => house.turn_away(owner, &Refusal::Shed(Shed::Stopping)),
         }
     }
 
@@ -194,6 +195,12 @@ impl Supervised for Keeper {
     fn restarting(&mut self, _: &mut Self::Context) {
         tracing::error!("a keeper stopped and is started again");
     }
+}
+
+impl Handler<Awake> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Awake, _: &mut Self::Context) {}
 }
 
 impl Handler<Load> for Keeper {

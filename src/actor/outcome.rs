@@ -23,6 +23,9 @@ pub enum Shed {
     /// Too many turns of this customer wait already.
     #[error("too many requests of this customer are waiting")]
     MailboxFull,
+    /// Too many customers wait to be brought into memory.
+    #[error("too many customers are being brought into memory")]
+    LoadingFull,
     /// The disk is behind by more than the journal's queue holds.
     #[error("the journal is behind; the disk is slow or full")]
     JournalBehind,
@@ -51,12 +54,13 @@ pub enum Failure {
 
 impl Shed {
     /// All kinds, for metrics.
-    pub const ALL: [Self; 4] = [Self::MailboxFull, Self::JournalBehind, Self::Late, Self::Stopping];
+    pub const ALL: [Self; 5] = [Self::MailboxFull, Self::LoadingFull, Self::JournalBehind, Self::Late, Self::Stopping];
 
     /// The word in answers and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MailboxFull => "mailbox_full",
+            Self::LoadingFull => "loading_full",
             Self::JournalBehind => "journal_behind",
             Self::Late => "late",
             Self::Stopping => "stopping",

@@ -28,7 +28,7 @@ impl Runtime {
         let for_thread = Arc::clone(house);
         let thread = std::thread::Builder::new().name("forthwith-system".to_owned()).spawn(move || {
             let runner = System::new();
-            let actors = runner.block_on(async { start_actors(&for_thread, checkpoint_seq) });
+            let actors = runner.block_on(start_actors(&for_thread, checkpoint_seq));
             drop(for_thread);
             let is_started = actors.is_ok();
             // A starter that is gone has no use for the system.
@@ -65,7 +65,15 @@ impl Drop for Runtime {
     }
 }
 
-fn start_actors(house: &Arc<House>, checkpoint_seq: u64) -> std::io::Result<(Addr<Archivist>, Vec<Arbiter>)> {
+/// Asks an actor whether it has started: only then its mailbox has the size that it is given, not actix's default.
+#[derive(Debug)]
+pub(super) struct Awake;
+
+impl Message for Awake {
+    type Result = ();
+}
+
+async fn start_actors(house: &Arc<House>, checkpoint_seq: u64) -> std::io::Result<(Addr<Archivist>, Vec<Arbiter>)> {
     let mut arbiters = vec![Arbiter::try_new()?];
     let for_archivist = Arc::clone(house);
     let archivist =
@@ -79,6 +87,11 @@ fn start_actors(house: &Arc<House>, checkpoint_seq: u64) -> std::io::Result<(Add
         let address = Supervisor::start_in_arbiter(&arbiter.handle(), |_| keeper);
         keepers.push(Share { address, intake });
         arbiters.push(arbiter);
+    }
+    let asleep = |error: MailboxError| std::io::Error::other(format!("an actor did not start: {error}"));
+    archivist.send(Awake).await.map_err(asleep)?;
+    for keeper in &keepers {
+        keeper.address.send(Awake).await.map_err(asleep)?;
     }
     house.keepers.introduce(keepers);
     Ok((archivist, arbiters))

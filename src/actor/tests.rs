@@ -104,12 +104,31 @@ fn a_turn_of_an_idle_customer_is_taken_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::open(folder.path(), small());
     assert!(world.turn("c", "1").is_ok());
+    // The keeper that took the first turn answers before it leaves the cell.
+    world.customers.release(world.customers.hold("c"));
     let Asked::Done(Ok(done)) = world.ask("c", "2") else { panic!("the second turn finds the customer in memory") };
     assert_eq!(done.seq, Some(3), "the bundle's record, two turns");
     let Asked::Done(Ok(again)) = world.ask("c", "2") else { panic!() };
     assert!(matches!(again.taken, Taken::Repeated(_)) && again.seq.is_none());
     assert_eq!(world.decisions("c"), 2);
     assert_eq!(world.decisions("nobody"), 0);
+}
+
+/// Actors have a small mailbox until they have started; an engine that has started has keepers that have.
+#[test]
+fn an_engine_that_has_just_started_takes_on_many_customers_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::open(folder.path(), small());
+        let asked: Vec<Asked> = (0..200).map(|nth| world.ask(&format!("c-{nth}"), "1")).collect();
+        for asked in asked {
+            let result = match asked {
+                Asked::Done(result) => result,
+                Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+            };
+            assert!(result.is_ok(), "{result:?}");
+        }
+    }
 }
 
 /// Passivation under permanent pressure loses no update, and neither does a crash after it.

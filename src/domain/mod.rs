@@ -10,6 +10,7 @@
 //! | `id` | customers, events, decisions, partitions |
 //! | `raw` | values as they came from outside |
 //! | `types` | types, values, enumerations |
+//! | `datum` | a value to be looked at |
 //! | `field` | a named, typed, bounded slot of a schema |
 //! | `unavailable` | why a value cannot be used |
 //! | `event` | an event as a caller hands it over |
@@ -17,6 +18,7 @@
 //! | `verdict` | tiers, fallbacks, durability |
 //! | `suggest` | "did you mean" |
 
+mod datum;
 mod decimal;
 mod event;
 mod field;
@@ -29,6 +31,7 @@ mod types;
 mod unavailable;
 mod verdict;
 
+pub use datum::Datum;
 pub use decimal::{Decimal, DecimalError};
 pub use event::Event;
 pub use field::{Field, FieldFault, Limits};

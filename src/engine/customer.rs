@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Engine, Error};
 use crate::actor::Failure;
 use crate::context::{CustomerState, PlaybookKey};
-use crate::domain::{CustomerId, Timestamp};
+use crate::domain::{CustomerId, Datum, Timestamp};
 
 /// What the engine knows about a customer.
 #[derive(Clone, Debug, Serialize)]
@@ -32,8 +32,9 @@ pub struct CustomerView {
 pub struct FactView {
     /// Its name.
     pub name: String,
-    /// Its value as people write it.
-    pub value: Option<String>,
+    /// Its value.
+    #[cfg_attr(feature = "http", schema(value_type = Option<serde_json::Value>, required = true))]
+    pub value: Option<Datum>,
     /// Why it cannot be used now.
     pub unavailable: Option<String>,
     /// Who told it.
@@ -48,8 +49,9 @@ pub struct FactView {
 pub struct SignalView {
     /// Its name.
     pub name: String,
-    /// Its value as people write it.
-    pub value: Option<String>,
+    /// Its value.
+    #[cfg_attr(feature = "http", schema(value_type = Option<serde_json::Value>, required = true))]
+    pub value: Option<Datum>,
     /// Why it cannot be used now.
     pub unavailable: Option<String>,
 }
@@ -127,7 +129,7 @@ fn fact(state: &CustomerState, number: usize, now: Timestamp) -> FactView {
     let (value, held) = (state.fact(number, now), state.held_fact(number));
     FactView {
         name: field.name.to_string(),
-        value: value.ok().map(|value| field.ty.show(value).to_string()),
+        value: value.ok().map(|value| Datum::new(&field.ty, value.clone())),
         unavailable: value.err().map(|reason| reason.to_string()),
         source: held.map(|fact| fact.source.to_string()),
         observed_at: held.map(|fact| fact.observed_at.to_string()),
@@ -139,7 +141,7 @@ fn signal(state: &CustomerState, number: usize, now: Timestamp) -> SignalView {
     let value = state.signal(number, now);
     SignalView {
         name: definition.name.to_string(),
-        value: value.as_ref().ok().map(|value| definition.ty.show(value).to_string()),
         unavailable: value.as_ref().err().map(ToString::to_string),
+        value: value.ok().map(|value| Datum::new(&definition.ty, value)),
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Decision, Engine, Error};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
-use crate::domain::{DecisionId, Durability, Timestamp};
+use crate::domain::{Datum, DecisionId, Durability, Timestamp};
 use crate::journal::{Found, journal_folder, record_at, record_with_key};
 use crate::rules::{PartTrace, RuleTrace, Truth};
 use crate::turn::{Input, Record, RecordedDecision};
@@ -56,13 +56,14 @@ pub struct EventShown {
 }
 
 /// A value by name, or why there was none.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, PartialEq)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Named {
     /// The value's name.
     pub name: String,
-    /// The value as people write it.
-    pub value: Option<String>,
+    /// The value.
+    #[cfg_attr(feature = "http", schema(value_type = Option<serde_json::Value>, required = true))]
+    pub value: Option<Datum>,
     /// Why there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
@@ -203,7 +204,7 @@ impl EventShown {
         shown.time = event.time.map(|time| time.to_string());
         shown.trace_id = input.trace.map(|trace| trace.iter().map(|byte| format!("{byte:02x}")).collect());
         for (field, value) in ty.attributes.iter().zip(&event.attributes) {
-            let value = value.as_ref().map(|value| field.ty.show(value).to_string());
+            let value = value.as_ref().map(|value| Datum::new(&field.ty, value.clone()));
             shown.data.extend(value.map(|value| Named {
                 name: field.name.to_string(),
                 value: Some(value),
@@ -212,7 +213,7 @@ impl EventShown {
         }
         for (name, raw) in &event.undeclared {
             let note = Some("not declared, so no rule sees it".to_owned());
-            shown.data.push(Named { name: name.clone(), value: Some(raw.to_string()), unavailable: note });
+            shown.data.push(Named { name: name.clone(), value: Some(Datum::untyped(raw.clone())), unavailable: note });
         }
         shown
     }
@@ -228,7 +229,7 @@ fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) ->
     };
     let shown = playbook.sights.iter().zip(&recorded.seen).map(|(source, seen)| Named {
         name: named(source),
-        value: seen.as_ref().ok().map(|value| source.ty(layout).show(value).to_string()),
+        value: seen.as_ref().ok().map(|value| Datum::new(source.ty(layout), value.clone())),
         unavailable: seen.as_ref().err().map(ToString::to_string),
     });
     shown.collect()
@@ -257,7 +258,7 @@ impl ConditionShown {
         };
         let values = part.values.into_iter().map(|(slot, seen)| Named {
             name: playbook.scope.declared(slot).path.to_string(),
-            value: seen.as_ref().ok().map(|seen| PartTrace::shown(&playbook.scope, slot, seen)),
+            value: seen.as_ref().ok().map(|seen| PartTrace::datum(&playbook.scope, slot, seen)),
             unavailable: seen.as_ref().err().map(ToString::to_string),
         });
         Self { condition: part.text, holds, values: values.collect() }

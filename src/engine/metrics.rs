@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::actor::Shed;
 use crate::bundle::Bundle;
 use crate::domain::{FallbackReason, Tier};
 use crate::telemetry::{Counter, CounterFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
@@ -12,7 +13,7 @@ pub(super) struct Metrics {
     decisions: CounterFamily,
     fallbacks: CounterFamily,
     seconds: HistogramFamily,
-    pub(super) shed: [Counter; 4],
+    pub(super) shed: [Counter; Shed::ALL.len()],
     pub(super) refused: Refused,
     pub(super) turn_seconds: Histogram,
     pub(super) disk_seconds: Histogram,
@@ -82,7 +83,7 @@ impl Metrics {
                 &["playbook"],
                 &LATENCY_SECONDS,
             ),
-            shed: crate::actor::Shed::ALL.map(|reason| shed.with(&[reason.as_str()])),
+            shed: Shed::ALL.map(|reason| shed.with(&[reason.as_str()])),
             refused: Refused {
                 playbook: refused.with(&["unknown_playbook"]),
                 event: refused.with(&["event"]),
@@ -119,8 +120,8 @@ impl Metrics {
         BundleSeries { bundle, playbooks }
     }
 
-    pub(super) fn shed(&self, shed: crate::actor::Shed) {
-        let kinds = crate::actor::Shed::ALL;
+    pub(super) fn shed(&self, shed: Shed) {
+        let kinds = Shed::ALL;
         if let Some(counter) = kinds.iter().position(|kind| *kind == shed).and_then(|at| self.shed.get(at)) {
             counter.inc();
         }

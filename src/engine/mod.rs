@@ -24,6 +24,8 @@ mod explain;
 mod facts;
 mod metrics;
 mod options;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use answer::{Answer, Error, FactFault, FactFaultReason};

@@ -9,7 +9,7 @@ use super::eval::{Evaluation, Scratch, Truth};
 use super::rule::{IfUnavailable, Rule};
 use super::text::{TextIndex, TextIndexBuilder};
 use super::{Miss, Ref, Scope, Slot, Then, Values};
-use crate::domain::{Unavailable, Value};
+use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Value};
 
 /// Rules in the order in which they are asked.
 #[derive(Debug, Default)]
@@ -162,9 +162,8 @@ impl From<Ref<'_>> for Seen {
 }
 
 impl PartTrace {
-    /// A value as people write it, by the type that the scope declares.
-    pub fn shown(scope: &Scope, slot: Slot, seen: &Seen) -> String {
-        use crate::domain::{Decimal, TimeDelta, Timestamp, Type};
+    /// A value that a part looked at, of the type that the scope declares.
+    pub fn datum(scope: &Scope, slot: Slot, seen: &Seen) -> Datum {
         let ty = &scope.declared(slot).ty;
         let value = match (seen, ty) {
             (Seen::Bool(v), _) => Value::Bool(*v),
@@ -176,6 +175,6 @@ impl PartTrace {
             (Seen::Number(v), Type::OneOf(_)) => Value::Symbol(u16::try_from(*v).unwrap_or(u16::MAX)),
             (Seen::Number(v), _) => Value::Int(*v),
         };
-        ty.show(&value).to_string()
+        Datum::new(ty, value)
     }
 }

@@ -4,5 +4,6 @@
 
 mod cli;
 mod crash;
+mod format;
 mod http;
 mod support;

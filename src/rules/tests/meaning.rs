@@ -167,7 +167,7 @@ fn an_explanation_shows_the_parts_with_their_values() {
                 .map(|(slot, seen)| {
                     let path = &scope.declared(*slot).path;
                     match seen {
-                        Ok(seen) => format!("{path} = {}", super::super::PartTrace::shown(&scope, *slot, seen)),
+                        Ok(seen) => format!("{path} = {}", super::super::PartTrace::datum(&scope, *slot, seen)),
                         Err(reason) => format!("{path}: {reason}"),
                     }
                 })

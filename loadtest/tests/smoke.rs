@@ -1,0 +1,57 @@
+//! The driver itself, on a small load: it must measure what it says.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test stops where it cannot go on")]
+
+use std::process::{Command, Output};
+
+fn load(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forthwith-load"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(args);
+    command.args(["--customers", "50", "--seconds", "1", "--rounds", "1"]).output().unwrap()
+}
+
+/// The calls a second of each row, and what was shed.
+fn rows(output: &Output) -> Vec<(String, u64, u64)> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let number = |cell: &str| cell.trim().replace(',', "").parse().unwrap_or_else(|_| panic!("`{cell}` is no number"));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    let rows = rows.map(|line| line.trim_matches('|').split('|').collect::<Vec<_>>());
+    rows.map(|cells| (cells[0].trim().to_owned(), number(cells[1]), number(cells[8]))).collect()
+}
+
+fn assert_all_answered(output: &Output, names: &[&str]) {
+    let rows = rows(output);
+    assert_eq!(rows.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), names);
+    for (name, calls, shed) in rows {
+        assert!(calls > 0 && shed == 0, "{name}: {calls} calls a second, {shed} shed");
+    }
+}
+
+#[test]
+fn drives_the_engine_in_memory_and_on_disk() {
+    let memory = load(&["engine", "--spread", "zipf", "--callers", "3", "--quiet"]);
+    let floor = "floor: bare cell, 300 ns of work";
+    assert_all_answered(&memory, &[floor, "driver alone (events made and dropped)", "engine"]);
+    let disk = load(&["engine", "--ack", "disk", "--callers", "1,4", "--quiet"]);
+    let floor = "floor: bare append and fdatasync";
+    assert_all_answered(&disk, &[floor, "engine", floor, "engine"]);
+}
+
+#[test]
+fn drives_the_server() {
+    assert_all_answered(&load(&["http", "--connections", "3", "--quiet"]), &["floor: decode and echo", "decide"]);
+}
+
+#[test]
+fn says_what_it_cannot_do() {
+    for (args, what) in [
+        (&["engine", "--playbook", "ticket_rooting"][..], "ticket_rooting"),
+        (&["engine", "--samples", "nowhere.jsonl"], "nowhere.jsonl"),
+        (&["engine", "--config", "nowhere"], "nowhere"),
+    ] {
+        let output = load(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(what), "{said}");
+    }
+}
