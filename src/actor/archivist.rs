@@ -76,9 +76,13 @@ impl Archivist {
     /// Stores the states of these cells; returns each with the last record in it.
     fn save(&self, cells: &[Arc<Cell>]) -> Result<Vec<(Arc<Cell>, Snapshot)>, JournalError> {
         let mut saved: Vec<(Arc<Cell>, Snapshot)> = Vec::with_capacity(cells.len());
+        let mut broken = 0;
         for cell in cells {
-            if let Some(snapshot) = self.snapshot(cell) {
-                saved.push((Arc::clone(cell), snapshot));
+            match self.snapshot(cell) {
+                Some(snapshot) => saved.push((Arc::clone(cell), snapshot)),
+                // A cell that is gone was stored before it went.
+                None if cell.is_gone() => {}
+                None => broken += 1,
             }
         }
         let last_seq = saved.iter().map(|(_, snapshot)| snapshot.last_seq).max().unwrap_or(0);
@@ -93,10 +97,16 @@ impl Archivist {
             return Err(error);
         }
         self.house.metrics.saved.add(states.len() as u64);
-        Ok(saved)
+        if broken == 0 {
+            return Ok(saved);
+        }
+        // What the journal has of them is nowhere else: nobody may say that the store is current.
+        let message = format!("{broken} customers' states are being rebuilt from the journal");
+        Err(JournalError::Store(message))
     }
 
-    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns.
+    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
+    /// gone, or broken.
     fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
         if let Some(owner) = cell.try_own() {
             let snapshot = House::snapshot(&owner);
@@ -105,7 +115,6 @@ impl Archivist {
         }
         let (reply, received) = mpsc::sync_channel(1);
         self.house.in_turn(cell, Job::Snapshot(reply));
-        // A cell that is gone was stored before it went.
         received.recv().ok()
     }
 

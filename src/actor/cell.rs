@@ -207,6 +207,14 @@ impl Owner {
         if self.0.swap(RUN, GONE) { Ok(self.0) } else { Err(self) }
     }
 
+    /// Gives the cell back without a state, and hands out what waits.
+    pub(super) fn leave_broken(self) -> VecDeque<Job> {
+        let mut queue = self.0.queue();
+        // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
+        self.0.status.store(IDLE, Ordering::Release);
+        std::mem::take(&mut *queue)
+    }
+
     /// Takes the cell out of use whatever waits, and hands out what waits.
     pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
         let mut queue = self.0.queue();

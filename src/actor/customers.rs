@@ -177,6 +177,13 @@ impl Customers {
         self.house.hold(customer)
     }
 
+    /// A test door: a customer's state breaks, and the attempt to rebuild it fails.
+    pub(super) fn break_state(&self, customer: &str) {
+        let owner = self.house.hold(customer);
+        *owner.state() = None;
+        self.house.turn_away(owner, true, &super::Refusal::Failed(super::Failure::StateUnreadable));
+    }
+
     /// Gives a cell back.
     pub(super) fn release(&self, owner: super::cell::Owner) {
         self.house.drive(owner, usize::MAX);

@@ -21,7 +21,7 @@ use super::{Config, Failure, Metrics, Refusal, Shed};
 use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
-use crate::journal::{Entry, Journal, KEYS_MAX, Kind, StateStore};
+use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::time::{Clock, Deadline};
 use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
@@ -84,6 +84,8 @@ pub struct TurnDone {
     pub taken: Taken,
     /// The record, if the turn changed anything.
     pub seq: Option<u64>,
+    /// The last record in the customer's state, this turn's included: what the answer rests on.
+    pub last_seq: u64,
 }
 
 /// A turn that was asked for.
@@ -303,7 +305,10 @@ impl House {
             tracing::error!(partition, "a turn panicked; the customer's state is rebuilt from the journal");
             Err(Refusal::Failed(Failure::Panicked))
         });
-        if matches!(&result, Err(Refusal::Failed(Failure::Panicked | Failure::JournalStopped(_)))) {
+        let has_no_record = |failure: &Failure| {
+            matches!(failure, Failure::Panicked | Failure::JournalStopped(_) | Failure::RecordTooLarge(_))
+        };
+        if matches!(&result, Err(Refusal::Failed(failure)) if has_no_record(failure)) {
             *owner.state() = None;
         }
         result
@@ -319,12 +324,13 @@ impl House {
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
-        let done = |taken, seq| Ok(TurnDone { taken, seq });
         WORKBENCH.with_borrow_mut(|(scratch, buffer)| {
             let taken = take(state, input, *readings, around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
-            let Taken::Turn(turn) = &taken else { return done(taken, None) };
+            let Taken::Turn(turn) = &taken else {
+                return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq });
+            };
             // INVARIANT: a cell is marked before its record is appended, so that a checkpoint that knows of the record also
             // knows of the cell.
             if owner.mark_dirty() {
@@ -336,7 +342,10 @@ impl House {
             match self.journal.append(&Entry { kind: Kind::Turn, partition, keys: &keys, payload }) {
                 Ok(seq) => {
                     state.last_seq = seq;
-                    done(taken, Some(seq))
+                    Ok(TurnDone { taken, seq: Some(seq), last_seq: seq })
+                }
+                Err(error @ JournalError::TooLarge { .. }) => {
+                    Err(Refusal::Failed(Failure::RecordTooLarge(error.to_string().into())))
                 }
                 Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
             }

@@ -68,12 +68,16 @@ impl Keepers {
 
     pub(super) fn load(&self, house: &Arc<House>, owner: Owner, rebuild: bool) {
         let Some(share) = self.of(owner.cell()) else {
-            return house.turn_away(owner, &Refusal::Failed(Failure::StateUnreadable));
+            return house.turn_away(owner, rebuild, &Refusal::Failed(Failure::StateUnreadable));
         };
         match share.address.try_send(Load { owner, rebuild }) {
             Ok(()) => {}
-            Err(SendError::Full(Load { owner, .. })) => house.turn_away(owner, &Refusal::Shed(Shed::LoadingFull)),
-            Err(SendError::Closed(Load { owner, .. })) => house.turn_away(owner, &Refusal::Shed(Shed::Stopping)),
+            Err(SendError::Full(Load { owner, rebuild })) => {
+                house.turn_away(owner, rebuild, &Refusal::Shed(Shed::LoadingFull));
+            }
+            Err(SendError::Closed(Load { owner, rebuild })) => {
+                house.turn_away(owner, rebuild, &Refusal::Shed(Shed::Stopping));
+            }
         }
     }
 

@@ -40,7 +40,7 @@ impl House {
             }
             Err(error) => {
                 tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
-                self.turn_away(owner, &Refusal::Failed(Failure::StateUnreadable));
+                self.turn_away(owner, rebuild, &Refusal::Failed(Failure::StateUnreadable));
             }
         }
     }
@@ -74,11 +74,19 @@ impl House {
         Ok((state, is_new))
     }
 
-    /// Refuses everything that waits for a cell, and takes the cell out of use.
-    pub(super) fn turn_away(&self, owner: Owner, refusal: &Refusal) {
-        let (cell, jobs) = owner.abandon();
-        self.forget(&cell);
-        self.metrics.hot.set(self.cells.len() as i64);
+    /// Refuses everything that waits for a cell whose state could not be had.
+    ///
+    /// INVARIANT: a cell whose state broke stays registered, without a state, until it is rebuilt: the store does not have
+    /// what the journal has of it, so nobody may load it from there, and no checkpoint may pass it.
+    pub(super) fn turn_away(&self, owner: Owner, is_broken: bool, refusal: &Refusal) {
+        let jobs = if is_broken {
+            owner.leave_broken()
+        } else {
+            let (cell, jobs) = owner.abandon();
+            self.forget(&cell);
+            self.metrics.hot.set(self.cells.len() as i64);
+            jobs
+        };
         for job in jobs {
             // A snapshot or a view that is not answered tells its caller that the cell is gone.
             if let Job::Turn(job) = job

@@ -44,6 +44,9 @@ pub enum Failure {
     /// The journal does not write any more.
     #[error("{0}")]
     JournalStopped(Arc<str>),
+    /// The record of the turn is larger than the journal can hold; nothing changed.
+    #[error("what was sent is too large to be recorded: {0}")]
+    RecordTooLarge(Arc<str>),
     /// The customer's state cannot be read.
     #[error("the customer's stored state cannot be read; the log says why")]
     StateUnreadable,

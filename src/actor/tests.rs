@@ -110,6 +110,7 @@ fn a_turn_of_an_idle_customer_is_taken_at_once() {
     assert_eq!(done.seq, Some(3), "the bundle's record, two turns");
     let Asked::Done(Ok(again)) = world.ask("c", "2") else { panic!() };
     assert!(matches!(again.taken, Taken::Repeated(_)) && again.seq.is_none());
+    assert_eq!(again.last_seq, 3, "a repetition is as safe as the record that it repeats");
     assert_eq!(world.decisions("c"), 2);
     assert_eq!(world.decisions("nobody"), 0);
 }
@@ -266,6 +267,25 @@ fn the_store_can_be_thrown_away_and_rebuilt() {
     std::fs::remove_dir_all(folder.path().join("store")).unwrap();
     let world = World::open(folder.path(), small());
     assert_eq!(world.decisions("c"), 10);
+}
+
+/// What the journal has of a broken state is nowhere else: no checkpoint passes it, and nobody loads it from the store.
+#[test]
+fn a_state_that_broke_is_rebuilt_before_a_checkpoint_passes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    for nth in 0..3 {
+        world.turn("c", &format!("{nth}")).unwrap();
+    }
+    world.customers.break_state("c");
+    assert!(world.customers.checkpoint().is_err(), "the state is not there to be stored");
+    // The checkpoint has asked for it to be rebuilt; who comes meanwhile is refused or finds it whole.
+    while world.turn("c", "later").is_err() {}
+    assert_eq!(world.decisions("c"), 4);
+    world.customers.checkpoint().unwrap();
+    world.crash();
+    let world = World::open(folder.path(), small());
+    assert_eq!(world.decisions("c"), 4);
 }
 
 #[test]

@@ -10,11 +10,16 @@ fn with_quiet_server(level: &str) -> String {
     if level.contains("actix") { level.to_owned() } else { format!("{level},actix_server=warn") }
 }
 
+/// Whether the level is a filter, or why not.
+pub(crate) fn check(settings: &LogSettings) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(with_quiet_server(&settings.level)).map_err(|e| {
+        format!("the log level `{}` is not a filter such as `info` or `warn,forthwith=debug`: {e}", settings.level)
+    })
+}
+
 /// Starts logging. Once per process; later calls change nothing.
 pub(crate) fn start(settings: &LogSettings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(with_quiet_server(&settings.level)).map_err(|e| {
-        format!("the log level `{}` is not a filter such as `info` or `warn,forthwith=debug`: {e}", settings.level)
-    })?;
+    let filter = check(settings)?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match settings.format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),

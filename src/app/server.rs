@@ -108,8 +108,8 @@ impl Signals {
     ) {
         while self.next().await == Heard::HangUp {
             let (engine, reload) = (engine.clone(), reload.clone());
-            // A failure is in the log, and the bundle in force stays.
-            drop(web::block(move || reload_bundle(&engine, reload)).await);
+            // Not waited for: a disk that is full must not make us deaf. A failure is in the log, the bundle in force stays.
+            drop(web::block(move || reload_bundle(&engine, reload)));
         }
         tracing::info!("stopping: nothing new is taken, what is under way finishes; a second signal stops at once");
         let stopping = server.stop(true);

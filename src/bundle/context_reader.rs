@@ -175,6 +175,7 @@ fn signal_parts(name: &str, section: &Section<'_>, events: &[EventType]) -> Opti
         event: watched.event,
         over,
         resolution,
+        of: attribute.map(|field| field.ty.clone()),
         partial: partial.flatten().unwrap_or(false),
         ty: match (watched.kind, attribute) {
             (SignalKind::Count | SignalKind::Distinct(_), _) | (_, None) => Type::Int,

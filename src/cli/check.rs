@@ -3,6 +3,7 @@
 use super::args::Place;
 use super::exit::Exit;
 use super::output::{say, tell};
+use crate::app::log;
 use crate::config::Config;
 
 pub(super) fn run(place: &Place) -> Exit {
@@ -13,6 +14,10 @@ pub(super) fn run(place: &Place) -> Exit {
             return Exit::Failed;
         }
     };
+    if let Err(reason) = log::check(&config.settings.log) {
+        tell(format!("1 fault in the configuration:\n  forthwith.toml: `log.level`: {reason}"));
+        return Exit::Failed;
+    }
     let bundle = &config.engine.bundle;
     let layout = bundle.layout();
     say(format!("`{}` is sound: bundle {}", place.config.display(), bundle.id()));

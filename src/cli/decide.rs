@@ -61,6 +61,8 @@ struct Run<'a> {
 fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
     let failed = |e: String| Stop::Failed(format!("error: {e}"));
     let mut config = Config::load(&place.config).map_err(|faults| Stop::Failed(faults.to_string()))?;
+    // A batch may be all one customer's.
+    config.engine.customers.mailbox = config.engine.customers.mailbox.max(usize::from(args.batch));
     config.engine.data = place.data.clone().map_or(Data::Temporary, Data::Directory);
     let Some(playbook) = config.engine.bundle.playbook_number(&args.playbook) else {
         let hint = config.engine.bundle.suggest_playbook(&args.playbook);
@@ -305,7 +307,8 @@ impl Came {
     fn of<T>(line: u64, answer: Result<Answer<T>, Error>, given: impl FnOnce(T) -> Self) -> Result<Self, Stop> {
         match answer {
             Ok(Answer::Given(what)) => Ok(given(what)),
-            Ok(Answer::Shed(shed)) => Ok(Self::Bad(shed.to_string())),
+            // The line is as good as any other: it must not be lost for want of room.
+            Ok(Answer::Shed(shed)) => Err(Stop::Failed(format!("error: line {line} was not taken on: {shed}"))),
             Err(error @ (Error::Failed(_) | Error::Journal(_) | Error::Record(_))) => {
                 Err(Stop::Failed(format!("error: line {line}: {error}")))
             }

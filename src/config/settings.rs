@@ -102,6 +102,11 @@ impl Settings {
                 None => sink.add(Place::file(&name), "", "a setting is named FORTHWITH__SECTION__KEY"),
             }
         }
+        // Records are appended while the queue is under its bound, so a batch may pass it by what one caller each adds.
+        if settings.journal.segment_bytes < 4 * settings.journal.queue_bytes as u64 {
+            let message = "`segment_bytes` must be at least four times `queue_bytes`";
+            sink.add(Place::file(SETTINGS_FILE), "journal", message);
+        }
         if settings.server.token.is_none() && !settings.server.listen.ip().is_loopback() {
             let message = format!(
                 "without a token the server listens on this machine only, not on {}; set `token_file`, or the environment \
@@ -151,10 +156,6 @@ impl Settings {
             node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
         });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
-        // Records are appended while the queue is under its bound, so a batch may pass it by what one caller each adds.
-        if journal.segment_bytes < 4 * journal.queue_bytes as u64 {
-            section.fault("`segment_bytes` must be at least four times `queue_bytes`");
-        }
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {
@@ -250,7 +251,8 @@ fn as_toml(name: &str, value: &str) -> Option<String> {
     if !plain(section) || !plain(key) {
         return None;
     }
-    let is_plain = value.parse::<i64>().is_ok() || matches!(value, "true" | "false");
+    // A token of digits is a text all the same.
+    let is_plain = key != "TOKEN" && (value.parse::<i64>().is_ok() || matches!(value, "true" | "false"));
     let value = if is_plain { value.to_owned() } else { quoted(value) };
     Some(format!("[{}]\n{} = {value}\n", section.to_lowercase(), key.to_lowercase()))
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::domain::{CustomerId, RawMap, Value};
 
-use crate::domain::{Event, EventKey, Field, FieldFault, IdError, Raw, TimeDelta, Timestamp, suggestion};
+use crate::domain::{
+    EVENT_BYTES_MAX, Event, EventKey, Field, FieldFault, IdError, MEMBERS_MAX, Raw, TimeDelta, Timestamp, key_twice,
+    suggestion,
+};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -115,6 +118,14 @@ pub enum EventFault {
     /// The same attribute stands twice.
     #[error("`data.{0}` is given twice")]
     Twice(String),
+    /// An attribute, or all of them together, are beyond a bound.
+    #[error("`data{}{attribute}` {message}", if attribute.is_empty() { "" } else { "." })]
+    Bound {
+        /// Its name; empty for all together.
+        attribute: String,
+        /// What is beyond which bound.
+        message: String,
+    },
 }
 
 impl EventFault {
@@ -124,9 +135,11 @@ impl EventFault {
         match self {
             Self::Id { attribute, .. } => format!("/{attribute}"),
             Self::Type { .. } => "/type".to_owned(),
-            Self::Attribute { attribute, .. } | Self::Undeclared { attribute, .. } | Self::Twice(attribute) => {
-                format!("/data/{}", escaped(attribute))
-            }
+            Self::Bound { attribute, .. } if attribute.is_empty() => "/data".to_owned(),
+            Self::Attribute { attribute, .. }
+            | Self::Undeclared { attribute, .. }
+            | Self::Twice(attribute)
+            | Self::Bound { attribute, .. } => format!("/data/{}", escaped(attribute)),
         }
     }
 }
@@ -192,6 +205,7 @@ impl Layout {
             return Err(faults);
         };
         let ty = &self.events[kind];
+        check_bounds(&event.data, &mut faults);
         let body = fingerprint(&event.kind, &event.data);
         let (attributes, undeclared) = ty.accept(event.data, &mut faults);
         match (key, customer) {
@@ -209,6 +223,25 @@ impl Layout {
             hint = format!("; known types are {}", known.join(", "));
         }
         EventFault::Type { found, hint }
+    }
+}
+
+/// What is accepted is recorded, and what is recorded must be readable again: nothing gets in that a reader would refuse.
+fn check_bounds(data: &[(String, Raw)], faults: &mut Vec<EventFault>) {
+    let bound = |attribute: &str, message| EventFault::Bound { attribute: attribute.to_owned(), message };
+    if data.len() > MEMBERS_MAX {
+        return faults.push(bound("", format!("has {} attributes, the limit is {MEMBERS_MAX}", data.len())));
+    }
+    faults.extend(key_twice(data).map(|name| EventFault::Twice(name.to_owned())));
+    let mut total = 0;
+    for (name, value) in data {
+        match value.measure() {
+            Ok(bytes) => total += name.len() + bytes,
+            Err(message) => faults.push(bound(name, message)),
+        }
+    }
+    if total > EVENT_BYTES_MAX {
+        faults.push(bound("", format!("has {total} bytes, the limit is {EVENT_BYTES_MAX}")));
     }
 }
 
@@ -272,12 +305,12 @@ impl EventType {
         self.attributes.iter().position(|field| &*field.name == name)
     }
 
+    /// Types attributes of which none stands twice.
     fn accept(&self, data: Vec<(String, Raw)>, faults: &mut Vec<EventFault>) -> (Attributes, RawMap) {
         let mut raw: Vec<Option<Raw>> = vec![None; self.attributes.len()];
         let mut undeclared = Vec::new();
         for (name, value) in data {
             match self.attribute_number(&name) {
-                Some(number) if raw[number].is_some() => faults.push(EventFault::Twice(name)),
                 Some(number) => raw[number] = Some(value),
                 None if self.undeclared == Undeclared::Keep => undeclared.push((name, value)),
                 None => {

@@ -3,13 +3,14 @@
 //! Time is cut into buckets of the signal's resolution. A window reaches back at least as far as declared: its beginning
 //! is rounded down to the resolution, so a signal never misses an event that lies within its window, and counts none
 //! that is older by more than one resolution. Late events fall into the bucket of their own time; buckets are kept for
-//! twice the window, so an event that is late by up to a window is judged as it would have been on time.
+//! twice the window and what an event may be ahead of the clock, so an event that is late by up to a window is judged as it
+//! would have been on time.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TypedEvent;
-use crate::domain::{Decimal, Raw, TimeDelta, Timestamp, Type, Unavailable, Value};
+use crate::domain::{Decimal, FUTURE_MAX, Raw, TimeDelta, Timestamp, Type, Unavailable, Value};
 
 /// A declared signal.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct SignalDefinition {
     pub partial: bool,
     /// The type of its value.
     pub ty: Type,
+    /// The type of the attribute it looks at, if it looks at one.
+    pub of: Option<Type>,
     /// Changes when the definition changes its meaning, so that old contents are not taken for new ones.
     pub fingerprint: u64,
 }
@@ -153,7 +156,7 @@ impl Signal {
             }
             (Content::Values { seen, dropped_at }, SignalKind::Distinct(of)) => {
                 if let Some(value) = attribute(of) {
-                    insert(seen, dropped_at, definition, (bucket, fingerprint(value)));
+                    insert(seen, dropped_at, definition, (bucket, fingerprint(value, definition.of.as_ref())));
                 }
             }
             // Contents are made from their definition and remade when it changes.
@@ -164,7 +167,8 @@ impl Signal {
     /// The signal's value as of a time.
     pub fn value(&self, definition: &SignalDefinition, as_of: Timestamp) -> Result<Value, Unavailable> {
         let over = definition.over.unwrap_or_default();
-        if !definition.partial && as_of.since(self.since) < over {
+        // One that looks back for ever has no window to be too young for.
+        if !definition.partial && definition.over.is_some() && as_of.since(self.since) < over {
             return Err(Unavailable::Warming);
         }
         let now = definition.bucket(as_of);
@@ -256,7 +260,9 @@ fn is_remembered(newest: Option<i64>, from: i64, definition: &SignalDefinition) 
 }
 
 fn oldest_kept(newest: i64, definition: &SignalDefinition) -> i64 {
-    newest - 2 * definition.reach()
+    // An event may be a little ahead of the clock; what it outdates before its time would be missed until then.
+    let ahead = FUTURE_MAX.micros().div_euclid(definition.resolution.micros()) + 1;
+    newest - 2 * definition.reach() - ahead
 }
 
 fn add(totals: &mut Vec<(i64, i64)>, definition: &SignalDefinition, bucket: i64, amount: i64) {
@@ -290,15 +296,18 @@ fn insert(seen: &mut Vec<(i64, u64)>, dropped_at: &mut Option<i64>, definition: 
     }
 }
 
-/// A fingerprint of a value; two different values share one with a chance of about 2⁻⁶⁴.
-fn fingerprint(value: &Value) -> u64 {
-    match value {
-        Value::Text(text) => xxh3_64(text.as_bytes()),
-        Value::Bool(v) => u64::from(*v),
-        Value::Symbol(v) => u64::from(*v),
-        Value::List(items) => items.iter().fold(items.len() as u64, |hash, item| {
-            xxh3_64(&[hash.to_le_bytes(), fingerprint(item).to_le_bytes()].concat())
+/// A fingerprint of a value; two different values share one with a chance of about 2⁻⁶⁴. Members of an enumeration go by
+/// name, so that another order of the names in a later bundle makes no difference.
+fn fingerprint(value: &Value, ty: Option<&Type>) -> u64 {
+    match (value, ty) {
+        (Value::Text(text), _) => xxh3_64(text.as_bytes()),
+        (Value::Bool(v), _) => u64::from(*v),
+        (Value::Symbol(v), Some(Type::OneOf(of))) => xxh3_64(of.name(*v).as_bytes()),
+        (Value::Symbol(v), _) => u64::from(*v),
+        (Value::List(items), ty) => items.iter().fold(items.len() as u64, |hash, item| {
+            let of = if let Some(Type::List(of)) = ty { Some(&**of) } else { None };
+            xxh3_64(&[hash.to_le_bytes(), fingerprint(item, of).to_le_bytes()].concat())
         }),
-        ordered => ordered.ordinal().unwrap_or_default() as u64,
+        (ordered, _) => ordered.ordinal().unwrap_or_default() as u64,
     }
 }

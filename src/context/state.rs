@@ -31,8 +31,8 @@ pub struct CustomerState {
 /// What someone told us about a customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
-    /// What.
-    pub value: Value,
+    /// What; `None` for one that was withdrawn, which is kept so that an older observation does not bring it back.
+    pub value: Option<Value>,
     /// Who.
     pub source: Arc<str>,
     /// When they observed it.
@@ -101,7 +101,7 @@ impl CustomerState {
         }
     }
 
-    /// Sets a fact, unless a later observation of it is held. Says whether it was taken.
+    /// Sets or withdraws a fact, unless a later observation of it is held. Says whether it was taken.
     pub fn put_fact(&mut self, number: usize, fact: Fact) -> bool {
         let Some(held) = self.facts.get_mut(number) else { return false };
         let is_newer = held.as_ref().is_none_or(|held| held.observed_at <= fact.observed_at);
@@ -113,17 +113,7 @@ impl CustomerState {
         is_newer
     }
 
-    /// Withdraws a fact, unless a later observation of it is held. Says whether it was taken.
-    pub fn withdraw_fact(&mut self, number: usize, observed_at: Timestamp) -> bool {
-        let Some(held) = self.facts.get_mut(number) else { return false };
-        let is_newer = held.as_ref().is_none_or(|held| held.observed_at <= observed_at);
-        if is_newer {
-            *held = None;
-        }
-        is_newer
-    }
-
-    /// The fact as it is held, fresh or not.
+    /// The fact as it is held: fresh or not, withdrawn or not.
     pub fn held_fact(&self, number: usize) -> Option<&Fact> {
         self.facts.get(number)?.as_ref()
     }
@@ -133,10 +123,14 @@ impl CustomerState {
         let Some(FactDefinition { field, fresh }) = self.layout.facts().get(number) else {
             return Err(Unavailable::Unknown);
         };
-        match (self.held_fact(number), fresh) {
-            (Some(fact), Some(fresh)) if now.since(fact.observed_at) > *fresh => Err(Unavailable::Stale),
-            (Some(fact), _) => Ok(&fact.value),
-            (None, _) => field.default.as_ref().ok_or(Unavailable::Unknown),
+        let Some((observed_at, value)) =
+            self.held_fact(number).and_then(|fact| Some((fact.observed_at, fact.value.as_ref()?)))
+        else {
+            return field.default.as_ref().ok_or(Unavailable::Unknown);
+        };
+        match fresh {
+            Some(fresh) if now.since(observed_at) > *fresh => Err(Unavailable::Stale),
+            _ => Ok(value),
         }
     }
 
@@ -155,7 +149,7 @@ impl CustomerState {
 
     /// An estimate of the bytes the state holds.
     pub fn bytes(&self) -> usize {
-        let facts: usize = self.facts.iter().flatten().map(|fact| fact.value.heap_bytes()).sum();
+        let facts: usize = self.facts.iter().flatten().flat_map(|fact| &fact.value).map(Value::heap_bytes).sum();
         let signals: usize = self.signals.iter().map(Signal::heap_bytes).sum();
         size_of::<Self>()
             + size_of_val(&*self.facts)
@@ -186,7 +180,7 @@ impl CustomerState {
     fn store(&self) -> Stored {
         let facts = self.layout.facts().iter().zip(&self.facts).filter_map(|(definition, fact)| {
             let fact = fact.as_ref()?;
-            let raw = codec::to_raw(&definition.field.ty, &fact.value);
+            let raw = fact.value.as_ref().map_or(Raw::Null, |value| codec::to_raw(&definition.field.ty, value));
             Some((definition.field.name.to_string(), raw, fact.source.to_string(), fact.observed_at.micros()))
         });
         let signals = self.layout.signals().iter().zip(&self.signals);
@@ -207,7 +201,11 @@ impl CustomerState {
         let mut source: Arc<str> = "".into();
         for (name, raw, from, observed_at) in stored.facts {
             let number = layout.fact_number(&name);
-            let typed = number.and_then(|number| layout.facts()[number].field.accept(raw.clone()).ok().flatten());
+            let typed = match number {
+                Some(_) if raw == Raw::Null => Some(None),
+                Some(number) => layout.facts()[number].field.accept(raw.clone()).ok().flatten().map(Some),
+                None => None,
+            };
             let (Some(number), Some(value)) = (number, typed) else {
                 state.parked.push((name, raw, from, observed_at));
                 continue;

@@ -155,7 +155,7 @@ fn joined(texts: &[&str]) -> SmallVec<[u8; 192]> {
 /// Identifies one decision. Ids sort by arrival time, to the millisecond.
 ///
 /// The text form is a UUID of version 8 (RFC 9562): 48 bits of Unix time in milliseconds like version 7, then 74 bits of
-/// xxh3-128 over tenant, playbook, source, event id and arrival. The same decision replayed gets the same id.
+/// xxh3-128 over tenant, playbook, customer, source, event id and arrival. The same decision replayed gets the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DecisionId(u128);
 
@@ -166,6 +166,8 @@ pub struct DecisionName<'a> {
     pub tenant: &'a TenantId,
     /// The playbook that decided.
     pub playbook: &'a str,
+    /// Whom it is about.
+    pub customer: &'a CustomerId,
     /// The event that was decided on.
     pub event: &'a EventKey,
     /// When it arrived.
@@ -175,13 +177,19 @@ pub struct DecisionName<'a> {
 impl DecisionId {
     /// The id of the decision that `name` describes.
     pub fn of(name: DecisionName<'_>) -> Self {
-        let mut bytes = joined(&[name.tenant.as_str(), name.playbook, name.event.source(), name.event.id()]);
+        let names = [name.tenant.as_str(), name.playbook, name.customer.as_str(), name.event.source(), name.event.id()];
+        let mut bytes = joined(&names);
         bytes.extend_from_slice(&name.arrival.micros().to_le_bytes());
         let hash = xxh3_128(&bytes);
         let millis = name.arrival.micros().div_euclid(1_000).clamp(0, (1 << 48) - 1) as u128;
         let high = (hash >> 64) & 0xFFF;
         let low = hash & ((1 << 62) - 1);
         Self(millis << 80 | 0x8 << 76 | high << 64 | 0b10 << 62 | low)
+    }
+
+    /// When the event arrived, to the millisecond.
+    pub const fn time(self) -> Timestamp {
+        Timestamp::from_micros((self.0 >> 80) as i64 * 1_000)
     }
 
     /// The id as a number.
@@ -279,9 +287,11 @@ mod tests {
         let event = EventKey::new("helpdesk", "t-1").unwrap();
         let id = |micros| {
             let arrival = Timestamp::from_micros(micros);
-            DecisionId::of(DecisionName { tenant: &TenantId::default(), playbook: "p", event: &event, arrival })
+            let (tenant, customer) = (TenantId::default(), CustomerId::new("c").unwrap());
+            DecisionId::of(DecisionName { tenant: &tenant, playbook: "p", customer: &customer, event: &event, arrival })
         };
         let (early, late) = (id(1_763_800_000_000_000), id(1_763_800_000_001_000));
+        assert_eq!(late.time(), Timestamp::from_micros(1_763_800_000_001_000));
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!(&early.to_string()[14..15], "8", "version");
@@ -304,8 +314,14 @@ mod tests {
         assert_eq!(partitions, [58, 28, 9, 41, 50]);
         let event = EventKey::new("helpdesk", "t-1").unwrap();
         let arrival = Timestamp::from_micros(1_763_805_600_000_000);
-        let id = DecisionId::of(DecisionName { tenant: &tenant, playbook: "ticket_routing", event: &event, arrival });
-        assert_eq!(id.to_string(), "019aab01-9900-8026-8166-ce4446f3d6aa");
+        let id = |customer| {
+            let customer = &CustomerId::new(customer).unwrap();
+            let playbook = "ticket_routing";
+            DecisionId::of(DecisionName { tenant: &tenant, playbook, customer, event: &event, arrival })
+        };
+        assert_ne!(id("customer-1"), id("customer-2"), "two customers may have events of one id");
+        let id = id("customer-42");
+        assert_eq!(id.to_string(), "019aab01-9900-8401-9607-964e9ed70c8a");
         assert_eq!(event.fingerprint(), 136_648_556_368_461_351_376_877_986_941_736_672_288);
     }
 }

@@ -38,10 +38,10 @@ pub use field::{Field, FieldFault, Limits};
 pub use id::{
     CustomerId, DecisionId, DecisionIdError, DecisionName, EventKey, ID_BYTES_MAX, IdError, Partition, TenantId,
 };
-pub use raw::{DEPTH_MAX, Raw, RawMap};
+pub use raw::{DEPTH_MAX, EVENT_BYTES_MAX, MEMBERS_MAX, Raw, RawMap, key_twice};
 pub use secret::Secret;
 pub use suggest::{did_you_mean, suggestion};
-pub use timestamp::{TimeDelta, TimeError, Timestamp};
+pub use timestamp::{FUTURE_MAX, TimeDelta, TimeError, Timestamp};
 pub use types::{Enumeration, Type, TypeMismatch, Value};
 pub use unavailable::Unavailable;
 pub use verdict::{Durability, FallbackReason, Tier};

@@ -35,10 +35,43 @@ pub type RawMap = Vec<(String, Raw)>;
 /// Nesting that event data may have. CloudEvents data for decisions is flat; eight leaves room and bounds the stack.
 pub const DEPTH_MAX: usize = 8;
 
-/// Keys that one object may have: bounds the comparison of keys with each other.
-const KEYS_MAX: usize = 256;
+/// Members that one object may have: bounds the comparison of keys with each other.
+pub const MEMBERS_MAX: usize = 256;
+
+/// Bytes that the texts of one event may have, names included.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
 
 impl Raw {
+    /// Checks that the value could have been read: bounded in depth and width, no key twice. Values that come from a reader
+    /// are; those that a program builds may not be. Returns the bytes of its texts, and one for each value.
+    pub fn measure(&self) -> Result<usize, String> {
+        self.measure_within(Level(DEPTH_MAX))
+    }
+
+    fn measure_within(&self, level: Level) -> Result<usize, String> {
+        let too_deep = || format!("is nested more than {DEPTH_MAX} levels deep");
+        match self {
+            Self::List(items) => {
+                let level = level.0.checked_sub(1).ok_or_else(too_deep)?;
+                items.iter().try_fold(1, |bytes, item| Ok(bytes + item.measure_within(Level(level))?))
+            }
+            Self::Map(entries) => {
+                let level = level.0.checked_sub(1).ok_or_else(too_deep)?;
+                if entries.len() > MEMBERS_MAX {
+                    return Err(format!("has an object with {} members, the limit is {MEMBERS_MAX}", entries.len()));
+                }
+                if let Some(key) = key_twice(entries) {
+                    return Err(format!("has an object with the key `{key}` twice"));
+                }
+                entries
+                    .iter()
+                    .try_fold(1, |bytes, (key, value)| Ok(bytes + key.len() + value.measure_within(Level(level))?))
+            }
+            Self::Text(text) => Ok(1 + text.len()),
+            _ => Ok(1),
+        }
+    }
+
     /// What kind of value this is, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -120,6 +153,12 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// The first key that an object has twice.
+pub fn key_twice(entries: &[(String, Raw)]) -> Option<&str> {
+    let is_known = |nth: &usize| entries[..*nth].iter().any(|(known, _)| *known == entries[*nth].0);
+    (1..entries.len()).find(is_known).map(|nth| entries[nth].0.as_str())
+}
+
 /// Reads a value that may nest this many levels more.
 struct Level(usize);
 
@@ -190,8 +229,8 @@ impl<'de> Visitor<'de> for Level {
         let level = self.deeper()?;
         let mut entries = RawMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            if entries.len() == KEYS_MAX {
-                return Err(de::Error::custom(format_args!("an object with more than {KEYS_MAX} keys")));
+            if entries.len() == MEMBERS_MAX {
+                return Err(de::Error::custom(format_args!("an object with more than {MEMBERS_MAX} members")));
             }
             if entries.iter().any(|(known, _)| *known == key) {
                 return Err(de::Error::custom(format_args!("the key `{key}` is given twice")));

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// How far ahead of our clock an event's time may be: clocks differ. What is further ahead is refused.
+pub const FUTURE_MAX: TimeDelta = TimeDelta::from_micros(5 * TimeDelta::MINUTE.micros());
+
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);

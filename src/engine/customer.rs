@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Engine, Error};
+use super::{Answer, Engine, Error};
 use crate::actor::Failure;
 use crate::context::{CustomerState, PlaybookKey};
 use crate::domain::{CustomerId, Datum, Timestamp};
@@ -85,12 +85,14 @@ const RECENT_MAX: usize = 20;
 
 impl Engine {
     /// What the engine knows about a customer; `None` for one it has never heard of.
-    pub async fn customer(&self, customer: &str) -> Result<Option<CustomerView>, Error> {
+    pub async fn customer(&self, customer: &str) -> Result<Answer<Option<CustomerView>>, Error> {
         let customer = CustomerId::new(customer)?;
-        let asked = self.0.customers.view(&customer);
-        let asked = asked.map_err(|_| Error::Failed(Failure::StateUnreadable))?;
+        let asked = match self.0.customers.view(&customer) {
+            Ok(asked) => asked,
+            Err(shed) => return Ok(self.shed(shed)),
+        };
         let Ok(Some(state)) = asked.await else { return Err(Error::Failed(Failure::StateUnreadable)) };
-        Ok((state.last_seq > 0).then(|| self.shown(customer, &state)))
+        Ok(Answer::Given((state.last_seq > 0).then(|| self.shown(customer, &state))))
     }
 
     fn shown(&self, customer: CustomerId, state: &CustomerState) -> CustomerView {

@@ -8,13 +8,10 @@ use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
 use crate::actor::{Asked, InForce, Refusal, Request, Shed, TurnDone};
 use crate::bundle::{Ack, Bundle, Playbook};
 use crate::context::TypedEvent;
-use crate::domain::{CustomerId, DecisionId, Durability, Event, TimeDelta, Timestamp};
+use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
 use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Readings, Run, Taken, Turn};
-
-/// How far ahead of the clock an event's time may lie: clocks drift apart, but not by more.
-pub(super) const FUTURE_MAX: TimeDelta = TimeDelta::from_micros(5 * TimeDelta::MINUTE.micros());
 
 /// How long a caller waits for what no playbook's budget governs.
 const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
@@ -165,20 +162,20 @@ impl Engine {
 
     fn arrival(&self, event: &TypedEvent, now: Timestamp, timing: Timing) -> Result<Timestamp, Error> {
         match (timing, event.time) {
-            (Timing::EventTime, Some(time)) => Ok(time),
-            (Timing::Arrival, Some(time)) if time > now.saturating_add(FUTURE_MAX) => {
+            (_, Some(time)) if time > now.saturating_add(FUTURE_MAX) => {
                 self.0.metrics.refused.future.inc();
                 Err(Error::Future { time, now })
             }
+            (Timing::EventTime, Some(time)) => Ok(time),
             _ => Ok(now),
         }
     }
 
-    async fn room(&self, deadline: Deadline) -> Result<(), Expired> {
+    pub(super) async fn room(&self, deadline: Deadline) -> Result<(), Expired> {
         within(self.0.journal.room(), self.0.timer.at(deadline.instant())).await
     }
 
-    fn shed<T>(&self, shed: Shed) -> Answer<T> {
+    pub(super) fn shed<T>(&self, shed: Shed) -> Answer<T> {
         self.0.metrics.shed(shed);
         Answer::Shed(shed)
     }
@@ -254,16 +251,16 @@ impl Engine {
             if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
         let mut decisions: Vec<Decision> =
             made.into_iter().map(|made| Decision::of(made, &bundle.bundle, customer.clone())).collect();
+        // A repetition rests on records that may not be on disk yet: it is as safe as they are.
+        let mut durability = self.keep(done.last_seq, ack, started, deadline).await?;
         for (_, id) in repeated {
             match self.decided_before(id, deadline).await? {
                 Some(decision) => decisions.push(decision),
-                None => return Ok(self.shed(Shed::Late)),
+                None if is_duplicate => return Ok(self.shed(Shed::Late)),
+                // Something was decided now, so this is an answer, and it says that not all of it is safe.
+                None => durability = Durability::Pending,
             }
         }
-        let durability = match done.seq {
-            Some(seq) => self.keep(seq, ack, started, deadline).await?,
-            None => Durability::Disk,
-        };
         let elapsed = self.0.clock.instant().since(started);
         for decision in &mut decisions {
             if !decision.is_duplicate {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
-use crate::actor::{self, Customers, Progress, Recovered, RecoveryError, Start};
+use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, Start};
 use crate::bundle::Bundle;
 use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError};
 use crate::telemetry::Registry;
@@ -147,7 +147,13 @@ impl Engine {
     /// every later one is made on this. Blocks for one write to the disk.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
-        changed.map_err(|error| Error::Record(error.to_string()))?;
+        changed.map_err(|error| match error {
+            RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
+                Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
+            }
+            RecoveryError::Journal(error) => Error::Journal(error),
+            error => Error::Record(error.to_string()),
+        })?;
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle)));
@@ -180,6 +186,7 @@ impl Engine {
     pub fn shutdown(&self) -> Result<Stopped, Error> {
         let inner = &self.0;
         inner.customers.stop_taking();
+        inner.journal.leave();
         let start = inner.clock.instant();
         while inner.customers.waiting() > 0 && inner.clock.instant().since(start) < DRAIN_MAX {
             std::thread::sleep(Duration::from_millis(1));

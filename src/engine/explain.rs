@@ -113,14 +113,14 @@ pub struct ConditionShown {
 impl Engine {
     /// A decision by its id, if it is on disk. Reads the journal: not for the way of an event.
     pub fn decision(&self, id: DecisionId) -> Result<Option<Decision>, Error> {
-        let Some(found) = self.0.journal.find(id.to_u128())? else { return Ok(None) };
+        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         remade(&record, &bundle, id).map(|(_, decision)| Some(decision))
     }
 
     /// Explains a decision, if it is on disk. Reads the journal: not for the way of an event.
     pub fn explain(&self, id: DecisionId) -> Result<Option<Explanation>, Error> {
-        let Some(found) = self.0.journal.find(id.to_u128())? else { return Ok(None) };
+        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         Explanation::of(&record, &bundle, found.seq, id).map(Some)
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::answer::{FactFault, FactFaultReason};
-use super::deciding::FUTURE_MAX;
+use super::wait::Expired;
 use super::{Answer, Engine, Error};
-use crate::actor::Request;
+use crate::actor::{Request, Shed};
 use crate::bundle::{Ack, Bundle};
-use crate::domain::{CustomerId, Durability, IdError, Raw, RawMap, Timestamp, Value, suggestion};
+use crate::domain::{CustomerId, Durability, FUTURE_MAX, IdError, Raw, RawMap, Timestamp, Value, suggestion};
 use crate::time::Deadline;
 use crate::turn::{FactsInput, Input, Readings, Taken};
 
@@ -55,6 +55,9 @@ impl Engine {
         let deadline = Deadline::new(started, BUDGET);
         let bundle = inner.customers.in_force();
         let input = self.facts_input(&bundle.bundle, customer, facts, arrival)?;
+        if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
+            return Ok(self.shed(Shed::JournalBehind));
+        }
         let names: Vec<(usize, String)> = named(&bundle.bundle, &input);
         let request = Request { input: Input::Facts(input), readings: Readings { arrival }, bundle, deadline };
         let done = match self.turn(inner.customers.ask(request), deadline).await {

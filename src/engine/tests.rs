@@ -93,7 +93,11 @@ async fn a_request_that_cannot_be_served_says_why() {
     "#);
     let future = engine.decide("routing", ticket("1", "x").at(ahead)).await.unwrap_err();
     assert!(matches!(future, Error::Future { .. }));
-    assert_eq!(engine.customer("c-1").await.unwrap().map(|view| view.last_record), None, "nothing changed");
+    assert_eq!(
+        engine.customer("c-1").await.unwrap().given().unwrap().map(|view| view.last_record),
+        None,
+        "nothing changed"
+    );
 }
 
 #[tokio::test]
@@ -109,14 +113,14 @@ async fn facts_are_kept_with_their_source_and_the_later_observation_wins() {
     assert_eq!((taken.taken, taken.durability), (vec!["limit".to_owned()], Durability::Disk));
     let older = engine.put_facts("c-1", facts(5.into(), "2026-01-01T00:00:00Z")).await.unwrap().given().unwrap();
     assert_eq!(older.outdated, ["limit"]);
-    let view = engine.customer("c-1").await.unwrap().unwrap();
+    let view = engine.customer("c-1").await.unwrap().given().unwrap().unwrap();
     let limit = view.facts.iter().find(|fact| fact.name == "limit").unwrap();
     assert_eq!(
         (limit.value.as_ref().map(ToString::to_string).as_deref(), limit.source.as_deref()),
         (Some("100"), Some("crm"))
     );
     engine.put_facts("c-1", facts(Raw::Null, "2026-01-03T00:00:00Z")).await.unwrap().given().unwrap();
-    let view = engine.customer("c-1").await.unwrap().unwrap();
+    let view = engine.customer("c-1").await.unwrap().given().unwrap().unwrap();
     let limit = view.facts.iter().find(|fact| fact.name == "limit").unwrap();
     assert_eq!((&limit.value, limit.unavailable.as_deref()), (&None, Some("not known of this customer")));
 }
@@ -156,7 +160,7 @@ async fn a_batch_is_decided_in_order() {
     let decided: Vec<bool> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(decided.iter().position(|decided| !decided), Some(7));
     assert_eq!(decided.len(), 50);
-    assert_eq!(engine.customer("c-1").await.unwrap().unwrap().decisions[0].count, 49);
+    assert_eq!(engine.customer("c-1").await.unwrap().given().unwrap().unwrap().decisions[0].count, 49);
 }
 
 #[tokio::test]
@@ -201,6 +205,33 @@ fn stops_in_good_order_and_goes_on_where_it_was() {
     let engine = start();
     assert_eq!(engine.started().recovered.records, 0, "a clean stop leaves nothing to recover");
     assert!(runtime.block_on(decide(&engine, ticket("t-1", "card"))).is_duplicate);
+}
+
+/// What is accepted is recorded, and must be readable again after a crash.
+#[tokio::test]
+async fn an_event_that_no_reader_would_take_is_refused() {
+    let engine = engine();
+    let mut wide = ticket("t-1", "x");
+    wide.data.extend((0..300).map(|nth| (format!("extra{nth}"), Raw::Null)));
+    let mut deep = ticket("t-2", "x");
+    deep.data.push(("deep".into(), (0..9).fold(Raw::Null, |inner, _| Raw::List(vec![inner]))));
+    let mut twice = ticket("t-3", "x");
+    twice.data.extend([("extra".into(), 1.into()), ("extra".into(), 2.into())]);
+    let mut twice_inside = ticket("t-4", "x");
+    twice_inside.data.push(("extra".into(), Raw::Map(vec![("a".into(), 1.into()), ("a".into(), 2.into())])));
+    let mut large = ticket("t-5", "x");
+    large.data.push(("extra".into(), "x".repeat(2 << 20).as_str().into()));
+    let mut shown = String::new();
+    for event in [wide, deep, twice, twice_inside, large] {
+        shown += &format!("{}\n", engine.decide("routing", event).await.unwrap_err());
+    }
+    insta::assert_snapshot!(shown, @"
+    `data` has 303 attributes, the limit is 256
+    `data.deep` is nested more than 8 levels deep
+    `data.extra` is given twice
+    `data.extra` has an object with the key `a` twice
+    `data` has 2097186 bytes, the limit is 1048576
+    ");
 }
 
 #[tokio::test]

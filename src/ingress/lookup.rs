@@ -82,6 +82,8 @@ async fn off_the_worker<T: Send + 'static>(
         (status = 200, description = "Facts, signals and the latest decisions", body = CustomerView),
         (status = 404, description = "The engine has never heard of this customer", body = Problem),
         (status = 422, description = "Not a customer's id", body = Problem),
+        (status = 429, description = "Too many requests of this customer wait", body = Problem),
+        (status = 503, description = "Not taken on", body = Problem),
     ),
 )]
 pub(super) async fn customer(
@@ -89,7 +91,7 @@ pub(super) async fn customer(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    match engine.customer(&id).await? {
+    match settled(engine.customer(&id).await)? {
         Some(view) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &view)),
         None => Err(Problem::not_found(format!("the engine has never heard of customer `{id}`"))),
     }

@@ -134,6 +134,9 @@ impl From<Error> for Problem {
                 Self { errors, ..problem }
             }
             Error::DecisionId(_) => Self::new(StatusCode::BAD_REQUEST, "decision-id", "not a decision id", detail),
+            Error::Failed(Failure::RecordTooLarge(_)) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large", detail)
+            }
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }

@@ -153,7 +153,28 @@ pub(super) fn hash_batch(batch: &[u8]) -> BatchHash {
     Sha256::digest(batch).into()
 }
 
+/// How many of the frames, and how many bytes, fit into `limit` bytes; at least one.
+pub(super) fn frames_within(frames: &[u8], count: u32, limit: usize) -> (u32, usize) {
+    if frames.len() <= limit {
+        return (count, frames.len());
+    }
+    let (mut fitting, mut bytes) = (0, 0);
+    while fitting < count {
+        let end = bytes + 8 + u32_at(frames, bytes) as usize;
+        if end > limit && fitting > 0 {
+            break;
+        }
+        (fitting, bytes) = (fitting + 1, end);
+    }
+    (fitting, bytes)
+}
+
 impl Entry<'_> {
+    /// Bytes of the frame.
+    pub fn frame_bytes(&self) -> usize {
+        FRAME_BYTES + self.keys.len() * 16 + self.payload.len()
+    }
+
     /// The frame's checksum. Computed before any lock is taken.
     pub fn checksum(&self) -> u32 {
         let mut crc = crc32c::crc32c(&self.head());

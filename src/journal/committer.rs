@@ -76,8 +76,12 @@ impl Committer {
         let mut is_waiting = false;
         while self.log.needs_segment(batch) {
             match self.log.roll(self.clock.wall()) {
+                Ok(()) if self.log.needs_segment(batch) => {
+                    let limit = self.log.batch_max();
+                    return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
+                }
                 Ok(()) => {}
-                Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.queue.is_closing() => {
+                Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.is_ending() => {
                     if !is_waiting {
                         tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");
                     }
@@ -87,15 +91,16 @@ impl Committer {
                 }
                 Err(error) => return Err(error),
             }
-            if self.log.needs_segment(batch) && !is_waiting {
-                return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, segment: 0 });
-            }
         }
         if is_waiting {
             tracing::info!("there is room on the disk again: the journal goes on");
             self.metrics.disk_full.set(0);
         }
         Ok(())
+    }
+
+    fn is_ending(&self) -> bool {
+        self.queue.is_closing() || self.queue.is_leaving()
     }
 
     /// A failed write or sync is final: what the kernel has kept of it is unknown, so it is never tried again on the same

@@ -55,13 +55,15 @@ pub enum JournalError {
         /// The last record there is.
         found: u64,
     },
-    /// A batch does not fit into a segment.
-    #[error("a batch of {bytes} bytes does not fit into a segment of {segment} bytes")]
+    /// A record does not fit into a segment.
+    #[error(
+        "a record of {bytes} bytes does not fit into a segment of the journal, which holds {limit} (`segment_bytes`)"
+    )]
     TooLarge {
-        /// The batch's size.
+        /// The record's size.
         bytes: usize,
-        /// The segment's size.
-        segment: u64,
+        /// What a segment holds.
+        limit: usize,
     },
     /// Writing failed before; nothing is acknowledged any more.
     #[error("the journal has stopped: {0}")]

@@ -1,6 +1,6 @@
 //! The handle to a running journal.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use super::queue::{Queue, Synced};
 use super::scan::Reader;
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
+use crate::domain::{TimeDelta, Timestamp};
 use crate::time::Clock;
 
 /// How the journal is kept.
@@ -49,6 +50,8 @@ struct Running {
     open_index: Arc<RwLock<OpenIndex>>,
     /// Indexes of full segments that were asked last.
     indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
+    /// When each segment was begun, for those that were asked for.
+    begun: Mutex<HashMap<u64, i64>>,
     metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
@@ -70,6 +73,9 @@ pub struct Found {
 /// Indexes of full segments that are kept in memory: some 5 MiB each.
 const INDEXES_MAX: usize = 8;
 
+/// How long before or after the time that is asked for a record may have been written.
+const AROUND: TimeDelta = TimeDelta::MINUTE;
+
 impl Journal {
     /// Opens the journal in a folder and starts its committer. The torn end of an interrupted write is cut off and
     /// reported; damage anywhere else is an error, and nothing is changed.
@@ -80,7 +86,7 @@ impl Journal {
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
         let (log, opening) = Log::open(folder, config.segment_bytes, clock.wall())?;
-        let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, config.linger));
+        let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
         let entries = log.open_entries().iter().copied().collect();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
@@ -99,6 +105,7 @@ impl Journal {
             queue,
             open_index,
             indexes: Mutex::default(),
+            begun: Mutex::default(),
             metrics,
             thread: Mutex::new(Some(thread)),
         };
@@ -153,20 +160,23 @@ impl Journal {
         self.0.queue.stopped()
     }
 
+    /// Waits out a full disk no more, now that the engine stops: the journal would stop it from stopping.
+    pub fn leave(&self) {
+        self.0.queue.leave();
+    }
+
     /// Whether the journal waits for room on the disk.
     pub fn is_disk_full(&self) -> bool {
         self.0.metrics.disk_full.get() != 0
     }
 
-    /// Finds a record on disk by one of its keys. Reads files: not for the way of an event.
-    pub fn find(&self, key: u128) -> Result<Option<Found>, JournalError> {
+    /// Finds a record on disk by one of its keys. Looks into the segments first that were written around a time. Reads files:
+    /// an index of some megabytes for each segment that it looks into and did not lately.
+    pub fn find(&self, key: u128, around: Timestamp) -> Result<Option<Found>, JournalError> {
         if let Some((segment, entry)) = self.find_in_open(key) {
             return self.read(segment, entry).map(Some);
         }
-        for number in segment_numbers(&self.0.folder)?.into_iter().rev() {
-            if number >= self.open_segment() {
-                continue;
-            }
+        for number in self.full_segments(around)? {
             if let Some(entry) = self.index(number)?.find(key) {
                 return self.read(number, entry).map(Some);
             }
@@ -187,6 +197,27 @@ impl Journal {
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
     pub fn close(&self) -> Result<(), JournalError> {
         self.0.close()
+    }
+
+    /// The full segments, newest first, those before the others that were written around a time.
+    fn full_segments(&self, around: Timestamp) -> Result<Vec<u64>, JournalError> {
+        let open = self.open_segment();
+        let mut numbers = segment_numbers(&self.0.folder)?;
+        numbers.sort_unstable();
+        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in &numbers {
+            if !begun.contains_key(number) {
+                begun.insert(*number, Page::read(&segment_path(&self.0.folder, *number))?.created_at);
+            }
+        }
+        let begun_at = |number: u64| begun.get(&number).copied();
+        let is_around = |number: &u64| {
+            let (from, until) = (begun_at(*number).unwrap_or(i64::MIN), begun_at(*number + 1).unwrap_or(i64::MAX));
+            from <= around.saturating_add(AROUND).micros() && around.saturating_sub(AROUND).micros() <= until
+        };
+        let full = numbers.into_iter().rev().filter(|number| *number < open);
+        let (likely, others): (Vec<u64>, Vec<u64>) = full.partition(is_around);
+        Ok(likely.into_iter().chain(others).collect())
     }
 
     fn find_in_open(&self, key: u128) -> Option<(u64, IndexEntry)> {

@@ -129,6 +129,11 @@ impl Log {
         &self.segment.entries
     }
 
+    /// Bytes of frames that fit into an empty segment: its page, the batch's header and that of the end apart.
+    pub(super) fn batch_max(&self) -> usize {
+        (self.segment_bytes as usize).saturating_sub(PAGE_BYTES + 2 * HEADER_BYTES)
+    }
+
     /// Whether the next batch of so many bytes needs another segment first.
     pub(super) fn needs_segment(&self, batch: usize) -> bool {
         self.segment.at + (batch + HEADER_BYTES) as u64 > self.segment_bytes
@@ -174,7 +179,7 @@ impl Log {
             return Err(JournalError::WrongSequence { expected, found: self.tail.last_seq });
         }
         if self.needs_segment(batch.len()) {
-            return Err(JournalError::TooLarge { bytes: batch.len(), segment: self.segment_bytes });
+            return Err(JournalError::TooLarge { bytes: batch.len() - HEADER_BYTES, limit: self.batch_max() });
         }
         let header = self.write(count, batch, false, now)?;
         self.index(&header, &batch[HEADER_BYTES..]);

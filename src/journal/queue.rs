@@ -3,14 +3,14 @@
 //! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 300 bytes. Nothing is
 //! allocated but the buffer's own growth, which is kept.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::JournalError;
-use super::batch::{Entry, HEADER_BYTES};
+use super::batch::{Entry, HEADER_BYTES, frames_within};
 
 /// Shared by callers and committer.
 #[derive(Debug)]
@@ -24,8 +24,12 @@ pub(super) struct Queue {
     /// Bytes that wait, for a look without the lock.
     waiting: AtomicUsize,
     limit: usize,
+    /// Bytes of frames that a batch may have: what fits into a segment.
+    batch_max: usize,
     linger: Duration,
     linger_bytes: usize,
+    /// Whether a full disk is waited out no more.
+    is_leaving: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -62,7 +66,7 @@ pub type Kept = Result<(), Arc<str>>;
 pub type Synced = oneshot::Receiver<Kept>;
 
 impl Queue {
-    pub(super) fn new(last_seq: u64, limit: usize, linger: Duration) -> Self {
+    pub(super) fn new(last_seq: u64, limit: usize, batch_max: usize, linger: Duration) -> Self {
         let pending = Pending {
             batch: vec![0; HEADER_BYTES],
             count: 0,
@@ -81,8 +85,10 @@ impl Queue {
             synced: AtomicU64::new(last_seq),
             waiting: AtomicUsize::new(0),
             limit,
+            batch_max,
             linger,
             linger_bytes: limit / 8,
+            is_leaving: AtomicBool::new(false),
         }
     }
 
@@ -92,6 +98,9 @@ impl Queue {
 
     /// Appends a record and returns its sequence. Does not wait: callers look at [`Queue::is_full`] before the turn.
     pub(super) fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {
+        if entry.frame_bytes() > self.batch_max {
+            return Err(JournalError::TooLarge { bytes: entry.frame_bytes(), limit: self.batch_max });
+        }
         let checksum = entry.checksum();
         let mut pending = self.lock();
         if let Some(reason) = &pending.stopped {
@@ -192,6 +201,15 @@ impl Queue {
         }
     }
 
+    /// Waits out a full disk no more: the journal stops instead.
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
     /// Asks the committer to write what waits and end.
     pub(super) fn close(&self) {
         self.lock().is_closing = true;
@@ -228,9 +246,13 @@ impl Queue {
         }
         reuse.clear();
         reuse.resize(HEADER_BYTES, 0);
-        let batch = std::mem::replace(&mut pending.batch, reuse);
-        let count = std::mem::take(&mut pending.count);
-        self.waiting.store(0, Ordering::Relaxed);
+        // What is more than a segment holds waits for the next batch. Rare: callers overshoot the limit by a record each.
+        let (count, bytes) = frames_within(&pending.batch[HEADER_BYTES..], pending.count, self.batch_max);
+        reuse.extend_from_slice(&pending.batch[HEADER_BYTES + bytes..]);
+        let mut batch = std::mem::replace(&mut pending.batch, reuse);
+        batch.truncate(HEADER_BYTES + bytes);
+        pending.count -= count;
+        self.waiting.store(pending.batch.len() - HEADER_BYTES, Ordering::Relaxed);
         let waiters = std::mem::take(&mut pending.room_waiters);
         drop(pending);
         for waiter in waiters {

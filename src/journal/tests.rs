@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::Timestamp;
 use crate::telemetry::Registry;
 use crate::time::Clock;
 
@@ -25,6 +26,8 @@ fn many_writers_share_syncs_and_find_their_records() {
     let (journal, _) = open(folder.path());
     const WRITERS: u128 = 8;
     const EACH: u128 = 200;
+    // Wherever the time points, what there is is found.
+    let at = Timestamp::from_micros(0);
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
             let journal = journal.clone();
@@ -34,7 +37,7 @@ fn many_writers_share_syncs_and_find_their_records() {
                     let seq = append(&journal, key, format!("payload of {key}").as_bytes());
                     journal.wait_synced_blocking(seq).unwrap();
                     assert!(journal.synced_seq() >= seq);
-                    let found = journal.find(key).unwrap().unwrap();
+                    let found = journal.find(key, at).unwrap().unwrap();
                     assert_eq!((found.seq, found.payload), (seq, format!("payload of {key}").into_bytes()));
                 }
             });
@@ -47,12 +50,12 @@ fn many_writers_share_syncs_and_find_their_records() {
     assert_eq!(opening.last_seq, (WRITERS * EACH) as u64);
     assert!(opening.segments > 1, "the test crosses segments");
     for key in 0..WRITERS * EACH {
-        assert!(journal.find(key).unwrap().is_some(), "{key}");
+        assert!(journal.find(key, at).unwrap().is_some(), "{key}");
     }
     for key in [0, 77, WRITERS * EACH - 1] {
-        assert_eq!(record_with_key(folder.path(), key).unwrap(), journal.find(key).unwrap());
+        assert_eq!(record_with_key(folder.path(), key).unwrap(), journal.find(key, at).unwrap());
     }
-    assert_eq!(journal.find(WRITERS * EACH).unwrap(), None);
+    assert_eq!(journal.find(WRITERS * EACH, at).unwrap(), None);
     let first = journal.record_at(1).unwrap().unwrap();
     assert_eq!(first.seq, 1);
 }
@@ -76,6 +79,40 @@ fn a_full_queue_says_so_and_makes_room_again() {
 }
 
 #[test]
+fn what_no_segment_holds_is_refused_and_what_gathers_is_cut_into_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    let entry = |payload| Entry { kind: Kind::Turn, partition: 0, keys: &[], payload };
+    let refused = journal.append(&entry(&[0; 1 << 16])).unwrap_err().to_string();
+    assert!(refused.starts_with("a record of 65548 bytes does not fit into a segment"), "{refused}");
+    assert_eq!(journal.stopped(), None, "nothing else suffers");
+    // More than a segment holds, appended faster than the disk takes it.
+    let payload = vec![7; 5_000];
+    let last = (0..200).map(|key| append(&journal, key, &payload)).last().unwrap();
+    journal.wait_synced_blocking(last).unwrap();
+    journal.close().unwrap();
+    drop(journal);
+    let (journal, opening) = open(folder.path());
+    assert_eq!(opening.last_seq, 200);
+    assert_eq!(journal.find(199, Timestamp::from_micros(0)).unwrap().unwrap().payload, payload);
+}
+
+#[test]
+fn a_queue_hands_out_no_more_than_a_batch_may_have() {
+    let queue = queue::Queue::new(0, 100, 50, Duration::ZERO);
+    for payload in [[1; 20], [2; 20], [3; 20]] {
+        queue.append(&Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: &payload }).unwrap();
+    }
+    queue.close();
+    let mut counts = Vec::new();
+    while let Some(taken) = queue.take(Vec::new()) {
+        counts.push((taken.count, taken.batch.len() - HEADER_BYTES));
+    }
+    assert_eq!(counts, [(1, 32), (1, 32), (1, 32)]);
+    assert_eq!(queue.waiting(), 0);
+}
+
+#[test]
 fn a_closed_or_failed_journal_refuses_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
@@ -86,7 +123,7 @@ fn a_closed_or_failed_journal_refuses_and_says_why() {
     let late = Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: b"late" };
     assert_eq!(journal.append(&late).unwrap_err().to_string(), "the journal has stopped: it is closed");
 
-    let queue = queue::Queue::new(0, 100, Duration::ZERO);
+    let queue = queue::Queue::new(0, 100, 1_000, Duration::ZERO);
     let waiting = queue.wait_synced(1).unwrap();
     queue.stop(&Arc::from("the disk is on fire"));
     assert_eq!(waiting.blocking_recv().unwrap().unwrap_err().as_ref(), "the disk is on fire");

@@ -2,7 +2,7 @@
 
 use super::{Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
 use crate::bundle::Bundle;
-use crate::context::CustomerState;
+use crate::context::{CustomerState, TypedEvent};
 use crate::decider::{Sight, decide};
 use crate::domain::{DecisionId, DecisionName};
 use crate::rules::{RuleTrace, Scratch};
@@ -25,7 +25,7 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
     if let Input::Event(event) = &record.input {
         let decisions = record.decisions.iter().map(|decision| {
             let playbook = &bundle.playbooks()[decision.playbook];
-            (decision.playbook, record.decision_id(&playbook.name, &event.event.key))
+            (decision.playbook, record.decision_id(&playbook.name, &event.event))
         });
         apply_outcome(state, event, record.arrival, decisions, around);
     }
@@ -33,15 +33,16 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
 }
 
 impl Record {
-    fn decision_id(&self, playbook: &str, event: &crate::domain::EventKey) -> DecisionId {
-        DecisionId::of(DecisionName { tenant: &self.tenant, playbook, event, arrival: self.arrival })
+    fn decision_id(&self, playbook: &str, event: &TypedEvent) -> DecisionId {
+        let TypedEvent { customer, key, .. } = event;
+        DecisionId::of(DecisionName { tenant: &self.tenant, playbook, customer, event: key, arrival: self.arrival })
     }
 
     /// The id of one of the record's decisions.
     pub fn id_of(&self, decision: &RecordedDecision, bundle: &Bundle) -> Option<DecisionId> {
         let Input::Event(event) = &self.input else { return None };
         let playbook = bundle.playbooks().get(decision.playbook)?;
-        Some(self.decision_id(&playbook.name, &event.event.key))
+        Some(self.decision_id(&playbook.name, &event.event))
     }
 
     /// Makes one of the record's decisions again, from what was seen then, and checks that it comes out the same.

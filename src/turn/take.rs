@@ -6,7 +6,7 @@
 
 use super::{EventInput, FactsInput, Input, Readings, Run};
 use crate::bundle::{Bundle, Playbook};
-use crate::context::{CustomerState, Entry, Fact, Known, PlaybookKey};
+use crate::context::{CustomerState, Entry, Fact, Known, PlaybookKey, TypedEvent};
 use crate::decider::{Decided, Seen, Sight};
 use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp};
 use crate::rules::Scratch;
@@ -144,15 +144,8 @@ pub fn apply_input(
 fn apply_facts(state: &mut CustomerState, input: &FactsInput) -> Vec<usize> {
     let mut outdated = Vec::new();
     for (number, value) in &input.facts {
-        let observed_at = input.observed_at;
-        let is_taken = match value {
-            Some(value) => {
-                let fact = Fact { value: value.clone(), source: input.source.clone(), observed_at };
-                state.put_fact(*number, fact)
-            }
-            None => state.withdraw_fact(*number, observed_at),
-        };
-        if !is_taken {
+        let fact = Fact { value: value.clone(), source: input.source.clone(), observed_at: input.observed_at };
+        if !state.put_fact(*number, fact) {
             outdated.push(*number);
         }
     }
@@ -172,7 +165,8 @@ pub fn decide(
     let seen = Sight::look(rules, state, &event.event, arrival);
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
     let decided = crate::decider::decide(rules, &sight, scratch);
-    let name = DecisionName { tenant: around.tenant, playbook: &rules.name, event: &event.event.key, arrival };
+    let TypedEvent { customer, key, .. } = &event.event;
+    let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
     Some(Made { id: DecisionId::of(name), playbook, decided, seen })
 }
 

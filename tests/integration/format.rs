@@ -78,7 +78,7 @@ fn a_journal_of_format_1_is_explained_and_recovered() {
         assert_eq!(decision.outcome().to_string(), outcome);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let ann = runtime.block_on(engine.customer("ann")).unwrap().unwrap();
+    let ann = runtime.block_on(engine.customer("ann")).unwrap().given().unwrap().unwrap();
     assert_eq!((ann.decisions[0].playbook.as_str(), ann.decisions[0].count), ("shipping", 3));
     let fact = |name: &str| ann.facts.iter().find(|fact| fact.name == name).unwrap().value.clone();
     assert_eq!(fact("plan").map(|plan| plan.to_string()).as_deref(), Some("\"pro\""));
