@@ -45,18 +45,18 @@ impl Raw {
     /// Checks that the value could have been read: bounded in depth and width, no key twice. Values that come from a reader
     /// are; those that a program builds may not be. Returns the bytes of its texts, and one for each value.
     pub fn measure(&self) -> Result<usize, String> {
-        self.measure_within(Level(DEPTH_MAX))
+        self.measure_within(DEPTH_MAX)
     }
 
-    fn measure_within(&self, level: Level) -> Result<usize, String> {
+    fn measure_within(&self, levels: usize) -> Result<usize, String> {
         let too_deep = || format!("is nested more than {DEPTH_MAX} levels deep");
         match self {
             Self::List(items) => {
-                let level = level.0.checked_sub(1).ok_or_else(too_deep)?;
-                items.iter().try_fold(1, |bytes, item| Ok(bytes + item.measure_within(Level(level))?))
+                let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
+                items.iter().try_fold(1, |bytes, item| Ok(bytes + item.measure_within(levels)?))
             }
             Self::Map(entries) => {
-                let level = level.0.checked_sub(1).ok_or_else(too_deep)?;
+                let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
                 if entries.len() > MEMBERS_MAX {
                     return Err(format!("has an object with {} members, the limit is {MEMBERS_MAX}", entries.len()));
                 }
@@ -65,7 +65,7 @@ impl Raw {
                 }
                 entries
                     .iter()
-                    .try_fold(1, |bytes, (key, value)| Ok(bytes + key.len() + value.measure_within(Level(level))?))
+                    .try_fold(1, |bytes, (key, value)| Ok(bytes + key.len() + value.measure_within(levels)?))
             }
             Self::Text(text) => Ok(1 + text.len()),
             _ => Ok(1),
