@@ -182,7 +182,10 @@ a,,not(),card,,five,,
 b,,email
 c,,email,,,,,
 ";
-    insta::assert_snapshot!(faults(|sources| sources.insert("tables/routing.csv", table)));
+    let found = faults(|sources| sources.insert("tables/routing.csv", table));
+    let with_returns = table.replace('\n', "\r\n");
+    assert_eq!(faults(|sources| sources.insert("tables/routing.csv", with_returns)), found, "however lines end");
+    insta::assert_snapshot!(found);
     insta::assert_snapshot!(faults(|sources| sources.insert("tables/routing.csv", "note\nx\n")), @"
     3 faults in the configuration:
       tables/routing.csv:1: a table needs at least one input column such as `in:event.channel`

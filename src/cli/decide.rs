@@ -167,9 +167,23 @@ impl Run<'_> {
                 missing.join("`, `")
             )));
         }
+        let unfilled = mapper.unfilled(columns);
+        if !unfilled.is_empty() {
+            let made_up = if unfilled.contains(&"customer") {
+                "; customers are made up with `--set 'customer=row-{line}'`"
+            } else {
+                ""
+            };
+            return Err(Stop::Failed(format!(
+                "error: no column gives `{}`; name one with `--map COLUMN=FIELD`, or give a value with `--set FIELD=VALUE`{made_up}. \
+                 The input has the columns `{}`",
+                unfilled.join("`, `"),
+                columns.join("`, `")
+            )));
+        }
         let ignored = mapper.ignored(columns.iter().map(String::as_str));
         if !ignored.is_empty() {
-            let ignored: Vec<String> = ignored.into_iter().collect();
+            let ignored: Vec<String> = ignored.iter().map(|column| format!("`{column}`")).collect();
             self.note(&format!("note: columns that no field takes are ignored: {}", ignored.join(", ")));
         }
         Ok(())
@@ -197,7 +211,7 @@ impl Run<'_> {
                 let event = mapper.event(row, line)?;
                 if !ignored.is_empty() && !self.has_named_ignored && self.lines.columns().is_none() {
                     self.has_named_ignored = true;
-                    let ignored: Vec<String> = ignored.into_iter().collect();
+                    let ignored: Vec<String> = ignored.iter().map(|column| format!("`{column}`")).collect();
                     self.note(&format!("note: keys that no field takes are ignored: {}", ignored.join(", ")));
                 }
                 Ok(event)

@@ -105,6 +105,17 @@ impl<'a> RowMapper<'a> {
         self.mappings.iter().map(|m| m.column.as_str()).filter(|column| !columns.contains(column)).collect()
     }
 
+    /// Fields that every event needs and that neither a column nor a constant gives: no row could be good.
+    pub(super) fn unfilled(&self, columns: &[String]) -> Vec<&str> {
+        let given = |field: &str| {
+            columns.iter().any(|column| self.field_of(column) == Some(field))
+                || self.constants.iter().any(|constant| constant.field == field)
+        };
+        let needed = self.event.attributes.iter().filter(|field| field.required && field.default.is_none());
+        let needed = std::iter::once("customer").chain(needed.map(|field| &*field.name));
+        needed.filter(|field| !given(field)).collect()
+    }
+
     /// The event of a row; or what is wrong with it.
     pub(super) fn event(&self, row: Row, line: u64) -> Result<Event, String> {
         let mut event = Event::new("", &self.source, &*self.event.name, "");

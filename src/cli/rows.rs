@@ -40,8 +40,17 @@ pub(super) struct Lines {
 }
 
 enum Source {
-    Json { reader: BufReader<Counted>, line: u64, buffer: Vec<u8> },
-    Csv { reader: Box<csv::Reader<Counted>>, headers: Vec<String> },
+    Json {
+        reader: BufReader<Counted>,
+        line: u64,
+        buffer: Vec<u8>,
+    },
+    Csv {
+        reader: Box<csv::Reader<BufReader<Counted>>>,
+        headers: Vec<String>,
+        /// How many lines behind the reader's idea of a record's line is: it stops between `\r` and `\n`.
+        behind: u64,
+    },
 }
 
 /// Counts the bytes that pass.
@@ -80,10 +89,14 @@ impl Lines {
         let source = match format {
             Format::Jsonl => Source::Json { reader: BufReader::new(counted), line: 0, buffer: Vec::new() },
             Format::Csv => {
-                let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(counted));
+                let mut buffered = BufReader::new(counted);
+                let beginning = buffered.fill_buf().map_err(|e| format!("cannot read `{path}`: {e}"))?;
+                let ends_with_return = |end: usize| end > 0 && beginning[end - 1] == b'\r';
+                let behind = u64::from(beginning.iter().position(|b| *b == b'\n').is_some_and(ends_with_return));
+                let mut reader = Box::new(csv::ReaderBuilder::new().flexible(true).from_reader(buffered));
                 let headers = reader.headers().map_err(|e| format!("`{path}` is not readable as CSV: {e}"))?;
                 let headers = headers.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
-                Source::Csv { reader, headers }
+                Source::Csv { reader, headers, behind }
             }
         };
         Ok((Self { source, read }, size))
@@ -106,7 +119,7 @@ impl Lines {
     pub(super) fn next(&mut self) -> Result<Option<Line>, String> {
         match &mut self.source {
             Source::Json { reader, line, buffer } => next_json(reader, line, buffer),
-            Source::Csv { reader, headers } => Ok(next_csv(reader, headers)),
+            Source::Csv { reader, headers, behind } => Ok(next_csv(reader, headers, *behind)),
         }
     }
 }
@@ -144,12 +157,12 @@ fn json(text: &[u8]) -> Result<Content, String> {
     }
 }
 
-fn next_csv(reader: &mut csv::Reader<Counted>, headers: &[String]) -> Option<Line> {
+fn next_csv(reader: &mut csv::Reader<BufReader<Counted>>, headers: &[String], behind: u64) -> Option<Line> {
     let mut record = csv::StringRecord::new();
-    let line = |record: &csv::StringRecord| record.position().map_or(0, csv::Position::line);
+    let line = |record: &csv::StringRecord| record.position().map_or(0, csv::Position::line) + behind;
     let (number, content) = match reader.read_record(&mut record) {
         Ok(false) => return None,
-        Err(e) => (e.position().map_or(0, csv::Position::line), Err(format!("not readable as CSV: {e}"))),
+        Err(e) => (e.position().map_or(0, csv::Position::line) + behind, Err(format!("not readable as CSV: {e}"))),
         Ok(true) if record.len() != headers.len() => {
             let message = format!("the row has {} cells, the header has {}", record.len(), headers.len());
             (line(&record), Err(message))

@@ -77,7 +77,9 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     }
     line(format!("event {} {} of source {}{}", event.kind, event.id, event.source, at(event.time.as_deref())));
     event.data.iter().for_each(|value| line(format!("  {}", named(value))));
-    line("context".to_owned());
+    if !explanation.context.is_empty() {
+        line("context".to_owned());
+    }
     explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
     let fired = explanation.rules.iter().position(|rule| rule.verdict == RuleVerdict::Fired);
     let (above, below) = explanation.rules.split_at(fired.unwrap_or(explanation.rules.len()));

@@ -112,6 +112,9 @@ impl Summary {
 }
 
 fn table(text: &mut String, title: &str, values: &BTreeMap<String, u64>, limit: usize) {
+    if values.is_empty() {
+        return;
+    }
     let total: u64 = values.values().sum();
     let mut rows: Vec<(&String, &u64)> = values.iter().collect();
     rows.sort_by(|(a_name, a), (b_name, b)| b.cmp(a).then(a_name.cmp(b_name)));

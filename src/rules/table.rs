@@ -50,7 +50,7 @@ enum Column {
 /// Reads a table into rules, higher priority first; or every fault in it.
 pub(crate) fn read_table(table: &Table<'_>, texts: &mut TextIndexBuilder) -> Result<Vec<Rule>, Vec<CellFault>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(table.text.as_bytes());
-    let headers = reader.headers().cloned().map_err(|e| vec![unreadable(&e)])?;
+    let headers = reader.headers().cloned().map_err(|e| vec![unreadable(&e, table.text)])?;
     let mut reading = Reading { table, texts, faults: Vec::new(), ids: HashSet::new(), rules: Vec::new() };
     let columns = reading.columns(&headers);
     for (row, record) in reader.records().enumerate() {
@@ -60,7 +60,7 @@ pub(crate) fn read_table(table: &Table<'_>, texts: &mut TextIndexBuilder) -> Res
                 break;
             }
             Ok(record) => reading.row(row, &record, &headers, &columns),
-            Err(e) => reading.faults.push(unreadable(&e)),
+            Err(e) => reading.faults.push(unreadable(&e, table.text)),
         }
     }
     let Reading { faults, mut rules, .. } = reading;
@@ -71,8 +71,15 @@ pub(crate) fn read_table(table: &Table<'_>, texts: &mut TextIndexBuilder) -> Res
     Ok(rules.into_iter().map(|(_, rule)| rule).collect())
 }
 
-fn unreadable(e: &csv::Error) -> CellFault {
-    let line = e.position().map_or(1, |position| position.line() as u32);
+/// The line on which a record begins: the reader's position may lie before line ends that it has not skipped yet.
+fn line_at(position: &csv::Position, text: &str) -> u32 {
+    let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
+    let skipped = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count();
+    (position.line() as usize + skipped) as u32
+}
+
+fn unreadable(e: &csv::Error, text: &str) -> CellFault {
+    let line = e.position().map_or(1, |position| line_at(position, text));
     CellFault { line, column: None, value: None, message: format!("not readable as CSV: {e}") }
 }
 
@@ -140,7 +147,7 @@ impl Reading<'_, '_> {
     }
 
     fn row(&mut self, row: usize, record: &StringRecord, headers: &StringRecord, columns: &[Option<Column>]) {
-        let line = record.position().map_or(0, |position| position.line() as u32);
+        let line = record.position().map_or(0, |position| line_at(position, self.table.text));
         if record.len() != headers.len() {
             let message = format!("the row has {} cells, the header has {}", record.len(), headers.len());
             return self.fault(line, None, None, message);

@@ -92,9 +92,15 @@ fn csv_is_mapped_onto_the_event() {
     let decided = decisions(&out);
     assert_eq!((code, decided.len()), (2, 2), "{err}");
     assert_eq!((&decided[0]["customer"], &decided[0]["outcome"]["queue"]), (&"row-2".into(), &"cards".into()));
-    assert!(err.contains("note: columns that no field takes are ignored: category"), "{err}");
+    assert!(err.contains("note: columns that no field takes are ignored: `category`"), "{err}");
     assert!(err.contains("line 3: `data.body` is required: a text"), "{err}");
 
+    // Lines are counted as people count them, however they end.
+    fs::write(&input, "text\r\nfine\r\n\"two\r\nlines\"\r\n\"\"\r\n").unwrap();
+    let (code, _, err) = run(&mut command);
+    assert!(code == 2 && err.contains("line 5: `data.body` is required: a text"), "{err}");
+
+    fs::write(&input, "text,category\n").unwrap();
     let (code, _, err) =
         run(forthwith().args(["decide", "ticket_routing", "--map", "tex=body", "--input"]).arg(&input));
     assert_eq!((code, err.trim()), (1, "error: the input has no column `tex`; it has `text`, `category`"));
@@ -136,6 +142,7 @@ fn a_command_that_cannot_be_done_says_why() {
     fs::write(folder.path().join("facts.jsonl"), "{\"customer\":\"c\",\"facts\":{\"paln\":\"pro\"}}\n{\"facts\":{}}\n")
         .unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
+    fs::write(folder.path().join("rows.csv"), "subject,text\nHello,My card is lost\n").unwrap();
     let shown: Vec<String> = [
         vec!["decide".into(), "ticket_ruoting".into(), "--input".into(), TICKETS.into()],
         vec!["decide".into(), "ticket_routing".into(), "--input".into(), text("nothing.jsonl")],
@@ -147,6 +154,7 @@ fn a_command_that_cannot_be_done_says_why() {
             "--facts".into(),
             text("facts.jsonl"),
         ],
+        vec!["decide".into(), "ticket_routing".into(), "--input".into(), text("rows.csv")],
         vec!["explain".into(), "nonsense".into()],
         vec!["explain".into(), "019aab01-9900-8026-8166-ce4446f3d6aa".into(), "--data".into(), text("nowhere")],
         vec!["check".into(), "--config".into(), text("nowhere")],
