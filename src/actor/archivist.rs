@@ -43,6 +43,14 @@ pub(super) struct Archivist {
     last_seq: u64,
 }
 
+/// States that were stored.
+struct Saved {
+    /// Each cell with what was stored of it.
+    states: Vec<(Arc<Cell>, Snapshot)>,
+    /// Cells that had no state to store.
+    broken: usize,
+}
+
 impl Archivist {
     pub(super) fn new(house: Arc<House>, last_seq: u64) -> Self {
         let last_checkpoint = house.clock.instant();
@@ -59,7 +67,15 @@ impl Archivist {
         let mut rest = cells.as_slice();
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
-            if let Err(error) = self.save(chunk) {
+            let stored = self.save(chunk).and_then(|saved| match saved.broken {
+                0 => Ok(()),
+                // What the journal has of them is nowhere else: nobody may say that the store is current.
+                broken => {
+                    let message = format!("{broken} customers' states are being rebuilt from the journal");
+                    Err(JournalError::Store(message))
+                }
+            });
+            if let Err(error) = stored {
                 self.house.keep_dirty(rest.to_vec());
                 return Err(error);
             }
@@ -73,8 +89,8 @@ impl Archivist {
         Ok(seq)
     }
 
-    /// Stores the states of these cells; returns each with the last record in it.
-    fn save(&self, cells: &[Arc<Cell>]) -> Result<Vec<(Arc<Cell>, Snapshot)>, JournalError> {
+    /// Stores the states of these cells.
+    fn save(&self, cells: &[Arc<Cell>]) -> Result<Saved, JournalError> {
         let mut saved: Vec<(Arc<Cell>, Snapshot)> = Vec::with_capacity(cells.len());
         let mut broken = 0;
         for cell in cells {
@@ -97,12 +113,7 @@ impl Archivist {
             return Err(error);
         }
         self.house.metrics.saved.add(states.len() as u64);
-        if broken == 0 {
-            return Ok(saved);
-        }
-        // What the journal has of them is nowhere else: nobody may say that the store is current.
-        let message = format!("{broken} customers' states are being rebuilt from the journal");
-        Err(JournalError::Store(message))
+        Ok(Saved { states: saved, broken })
     }
 
     /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
@@ -121,7 +132,8 @@ impl Archivist {
     /// Puts cells to rest: stores those that have changed, then takes out of use those that have not changed again.
     fn retire(&self, cells: &[Arc<Cell>]) -> Result<(), JournalError> {
         for chunk in cells.chunks(CHUNK) {
-            for (cell, snapshot) in self.save(chunk)? {
+            // One that is broken stays where it is, and holds up nobody else.
+            for (cell, snapshot) in self.save(chunk)?.states {
                 self.retire_one(&cell, &snapshot);
             }
         }
