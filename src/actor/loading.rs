@@ -110,9 +110,13 @@ impl House {
         Some(Snapshot { bytes: state.encode(), last_seq: state.last_seq })
     }
 
-    /// Takes the list of cells that have changed.
+    /// Takes the list of cells that have changed, each once: one that could not be stored is on it again, perhaps beside a
+    /// later change, and a disk that goes on failing must not make the list grow.
     pub(super) fn take_dirty(&self) -> Vec<Arc<Cell>> {
-        std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut cells = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
+        cells.sort_unstable_by_key(Arc::as_ptr);
+        cells.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        cells
     }
 
     /// Puts cells back on the list of those that have changed.

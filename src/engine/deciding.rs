@@ -41,6 +41,15 @@ struct Begun {
     asked: Asked,
 }
 
+/// A turn that was taken for a caller whose record may still have to be kept.
+struct Turned {
+    started: Instant,
+    deadline: Deadline,
+    bundle: Arc<InForce>,
+    customer: CustomerId,
+    done: TurnDone,
+}
+
 impl Engine {
     /// Decides on an event by a playbook, within the playbook's budget.
     ///
@@ -195,15 +204,22 @@ impl Engine {
         }
     }
 
-    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
-        let begun = match begun {
+    /// The turn of what was begun.
+    async fn turned(&self, begun: Answer<Begun>) -> Result<Answer<Turned>, Error> {
+        let Begun { started, deadline, bundle, customer, asked } = match begun {
             Answer::Given(begun) => begun,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        let Begun { started, deadline, bundle, customer, asked } = begun;
-        let done = match self.turn(asked, deadline).await {
-            Ok(done) => done,
-            Err(refusal) => return self.refused(refusal),
+        match self.turn(asked, deadline).await {
+            Ok(done) => Ok(Answer::Given(Turned { started, deadline, bundle, customer, done })),
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
+        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+            Answer::Given(turned) => turned,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
         let (mut decision, seq) = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
@@ -231,14 +247,9 @@ impl Engine {
     }
 
     async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
-        let begun = match begun {
-            Answer::Given(begun) => begun,
+        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+            Answer::Given(turned) => turned,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
-        };
-        let Begun { started, deadline, bundle, customer, asked } = begun;
-        let done = match self.turn(asked, deadline).await {
-            Ok(done) => done,
-            Err(refusal) => return self.refused(refusal),
         };
         let (made, repeated) = match done.taken {
             Taken::Conflict => return Err(self.conflict()),

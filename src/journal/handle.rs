@@ -32,7 +32,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Segments of 64 MiB are made in a tenth of a second and hold some 200,000 decisions; a queue of 4 MiB is a few
+    /// Segments of 64 MiB hold some 160,000 decisions; a queue of 4 MiB is a few
     /// milliseconds of a disk's time; two milliseconds of lingering let a thousand decisions share a sync.
     fn default() -> Self {
         Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2) }

@@ -1,6 +1,6 @@
 //! Where finished turns wait for the disk: one buffer that callers append to, swapped whole by the committer.
 //!
-//! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 300 bytes. Nothing is
+//! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 400 bytes. Nothing is
 //! allocated but the buffer's own growth, which is kept.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

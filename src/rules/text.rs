@@ -4,8 +4,7 @@
 //! must begin and end where a word or a number does. A `*` at the end of a phrase lets its last word go on: `refund*` finds "refunds"
 //! and "refunded", but not "prerefund".
 //!
-//! Cost: a text is folded once per evaluation and read once by an Aho-Corasick automaton, about a nanosecond a byte, no
-//! matter how many rules ask.
+//! Cost: a text is folded once per evaluation and read once by an Aho-Corasick automaton, no matter how many rules ask.
 
 use std::collections::HashMap;
 
@@ -14,7 +13,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use super::Slot;
 
 /// Phrases up to this many bytes together get a deterministic automaton: a few megabytes that answer in one step a byte.
-/// More get the compact one, which needs a hundredth of the memory and about twice the time.
+/// More get the compact one, which takes more steps and far less memory.
 const DETERMINISTIC_BYTES_MAX: usize = 16 * 1024;
 
 /// Phrases of a [`TextIndex`], any of which will do: words of its bit set, each with the bits wanted.
