@@ -52,18 +52,18 @@ pub(super) fn read(
         ids: HashMap::new(),
     };
     let permit = reader.permit();
-    let mut rules = reader.rules();
-    rules.extend(reader.tables());
+    let mut groups = vec![reader.rules()];
+    groups.extend(reader.tables());
     let default = reader.default();
-    reader.check_permit(&permit, &rules, default.as_ref());
+    reader.check_permit(&permit, groups.iter().flat_map(|group| &group.rules), default.as_ref());
     let texts = reader.texts;
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
     }
-    let (sights, slot_sources) = sights(&rules, slot_sources);
+    let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), slot_sources);
     let rules =
-        RuleSet::new(rules, texts).map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}"))).ok()?;
+        RuleSet::new(groups, texts).map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}"))).ok()?;
     let name = name?;
     Some(Playbook {
         key: PlaybookKey::of(name),
@@ -189,13 +189,15 @@ fn scope(layout: &Layout, on: &[usize], root: &Section<'_>) -> (Scope, Vec<SlotS
 }
 
 /// Numbers the context's values that rules use.
-fn sights(rules: &[Rule], mut sources: Vec<SlotSource>) -> (Vec<ContextSource>, Vec<SlotSource>) {
+fn sights<'a>(
+    rules: impl Iterator<Item = &'a Rule>,
+    mut sources: Vec<SlotSource>,
+) -> (Vec<ContextSource>, Vec<SlotSource>) {
     let computed = |setting: &Option<Setting>| match setting {
         Some(Setting::Computed(computation)) => computation.slots().to_vec(),
         _ => Vec::new(),
     };
     let used: BTreeSet<Slot> = rules
-        .iter()
         .flat_map(|rule| {
             let in_then = rule.then.settings().iter().flat_map(computed);
             rule.condition.slots().iter().copied().chain(in_then)

@@ -8,8 +8,8 @@ use super::{Permit, Permitted, Sources};
 use crate::document::{FaultSink, Node, Place, Section};
 use crate::domain::{Field, Type, Value, suggestion};
 use crate::rules::{
-    Computation, Condition, ExprFault, IfUnavailable, Origin, Rule, Scope, Setting, Table, TextIndexBuilder, Then,
-    read_table,
+    Computation, Condition, ExprFault, HitPolicy, IfUnavailable, Origin, RankedRules, Rule, Scope, Setting, Table,
+    TextIndexBuilder, Then, read_table,
 };
 
 /// Rules that a playbook may have, tables included.
@@ -28,15 +28,21 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn rules(&mut self) -> Vec<Rule> {
-        let Some(nodes) = self.root.get("rules").and_then(|node| node.list()) else { return Vec::new() };
+    /// The rules written in the playbook itself.
+    pub(super) fn rules(&mut self) -> RankedRules {
+        let nodes = self.root.get("rules").and_then(|node| node.list()).unwrap_or_default();
+        let mut rules: Vec<(i64, Rule)> = Vec::new();
         if nodes.len() > RULES_MAX {
             self.root.fault(format!("has {} rules, the limit is {RULES_MAX}", nodes.len()));
-            return Vec::new();
+        } else {
+            rules.extend(nodes.iter().filter_map(|node| self.rule(node)));
         }
-        let mut rules: Vec<(i64, Rule)> = nodes.iter().filter_map(|node| self.rule(node)).collect();
         rules.sort_by_key(|(priority, _)| Reverse(*priority));
-        rules.into_iter().map(|(_, rule)| rule).collect()
+        RankedRules {
+            name: "rules".into(),
+            policy: HitPolicy::First,
+            rules: rules.into_iter().map(|(_, rule)| rule).collect(),
+        }
     }
 
     fn rule(&mut self, node: &Node<'_>) -> Option<(i64, Rule)> {
@@ -111,12 +117,12 @@ impl Reader<'_> {
         computed.map(Setting::Computed).map_err(|faults| note(&cel, faults)).ok()
     }
 
-    pub(super) fn tables(&mut self) -> Vec<Rule> {
+    pub(super) fn tables(&mut self) -> Vec<RankedRules> {
         let Some(nodes) = self.root.get("tables").and_then(|node| node.list()) else { return Vec::new() };
-        nodes.iter().filter_map(|node| self.table(node)).flatten().collect()
+        nodes.iter().filter_map(|node| self.table(node)).collect()
     }
 
-    fn table(&mut self, node: &Node<'_>) -> Option<Vec<Rule>> {
+    fn table(&mut self, node: &Node<'_>) -> Option<RankedRules> {
         let section = node.section()?;
         let file = section.require("file", "a CSV file such as \"tables/routing.csv\"");
         let hit_policy = section.get("hit_policy");
@@ -143,7 +149,7 @@ impl Reader<'_> {
                 for rule in &rules {
                     self.enter_id(&rule.id, Place::line(&rule.origin.file, rule.origin.line));
                 }
-                Some(rules)
+                Some(RankedRules { name: path.into(), policy: HitPolicy::First, rules })
             }
             Err(faults) => {
                 for fault in faults {
@@ -214,7 +220,12 @@ impl Reader<'_> {
     }
 
     /// What is written down must be permitted; what is computed is checked when it is.
-    pub(super) fn check_permit(&self, permit: &Permit, rules: &[Rule], default: Option<&Vec<Value>>) {
+    pub(super) fn check_permit<'r>(
+        &self,
+        permit: &Permit,
+        rules: impl Iterator<Item = &'r Rule>,
+        default: Option<&Vec<Value>>,
+    ) {
         let check = |place: Place, key: &str, number: usize, value: &Value| {
             let field = &self.outcome[number];
             if let Some(limit) = permit.violation(number, field, value) {

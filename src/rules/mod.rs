@@ -15,6 +15,8 @@
 //! | `expr` | what it produces |
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
+//! | `value_set`, `normal` | conditions as rows of sets of values |
+//! | `hit_policy` | what several matches mean |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -23,21 +25,27 @@ mod condition;
 mod eval;
 mod expr;
 mod function;
+mod hit_policy;
 mod lower;
+mod normal;
 mod rule;
 mod scope;
 mod set;
 mod table;
 mod text;
 mod unify;
+mod value_set;
 
 #[cfg(test)]
 mod tests;
 
 pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
 pub use eval::{Miss, Scratch, Truth};
+pub use hit_policy::{Aggregation, Group, HitPolicy, OutputOrder};
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
+pub(crate) use set::RankedRules;
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
+pub use value_set::{Extent, Kleene, ValueSet};

@@ -3,9 +3,12 @@
 //! Rules are asked one after the other here. The callers know only [`RuleSet::first`] and [`RuleSet::explain`], so that an
 //! index can take the place of the loop without anyone noticing but the clock.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::eval::{Evaluation, Scratch, Truth};
+use super::hit_policy::{Group, HitPolicy};
 use super::rule::{IfUnavailable, Rule};
 use super::text::{TextIndex, TextIndexBuilder};
 use super::{Miss, Ref, Scope, Slot, Then, Values};
@@ -15,7 +18,16 @@ use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Val
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    groups: Vec<Group>,
     texts: TextIndex,
+}
+
+/// The rules of one group, in the order of their ranks.
+#[derive(Debug)]
+pub(crate) struct RankedRules {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: HitPolicy,
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// The answer of a rule set.
@@ -67,9 +79,20 @@ pub enum Seen {
 }
 
 impl RuleSet {
-    /// A set of rules that are already ranked. Fails only if the phrases they look for are too many to index.
-    pub(crate) fn new(rules: Vec<Rule>, texts: TextIndexBuilder) -> Result<Self, String> {
-        Ok(Self { rules, texts: texts.build()? })
+    /// A set of rules in groups that are already ranked. Fails only if the phrases they look for are too many to index.
+    pub(crate) fn new(groups: Vec<RankedRules>, texts: TextIndexBuilder) -> Result<Self, String> {
+        let mut set = Self { rules: Vec::new(), groups: Vec::new(), texts: texts.build()? };
+        for RankedRules { name, policy, rules } in groups {
+            let start = set.rules.len();
+            set.rules.extend(rules);
+            set.groups.push(Group { name, policy, ranks: start..set.rules.len() });
+        }
+        Ok(set)
+    }
+
+    /// The groups in the order in which they are asked.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// The rules by rank.

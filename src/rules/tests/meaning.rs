@@ -133,7 +133,7 @@ fn the_first_match_wins_and_skipped_rules_are_counted() {
         rule("second", compile("event.count >= 1")),
         restrictive,
     ];
-    let set = RuleSet::new(rules, texts).unwrap();
+    let set = rule_set(rules, texts);
     let judge = |values: &[(&str, Value)]| set.first(&given(&scope, values), &mut Scratch::default());
     let judgement = judge(&[("event.count", Value::Int(1))]);
     assert_eq!(judgement.rule, Some(2));
@@ -151,7 +151,7 @@ fn an_explanation_shows_the_parts_with_their_values() {
     let scope = scope();
     let mut texts = TextIndexBuilder::default();
     let source = "event.channel == 'chat' && (event.amount > 5 || customer.vip) && event.body.mentions('pay')";
-    let set = RuleSet::new(vec![rule("r", Condition::compile(source, &scope, &mut texts).unwrap())], texts).unwrap();
+    let set = rule_set(vec![rule("r", Condition::compile(source, &scope, &mut texts).unwrap())], texts);
     let values = given(
         &scope,
         &[("event.channel", Value::Symbol(1)), ("event.amount", decimal("1.5")), ("event.body", text("x"))],

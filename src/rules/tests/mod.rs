@@ -2,13 +2,15 @@
 
 mod faults;
 mod meaning;
+mod normal;
 mod oracle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Condition, IfUnavailable, Origin, Ref, Rule, RuleSet, Scope, Scratch, Slot, TextIndexBuilder, Then, Truth,
+    Condition, HitPolicy, IfUnavailable, Origin, RankedRules, Ref, Rule, RuleSet, Scope, Scratch, Slot,
+    TextIndexBuilder, Then, Truth,
 };
 use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
 
@@ -55,12 +57,18 @@ fn rule(id: &str, condition: Condition) -> Rule {
     }
 }
 
+/// One group of rules, the first of which decides.
+fn rule_set(rules: Vec<Rule>, texts: TextIndexBuilder) -> RuleSet {
+    let group = RankedRules { name: "rules".into(), policy: HitPolicy::First, rules };
+    RuleSet::new(vec![group], texts).unwrap()
+}
+
 /// The truth of one condition.
 fn truth(scope: &Scope, source: &str, values: &Given) -> Truth {
     let mut texts = TextIndexBuilder::default();
     let condition =
         Condition::compile(source, scope, &mut texts).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
-    let set = RuleSet::new(vec![rule("only", condition)], texts).unwrap();
+    let set = rule_set(vec![rule("only", condition)], texts);
     set.explain(values, &mut Scratch::default())[0].truth
 }
 

@@ -12,7 +12,7 @@ const INTS: [&str; 3] = ["a", "b", "c"];
 const TEXTS: [&str; 2] = ["s", "t"];
 const BOOLS: [&str; 2] = ["p", "q"];
 
-fn oracle_scope() -> Scope {
+pub(super) fn oracle_scope() -> Scope {
     let mut scope = Scope::default();
     for (names, ty) in [(&INTS[..], Type::Int), (&TEXTS[..], Type::Text), (&BOOLS[..], Type::Bool)] {
         for name in names {
@@ -46,11 +46,14 @@ fn string() -> impl Strategy<Value = String> {
     leaf.prop_recursive(1, 4, 2, |inner| (inner.clone(), inner).prop_map(|(l, r)| format!("({l} + {r})")))
 }
 
-fn condition() -> impl Strategy<Value = String> {
-    let compare = proptest::sample::select(&["==", "!=", "<", "<=", ">", ">="][..]);
-    let leaf = prop_oneof![
+fn comparison() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(&["==", "!=", "<", "<=", ">", ">="][..])
+}
+
+fn predicate() -> impl Strategy<Value = String> {
+    prop_oneof![
         proptest::sample::select(&BOOLS[..]).prop_map(|n| format!("event.{n}")),
-        (number(), compare, number()).prop_map(|(l, op, r)| format!("{l} {op} {r}")),
+        (number(), comparison(), number()).prop_map(|(l, op, r)| format!("{l} {op} {r}")),
         (string(), proptest::sample::select(&["==", "!=", "<"][..]), string())
             .prop_map(|(l, op, r)| format!("{l} {op} {r}")),
         (string(), proptest::sample::select(&["contains", "startsWith", "endsWith"][..]), string())
@@ -58,7 +61,27 @@ fn condition() -> impl Strategy<Value = String> {
         (number(), proptest::collection::vec(-2_i64..3, 1..4)).prop_map(|(n, list)| format!("{n} in {list:?}")),
         (string(), "[ab]{0,2}", "[ab]{0,2}").prop_map(|(s, x, y)| format!("{s} in ['{x}', '{y}']")),
         proptest::sample::select(&["a", "s", "p"][..]).prop_map(|n| format!("has(event.{n})")),
-    ];
+    ]
+}
+
+/// Predicates that the interpreter is not asked about: stand-ins for values that are not there.
+fn stand_in() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (proptest::sample::select(&INTS[..]), -2_i64..3, comparison(), -2_i64..3)
+            .prop_map(|(n, v, op, w)| format!("event.?{n}.orValue({v}) {op} {w}")),
+        (any::<bool>(), proptest::sample::select(&BOOLS[..])).prop_map(|(v, n)| format!("event.?{n}.orValue({v})")),
+    ]
+}
+
+pub(super) fn condition() -> impl Strategy<Value = String> {
+    joined(predicate())
+}
+
+pub(super) fn condition_with_stand_ins() -> impl Strategy<Value = String> {
+    joined(prop_oneof![3 => predicate(), 1 => stand_in()])
+}
+
+fn joined(leaf: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = String> {
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(l, r)| format!("({l} && {r})")),
@@ -70,13 +93,13 @@ fn condition() -> impl Strategy<Value = String> {
 }
 
 #[derive(Debug, Clone)]
-struct World {
+pub(super) struct World {
     ints: Vec<Option<i64>>,
     texts: Vec<Option<String>>,
     bools: Vec<Option<bool>>,
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub(super) fn world() -> impl Strategy<Value = World> {
     let ints =
         proptest::collection::vec(proptest::option::weighted(0.8, prop_oneof![-3_i64..4, Just(i64::MIN)]), INTS.len());
     let texts = proptest::collection::vec(proptest::option::weighted(0.8, "[ab]{0,3}"), TEXTS.len());
@@ -85,7 +108,7 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 impl World {
-    fn given(&self, scope: &Scope) -> Given {
+    pub(super) fn given(&self, scope: &Scope) -> Given {
         let mut given = Given::default();
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
