@@ -53,7 +53,7 @@ fn tickets(c: &mut Criterion) {
         b.iter(|| {
             for (event, seen) in events.iter().zip(&seen) {
                 let sight = Sight::new(playbook, event, at, seen).unwrap();
-                black_box(playbook.rules.first(&sight, &mut scratch));
+                black_box(playbook.rules.judge(&sight, &mut scratch));
             }
         });
     });
@@ -119,7 +119,7 @@ fn forty(c: &mut Criterion) {
         b.iter(|| {
             for event in &events {
                 let sight = Sight::new(playbook, event, at, &[]).unwrap();
-                black_box(playbook.rules.first(&sight, &mut scratch));
+                black_box(playbook.rules.judge(&sight, &mut scratch));
             }
         });
     });
@@ -128,7 +128,7 @@ fn forty(c: &mut Criterion) {
     for (event, context) in events.iter().zip(&contexts) {
         let sight = Sight::new(playbook, event, at, &[]).unwrap();
         let expected = programs.iter().position(|program| program.execute(context) == Ok(true.into()));
-        assert_eq!(playbook.rules.first(&sight, &mut scratch).rule, expected);
+        assert_eq!(playbook.rules.judge(&sight, &mut scratch).rule, expected);
     }
 }
 

@@ -53,7 +53,7 @@ fn turns(c: &mut Criterion) {
                 let Input::Event(input) = input else { continue };
                 let seen = Sight::look(playbook, &nobody, &input.event, readings.arrival);
                 let sight = Sight::new(playbook, &input.event, readings.arrival, &seen).unwrap();
-                black_box(playbook.rules.first(&sight, &mut scratch));
+                black_box(playbook.rules.judge(&sight, &mut scratch));
             }
         });
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{OutcomeSchema, Permit};
 use crate::context::{Layout, PlaybookKey};
 use crate::domain::{Type, Value};
-use crate::rules::{RuleSet, Scope, Slot, Then};
+use crate::rules::{RuleSet, Scope, Slot};
 
 /// One kind of decision, checked and compiled.
 #[derive(Debug)]
@@ -109,11 +109,6 @@ impl Playbook {
             .zip(&self.sources)
             .find(|(_, source)| **source == SlotSource::Sight(sight))
             .map(|(slot, _)| slot)
-    }
-
-    /// What the numbered rule says, or nothing for a rule that does not exist.
-    pub fn then_of(&self, rule: usize) -> Option<&Then> {
-        self.rules.rules().get(rule).map(|rule| &rule.then)
     }
 }
 

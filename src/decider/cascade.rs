@@ -1,10 +1,12 @@
 //! The order of the tiers. Today there is one: the rules.
 
+use smallvec::SmallVec;
+
 use super::Sight;
 use crate::bundle::{Outcome, Playbook};
 use crate::domain::{FallbackReason, Tier};
 use crate::guardrail::{Approved, Check, Proposal, Refused, check};
-use crate::rules::{Miss, Scratch, Skipped, Then};
+use crate::rules::{HitViolation, Judgement, Miss, Scratch, Skipped};
 
 /// What was decided, by whom and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +15,12 @@ pub struct Decided {
     pub outcome: Approved<Outcome>,
     /// Who decided.
     pub tier: Tier,
-    /// The rule that matched, by rank; `None` for the playbook's default.
+    /// The rule that decided, by rank; `None` for the playbook's default.
     pub rule: Option<usize>,
+    /// Other rules that had their say, by rank.
+    pub others: SmallVec<[u32; 2]>,
+    /// Two rules that match where their table's hit policy does not allow it.
+    pub violation: Option<HitViolation>,
     /// Why the default was taken in place of what the rule said.
     pub fallback: Option<FallbackReason>,
     /// What kept higher-ranked rules from being told.
@@ -27,13 +33,11 @@ pub struct Decided {
 
 /// Decides. There is an outcome whatever is missing: the default stands behind everything.
 pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> Decided {
-    let judgement = playbook.rules.first(sight, scratch);
-    let then = judgement.rule.and_then(|rule| playbook.then_of(rule));
-    let proposed = match then {
-        Some(then) => propose(playbook, then, sight, scratch),
+    let judgement = playbook.rules.judge(sight, scratch);
+    let (proposal, not_computed) = match judgement.rule {
+        Some(first) => propose(playbook, first, &judgement, sight, scratch),
         None => (default_proposal(playbook), None),
     };
-    let (proposal, not_computed) = proposed;
     let (outcome, refused) = match check(proposal, &playbook.outcome, &playbook.permit) {
         Ok(outcome) => (outcome, None),
         Err(refused) => (default_outcome(playbook), Some(refused)),
@@ -42,18 +46,30 @@ pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> 
         outcome,
         tier: Tier::Rules,
         rule: judgement.rule,
-        fallback: refused.as_ref().map(|_| FallbackReason::GuardrailRefused),
+        others: judgement.others,
+        fallback: match (&refused, &judgement.violation) {
+            (Some(_), _) => Some(FallbackReason::GuardrailRefused),
+            (None, Some(_)) => Some(FallbackReason::HitPolicyViolated),
+            (None, None) => None,
+        },
+        violation: judgement.violation,
         skipped: judgement.skipped,
         refused,
         not_computed,
     }
 }
 
-/// What the rule says, with the default filling what it does not speak of. A field that cannot be computed stays empty,
-/// which the guardrail refuses.
-fn propose(playbook: &Playbook, then: &Then, sight: &Sight<'_>, scratch: &mut Scratch) -> (Proposal, Option<Miss>) {
+/// What the rules say, with the default filling what they do not speak of. If a field cannot be computed, those that the
+/// first rule speaks of stay empty, which the guardrail refuses.
+fn propose(
+    playbook: &Playbook,
+    first: usize,
+    judgement: &Judgement,
+    sight: &Sight<'_>,
+    scratch: &mut Scratch,
+) -> (Proposal, Option<Miss>) {
     let defaults = &playbook.default.values;
-    match playbook.rules.values_of(then, sight, scratch) {
+    match playbook.rules.said(judgement, sight, scratch) {
         Ok(said) => {
             let filled =
                 said.into_iter().zip(defaults).map(|(value, default)| Some(value.unwrap_or_else(|| default.clone())));
@@ -63,8 +79,8 @@ fn propose(playbook: &Playbook, then: &Then, sight: &Sight<'_>, scratch: &mut Sc
             let silent = |(setting, default): (&Option<_>, &_)| {
                 if setting.is_none() { Some(Clone::clone(default)) } else { None }
             };
-            let values = then.settings().iter().zip(defaults).map(silent).collect();
-            (Proposal { values }, Some(miss))
+            let settings = playbook.rules.rules()[first].then.settings();
+            (Proposal { values: settings.iter().zip(defaults).map(silent).collect() }, Some(miss))
         }
     }
 }

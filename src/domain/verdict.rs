@@ -62,6 +62,8 @@ words! {
     FallbackReason {
         /// The guardrail refused the proposal.
         GuardrailRefused = 0 "guardrail_refused",
+        /// Rules matched that their table's hit policy does not let match together.
+        HitPolicyViolated = 1 "hit_policy_violated",
     }
 }
 

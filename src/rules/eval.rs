@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
+use super::index::IndexScratch;
 use super::text::{TextIndex, TextScratch, mentions};
 use super::{Ref, Slot, Values};
 use crate::domain::{Decimal, Unavailable, Value};
@@ -34,13 +35,14 @@ pub struct Miss {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) text: TextScratch,
+    pub(super) index: IndexScratch,
 }
 
 /// One evaluation of the conditions of one rule set over one set of values.
 pub(super) struct Evaluation<'a, V> {
     pub(super) values: &'a V,
     pub(super) texts: &'a TextIndex,
-    pub(super) scratch: &'a mut Scratch,
+    pub(super) scratch: &'a mut TextScratch,
 }
 
 /// A value while it is computed.
@@ -52,8 +54,8 @@ pub(super) enum Val<'a> {
 }
 
 impl<'a, V: Values> Evaluation<'a, V> {
-    pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut Scratch) -> Self {
-        scratch.text.reset(texts);
+    pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut TextScratch) -> Self {
+        scratch.reset(texts);
         Self { values, texts, scratch }
     }
 
@@ -62,6 +64,14 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Ok(true) => Truth::True,
             Ok(false) => Truth::False,
             Err(miss) => Truth::Unavailable(miss),
+        }
+    }
+
+    /// The phrases of the set's index that the text in the slot has, a bit each; `None` if there is no text.
+    pub(super) fn phrases_in(&mut self, slot: Slot) -> Option<&[u64]> {
+        match self.values.value(slot) {
+            Ok(Ref::Text(text)) => self.texts.found(slot, text, self.scratch),
+            _ => None,
         }
     }
 
@@ -123,7 +133,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
             (Ref::Number(n), Test::Within(min, max)) => *min <= n && n <= *max,
             (Ref::Number(n), Test::AnyOf(known)) => known.binary_search(&n).is_ok(),
             (Ref::Text(text), Test::TextIn(known)) => known.binary_search_by(|k| (**k).cmp(text)).is_ok(),
-            (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, &mut self.scratch.text),
+            (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, self.scratch),
             // A value of another type than the scope declares cannot get here through a checked schema.
             _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
         })

@@ -4,8 +4,8 @@
 //! `cel` crate is used here and nowhere else; the evaluator is our own, because a decision needs three truth values, exact
 //! decimals, a bound on cost and a reason for everything, none of which the crate's interpreter has.
 //!
-//! Cost of a decision: every rule above the first match is asked, most of them one comparison (some 5 ns); phrases
-//! (`mentions`) of all rules together cost one pass over the text. Nothing is allocated on the plain way.
+//! Cost of a decision: an index rules out all but a few rules, which are then asked; phrases (`mentions`) of all rules
+//! together cost one pass over the text. Nothing is allocated on the plain way.
 //!
 //! | file | noun |
 //! |---|---|
@@ -16,7 +16,8 @@
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
-//! | `hit_policy` | what several matches mean |
+//! | `hit_policy`, `judgement` | what several matches mean |
+//! | `index` | which of many rules may hold |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -26,6 +27,8 @@ mod eval;
 mod expr;
 mod function;
 mod hit_policy;
+mod index;
+mod judgement;
 mod lower;
 mod normal;
 mod rule;
@@ -42,10 +45,11 @@ mod tests;
 pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
 pub use eval::{Miss, Scratch, Truth};
 pub use hit_policy::{Aggregation, Group, HitPolicy, OutputOrder};
+pub use judgement::{HitViolation, Judgement, Skipped};
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;
-pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};
+pub use set::{PartTrace, RuleSet, RuleTrace, Seen};
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
 pub use value_set::{Extent, Kleene, ValueSet};

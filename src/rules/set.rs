@@ -1,17 +1,14 @@
-//! A ranked set of rules, and the question every decision asks it: which rule matches first?
-//!
-//! Rules are asked one after the other here. The callers know only [`RuleSet::first`] and [`RuleSet::explain`], so that an
-//! index can take the place of the loop without anyone noticing but the clock.
+//! A ranked set of rules, and the question every decision asks it: which rules have their say?
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::eval::{Evaluation, Scratch, Truth};
 use super::hit_policy::{Group, HitPolicy};
-use super::rule::{IfUnavailable, Rule};
+use super::index::{Index, Search, Tuning};
+use super::judgement::Judgement;
+use super::rule::Rule;
 use super::text::{TextIndex, TextIndexBuilder};
-use super::{Miss, Ref, Scope, Slot, Then, Values};
+use super::{Miss, Ref, Scope, Slot, Values};
 use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Value};
 
 /// Rules in the order in which they are asked.
@@ -19,7 +16,18 @@ use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Val
 pub struct RuleSet {
     rules: Vec<Rule>,
     groups: Vec<Group>,
-    texts: TextIndex,
+    segments: Vec<Segment>,
+    pub(super) texts: TextIndex,
+}
+
+/// Rules that are searched at once: one group, or several in which the first match decides.
+#[derive(Debug)]
+struct Segment {
+    /// The number of its first group.
+    group: usize,
+    /// The rank after its last.
+    end: u32,
+    index: Index,
 }
 
 /// The rules of one group, in the order of their ranks.
@@ -29,19 +37,6 @@ pub(crate) struct RankedRules {
     pub(crate) policy: HitPolicy,
     pub(crate) rules: Vec<Rule>,
 }
-
-/// The answer of a rule set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Judgement {
-    /// The rank of the first rule that matches.
-    pub rule: Option<usize>,
-    /// What kept higher-ranked rules from being told.
-    pub skipped: Skipped,
-}
-
-/// Values that were missing, each with the number of rules that could not be told for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Skipped(SmallVec<[(Miss, u32); 2]>);
 
 /// How one rule stands to one event: for explanations.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,12 +76,17 @@ pub enum Seen {
 impl RuleSet {
     /// A set of rules in groups that are already ranked. Fails only if the phrases they look for are too many to index.
     pub(crate) fn new(groups: Vec<RankedRules>, texts: TextIndexBuilder) -> Result<Self, String> {
-        let mut set = Self { rules: Vec::new(), groups: Vec::new(), texts: texts.build()? };
+        Self::tuned(groups, texts, Tuning::default())
+    }
+
+    pub(super) fn tuned(groups: Vec<RankedRules>, texts: TextIndexBuilder, tuning: Tuning) -> Result<Self, String> {
+        let mut set = Self { texts: texts.build()?, ..Self::default() };
         for RankedRules { name, policy, rules } in groups {
             let start = set.rules.len();
             set.rules.extend(rules);
             set.groups.push(Group { name, policy, ranks: start..set.rules.len() });
         }
+        set.segments = segments(&set.groups, &set.rules, tuning);
         Ok(set)
     }
 
@@ -100,36 +100,62 @@ impl RuleSet {
         &self.rules
     }
 
-    /// The first rule that matches. Allocates nothing unless a rule joins or changes texts.
-    pub fn first<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Judgement {
-        let mut evaluation = Evaluation::new(values, &self.texts, scratch);
-        let mut skipped = Skipped::default();
-        for (rank, rule) in self.rules.iter().enumerate() {
-            match rule.condition.truth(&mut evaluation) {
-                Truth::True => return Judgement { rule: Some(rank), skipped },
-                Truth::False => {}
-                Truth::Unavailable(_) if rule.if_unavailable == IfUnavailable::Apply => {
-                    return Judgement { rule: Some(rank), skipped };
-                }
-                Truth::Unavailable(miss) => skipped.count(miss),
+    /// Which rules have their say. Allocates nothing unless a rule joins or changes texts.
+    pub fn judge<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Judgement {
+        let Scratch { text, index } = scratch;
+        let mut evaluation = Evaluation::new(values, &self.texts, text);
+        let mut judgement = Judgement::default();
+        for segment in &self.segments {
+            let policy = &self.groups[segment.group].policy;
+            let search = Search {
+                index: &segment.index,
+                rules: &self.rules,
+                evaluation: &mut evaluation,
+                scratch: index,
+                wants_all: *policy != HitPolicy::First,
+                end: segment.end,
+            };
+            search.run();
+            index.untold.iter().for_each(|(_, miss)| judgement.skipped.count(*miss));
+            if !index.matched.is_empty() {
+                let group = (segment.group, &self.rules[..]);
+                policy.settle(&mut index.matched, group, &mut evaluation, &mut judgement);
+                break;
             }
         }
-        Judgement { rule: None, skipped }
+        judgement
     }
 
-    /// The values that `then` gives, which may be the set's default or one of its rules'.
-    pub fn values_of<V: Values>(
+    /// What the rules of a judgement say, field by field; `None` where they say nothing. Computes what has to be computed.
+    pub fn said<V: Values>(
         &self,
-        then: &Then,
+        judgement: &Judgement,
         values: &V,
         scratch: &mut Scratch,
     ) -> Result<Vec<Option<Value>>, Miss> {
-        then.values(&mut Evaluation::new(values, &self.texts, scratch))
+        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
+        let Some(first) = judgement.rule else { return Ok(Vec::new()) };
+        match &self.groups[self.group_of(first)].policy {
+            policy if policy.is_multiple() => {
+                policy.together(judgement.rules().map(|rank| &self.rules[rank]), &mut evaluation)
+            }
+            _ => self.rules[first].then.values(&mut evaluation),
+        }
+    }
+
+    /// The number of the group that a rule belongs to.
+    pub fn group_of(&self, rank: usize) -> usize {
+        self.groups.partition_point(|group| group.ranks.end <= rank)
+    }
+
+    /// Bytes that the index holds.
+    pub fn index_bytes(&self) -> usize {
+        self.segments.iter().map(|segment| segment.index.bytes()).sum()
     }
 
     /// How every rule stands to the values, by rank. For people: it allocates, and looks at all parts of all rules.
     pub fn explain<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Vec<RuleTrace> {
-        let mut evaluation = Evaluation::new(values, &self.texts, scratch);
+        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
         let mut traces = Vec::with_capacity(self.rules.len());
         for (rank, rule) in self.rules.iter().enumerate() {
             let mut parts = Vec::new();
@@ -146,30 +172,27 @@ impl RuleSet {
     }
 }
 
+fn segments(groups: &[Group], rules: &[Rule], tuning: Tuning) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut group = 0;
+    while group < groups.len() {
+        let policy = &groups[group].policy;
+        let alike = |next: &&Group| *policy == HitPolicy::First && next.policy == HitPolicy::First;
+        let last = group + groups[group + 1..].iter().take_while(alike).count();
+        let ranks = groups[group].ranks.start..groups[last].ranks.end;
+        let index = Index::build(&rules[ranks.clone()], ranks.start, tuning);
+        segments.push(Segment { group, end: ranks.end as u32, index });
+        group = last + 1;
+    }
+    segments
+}
+
 fn conjunction(parts: &[PartTrace]) -> Truth {
     let first_missing = parts.iter().map(|part| part.truth).find(|truth| matches!(truth, Truth::Unavailable(_)));
     if parts.iter().any(|part| part.truth == Truth::False) {
         Truth::False
     } else {
         first_missing.unwrap_or(Truth::True)
-    }
-}
-
-impl Skipped {
-    /// Different misses that are kept; a decision's reasons are for people, who read no more.
-    const KINDS_MAX: usize = 16;
-
-    fn count(&mut self, miss: Miss) {
-        if let Some((_, rules)) = self.0.iter_mut().find(|(known, _)| *known == miss) {
-            *rules += 1;
-        } else if self.0.len() < Self::KINDS_MAX {
-            self.0.push((miss, 1));
-        }
-    }
-
-    /// Each miss with the number of rules that it kept from being told.
-    pub fn iter(&self) -> impl Iterator<Item = (Miss, u32)> {
-        self.0.iter().copied()
     }
 }
 

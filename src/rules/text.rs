@@ -46,6 +46,15 @@ pub(crate) struct TextScratch {
     found: Vec<(bool, Vec<u64>)>,
 }
 
+impl AnyPhrase {
+    /// The numbers of the phrases.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(|(word, wanted)| {
+            (0..64).filter(move |bit| wanted >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        })
+    }
+}
+
 impl TextIndexBuilder {
     /// Registers phrases, any of which is looked for in the slot's text.
     pub(super) fn add(&mut self, slot: Slot, phrases: &[String]) -> AnyPhrase {
@@ -82,14 +91,20 @@ impl TextIndexBuilder {
 impl TextIndex {
     /// Whether the text of `slot` has any of the phrases. `scratch` belongs to this evaluation.
     pub(super) fn any(&self, slot: Slot, text: &str, phrases: &AnyPhrase, scratch: &mut TextScratch) -> bool {
-        let Some(position) = self.slots.iter().position(|known| *known == slot) else { return false };
+        let Some(found) = self.found(slot, text, scratch) else { return false };
+        phrases.0.iter().any(|(word, wanted)| found[*word as usize] & wanted != 0)
+    }
+
+    /// A bit for each phrase that the text of `slot` has; `None` if no rule looks at that text.
+    pub(super) fn found<'s>(&self, slot: Slot, text: &str, scratch: &'s mut TextScratch) -> Option<&'s [u64]> {
+        let position = self.slots.iter().position(|known| *known == slot)?;
         let (searched, found) = &mut scratch.found[position];
         if !*searched {
             *searched = true;
             fold_into(text, &mut scratch.folded);
             self.search(&scratch.folded, found);
         }
-        phrases.0.iter().any(|(word, wanted)| found[*word as usize] & wanted != 0)
+        Some(found)
     }
 
     fn search(&self, folded: &str, found: &mut [u64]) {

@@ -134,7 +134,7 @@ fn the_first_match_wins_and_skipped_rules_are_counted() {
         restrictive,
     ];
     let set = rule_set(rules, texts);
-    let judge = |values: &[(&str, Value)]| set.first(&given(&scope, values), &mut Scratch::default());
+    let judge = |values: &[(&str, Value)]| set.judge(&given(&scope, values), &mut Scratch::default());
     let judgement = judge(&[("event.count", Value::Int(1))]);
     assert_eq!(judgement.rule, Some(2));
     let skipped: Vec<_> = judgement.skipped.iter().map(|(miss, rules)| (miss.slot, rules)).collect();

@@ -1,6 +1,7 @@
 //! Tests of the whole room: what conditions mean, what their faults say, and the `cel` interpreter as an oracle.
 
 mod faults;
+mod indexed;
 mod meaning;
 mod normal;
 mod oracle;

@@ -94,9 +94,9 @@ fn joined(leaf: impl Strategy<Value = String> + 'static) -> impl Strategy<Value 
 
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    ints: Vec<Option<i64>>,
-    texts: Vec<Option<String>>,
-    bools: Vec<Option<bool>>,
+    pub(super) ints: Vec<Option<i64>>,
+    pub(super) texts: Vec<Option<String>>,
+    pub(super) bools: Vec<Option<bool>>,
 }
 
 pub(super) fn world() -> impl Strategy<Value = World> {

@@ -1,0 +1,89 @@
+//! The names that rows constrain. Every value becomes a number: ordinals and symbols as they are, texts by interning.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use super::super::value_set::Extent;
+use super::super::{Ref, Slot, Values};
+
+/// Texts that one set may name to be indexed; longer lists are looked up when a rule is verified.
+const NAMED_MAX: usize = 1_024;
+
+/// A name that rows constrain.
+#[derive(Debug)]
+pub(super) struct Attribute {
+    pub(super) slot: Slot,
+    /// The number of every text that a row names, counted from 1.
+    symbols: HashMap<Box<str>, i64, FixedState>,
+}
+
+/// What an event brings for an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Reading {
+    /// Nobody has looked yet.
+    #[default]
+    Unread,
+    Unavailable,
+    Number(i64),
+}
+
+/// The number of every text that no row names.
+const OTHER: i64 = 0;
+
+impl Attribute {
+    pub(super) fn new(slot: Slot) -> Self {
+        Self { slot, symbols: HashMap::default() }
+    }
+
+    /// The value of the attribute as a number.
+    #[inline]
+    pub(super) fn read<V: Values>(&self, values: &V) -> Reading {
+        match values.value(self.slot) {
+            Ok(Ref::Number(n)) => Reading::Number(n),
+            Ok(Ref::Bool(value)) => Reading::Number(i64::from(value)),
+            Ok(Ref::Text(text)) => Reading::Number(self.symbols.get(text).copied().unwrap_or(OTHER)),
+            // Nothing is asked of a list here but whether it is there.
+            Ok(Ref::List(_)) => Reading::Number(OTHER),
+            Err(_) => Reading::Unavailable,
+        }
+    }
+
+    /// The extent as intervals of numbers; `None` if it names too many texts.
+    pub(super) fn intervals(&mut self, extent: &Extent) -> Option<Vec<(i64, i64)>> {
+        match extent {
+            Extent::Any(true) => Some(vec![(i64::MIN, i64::MAX)]),
+            Extent::Any(false) => Some(Vec::new()),
+            Extent::Numbers(intervals) => Some(intervals.clone()),
+            Extent::Texts { named, is_complement } => {
+                let symbols = self.symbols_of(named)?;
+                let points = Extent::points(symbols);
+                match if *is_complement { points.complement() } else { points } {
+                    Extent::Numbers(intervals) => Some(intervals),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    fn symbols_of(&mut self, named: &Arc<[Box<str>]>) -> Option<Vec<i64>> {
+        if named.len() > NAMED_MAX {
+            return None;
+        }
+        let symbol = |text: &str| {
+            let next = self.symbols.len() as i64 + 1;
+            match self.symbols.get(text) {
+                Some(known) => *known,
+                None => *self.symbols.entry(text.into()).or_insert(next),
+            }
+        };
+        Some(named.iter().map(AsRef::as_ref).map(symbol).collect())
+    }
+
+    /// Bytes that the attribute holds.
+    pub(super) fn bytes(&self) -> usize {
+        let entry = size_of::<(Box<str>, i64)>() + 1;
+        self.symbols.capacity() * entry + self.symbols.keys().map(|text| text.len()).sum::<usize>()
+    }
+}

@@ -1,0 +1,30 @@
+//! The index over the conditions of a ranked set of rules: which of many may hold, without asking each.
+//!
+//! Aggregated bit vectors, known from packet classification (T. V. Lakshman and D. Stiliadis, "High-speed policy-based
+//! packet forwarding using efficient multi-dimensional range matching", SIGCOMM 1998; F. Baboescu and G. Varghese, "Scalable
+//! packet classification", SIGCOMM 2001): rows stand in the order of their ranks; for every name and every class of its
+//! values a bitmap says which rows that class does not rule out. The bitmaps of the classes that an event falls in are
+//! joined by `&`, and what is left is asked, best rank first. Above some thousand rows the set is first split by a name
+//! that most rows want to be equal to something, so that an event meets only the rows that name its value, and those that
+//! do not name one.
+//!
+//! The index only rules out: a row that it keeps is always verified with the rule's own condition. So a class may stand for
+//! many values, a bitmap may be too full, and a part that no set of values can say is simply not in it. What it must never
+//! do is to rule out a rule that matches or cannot be told; a property holds it against asking every rule.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `attribute` | names and the numbers of their values |
+//! | `row` | what the index knows of a rule |
+//! | `bits` | bit vectors |
+//! | `tree` | splitting by a selective name |
+//! | `search` | the questions |
+
+mod attribute;
+mod bits;
+mod row;
+mod search;
+mod tree;
+
+pub(super) use search::{IndexScratch, Search};
+pub(super) use tree::{Index, Tuning};
