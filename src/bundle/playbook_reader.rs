@@ -41,6 +41,7 @@ pub(super) fn read(
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
     let (mut scope, slot_sources) = scope(layout, &on, &root);
+    context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
     context.broken.iter().for_each(|path| scope.declare_broken(path));
     let mut reader = Reader {
         root: &root,

@@ -11,10 +11,11 @@
 //! |---|---|
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
-//! | `lower`, `unify`, `function` | the type checker |
+//! | `lower`, `unify`, `membership`, `function` | the type checker |
 //! | `expr` | what it produces |
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
+//! | `list` | named lists that values are looked up in |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -23,7 +24,9 @@ mod condition;
 mod eval;
 mod expr;
 mod function;
+mod list;
 mod lower;
+mod membership;
 mod rule;
 mod scope;
 mod set;
@@ -36,6 +39,7 @@ mod tests;
 
 pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
 pub use eval::{Miss, Scratch, Truth};
+pub use list::NamedList;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};

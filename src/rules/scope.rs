@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::NamedList;
 use crate::domain::{Type, Unavailable, Value, suggestion};
 
 /// The number of a declared name within its [`Scope`].
@@ -23,6 +24,7 @@ pub struct Declared {
 pub struct Scope {
     names: Vec<Declared>,
     slots: HashMap<Box<str>, Slot>,
+    lists: HashMap<Box<str>, Arc<NamedList>>,
     /// Names whose own declaration is faulty: using them is no further fault.
     broken: HashSet<Box<str>>,
 }
@@ -68,6 +70,17 @@ impl Scope {
         slot
     }
 
+    /// Adds a named list, which conditions write `list.NAME`.
+    pub fn declare_list(&mut self, name: &str, list: Arc<NamedList>) {
+        let known = self.lists.insert(format!("list.{name}").into(), list);
+        assert!(known.is_none(), "the list `{name}` is declared once");
+    }
+
+    /// The list that is written `path`.
+    pub(super) fn list(&self, path: &str) -> Option<&Arc<NamedList>> {
+        self.lists.get(path)
+    }
+
     /// Notes a name whose declaration is faulty, so that its uses are not reported as well.
     pub fn declare_broken(&mut self, path: &str) {
         self.broken.insert(path.into());
@@ -101,7 +114,8 @@ impl Scope {
     /// The message about a name that is not declared, with the nearest one that is; none for a name whose declaration is
     /// reported elsewhere.
     pub(super) fn unknown(&self, path: &str) -> Option<String> {
-        let hint = || suggestion(path, self.names.iter().map(|name| &*name.path));
+        let names = || self.names.iter().map(|name| &*name.path).chain(self.lists.keys().map(|name| &**name));
+        let hint = || suggestion(path, names());
         if self.broken.contains(path) { None } else { Some(format!("unknown name `{path}`{}", hint())) }
     }
 }

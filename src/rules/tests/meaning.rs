@@ -68,6 +68,15 @@ fn conditions_mean_what_cel_says() {
         ("(customer.vip ? event.count : 0) == 7", True),
         ("has(event.amount) && customer.?vip.orValue(false) && customer.?since.hasValue()", True),
         ("event.channel == 'chat' == customer.vip", True),
+        ("event.channel in list.words && !(event.subject in list.words)", True),
+        ("event.channel in list.folded && 'VIP' in list.folded && !('VI' in list.folded)", True),
+        ("event.count in list.counts && event.count in list.amounts && event.amount in list.amounts", True),
+        ("event.count + 2 in list.counts && 8 in list.counts", False),
+        ("event.subject.trim().lowerAscii() in list.none || event.subject in list.none", False),
+        ("size(list.words) == 4 && size(list.none) == 0", True),
+        ("event.count + 1 in [8, 9] && event.count * 2 in [14.0, 1.5] && !(event.count + 1 in [7, 9])", True),
+        ("event.subject.upperAscii() in ['CARD', 'CARD NOT\\n WORKING'] && !(event.channel + 'x' in ['chat'])", True),
+        ("7 in [event.count, 8] && !(7 in [event.count + 1, size(event.body)]) && 3 in [1, 3]", True),
     ] {
         assert_eq!(truth(&scope, source, &values), expected, "{source}");
     }
@@ -90,6 +99,10 @@ fn what_is_missing_is_neither_true_nor_false() {
         ("event.amount > 5 || event.count == 2", missing("event.amount")),
         ("event.subject.mentions('a') && event.amount > 5", missing("event.subject")),
         ("[event.subject, event.body].mentions('a')", missing("event.subject")),
+        ("event.subject in list.words", missing("event.subject")),
+        ("!(event.subject in list.none)", missing("event.subject")),
+        ("event.amount * 2 in [1, 2]", missing("event.amount")),
+        ("1 in [event.amount, 1]", True),
         ("has(event.amount)", False),
         ("!has(event.amount) && event.count == 1", True),
         ("customer.?vip.orValue(true)", True),
