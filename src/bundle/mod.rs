@@ -10,9 +10,10 @@
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit` | what the guardrail lets out |
-//! | `schema_reader`, `context_reader`, `list_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod compile;
+mod condition_reader;
 mod context_reader;
 mod list_reader;
 mod outcome;

@@ -303,3 +303,28 @@ h = "lists/present.txt"
         );
     }));
 }
+
+fn with_conditions(conditions: &str, when: &str) -> String {
+    faults(|sources| {
+        let playbook = PLAYBOOK
+            .replace("[[rules]]\nid          = \"vip", &format!("[conditions]\n{conditions}\n[[rules]]\nid = \"vip"));
+        sources.insert("playbooks/routing.toml", playbook.replace("event.amount > customer.limit", when));
+        sources
+            .insert("tables/routing.csv", "in:is_large,in:vip_in_need,out:queue\nfalse,true,cards\ntrue,-,incident\n");
+    })
+}
+
+const CONDITIONS: &str = "is_large = 'event.amount > 1000'\nvip_in_need = 'is_large && customer.vip && event.body.mentions(\"help\")'\nunused = 'true'";
+
+#[test]
+fn conditions_and_columns_use_named_conditions() {
+    assert_eq!(with_conditions(CONDITIONS, "is_large && !vip_in_need"), "no fault");
+}
+
+#[test]
+fn every_fault_of_a_named_condition_is_named() {
+    let conditions = format!(
+        "early = 'is_large || early || true'\n{CONDITIONS}\nevent = 'true'\n\"a b\" = 'true'\nnumber = 'size(event.body)'\nif = 'true'\nx = 5\n"
+    );
+    insta::assert_snapshot!(with_conditions(&conditions, "is_larg && early && number && is_large"));
+}

@@ -98,6 +98,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
             },
             Expr::Mentions(subjects, phrases) => self.any_mentions(subjects, phrases),
             Expr::Contains(slot, item) => self.contains(*slot, item),
+            Expr::Named(condition) => self.expr(condition),
             Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
             Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
                 Ok(value) => Ok(value == Ref::Bool(true)),

@@ -30,6 +30,8 @@ pub(super) enum Expr {
     Mentions(Vec<Term>, Arc<[String]>),
     /// The list in the slot has the item.
     Contains(Slot, Term),
+    /// A named condition, shared by all who use it.
+    Named(Arc<Expr>),
     /// The value is there.
     Has(Slot),
     /// A boolean that stands in when the slot is unavailable.

@@ -132,8 +132,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn name(&mut self, node: &IdedExpr, path: &str) -> Option<Operand> {
-        match self.scope.slot(path) {
-            Some(slot) => Some(self.slot(slot)),
+        if let Some(slot) = self.scope.slot(path) {
+            return Some(self.slot(slot));
+        }
+        match self.scope.condition(path) {
+            Some(condition) => {
+                self.used.extend(condition.slots());
+                Some(Operand::Condition(condition.used()))
+            }
             None => self.unknown(node, path),
         }
     }

@@ -12,6 +12,7 @@
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
 //! | `lower`, `unify`, `membership`, `function` | the type checker |
+//! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
@@ -27,6 +28,7 @@ mod function;
 mod list;
 mod lower;
 mod membership;
+mod named;
 mod rule;
 mod scope;
 mod set;
@@ -40,6 +42,7 @@ mod tests;
 pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
 pub use eval::{Miss, Scratch, Truth};
 pub use list::NamedList;
+pub use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};

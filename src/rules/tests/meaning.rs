@@ -83,6 +83,39 @@ fn conditions_mean_what_cel_says() {
 }
 
 #[test]
+fn a_named_condition_means_what_it_stands_for() {
+    let mut scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let sources = [
+        ("is_large", "event.amount > 10"),
+        ("is_urgent", "is_large && event.subject.contains('NOT') && (customer.vip ? event.count > 6 : false)"),
+        ("both", "is_large && is_urgent"),
+    ];
+    for (name, source) in sources {
+        let condition = Condition::compile(source, &scope, &mut texts).unwrap();
+        scope.declare_condition(name, NamedCondition::new(&condition));
+    }
+    let values = full(&scope);
+    let none = given(&scope, &[("event.amount", decimal("11")), ("event.count", Value::Int(1))]);
+    let missing = Truth::Unavailable(Miss { slot: scope.slot("event.subject"), reason: Unavailable::Absent });
+    for (source, given_all, given_some) in [
+        ("is_large", True, True),
+        ("!is_large", False, False),
+        ("is_large == false", False, False),
+        ("both && event.count == 7", True, False),
+        ("is_urgent", True, missing),
+        ("!is_urgent || is_large", True, True),
+        ("(is_urgent ? 1 : 2) == 1", True, missing),
+    ] {
+        assert_eq!(truth(&scope, source, &values), given_all, "{source}");
+        assert_eq!(truth(&scope, source, &none), given_some, "{source} of little");
+    }
+    let condition = Condition::compile("both", &scope, &mut texts).unwrap();
+    let used: Vec<&str> = condition.slots().iter().map(|slot| &*scope.declared(*slot).path).collect();
+    assert_eq!(used, ["event.subject", "event.amount", "event.count", "customer.vip"]);
+}
+
+#[test]
 fn what_is_missing_is_neither_true_nor_false() {
     let scope = scope();
     let values = given(&scope, &[("event.count", Value::Int(1))]);
