@@ -17,6 +17,9 @@ pub const PLAYBOOK_FOLDER: &str = "playbooks/";
 /// The folder of the decision tables.
 pub const TABLE_FOLDER: &str = "tables/";
 
+/// The folder of the named lists.
+pub const LIST_FOLDER: &str = "lists/";
+
 /// Playbooks that may decide on one type of event: their decisions share one record.
 pub const PLAYBOOKS_PER_EVENT_MAX: usize = 255;
 
@@ -101,7 +104,7 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
         sink.add(Place::file(CONTEXT_FILE), "", "the file is missing: it declares events, facts and signals");
         return (Layout::default(), Vec::new());
     };
-    let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink));
+    let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink), sources, sink);
     let mut playbooks: Vec<Playbook> = Vec::new();
     let files = sources.iter().filter(|(path, _)| path.starts_with(PLAYBOOK_FOLDER));
     let mut is_any = false;

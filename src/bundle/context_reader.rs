@@ -1,13 +1,15 @@
-//! Reads `context.toml`: events, facts and signals.
+//! Reads `context.toml`: events, facts, signals and named lists.
 
 use std::sync::Arc;
 
 use super::schema_reader::{field, is_name};
+use super::{Sources, list_reader};
 use crate::context::{
     BUCKETS_MAX, EventType, FactDefinition, Layout, SignalDefinition, SignalKind, Undeclared, Window,
 };
-use crate::document::{Document, Node, Section};
+use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{TimeDelta, Type, suggestion};
+use crate::rules::NamedList;
 
 /// The longest window or freshness that can be declared.
 const WINDOW_MAX: TimeDelta = TimeDelta::from_micros(10 * 366 * TimeDelta::DAY.micros());
@@ -18,12 +20,13 @@ const DECLARATIONS_MAX: usize = 1_000;
 /// What the file declares, and the names it declares wrongly.
 pub(super) struct Context {
     pub(super) layout: Layout,
+    pub(super) lists: Vec<(String, Arc<NamedList>)>,
     /// Names as conditions write them; a use of one is no further fault.
     pub(super) broken: Vec<String>,
 }
 
 /// Reads the file; what is faulty is noted and left out.
-pub(super) fn read(document: &Document<'_>) -> Context {
+pub(super) fn read(document: &Document<'_>, sources: &Sources, sink: &FaultSink) -> Context {
     let root = document.root();
     let undeclared = root.get("undeclared_attributes").and_then(|node| match node.text()? {
         "keep" => Some(Undeclared::Keep),
@@ -37,10 +40,18 @@ pub(super) fn read(document: &Document<'_>) -> Context {
     let facts = facts(&root);
     let signals = signals(&root, &events);
     let repetitions = repetitions(&root);
+    let declared = list_reader::read(&root, sources, sink);
     root.refuse_unknown();
     let layout = Layout::new(events, facts, signals, repetitions);
-    let broken = broken(&root, &layout);
-    Context { layout, broken }
+    let mut broken = broken(&root, &layout);
+    let mut lists = Vec::new();
+    for (name, list) in declared {
+        match list {
+            Some(list) => lists.push((name, list)),
+            None => broken.push(format!("list.{name}")),
+        }
+    }
+    Context { layout, lists, broken }
 }
 
 fn repetitions(root: &Section<'_>) -> Window {

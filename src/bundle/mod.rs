@@ -10,10 +10,12 @@
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit` | what the guardrail lets out |
-//! | `schema_reader`, `context_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod compile;
+mod condition_reader;
 mod context_reader;
+mod list_reader;
 mod outcome;
 mod permit;
 mod playbook;
@@ -24,7 +26,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use compile::{Bundle, CONTEXT_FILE, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
+pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};

@@ -7,7 +7,7 @@ use super::context_reader::Context;
 use super::playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{OutcomeSchema, Sources};
+use super::{OutcomeSchema, Sources, condition_reader};
 use crate::context::{Layout, PlaybookKey};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -41,16 +41,12 @@ pub(super) fn read(
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
     let (mut scope, slot_sources) = scope(layout, &on, &root);
+    context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
     context.broken.iter().for_each(|path| scope.declare_broken(path));
-    let mut reader = Reader {
-        root: &root,
-        sources,
-        sink,
-        scope: &scope,
-        outcome: &outcome,
-        texts: TextIndexBuilder::default(),
-        ids: HashMap::new(),
-    };
+    let mut texts = TextIndexBuilder::default();
+    condition_reader::declare(&root, &mut scope, &mut texts);
+    let mut reader =
+        Reader { root: &root, sources, sink, scope: &scope, outcome: &outcome, texts, ids: HashMap::new() };
     let permit = reader.permit();
     let mut groups = vec![reader.rules()];
     groups.extend(reader.tables());

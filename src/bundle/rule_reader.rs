@@ -305,7 +305,8 @@ fn permitted(field: &Field, node: &Node<'_>) -> Option<Permitted> {
     Some(Permitted::Between(ordinal(min, i64::MIN)?, ordinal(max, i64::MAX)?))
 }
 
-fn note(node: &Node<'_>, faults: Vec<ExprFault>) {
+/// Notes faults at their places within an expression.
+pub(super) fn note(node: &Node<'_>, faults: Vec<ExprFault>) {
     for fault in faults {
         node.fault_within(fault.offset, fault.message);
     }

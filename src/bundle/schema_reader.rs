@@ -55,7 +55,8 @@ fn short_type(node: &Node<'_>) -> Option<Type> {
     if node.is_list() { enumeration(node) } else { plain_type(node) }
 }
 
-fn plain_type(node: &Node<'_>) -> Option<Type> {
+/// One of the types that a word names.
+pub(super) fn plain_type(node: &Node<'_>) -> Option<Type> {
     let name = node.text()?;
     match name {
         "string" => Some(Type::Text),

@@ -249,3 +249,82 @@ pub(crate) fn tiny_bundle() -> Bundle {
     sources.insert("playbooks/p.toml", playbook);
     Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
 }
+
+#[test]
+fn a_bundle_has_lists_that_conditions_and_cells_use() {
+    let with_lists = |sources: &mut Sources| {
+        let lists =
+            "\n[lists]\nblocked = \"lists/blocked.txt\"\nvips = { file = \"lists/vips.txt\", ignore_case = true }\n";
+        sources.insert(
+            CONTEXT_FILE,
+            format!("{CONTEXT}{lists}limits = {{ file = \"lists/limits.txt\", type = \"decimal\" }}\n"),
+        );
+        sources.insert("lists/blocked.txt", "# found out in May\nspam\n");
+        sources.insert("lists/vips.txt", "Ann\nBob");
+        sources.insert("lists/limits.txt", "10\n99.5\n");
+        let rule = "\n[[rules]]\nid = \"l\"\nwhen = 'event.subject in list.vips || customer.limit in list.limits'\nthen = { priority = 2 }\n";
+        sources.insert("playbooks/routing.toml", PLAYBOOK.replace("\n[[tables]]", &format!("{rule}\n[[tables]]")));
+        sources.insert(
+            "tables/routing.csv",
+            "in:event.subject,out:queue\nin list.blocked,general\nnot(in list.vips),cards\n",
+        );
+    };
+    assert_eq!(faults(with_lists), "no fault");
+    let changed = |path: &str, text: &str| {
+        let mut sources = sources();
+        with_lists(&mut sources);
+        sources.insert(path, text);
+        Bundle::compile(sources)
+    };
+    let (one, other) = (changed("lists/vips.txt", "Ann").unwrap(), changed("lists/vips.txt", "Bob").unwrap());
+    assert_ne!(one.id(), other.id(), "lists belong to what names the bundle");
+    insta::assert_snapshot!(changed("lists/limits.txt", "10\nten\n\n5.00001").unwrap_err());
+}
+
+#[test]
+fn every_fault_of_a_list_is_named() {
+    let lists = r#"
+[lists]
+a = "lists/missng.txt"
+b = { file = "lists/present.txt", type = "strng" }
+c = { file = "lists/present.txt", type = "int", ignore_case = true }
+d = { type = "int", ignorecase = true }
+e = { file = "lists/present.txt", type = "bool" }
+"f g" = "lists/present.txt"
+h = "lists/present.txt"
+"#;
+    insta::assert_snapshot!(faults(|sources| {
+        sources.insert(CONTEXT_FILE, format!("{CONTEXT}{lists}"));
+        sources.insert("lists/present.txt", "x");
+        sources.insert("lists/missing.txt", "x");
+        sources.insert(
+            "playbooks/routing.toml",
+            PLAYBOOK.replace("event.amount > customer.limit", "event.body in list.a || event.body in list.hh"),
+        );
+    }));
+}
+
+fn with_conditions(conditions: &str, when: &str) -> String {
+    faults(|sources| {
+        let playbook = PLAYBOOK
+            .replace("[[rules]]\nid          = \"vip", &format!("[conditions]\n{conditions}\n[[rules]]\nid = \"vip"));
+        sources.insert("playbooks/routing.toml", playbook.replace("event.amount > customer.limit", when));
+        sources
+            .insert("tables/routing.csv", "in:is_large,in:vip_in_need,out:queue\nfalse,true,cards\ntrue,-,incident\n");
+    })
+}
+
+const CONDITIONS: &str = "is_large = 'event.amount > 1000'\nvip_in_need = 'is_large && customer.vip && event.body.mentions(\"help\")'\nunused = 'true'";
+
+#[test]
+fn conditions_and_columns_use_named_conditions() {
+    assert_eq!(with_conditions(CONDITIONS, "is_large && !vip_in_need"), "no fault");
+}
+
+#[test]
+fn every_fault_of_a_named_condition_is_named() {
+    let conditions = format!(
+        "early = 'is_large || early || true'\n{CONDITIONS}\nevent = 'true'\n\"a b\" = 'true'\nnumber = 'size(event.body)'\nif = 'true'\nx = 5\n"
+    );
+    insta::assert_snapshot!(with_conditions(&conditions, "is_larg && early && number && is_large"));
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bundle::{CONTEXT_FILE, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER};
+use crate::bundle::{CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER};
 use crate::document::{FaultSink, Place};
 
 /// Bytes that one file may have.
@@ -20,7 +20,7 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
     if let Some(text) = read_optional(folder, CONTEXT_FILE, sink) {
         sources.insert(CONTEXT_FILE, text);
     }
-    for (subfolder, ending) in [(PLAYBOOK_FOLDER, ".toml"), (TABLE_FOLDER, ".csv")] {
+    for (subfolder, ending) in [(PLAYBOOK_FOLDER, ".toml"), (TABLE_FOLDER, ".csv"), (LIST_FOLDER, ".txt")] {
         for name in names(folder, subfolder, ending, sink) {
             let path = format!("{subfolder}{name}");
             if let Some(text) = read_optional(folder, &path, sink) {

@@ -49,6 +49,17 @@ fn every_setting_has_a_default_and_the_environment_has_the_last_word() {
 }
 
 #[test]
+fn the_files_of_lists_belong_to_the_bundle() {
+    let folder = folder("");
+    fs::write(folder.path().join("context.toml"), format!("{CONTEXT}[lists]\nblocked = \"lists/blocked.txt\"\n"))
+        .unwrap();
+    assert!(load(folder.path(), &[]).unwrap_err().contains("there is no such file"));
+    fs::create_dir(folder.path().join("lists")).unwrap();
+    fs::write(folder.path().join("lists/blocked.txt"), "a\r\nb\r\n").unwrap();
+    assert_eq!(load(folder.path(), &[]).unwrap().engine.bundle.sources().get("lists/blocked.txt"), Some("a\r\nb\r\n"));
+}
+
+#[test]
 fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
     let folder = folder(
         "[server]\nlisten = \"localhost\"\ntoken = \"x\"\ntoken_file = \"nowhere\"\nprot = 1\n\

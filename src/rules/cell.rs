@@ -11,6 +11,7 @@ use crate::domain::{Type, Value};
 /// | `email, chat` | one of these |
 /// | `>= 100`, `< 2h` | compared |
 /// | `[10..20)` | within, ends in or out |
+/// | `in list.NAME` | one of a named list |
 /// | `not(email, chat)` | none of these |
 /// | `mentions("refund*", "money back")`, `contains("x")`, `startsWith`, `endsWith`, `matches` | texts |
 pub(super) fn to_cel(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, String> {
@@ -24,6 +25,9 @@ pub(super) fn to_cel(path: &str, ty: &Type, cell: &str) -> Result<Option<String>
             None => Err("`not(…)` needs something to exclude".to_owned()),
         };
     }
+    if let Some(name) = cell.strip_prefix("in ").and_then(|rest| rest.trim().strip_prefix("list.")) {
+        return named_list(path, name).map(Some);
+    }
     if let Some(test) = text_test(path, ty, cell)? {
         return Ok(Some(test));
     }
@@ -31,6 +35,13 @@ pub(super) fn to_cel(path: &str, ty: &Type, cell: &str) -> Result<Option<String>
         return Ok(Some(test));
     }
     membership(path, ty, cell).map(Some)
+}
+
+fn named_list(path: &str, name: &str) -> Result<String, String> {
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err("a named list is tested as `in list.NAME`".to_owned());
+    }
+    Ok(format!("{path} in list.{name}"))
 }
 
 fn text_test(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, String> {
@@ -194,6 +205,10 @@ mod tests {
             (&Type::Text, "mentions(refund*, \"money back\")", r#"x.mentions("refund*", "money back")"#),
             (&Type::Text, "contains(a, b)", r#"x.contains("a") || x.contains("b")"#),
             (&Type::Int, "contains(a)", "fault: `contains(…)` tests texts, and x is int"),
+            (&Type::Text, "in list.blocked", "x in list.blocked"),
+            (&Type::Text, "not(in list.blocked)", "!(x in list.blocked)"),
+            (&Type::Text, "in list.a || true", "fault: a named list is tested as `in list.NAME`"),
+            (&Type::Text, "\"in list.blocked\"", "x == \"in list.blocked\""),
             (&Type::Int, ">= 5", "x >= 5"),
             (&Type::Decimal, "< 10.50", "x < 10.5"),
             (&Type::Decimal, "[10..20)", "x >= 10 && x < 20"),

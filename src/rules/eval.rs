@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
 use super::index::IndexScratch;
+use super::list::{has_folded, has_text};
 use super::text::{TextIndex, TextScratch, mentions};
 use super::{Ref, Slot, Values};
 use crate::domain::{Decimal, Unavailable, Value};
@@ -100,8 +101,14 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 })
             }
             Expr::Matches(subject, regex) => Ok(regex.is_match(&self.text(subject)?)),
+            Expr::Member(of, members) => match self.term(of)? {
+                Val::Number(n) => Ok(members.has_number(n)),
+                Val::Text(text) => Ok(members.has_text(&text)),
+                _ => Err(Miss { slot: None, reason: Unavailable::Malformed }),
+            },
             Expr::Mentions(subjects, phrases) => self.any_mentions(subjects, phrases),
             Expr::Contains(slot, item) => self.contains(*slot, item),
+            Expr::Named(condition) => self.expr(condition),
             Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
             Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
                 Ok(value) => Ok(value == Ref::Bool(true)),
@@ -132,7 +139,8 @@ impl<'a, V: Values> Evaluation<'a, V> {
             (Ref::Bool(value), Test::IsTrue) => value,
             (Ref::Number(n), Test::Within(min, max)) => *min <= n && n <= *max,
             (Ref::Number(n), Test::AnyOf(known)) => known.binary_search(&n).is_ok(),
-            (Ref::Text(text), Test::TextIn(known)) => known.binary_search_by(|k| (**k).cmp(text)).is_ok(),
+            (Ref::Text(text), Test::TextIn(known)) => has_text(known, text),
+            (Ref::Text(text), Test::FoldedIn(known)) => has_folded(known, text),
             (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, self.scratch),
             // A value of another type than the scope declares cannot get here through a checked schema.
             _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),

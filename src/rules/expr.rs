@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::Slot;
+use super::list::Members;
 use super::text::AnyPhrase;
 use crate::domain::Enumeration;
 
@@ -23,10 +24,14 @@ pub(super) enum Expr {
     Compare(CompareOp, Term, Term),
     Text(TextOp, Term, Term),
     Matches(Term, Regex),
+    /// The value is one of these.
+    Member(Term, Members),
     /// Any of the texts has any of the phrases.
     Mentions(Vec<Term>, Arc<[String]>),
     /// The list in the slot has the item.
     Contains(Slot, Term),
+    /// A named condition, shared by all who use it.
+    Named(Arc<Expr>),
     /// The value is there.
     Has(Slot),
     /// A boolean that stands in when the slot is unavailable.
@@ -41,9 +46,11 @@ pub(super) enum Test {
     /// An ordinal lies within both bounds.
     Within(i64, i64),
     /// An ordinal or symbol is one of these, sorted.
-    AnyOf(Box<[i64]>),
+    AnyOf(Arc<[i64]>),
     /// A text is one of these, sorted.
-    TextIn(Box<[Box<str>]>),
+    TextIn(Arc<[Box<str>]>),
+    /// A text in ASCII lower case is one of these, sorted.
+    FoldedIn(Arc<[Box<str>]>),
     /// A text has any of these phrases of the set's [`TextIndex`](super::text::TextIndex).
     Mentions(AnyPhrase),
 }

@@ -166,6 +166,7 @@ impl Called<'_, '_> {
     fn size(&mut self, subject: Operand) -> Option<Operand> {
         let of = match subject {
             Operand::List(items) => Term::Number(items.len() as i64),
+            Operand::Named(list) => Term::Number(list.len() as i64),
             Operand::Value(term, Type::List(_)) => Term::Size(Box::new(term)),
             other => Term::Size(Box::new(self.lowering.text(self.node, other)?)),
         };

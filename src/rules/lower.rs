@@ -1,12 +1,14 @@
 //! Type checking: from CEL's syntax tree to a typed [`Expr`], with every fault found on the way.
 
+use std::sync::Arc;
+
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr as Cel, LiteralValue, SelectExpr, operators as op};
 
 use super::expr::{CompareOp, Expr, MathOp, Term, Test};
 use super::text::TextIndexBuilder;
 use super::unify::as_text;
-use super::{Scope, Slot, function};
+use super::{NamedList, Scope, Slot, function};
 use crate::domain::{Decimal, TimeDelta, Type};
 
 /// A fault at a node of the syntax tree.
@@ -41,6 +43,8 @@ pub(super) enum Operand {
     List(Vec<Operand>),
     /// `customer.?plan`
     Optional(Slot),
+    /// `list.blocked_senders`
+    Named(Arc<NamedList>),
 }
 
 impl Operand {
@@ -53,6 +57,7 @@ impl Operand {
             Self::Decimal(_) => "decimal".to_owned(),
             Self::Text(_) => "string".to_owned(),
             Self::List(_) => "list".to_owned(),
+            Self::Named(of) => format!("a named list of {} (use `in`)", of.ty().name()),
             Self::Optional(_) => "an optional value (use `.orValue(…)`)".to_owned(),
         }
     }
@@ -127,8 +132,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn name(&mut self, node: &IdedExpr, path: &str) -> Option<Operand> {
-        match self.scope.slot(path) {
-            Some(slot) => Some(self.slot(slot)),
+        if let Some(slot) = self.scope.slot(path) {
+            return Some(self.slot(slot));
+        }
+        match self.scope.condition(path) {
+            Some(condition) => {
+                self.used.extend(condition.slots());
+                Some(Operand::Condition(condition.used()))
+            }
             None => self.unknown(node, path),
         }
     }
@@ -156,6 +167,12 @@ impl<'a> Lowering<'a> {
             return self.fault(node, format!("`.{}`: a name has two parts, such as `event.amount`", select.field));
         };
         let path = format!("{root}.{}", select.field);
+        if let Some(list) = self.scope.list(&path) {
+            return match select.test {
+                false => Some(Operand::Named(Arc::clone(list))),
+                true => self.fault(node, "a named list is always there; use `in`"),
+            };
+        }
         if !select.test {
             return self.name(node, &path);
         }
@@ -301,26 +318,6 @@ impl<'a> Lowering<'a> {
         }))
     }
 
-    fn within(&mut self, node: &IdedExpr, item: &IdedExpr, list: &IdedExpr) -> Option<Operand> {
-        let (item, list) = (self.operand(item), self.operand(list));
-        match (item?, list?) {
-            (item, Operand::List(items)) if items.is_empty() => {
-                self.fault(node, format!("`in []` is never true (the item is {})", item.describe()))
-            }
-            (item, Operand::List(items)) => {
-                let tests: Vec<_> = items.into_iter().map(|known| self.equal(node, item.clone(), known)).collect();
-                let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
-                Some(Operand::Condition(merged(tests)))
-            }
-            (item, Operand::Value(Term::Slot(slot), Type::List(of))) => {
-                let (item, _) = self.unify(node, item, Operand::Value(Term::Slot(slot), *of))?;
-                let (item, _) = self.value(node, item)?;
-                Some(Operand::Condition(Expr::Contains(slot, item)))
-            }
-            (_, other) => self.fault(node, format!("`in` needs a list on its right, found {}", other.describe())),
-        }
-    }
-
     // === arithmetic ===
 
     fn negate(&mut self, node: &IdedExpr, of: &IdedExpr) -> Option<Operand> {
@@ -400,34 +397,6 @@ fn whole_bounds(low: Operand, high: Operand, op: CompareOp) -> (Operand, Operand
 
 fn is_time(operand: &Operand) -> bool {
     matches!(operand, Operand::Value(_, Type::Time | Type::Duration))
-}
-
-/// Several tests of one slot for equality as one test for membership.
-fn merged(tests: Vec<Expr>) -> Expr {
-    let same_slot = |expr: &Expr| match expr {
-        Expr::Test(slot, Test::Within(low, high)) if low == high => Some(*slot),
-        Expr::Test(slot, Test::TextIn(_)) => Some(*slot),
-        _ => None,
-    };
-    let Some(slot) = tests.first().and_then(same_slot) else { return Expr::Any(tests) };
-    if !tests.iter().all(|test| same_slot(test) == Some(slot)) {
-        return Expr::Any(tests);
-    }
-    let mut numbers = Vec::new();
-    let mut texts = Vec::new();
-    for test in tests {
-        match test {
-            Expr::Test(_, Test::Within(n, _)) => numbers.push(n),
-            Expr::Test(_, Test::TextIn(known)) => texts.extend(known),
-            _ => {}
-        }
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    texts.sort_unstable();
-    texts.dedup();
-    let test = if texts.is_empty() { Test::AnyOf(numbers.into()) } else { Test::TextIn(texts.into()) };
-    Expr::Test(slot, test)
 }
 
 /// A length of time in the forms that CEL and the configuration share.

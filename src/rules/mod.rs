@@ -11,13 +11,15 @@
 //! |---|---|
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
-//! | `lower`, `unify`, `function` | the type checker |
+//! | `lower`, `unify`, `membership`, `function` | the type checker |
+//! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `eval` | three-valued evaluation |
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
 //! | `hit_policy`, `judgement` | what several matches mean |
 //! | `index` | which of many rules may hold |
+//! | `list` | named lists that values are looked up in |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -29,7 +31,10 @@ mod function;
 mod hit_policy;
 mod index;
 mod judgement;
+mod list;
 mod lower;
+mod membership;
+mod named;
 mod normal;
 mod rule;
 mod scope;
@@ -46,6 +51,8 @@ pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
 pub use eval::{Miss, Scratch, Truth};
 pub use hit_policy::{Aggregation, Group, HitPolicy, OutputOrder};
 pub use judgement::{HitViolation, Judgement, Skipped};
+pub use list::NamedList;
+pub use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;

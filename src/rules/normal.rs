@@ -15,6 +15,9 @@ use super::{Ref, Slot};
 /// Rows that one rule may have; a part that would make more stays whole, as a residue.
 pub(crate) const ROWS_MAX: usize = 16;
 
+/// Values that a set may name one by one; longer lists are looked up when a rule is asked.
+const NAMED_MAX: usize = 1_024;
+
 /// A conjunction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row<'a> {
@@ -49,6 +52,7 @@ fn normal(expr: &Expr, is_negated: bool) -> Vec<Row<'_>> {
         Expr::Const(value) if *value != is_negated => vec![Row::default()],
         Expr::Const(_) => Vec::new(),
         Expr::Not(of) => normal(of, !is_negated),
+        Expr::Named(of) => normal(of, is_negated),
         Expr::All(parts) | Expr::Any(parts) => {
             if matches!(expr, Expr::All(_)) == is_negated {
                 any(expr, parts, is_negated)
@@ -82,9 +86,9 @@ fn extent(test: &Test) -> Option<Extent> {
     match test {
         Test::IsTrue => Some(Extent::interval(1, 1)),
         Test::Within(low, high) => Some(Extent::interval(*low, *high)),
-        Test::AnyOf(known) => Some(Extent::points(known.iter().copied())),
-        Test::TextIn(known) => Some(Extent::texts(Arc::from(&known[..]))),
-        Test::Mentions(_) => None,
+        Test::AnyOf(known) if known.len() <= NAMED_MAX => Some(Extent::points(known.iter().copied())),
+        Test::TextIn(known) if known.len() <= NAMED_MAX => Some(Extent::texts(Arc::clone(known))),
+        Test::AnyOf(_) | Test::TextIn(_) | Test::FoldedIn(_) | Test::Mentions(_) => None,
     }
 }
 

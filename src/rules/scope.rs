@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::{NamedCondition, NamedList};
 use crate::domain::{Type, Unavailable, Value, suggestion};
 
 /// The number of a declared name within its [`Scope`].
@@ -23,6 +24,10 @@ pub struct Declared {
 pub struct Scope {
     names: Vec<Declared>,
     slots: HashMap<Box<str>, Slot>,
+    lists: HashMap<Box<str>, Arc<NamedList>>,
+    conditions: HashMap<Box<str>, NamedCondition>,
+    /// Conditions that are declared further on.
+    announced: HashSet<Box<str>>,
     /// Names whose own declaration is faulty: using them is no further fault.
     broken: HashSet<Box<str>>,
 }
@@ -68,8 +73,45 @@ impl Scope {
         slot
     }
 
+    /// Adds a named list, which conditions write `list.NAME`.
+    pub fn declare_list(&mut self, name: &str, list: Arc<NamedList>) {
+        let known = self.lists.insert(format!("list.{name}").into(), list);
+        assert!(known.is_none(), "the list `{name}` is declared once");
+    }
+
+    /// The list that is written `path`.
+    pub(super) fn list(&self, path: &str) -> Option<&Arc<NamedList>> {
+        self.lists.get(path)
+    }
+
+    /// Notes the name of a condition that will be declared.
+    pub fn announce_condition(&mut self, name: &str) {
+        self.announced.insert(name.into());
+    }
+
+    /// Adds a named condition, which others use by its bare name.
+    pub fn declare_condition(&mut self, name: &str, condition: NamedCondition) {
+        self.announced.remove(name);
+        let known = self.conditions.insert(name.into(), condition);
+        assert!(known.is_none(), "the condition `{name}` is declared once");
+    }
+
+    /// The condition with a name.
+    pub(super) fn condition(&self, name: &str) -> Option<&NamedCondition> {
+        self.conditions.get(name)
+    }
+
+    /// The type of a name or of a named condition.
+    pub(super) fn type_of(&self, path: &str) -> Option<&Type> {
+        match self.slot(path) {
+            Some(slot) => Some(&self.declared(slot).ty),
+            None => self.condition(path).map(|_| &Type::Bool),
+        }
+    }
+
     /// Notes a name whose declaration is faulty, so that its uses are not reported as well.
     pub fn declare_broken(&mut self, path: &str) {
+        self.announced.remove(path);
         self.broken.insert(path.into());
     }
 
@@ -101,8 +143,15 @@ impl Scope {
     /// The message about a name that is not declared, with the nearest one that is; none for a name whose declaration is
     /// reported elsewhere.
     pub(super) fn unknown(&self, path: &str) -> Option<String> {
-        let hint = || suggestion(path, self.names.iter().map(|name| &*name.path));
-        if self.broken.contains(path) { None } else { Some(format!("unknown name `{path}`{}", hint())) }
+        if self.broken.contains(path) {
+            return None;
+        }
+        if self.announced.contains(path) {
+            return Some(format!("`{path}` is not declared above: a condition uses those that stand before it"));
+        }
+        let others = self.lists.keys().chain(self.conditions.keys()).map(|name| &**name);
+        let hint = suggestion(path, self.names.iter().map(|name| &*name.path).chain(others));
+        Some(format!("unknown name `{path}`{hint}"))
     }
 }
 

@@ -124,7 +124,7 @@ impl Reading<'_, '_> {
             _ => {}
         }
         if let Some(path) = header.strip_prefix("in:") {
-            if self.table.scope.slot(path).is_none() {
+            if self.table.scope.type_of(path).is_none() {
                 if let Some(message) = self.table.scope.unknown(path) {
                     self.fault(1, Some(header), None, message);
                 }
@@ -192,7 +192,7 @@ impl Reading<'_, '_> {
 
     fn condition(&mut self, line: u32, header: &str, path: &str, cell: &str) -> Option<Condition> {
         let scope = self.table.scope;
-        let ty = &scope.slot(path).map(|slot| scope.declared(slot))?.ty;
+        let ty = scope.type_of(path)?;
         let source = match to_cel(path, ty, cell) {
             Ok(source) => source?,
             Err(message) => {

@@ -1,15 +1,11 @@
 //! The names that rows constrain. Every value becomes a number: ordinals and symbols as they are, texts by interning.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 use super::super::value_set::Extent;
 use super::super::{Ref, Slot, Values};
-
-/// Texts that one set may name to be indexed; longer lists are looked up when a rule is verified.
-const NAMED_MAX: usize = 1_024;
 
 /// A name that rows constrain.
 #[derive(Debug)]
@@ -50,27 +46,21 @@ impl Attribute {
         }
     }
 
-    /// The extent as intervals of numbers; `None` if it names too many texts.
-    pub(super) fn intervals(&mut self, extent: &Extent) -> Option<Vec<(i64, i64)>> {
+    /// The extent as intervals of numbers.
+    pub(super) fn intervals(&mut self, extent: &Extent) -> Vec<(i64, i64)> {
         match extent {
-            Extent::Any(true) => Some(vec![(i64::MIN, i64::MAX)]),
-            Extent::Any(false) => Some(Vec::new()),
-            Extent::Numbers(intervals) => Some(intervals.clone()),
+            Extent::Any(true) => vec![(i64::MIN, i64::MAX)],
+            Extent::Any(false) => Vec::new(),
+            Extent::Numbers(intervals) => intervals.clone(),
             Extent::Texts { named, is_complement } => {
-                let symbols = self.symbols_of(named)?;
-                let points = Extent::points(symbols);
-                match if *is_complement { points.complement() } else { points } {
-                    Extent::Numbers(intervals) => Some(intervals),
-                    _ => None,
-                }
+                let points = Extent::points(self.symbols_of(named));
+                let symbols = if *is_complement { points.complement() } else { points };
+                self.intervals(&symbols)
             }
         }
     }
 
-    fn symbols_of(&mut self, named: &Arc<[Box<str>]>) -> Option<Vec<i64>> {
-        if named.len() > NAMED_MAX {
-            return None;
-        }
+    fn symbols_of(&mut self, named: &[Box<str>]) -> Vec<i64> {
         let symbol = |text: &str| {
             let next = self.symbols.len() as i64 + 1;
             match self.symbols.get(text) {
@@ -78,7 +68,7 @@ impl Attribute {
                 None => *self.symbols.entry(text.into()).or_insert(next),
             }
         };
-        Some(named.iter().map(AsRef::as_ref).map(symbol).collect())
+        named.iter().map(AsRef::as_ref).map(symbol).collect()
     }
 
     /// Bytes that the attribute holds.

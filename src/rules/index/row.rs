@@ -41,10 +41,10 @@ impl RowReader {
     pub(super) fn read<'a>(&mut self, rank: u32, rule: &'a Rule, rows: &mut Vec<IndexRow<'a>>) {
         let applies_unavailable = rule.if_unavailable == IfUnavailable::Apply;
         for row in normal::rows(&rule.condition) {
-            let constraints = row.sets.iter().filter_map(|(slot, set)| {
+            let constraints = row.sets.iter().map(|(slot, set)| {
                 let attribute = self.attribute(*slot);
-                let intervals = self.attributes[usize::from(attribute)].intervals(&set.extent)?;
-                Some(Constraint { attribute, intervals: intervals.into(), when_unavailable: set.when_unavailable })
+                let intervals = self.attributes[usize::from(attribute)].intervals(&set.extent);
+                Constraint { attribute, intervals: intervals.into(), when_unavailable: set.when_unavailable }
             });
             let constraints = constraints.collect();
             rows.push(IndexRow { rank, constraints, phrases: phrases(&row.residue), applies_unavailable });

@@ -51,6 +51,12 @@ fn every_fault_is_named_at_its_place() {
         "",
         "now + now > now",
         "-event.subject == 'a'",
+        "event.subject in list.wrods",
+        "event.subject in list.counts",
+        "event.amount in list.counts",
+        "event.labels in list.words",
+        "list.words == 'a'",
+        "has(list.words)",
     ];
     insta::assert_snapshot!(sources.map(faults).join("\n"));
 }

@@ -68,9 +68,51 @@ fn conditions_mean_what_cel_says() {
         ("(customer.vip ? event.count : 0) == 7", True),
         ("has(event.amount) && customer.?vip.orValue(false) && customer.?since.hasValue()", True),
         ("event.channel == 'chat' == customer.vip", True),
+        ("event.channel in list.words && !(event.subject in list.words)", True),
+        ("event.channel in list.folded && 'VIP' in list.folded && !('VI' in list.folded)", True),
+        ("event.count in list.counts && event.count in list.amounts && event.amount in list.amounts", True),
+        ("event.count + 2 in list.counts && 8 in list.counts", False),
+        ("event.subject.trim().lowerAscii() in list.none || event.subject in list.none", False),
+        ("size(list.words) == 4 && size(list.none) == 0", True),
+        ("event.count + 1 in [8, 9] && event.count * 2 in [14.0, 1.5] && !(event.count + 1 in [7, 9])", True),
+        ("event.subject.upperAscii() in ['CARD', 'CARD NOT\\n WORKING'] && !(event.channel + 'x' in ['chat'])", True),
+        ("7 in [event.count, 8] && !(7 in [event.count + 1, size(event.body)]) && 3 in [1, 3]", True),
     ] {
         assert_eq!(truth(&scope, source, &values), expected, "{source}");
     }
+}
+
+#[test]
+fn a_named_condition_means_what_it_stands_for() {
+    let mut scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let sources = [
+        ("is_large", "event.amount > 10"),
+        ("is_urgent", "is_large && event.subject.contains('NOT') && (customer.vip ? event.count > 6 : false)"),
+        ("both", "is_large && is_urgent"),
+    ];
+    for (name, source) in sources {
+        let condition = Condition::compile(source, &scope, &mut texts).unwrap();
+        scope.declare_condition(name, NamedCondition::new(&condition));
+    }
+    let values = full(&scope);
+    let none = given(&scope, &[("event.amount", decimal("11")), ("event.count", Value::Int(1))]);
+    let missing = Truth::Unavailable(Miss { slot: scope.slot("event.subject"), reason: Unavailable::Absent });
+    for (source, given_all, given_some) in [
+        ("is_large", True, True),
+        ("!is_large", False, False),
+        ("is_large == false", False, False),
+        ("both && event.count == 7", True, False),
+        ("is_urgent", True, missing),
+        ("!is_urgent || is_large", True, True),
+        ("(is_urgent ? 1 : 2) == 1", True, missing),
+    ] {
+        assert_eq!(truth(&scope, source, &values), given_all, "{source}");
+        assert_eq!(truth(&scope, source, &none), given_some, "{source} of little");
+    }
+    let condition = Condition::compile("both", &scope, &mut texts).unwrap();
+    let used: Vec<&str> = condition.slots().iter().map(|slot| &*scope.declared(*slot).path).collect();
+    assert_eq!(used, ["event.subject", "event.amount", "event.count", "customer.vip"]);
 }
 
 #[test]
@@ -90,6 +132,10 @@ fn what_is_missing_is_neither_true_nor_false() {
         ("event.amount > 5 || event.count == 2", missing("event.amount")),
         ("event.subject.mentions('a') && event.amount > 5", missing("event.subject")),
         ("[event.subject, event.body].mentions('a')", missing("event.subject")),
+        ("event.subject in list.words", missing("event.subject")),
+        ("!(event.subject in list.none)", missing("event.subject")),
+        ("event.amount * 2 in [1, 2]", missing("event.amount")),
+        ("1 in [event.amount, 1]", True),
         ("has(event.amount)", False),
         ("!has(event.amount) && event.count == 1", True),
         ("customer.?vip.orValue(true)", True),

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Condition, HitPolicy, IfUnavailable, Origin, RankedRules, Ref, Rule, RuleSet, Scope, Scratch, Slot,
-    TextIndexBuilder, Then, Truth,
+    Condition, HitPolicy, IfUnavailable, Miss, NamedCondition, NamedList, Origin, RankedRules, Ref, Rule, RuleSet,
+    Scope, Scratch, Slot, TextIndexBuilder, Then, Truth,
 };
 use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
 
@@ -29,6 +29,15 @@ fn scope() -> Scope {
     scope.declare("customer.vip", Type::Bool);
     scope.declare("customer.since", Type::Time);
     scope.declare("signal.wait", Type::Duration);
+    for (name, text, ty, ignore_case) in [
+        ("words", "alpha\nchat\nemail\nCard NOT\n", Type::Text, false),
+        ("folded", "CHAT\nvip\nalpha", Type::Text, true),
+        ("counts", "7\n9", Type::Int, false),
+        ("amounts", "10.55\n7", Type::Decimal, false),
+        ("none", "# nobody yet", Type::Text, false),
+    ] {
+        scope.declare_list(name, Arc::new(NamedList::read(text, &ty, ignore_case).unwrap()));
+    }
     scope
 }
 

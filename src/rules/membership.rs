@@ -1,0 +1,107 @@
+//! Type checking of `in`: an item among literals, in a list of the event or the customer, or in a named list.
+
+use cel::IdedExpr;
+
+use super::NamedList;
+use super::expr::{CompareOp, Expr, Term, Test};
+use super::list::{Members, sorted};
+use super::lower::{Lowering, Operand};
+use crate::domain::Type;
+
+impl Lowering<'_> {
+    pub(super) fn within(&mut self, node: &IdedExpr, item: &IdedExpr, list: &IdedExpr) -> Option<Operand> {
+        let (item, list) = (self.operand(item), self.operand(list));
+        match (item?, list?) {
+            (item, Operand::List(items)) if items.is_empty() => {
+                self.fault(node, format!("`in []` is never true (the item is {})", item.describe()))
+            }
+            (item, Operand::List(items)) => {
+                let tests: Vec<_> = items.into_iter().map(|known| self.equal(node, item.clone(), known)).collect();
+                let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
+                Some(Operand::Condition(merged(tests)))
+            }
+            (item, Operand::Value(Term::Slot(slot), Type::List(of))) => {
+                let (item, _) = self.unify(node, item, Operand::Value(Term::Slot(slot), *of))?;
+                let (item, _) = self.value(node, item)?;
+                Some(Operand::Condition(Expr::Contains(slot, item)))
+            }
+            (item, Operand::Named(list)) => self.listed(node, item, &list).map(Operand::Condition),
+            (_, other) => self.fault(node, format!("`in` needs a list on its right, found {}", other.describe())),
+        }
+    }
+
+    /// `event.sender in list.blocked_senders`
+    fn listed(&mut self, node: &IdedExpr, item: Operand, list: &NamedList) -> Option<Expr> {
+        let members = list.members().clone();
+        if let (Operand::Value(term, Type::OneOf(of)), Type::Text) = (&item, list.ty()) {
+            let known = (0..).zip(of.names()).filter(|(_, name)| members.has_text(name)).map(|(symbol, _)| symbol);
+            return Some(member(term.clone(), Members::Numbers(known.collect())));
+        }
+        let described = item.describe();
+        let (mut term, mut ty) = match item {
+            Operand::Condition(_) | Operand::List(_) | Operand::Optional(_) | Operand::Named(_) => (None, None),
+            item => self.value(node, item).map_or((None, None), |(term, ty)| (Some(term), Some(ty))),
+        };
+        if (ty.as_ref(), list.ty()) == (Some(&Type::Int), &Type::Decimal) {
+            (term, ty) = (term.map(|term| Term::ToDecimal(Box::new(term))), Some(Type::Decimal));
+        }
+        match (term, ty) {
+            (Some(term), Some(ty)) if ty == *list.ty() => Some(member(term, members)),
+            _ => {
+                self.fault(node, format!("the list holds values of type {}, the item is {described}", list.ty().name()))
+            }
+        }
+    }
+}
+
+/// Several tests of one value for equality as one test for membership.
+fn merged(tests: Vec<Expr>) -> Expr {
+    let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    let mut of: Option<Term> = None;
+    for test in &tests {
+        let left = match test {
+            Expr::Test(slot, Test::Within(low, high)) if low == high => {
+                numbers.push(*low);
+                &Term::Slot(*slot)
+            }
+            Expr::Test(slot, Test::TextIn(known)) => {
+                texts.extend(known.iter().cloned());
+                &Term::Slot(*slot)
+            }
+            Expr::Compare(CompareOp::Equal, left, Term::Number(n)) => {
+                numbers.push(*n);
+                left
+            }
+            Expr::Compare(CompareOp::Equal, left, Term::Text(text)) => {
+                texts.push(text.clone());
+                left
+            }
+            _ => return Expr::Any(tests),
+        };
+        // Apart from names on the right, all tests have the same item on their left: two that begin alike are alike.
+        let is_same = |known: &Term| match (known, left) {
+            (Term::Slot(known), Term::Slot(slot)) => known == slot,
+            _ => std::mem::discriminant(known) == std::mem::discriminant(left),
+        };
+        match &of {
+            Some(known) if !is_same(known) => return Expr::Any(tests),
+            Some(_) => {}
+            None => of = Some(left.clone()),
+        }
+    }
+    match (of, texts.is_empty()) {
+        (Some(of), true) => member(of, Members::Numbers(sorted(numbers))),
+        (Some(of), false) if numbers.is_empty() => member(of, Members::Texts(sorted(texts))),
+        _ => Expr::Any(tests),
+    }
+}
+
+/// A value is one of these: a test where it has a name, so that an index can be built on it.
+fn member(of: Term, members: Members) -> Expr {
+    match (of, members) {
+        (Term::Slot(slot), Members::Numbers(known)) => Expr::Test(slot, Test::AnyOf(known)),
+        (Term::Slot(slot), Members::Texts(known)) => Expr::Test(slot, Test::TextIn(known)),
+        (Term::Slot(slot), Members::Folded(known)) => Expr::Test(slot, Test::FoldedIn(known)),
+        (of, members) => Expr::Member(of, members),
+    }
+}

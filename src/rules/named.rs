@@ -1,0 +1,46 @@
+//! Named conditions: what a playbook says once and its rules use by name.
+
+use std::sync::Arc;
+
+use super::expr::Expr;
+use super::{Condition, Slot};
+
+/// A condition that other conditions use by its name.
+#[derive(Debug)]
+pub struct NamedCondition {
+    expr: Arc<Expr>,
+    slots: Box<[Slot]>,
+}
+
+impl NamedCondition {
+    /// The condition under its name.
+    pub(crate) fn new(condition: &Condition) -> Self {
+        let mut parts: Vec<Expr> = condition.parts().iter().map(|part| part.expr.clone()).collect();
+        let expr = if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) };
+        Self { expr: Arc::new(expr), slots: condition.slots().into() }
+    }
+
+    /// The names that it uses.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// What stands where the name is used: a few tests are repeated, so that an index can be built on them; anything larger
+    /// is shared, so that conditions built of conditions do not grow with each step.
+    pub(super) fn used(&self) -> Expr {
+        if is_small(&self.expr) { (*self.expr).clone() } else { Expr::Named(Arc::clone(&self.expr)) }
+    }
+}
+
+/// Whether an expression is one test, or a few of them joined once.
+fn is_small(expr: &Expr) -> bool {
+    const FEW: usize = 8;
+    let is_test = |expr: &Expr| match expr {
+        Expr::Not(of) => matches!(**of, Expr::Test(..)),
+        expr => matches!(expr, Expr::Test(..) | Expr::Const(_) | Expr::Has(_)),
+    };
+    match expr {
+        Expr::All(parts) | Expr::Any(parts) => parts.len() <= FEW && parts.iter().all(is_test),
+        expr => is_test(expr),
+    }
+}
