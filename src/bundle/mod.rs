@@ -15,6 +15,7 @@
 mod compile;
 mod condition_reader;
 mod context_reader;
+mod hit_policy_reader;
 mod list_reader;
 mod outcome;
 mod permit;

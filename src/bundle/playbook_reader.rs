@@ -11,7 +11,7 @@ use super::{OutcomeSchema, Sources, condition_reader};
 use crate::context::{Layout, PlaybookKey};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
-use crate::rules::{Rule, RuleSet, Scope, Setting, Slot, TextIndexBuilder};
+use crate::rules::{RankedRules, Rule, RuleSet, Scope, Setting, Slot, TextIndexBuilder};
 
 /// The shortest and longest budget that makes sense: below the first nothing can be decided, above the second no caller
 /// waits.
@@ -48,10 +48,10 @@ pub(super) fn read(
     let mut reader =
         Reader { root: &root, sources, sink, scope: &scope, outcome: &outcome, texts, ids: HashMap::new() };
     let permit = reader.permit();
-    let mut groups = vec![reader.rules()];
+    let mut groups: Vec<RankedRules> = reader.rules().into_iter().collect();
     groups.extend(reader.tables());
     let default = reader.default();
-    reader.check_permit(&permit, groups.iter().flat_map(|group| &group.rules), default.as_ref());
+    reader.check_permit(&permit, &groups, default.as_ref());
     let texts = reader.texts;
     root.refuse_unknown();
     if sink.len() > faults_before {

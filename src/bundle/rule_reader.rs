@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Permit, Permitted, Sources};
+use super::{Permit, Permitted, Sources, hit_policy_reader};
 use crate::document::{FaultSink, Node, Place, Section};
 use crate::domain::{Field, Type, Value, suggestion};
 use crate::rules::{
     Computation, Condition, ExprFault, HitPolicy, IfUnavailable, Origin, RankedRules, Rule, Scope, Setting, Table,
-    TextIndexBuilder, Then, read_table,
+    TextIndexBuilder, Then, Validity, read_table,
 };
 
 /// Rules that a playbook may have, tables included.
@@ -29,7 +29,8 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// The rules written in the playbook itself.
-    pub(super) fn rules(&mut self) -> RankedRules {
+    pub(super) fn rules(&mut self) -> Option<RankedRules> {
+        let policy = hit_policy_reader::read(self.root, self.outcome);
         let nodes = self.root.get("rules").and_then(|node| node.list()).unwrap_or_default();
         let mut rules: Vec<(i64, Rule)> = Vec::new();
         if nodes.len() > RULES_MAX {
@@ -38,10 +39,17 @@ impl Reader<'_> {
             rules.extend(nodes.iter().filter_map(|node| self.rule(node)));
         }
         rules.sort_by_key(|(priority, _)| Reverse(*priority));
-        RankedRules {
-            name: "rules".into(),
-            policy: HitPolicy::First,
-            rules: rules.into_iter().map(|(_, rule)| rule).collect(),
+        let rules: Vec<Rule> = rules.into_iter().map(|(_, rule)| rule).collect();
+        let policy = policy?;
+        self.check_policy(&policy, &rules);
+        Some(RankedRules { name: "rules".into(), policy, rules })
+    }
+
+    fn check_policy(&self, policy: &HitPolicy, rules: &[Rule]) {
+        for rule in rules {
+            if let Some(fault) = hit_policy_reader::fault(policy, rule, self.outcome) {
+                self.sink.add(Place::line(&rule.origin.file, rule.origin.line), &rule.id, fault);
+            }
         }
     }
 
@@ -55,6 +63,7 @@ impl Reader<'_> {
         let then = section.require("then", "what the rule says of the outcome").and_then(|node| self.then(&node));
         let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
         let if_unavailable = section.get("if_unavailable").and_then(|node| if_unavailable(&node));
+        let validity = validity(&section);
         section.refuse_unknown();
         let place = node.place();
         if let Some(id) = id {
@@ -64,7 +73,7 @@ impl Reader<'_> {
             id: id?.into(),
             origin: Origin { file: place.file, line: place.line },
             description: description.map(Arc::from),
-            condition: condition?,
+            condition: condition?.in_force(validity?, self.scope),
             then: Then::new(then?),
             if_unavailable: if_unavailable.unwrap_or_default(),
             is_final,
@@ -125,14 +134,9 @@ impl Reader<'_> {
     fn table(&mut self, node: &Node<'_>) -> Option<RankedRules> {
         let section = node.section()?;
         let file = section.require("file", "a CSV file such as \"tables/routing.csv\"");
-        let hit_policy = section.get("hit_policy");
+        let policy = hit_policy_reader::read(&section, self.outcome);
         let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
         section.refuse_unknown();
-        if let Some(node) = hit_policy
-            && node.text()? != "first"
-        {
-            node.fault("this release knows the hit policy `first` only");
-        }
         let file = file?;
         let path = file.text()?;
         let Some(text) = self.sources.get(path) else {
@@ -143,13 +147,16 @@ impl Reader<'_> {
             file.fault(format!("there is no such file in the configuration folder{hint}; tables found: {found}"));
             return None;
         };
-        let table = Table { file: path, text, scope: self.scope, outcome: self.outcome, is_final };
+        let table =
+            Table { file: path, text, scope: self.scope, outcome: self.outcome, policy: policy.as_ref()?, is_final };
         match read_table(&table, &mut self.texts) {
             Ok(rules) => {
                 for rule in &rules {
                     self.enter_id(&rule.id, Place::line(&rule.origin.file, rule.origin.line));
                 }
-                Some(RankedRules { name: path.into(), policy: HitPolicy::First, rules })
+                let policy = policy?;
+                self.check_policy(&policy, &rules);
+                Some(RankedRules { name: path.into(), policy, rules })
             }
             Err(faults) => {
                 for fault in faults {
@@ -220,12 +227,7 @@ impl Reader<'_> {
     }
 
     /// What is written down must be permitted; what is computed is checked when it is.
-    pub(super) fn check_permit<'r>(
-        &self,
-        permit: &Permit,
-        rules: impl Iterator<Item = &'r Rule>,
-        default: Option<&Vec<Value>>,
-    ) {
+    pub(super) fn check_permit(&self, permit: &Permit, groups: &[RankedRules], default: Option<&Vec<Value>>) {
         let check = |place: Place, key: &str, number: usize, value: &Value| {
             let field = &self.outcome[number];
             if let Some(limit) = permit.violation(number, field, value) {
@@ -237,7 +239,9 @@ impl Reader<'_> {
                 );
             }
         };
-        for rule in rules {
+        // What is only a part of a sum is checked when the sum is known.
+        let are_whole = |group: &&RankedRules| !matches!(group.policy, HitPolicy::Collect(Some(_)));
+        for rule in groups.iter().filter(are_whole).flat_map(|group| &group.rules) {
             for (number, setting) in rule.then.settings().iter().enumerate() {
                 if let Some(Setting::Literal(value)) = setting {
                     check(Place::line(&rule.origin.file, rule.origin.line), &rule.id, number, value);
@@ -257,6 +261,28 @@ fn rule_id<'d>(node: &Node<'d>) -> Option<&'d str> {
     }
     node.fault("a rule's id has 1 to 128 bytes");
     None
+}
+
+/// `enabled`, `valid_from`, `valid_until`.
+fn validity(section: &Section<'_>) -> Option<Validity> {
+    let time = |node: Option<Node<'_>>| match node {
+        Some(node) => match Type::Time.accept(node.raw()?) {
+            Ok(Value::Time(time)) => Some(Some(time)),
+            Ok(_) => None,
+            Err(mismatch) => {
+                node.fault(mismatch.to_string());
+                None
+            }
+        },
+        None => Some(None),
+    };
+    let is_enabled = section.get("enabled").map_or(Some(true), |node| node.bool());
+    let (from, until) = (time(section.get("valid_from")), time(section.get("valid_until")));
+    let validity = Validity { is_enabled: is_enabled?, from: from?, until: until? };
+    if let Some(fault) = validity.fault() {
+        section.fault(fault);
+    }
+    Some(validity)
 }
 
 fn if_unavailable(node: &Node<'_>) -> Option<IfUnavailable> {

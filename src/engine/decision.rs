@@ -8,11 +8,11 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
-use crate::bundle::{Bundle, BundleId, Outcome};
+use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
 use crate::decider::Decided;
 use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Unavailable};
 use crate::guardrail::{Approved, Refused, Violation};
-use crate::rules::Miss;
+use crate::rules::{HitViolation, Miss};
 use crate::turn::Made;
 
 /// What was decided about a customer, by whom, why, and how safely it is kept.
@@ -91,6 +91,20 @@ pub enum Reason {
         /// What it is for.
         description: Option<Arc<str>>,
     },
+    /// Another rule of the same table had its say too.
+    RuleContributed {
+        /// Its id.
+        rule: Arc<str>,
+    },
+    /// Two rules matched that the hit policy of their table does not let match together.
+    HitPolicyViolated {
+        /// The hit policy.
+        policy: &'static str,
+        /// The table, or `rules`.
+        group: Arc<str>,
+        /// The rules' ids.
+        rules: [Arc<str>; 2],
+    },
     /// No rule matched.
     DefaultApplied,
     /// A value was missing, so rules that rank above could not be told.
@@ -101,6 +115,8 @@ pub enum Reason {
         reason: Unavailable,
         /// How many rules it kept from being told.
         rules: u32,
+        /// Whether there may be more of them.
+        or_more: bool,
     },
     /// A value of the matched rule's outcome could not be computed.
     NotComputed {
@@ -126,19 +142,25 @@ impl Decision {
         let rule = decided.rule.and_then(|rank| playbook.rules.rules().get(rank));
         let name = |miss: Miss| miss.slot.map(|slot| Arc::clone(&playbook.scope.declared(slot).path));
         let mut reasons = SmallVec::new();
-        let Decided { outcome, tier, fallback, skipped, refused, not_computed, .. } = decided;
+        let Decided { outcome, tier, fallback, skipped, refused, not_computed, others, violation, .. } = decided;
         for violation in refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::GuardrailRefused(violation.clone()));
         }
         if let Some(miss) = not_computed {
             reasons.push(Reason::NotComputed { name: name(miss), reason: miss.reason });
         }
-        reasons.push(match rule {
-            Some(rule) => Reason::RuleMatched { rule: Arc::clone(&rule.id), description: rule.description.clone() },
-            None => Reason::DefaultApplied,
+        reasons.push(match (rule, violation) {
+            (Some(rule), _) => {
+                Reason::RuleMatched { rule: Arc::clone(&rule.id), description: rule.description.clone() }
+            }
+            (None, Some(violation)) => hit_policy_violated(playbook, violation),
+            (None, None) => Reason::DefaultApplied,
         });
+        let contributed = others.iter().filter_map(|rank| playbook.rules.rules().get(*rank as usize));
+        reasons.extend(contributed.map(|rule| Reason::RuleContributed { rule: Arc::clone(&rule.id) }));
+        let or_more = skipped.is_truncated();
         for (miss, rules) in skipped.iter() {
-            reasons.push(Reason::ValueUnavailable { name: name(miss), reason: miss.reason, rules });
+            reasons.push(Reason::ValueUnavailable { name: name(miss), reason: miss.reason, rules, or_more });
         }
         Self {
             id,
@@ -159,11 +181,24 @@ impl Decision {
     }
 }
 
+fn hit_policy_violated(playbook: &Playbook, violation: HitViolation) -> Reason {
+    let group = &playbook.rules.groups()[violation.group];
+    let id = |rank: usize| Arc::clone(&playbook.rules.rules()[rank].id);
+    let (first, second) = violation.rules;
+    Reason::HitPolicyViolated {
+        policy: group.policy.name(),
+        group: Arc::clone(&group.name),
+        rules: [id(first), id(second)],
+    }
+}
+
 impl Reason {
     /// The reason's name for machines.
     pub fn code(&self) -> &'static str {
         match self {
             Self::RuleMatched { .. } => "rule_matched",
+            Self::RuleContributed { .. } => "rule_contributed",
+            Self::HitPolicyViolated { .. } => "hit_policy_violated",
             Self::DefaultApplied => "default_applied",
             Self::ValueUnavailable { .. } => "value_unavailable",
             Self::NotComputed { .. } => "not_computed",
@@ -180,10 +215,17 @@ impl fmt::Display for Reason {
                 write!(f, "rule `{rule}` matched: {description}")
             }
             Self::RuleMatched { rule, description: None } => write!(f, "rule `{rule}` matched"),
+            Self::RuleContributed { rule } => write!(f, "rule `{rule}` matched too and has its say"),
+            Self::HitPolicyViolated { policy, group, rules: [first, second] } => write!(
+                f,
+                "rules `{first}` and `{second}` both match, which the hit policy `{policy}` of {group} does not allow; the \
+                 playbook's default applies"
+            ),
             Self::DefaultApplied => f.write_str("no rule matched; the playbook's default applies"),
-            Self::ValueUnavailable { name, reason, rules } => {
+            Self::ValueUnavailable { name, reason, rules, or_more } => {
                 let plural = if *rules == 1 { "rule" } else { "rules" };
-                write!(f, "{}: {reason}; {rules} {plural} above could not be told", named(name))
+                let at_least = if *or_more { "at least " } else { "" };
+                write!(f, "{}: {reason}; {at_least}{rules} {plural} above could not be told", named(name))
             }
             Self::NotComputed { name, reason } => {
                 write!(f, "the rule's outcome could not be computed: {}: {reason}", named(name))

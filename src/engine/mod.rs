@@ -18,6 +18,8 @@ mod config;
 mod customer;
 mod deciding;
 mod decision;
+#[cfg(test)]
+mod decision_tests;
 #[expect(clippy::module_inception, reason = "the file holds the engine, as its name says")]
 mod engine;
 mod explain;

@@ -94,6 +94,10 @@ impl Condition {
         self
     }
 
+    pub(super) fn of_part(part: Part) -> Self {
+        Self::all(vec![part])
+    }
+
     fn all(parts: Vec<Part>) -> Self {
         let slots = sorted(parts.iter().flat_map(|part| part.slots.iter().copied()).collect());
         Self { parts: parts.into(), slots }

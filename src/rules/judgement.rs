@@ -165,13 +165,20 @@ impl HitPolicy {
 }
 
 impl OutputOrder {
-    /// The importance of what a rule says, the smallest first; what it does not say comes last.
+    /// The importance of what a rule says, the smallest first; what it does not say comes last, a list counts as its most
+    /// important item.
     fn importance(&self, rule: &Rule) -> SmallVec<[usize; 2]> {
-        let of_field = |(field, symbols): &(usize, Box<[u16]>)| match rule.then.settings().get(*field) {
-            Some(Some(Setting::Literal(Value::Symbol(said)))) => {
-                symbols.iter().position(|symbol| symbol == said).unwrap_or(usize::MAX)
+        const LEAST: usize = usize::MAX;
+        let of_field = |(field, symbols): &(usize, Box<[u16]>)| {
+            let of_value = |value: &Value| match value {
+                Value::Symbol(said) => symbols.iter().position(|symbol| symbol == said).unwrap_or(LEAST),
+                _ => LEAST,
+            };
+            match rule.then.settings().get(*field) {
+                Some(Some(Setting::Literal(Value::List(items)))) => items.iter().map(of_value).min().unwrap_or(LEAST),
+                Some(Some(Setting::Literal(value))) => of_value(value),
+                _ => LEAST,
             }
-            _ => usize::MAX,
         };
         self.0.iter().map(of_field).collect()
     }

@@ -20,6 +20,7 @@
 //! | `hit_policy`, `judgement` | what several matches mean |
 //! | `index` | which of many rules may hold |
 //! | `list` | named lists that values are looked up in |
+//! | `validity` | when a rule is in force |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -42,6 +43,7 @@ mod set;
 mod table;
 mod text;
 mod unify;
+mod validity;
 mod value_set;
 
 #[cfg(test)]
@@ -59,4 +61,5 @@ pub(crate) use set::RankedRules;
 pub use set::{PartTrace, RuleSet, RuleTrace, Seen};
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
+pub(crate) use validity::Validity;
 pub use value_set::{Extent, Kleene, ValueSet};

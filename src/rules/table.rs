@@ -1,7 +1,8 @@
 //! Decision tables from CSV: columns are attributes, rows are rules.
 //!
 //! Columns are `in:NAME` (a unary test, see `cell`), `out:FIELD` (a literal of the outcome, or `=` and a CEL expression),
-//! and optionally `id`, `priority` and `note`. The first line names them.
+//! and optionally `id`, `priority`,
+//! `note`, `enabled`, `valid_from` and `valid_until`. The first line names them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,8 +10,11 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::cell::to_cel;
-use super::{Computation, Condition, IfUnavailable, Origin, Rule, Scope, Setting, TextIndexBuilder, Then};
-use crate::domain::{Field, suggestion};
+use super::{
+    Aggregation, Computation, Condition, HitPolicy, IfUnavailable, Origin, Rule, Scope, Setting, TextIndexBuilder,
+    Then, Validity,
+};
+use crate::domain::{Field, Timestamp, Type, Value, suggestion};
 
 /// A table's text and what it is read against.
 pub(crate) struct Table<'a> {
@@ -22,6 +26,8 @@ pub(crate) struct Table<'a> {
     pub(crate) scope: &'a Scope,
     /// The fields that output columns may set.
     pub(crate) outcome: &'a [Field],
+    /// What several matching rows mean.
+    pub(crate) policy: &'a HitPolicy,
     /// Whether its rows are final.
     pub(crate) is_final: bool,
 }
@@ -45,6 +51,9 @@ enum Column {
     Id,
     Priority,
     Note,
+    Enabled,
+    ValidFrom,
+    ValidUntil,
 }
 
 /// Reads a table into rules, higher priority first; or every fault in it.
@@ -121,6 +130,9 @@ impl Reading<'_, '_> {
             "id" => return Some(Column::Id),
             "priority" => return Some(Column::Priority),
             "note" => return Some(Column::Note),
+            "enabled" => return Some(Column::Enabled),
+            "valid_from" => return Some(Column::ValidFrom),
+            "valid_until" => return Some(Column::ValidUntil),
             _ => {}
         }
         if let Some(path) = header.strip_prefix("in:") {
@@ -134,7 +146,7 @@ impl Reading<'_, '_> {
         }
         let outcome = self.table.outcome;
         let Some(name) = header.strip_prefix("out:") else {
-            let message = "a column is `in:NAME`, `out:FIELD`, `id`, `priority` or `note`";
+            let message = "a column is `in:NAME`, `out:FIELD`, `id`, `priority`, `note`, `enabled`, `valid_from` or `valid_until`";
             self.fault(1, Some(header), None, message);
             return None;
         };
@@ -157,6 +169,7 @@ impl Reading<'_, '_> {
         let mut id = format!("{stem}-{}", row + 1);
         let mut priority = 0;
         let mut description = None;
+        let mut validity = Validity::default();
         let mut conditions = Vec::new();
         let mut settings: Vec<Option<Setting>> = vec![None; self.table.outcome.len()];
         for ((cell, header), column) in record.iter().zip(headers).zip(columns) {
@@ -167,6 +180,11 @@ impl Reading<'_, '_> {
                     Ok(value) => priority = value,
                     Err(_) => self.fault(line, Some(header), Some(cell), "expected a whole number"),
                 },
+                Some(Column::Enabled) if !cell.is_empty() => {
+                    validity.is_enabled = self.typed(line, header, &Type::Bool, cell) != Some(Value::Bool(false));
+                }
+                Some(Column::ValidFrom) if !cell.is_empty() => validity.from = self.time(line, header, cell),
+                Some(Column::ValidUntil) if !cell.is_empty() => validity.until = self.time(line, header, cell),
                 Some(Column::In { path }) => conditions.extend(self.condition(line, header, path, cell)),
                 Some(Column::Out { field }) => settings[*field] = self.setting(line, header, *field, cell),
                 _ => {}
@@ -175,6 +193,9 @@ impl Reading<'_, '_> {
         if !self.ids.insert(id.clone()) {
             self.fault(line, Some("id"), Some(&id), "the id stands twice in this table");
         }
+        if let Some(fault) = validity.fault() {
+            self.fault(line, None, None, fault);
+        }
         if settings.iter().all(Option::is_none) && self.faults.len() == faults_before {
             self.fault(line, None, None, "the row sets no field of the outcome");
         }
@@ -182,7 +203,7 @@ impl Reading<'_, '_> {
             id: id.into(),
             origin: Origin { file: self.table.file.into(), line },
             description,
-            condition: Condition::and(conditions),
+            condition: Condition::and(conditions).in_force(validity, self.table.scope),
             then: Then::new(settings),
             if_unavailable: IfUnavailable::Skip,
             is_final: self.table.is_final,
@@ -216,17 +237,34 @@ impl Reading<'_, '_> {
             return None;
         }
         let field = &self.table.outcome[field];
+        // What is counted is that something is said, whatever it is.
+        if *self.table.policy == HitPolicy::Collect(Some(Aggregation::Count)) && field.ty == Type::Int {
+            return Some(Setting::Literal(Value::Int(1)));
+        }
         if let Some(source) = cell.strip_prefix('=') {
             return self.computed(line, header, field, source);
         }
-        match field.ty.parse(cell) {
-            Ok(value) => match field.check(&value) {
-                Ok(()) => return Some(Setting::Literal(value)),
-                Err(fault) => self.fault(line, Some(header), Some(cell), fault.to_string()),
-            },
-            Err(mismatch) => self.fault(line, Some(header), Some(cell), mismatch.to_string()),
+        let value = self.typed(line, header, &field.ty, cell)?;
+        // What is only a part of a sum is checked when the sum is known.
+        let is_whole = !matches!(self.table.policy, HitPolicy::Collect(Some(_)));
+        match field.check(&value) {
+            Err(fault) if is_whole => {
+                self.fault(line, Some(header), Some(cell), fault.to_string());
+                None
+            }
+            _ => Some(Setting::Literal(value)),
         }
-        None
+    }
+
+    fn typed(&mut self, line: u32, header: &str, ty: &Type, cell: &str) -> Option<Value> {
+        ty.parse(cell).map_err(|mismatch| self.fault(line, Some(header), Some(cell), mismatch.to_string())).ok()
+    }
+
+    fn time(&mut self, line: u32, header: &str, cell: &str) -> Option<Timestamp> {
+        match self.typed(line, header, &Type::Time, cell)? {
+            Value::Time(time) => Some(time),
+            _ => None,
+        }
     }
 
     /// `=CEL`
