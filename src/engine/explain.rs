@@ -169,13 +169,14 @@ impl Explanation {
     fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
         let (recorded, decision) = remade(record, bundle, id)?;
         let playbook = &bundle.playbooks()[recorded.playbook];
-        let rules = record.trace(recorded, bundle);
+        let mut rules = Vec::with_capacity(playbook.rules.rules().len());
+        record.trace(recorded, bundle, |trace| rules.push(RuleShown::of(trace, playbook, recorded.rule)));
         Ok(Self {
             record: seq,
             arrival: record.arrival,
             event: EventShown::of(record, bundle),
             context: context(recorded, playbook, bundle),
-            rules: rules.into_iter().map(|trace| RuleShown::of(trace, playbook, recorded.rule)).collect(),
+            rules,
             decision,
         })
     }
@@ -236,7 +237,7 @@ fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) ->
 }
 
 impl RuleShown {
-    fn of(trace: RuleTrace, playbook: &Playbook, fired: Option<usize>) -> Self {
+    fn of(trace: RuleTrace<'_>, playbook: &Playbook, fired: Option<usize>) -> Self {
         let rule = &playbook.rules.rules()[trace.rank];
         let verdict = match trace.truth {
             _ if fired == Some(trace.rank) => RuleVerdict::Fired,
@@ -250,7 +251,7 @@ impl RuleShown {
 }
 
 impl ConditionShown {
-    fn of(part: PartTrace, playbook: &Playbook) -> Self {
+    fn of(part: PartTrace<'_>, playbook: &Playbook) -> Self {
         let holds = match part.truth {
             Truth::True => Some(true),
             Truth::False => Some(false),
@@ -258,10 +259,10 @@ impl ConditionShown {
         };
         let values = part.values.into_iter().map(|(slot, seen)| Named {
             name: playbook.scope.declared(slot).path.to_string(),
-            value: seen.as_ref().ok().map(|seen| PartTrace::datum(&playbook.scope, slot, seen)),
+            value: seen.ok().map(|seen| PartTrace::datum(&playbook.scope, slot, seen)),
             unavailable: seen.as_ref().err().map(ToString::to_string),
         });
-        Self { condition: part.text, holds, values: values.collect() }
+        Self { condition: part.text.to_owned(), holds, values: values.collect() }
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `hit_policy`, `judgement` | what several matches mean |
 //! | `index` | which of many rules may hold |
 //! | `list` | named lists that values are looked up in |
+//! | `trace` | how a rule stands to an event |
 //! | `validity` | when a rule is in force |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
@@ -42,6 +43,7 @@ mod scope;
 mod set;
 mod table;
 mod text;
+mod trace;
 mod unify;
 mod validity;
 mod value_set;
@@ -58,8 +60,9 @@ pub use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;
-pub use set::{PartTrace, RuleSet, RuleTrace, Seen};
+pub use set::RuleSet;
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
+pub use trace::{PartTrace, RuleTrace};
 pub(crate) use validity::Validity;
 pub use value_set::{Extent, Kleene, ValueSet};

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::eval::{Evaluation, Scratch, Truth};
+use super::eval::{Evaluation, Scratch};
 use super::hit_policy::{Group, HitPolicy};
 use super::index::{Index, Search, Tuning};
 use super::judgement::Judgement;
 use super::rule::Rule;
 use super::text::{TextIndex, TextIndexBuilder};
-use super::{Miss, Ref, Scope, Slot, Values};
-use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Value};
+use super::{Miss, Values};
+use crate::domain::Value;
 
 /// Rules in the order in which they are asked.
 #[derive(Debug, Default)]
@@ -36,41 +36,6 @@ pub(crate) struct RankedRules {
     pub(crate) name: Arc<str>,
     pub(crate) policy: HitPolicy,
     pub(crate) rules: Vec<Rule>,
-}
-
-/// How one rule stands to one event: for explanations.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RuleTrace {
-    /// The rule's rank.
-    pub rank: usize,
-    /// Whether its condition holds.
-    pub truth: Truth,
-    /// Its condition, part by part.
-    pub parts: Vec<PartTrace>,
-}
-
-/// How one part of a condition stands to one event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PartTrace {
-    /// The part as its author wrote it.
-    pub text: String,
-    /// Whether it holds.
-    pub truth: Truth,
-    /// The values it looked at.
-    pub values: Vec<(Slot, Result<Seen, Unavailable>)>,
-}
-
-/// A value that a part of a condition looked at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
-    /// True or false.
-    Bool(bool),
-    /// A number of any kind, by its ordinal.
-    Number(i64),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Value>),
 }
 
 impl RuleSet {
@@ -152,24 +117,6 @@ impl RuleSet {
     pub fn index_bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.index.bytes()).sum()
     }
-
-    /// How every rule stands to the values, by rank. For people: it allocates, and looks at all parts of all rules.
-    pub fn explain<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Vec<RuleTrace> {
-        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
-        let mut traces = Vec::with_capacity(self.rules.len());
-        for (rank, rule) in self.rules.iter().enumerate() {
-            let mut parts = Vec::new();
-            for part in rule.condition.parts() {
-                parts.push(PartTrace {
-                    text: part.text.to_string(),
-                    truth: evaluation.truth(&part.expr),
-                    values: part.slots.iter().map(|slot| (*slot, values.value(*slot).map(Seen::from))).collect(),
-                });
-            }
-            traces.push(RuleTrace { rank, truth: conjunction(&parts), parts });
-        }
-        traces
-    }
 }
 
 fn segments(groups: &[Group], rules: &[Rule], tuning: Tuning) -> Vec<Segment> {
@@ -185,42 +132,4 @@ fn segments(groups: &[Group], rules: &[Rule], tuning: Tuning) -> Vec<Segment> {
         group = last + 1;
     }
     segments
-}
-
-fn conjunction(parts: &[PartTrace]) -> Truth {
-    let first_missing = parts.iter().map(|part| part.truth).find(|truth| matches!(truth, Truth::Unavailable(_)));
-    if parts.iter().any(|part| part.truth == Truth::False) {
-        Truth::False
-    } else {
-        first_missing.unwrap_or(Truth::True)
-    }
-}
-
-impl From<Ref<'_>> for Seen {
-    fn from(value: Ref<'_>) -> Self {
-        match value {
-            Ref::Bool(v) => Self::Bool(v),
-            Ref::Number(v) => Self::Number(v),
-            Ref::Text(v) => Self::Text(v.to_owned()),
-            Ref::List(v) => Self::List(v.to_vec()),
-        }
-    }
-}
-
-impl PartTrace {
-    /// A value that a part looked at, of the type that the scope declares.
-    pub fn datum(scope: &Scope, slot: Slot, seen: &Seen) -> Datum {
-        let ty = &scope.declared(slot).ty;
-        let value = match (seen, ty) {
-            (Seen::Bool(v), _) => Value::Bool(*v),
-            (Seen::Text(v), _) => Value::Text(v.as_str().into()),
-            (Seen::List(v), _) => Value::List(v.as_slice().into()),
-            (Seen::Number(v), Type::Decimal) => Value::Decimal(Decimal::from_units(*v)),
-            (Seen::Number(v), Type::Time) => Value::Time(Timestamp::from_micros(*v)),
-            (Seen::Number(v), Type::Duration) => Value::Duration(TimeDelta::from_micros(*v)),
-            (Seen::Number(v), Type::OneOf(_)) => Value::Symbol(u16::try_from(*v).unwrap_or(u16::MAX)),
-            (Seen::Number(v), _) => Value::Int(*v),
-        };
-        Datum::new(ty, value)
-    }
 }

@@ -63,13 +63,11 @@ impl Record {
         Ok(Made { id, playbook: decision.playbook, decided, seen: decision.seen.clone() })
     }
 
-    /// How every rule of the playbook stood to one of the record's decisions.
-    pub fn trace(&self, decision: &RecordedDecision, bundle: &Bundle) -> Vec<RuleTrace> {
+    /// Hands on how every rule of the playbook stood to one of the record's decisions, by rank.
+    pub fn trace(&self, decision: &RecordedDecision, bundle: &Bundle, mut each: impl FnMut(RuleTrace<'_>)) {
         let playbook = &bundle.playbooks()[decision.playbook];
-        match self.sight(decision, bundle) {
-            Some(sight) => playbook.rules.explain(&sight, &mut Scratch::default()),
-            None => Vec::new(),
-        }
+        let Some(sight) = self.sight(decision, bundle) else { return };
+        playbook.rules.explain(&sight, &mut Scratch::default()).into_iter().for_each(&mut each);
     }
 
     fn sight<'a>(&'a self, decision: &'a RecordedDecision, bundle: &'a Bundle) -> Option<Sight<'a>> {

@@ -203,7 +203,9 @@ fn a_record_leads_back_to_its_decision() {
     assert_eq!(record.input, input);
     let made = record.remake(&record.decisions[0], &bundle).unwrap();
     assert_eq!(made, turn.decisions[0]);
-    assert_eq!(record.trace(&record.decisions[0], &bundle)[0].truth, crate::rules::Truth::True);
+    let mut truths = Vec::new();
+    record.trace(&record.decisions[0], &bundle, |trace| truths.push(trace.truth));
+    assert_eq!(truths[0], crate::rules::Truth::True);
 
     let mut forged = record.clone();
     forged.decisions[0].rule = Some(3);

@@ -213,7 +213,7 @@ fn an_explanation_shows_the_parts_with_their_values() {
                 .map(|(slot, seen)| {
                     let path = &scope.declared(*slot).path;
                     match seen {
-                        Ok(seen) => format!("{path} = {}", super::super::PartTrace::datum(&scope, *slot, seen)),
+                        Ok(seen) => format!("{path} = {}", super::super::PartTrace::datum(&scope, *slot, *seen)),
                         Err(reason) => format!("{path}: {reason}"),
                     }
                 })
