@@ -11,10 +11,12 @@
 //! |---|---|
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
-//! | `lower`, `unify`, `membership`, `function` | the type checker |
+//! | `syntax` | its text, its tree, and the places between them |
+//! | `lower`, `unify`, `membership`, `loops`, `function` | the type checker |
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
-//! | `eval` | three-valued evaluation |
+//! | `cost` | the bound on what an expression costs |
+//! | `eval`, `sequence` | three-valued evaluation, of values and of lists |
 //! | `text` | words and phrases |
 //! | `list` | named lists that values are looked up in |
 //! | `rule`, `set` | rules and the first match |
@@ -22,16 +24,20 @@
 
 mod cell;
 mod condition;
+mod cost;
 mod eval;
 mod expr;
 mod function;
 mod list;
+mod loops;
 mod lower;
 mod membership;
 mod named;
 mod rule;
 mod scope;
+mod sequence;
 mod set;
+mod syntax;
 mod table;
 mod text;
 mod unify;
@@ -39,12 +45,14 @@ mod unify;
 #[cfg(test)]
 mod tests;
 
-pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
+pub use condition::{Computation, Condition, ExprFault};
+pub use cost::{EXPRESSION_STEPS_MAX, JUDGEMENT_STEPS_MAX};
 pub use eval::{Miss, Scratch, Truth};
 pub use list::NamedList;
 pub use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};
+pub use syntax::EXPRESSION_BYTES_MAX;
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;

@@ -110,6 +110,7 @@ impl RuleSet {
         let mut traces = Vec::with_capacity(self.rules.len());
         for (rank, rule) in self.rules.iter().enumerate() {
             let mut parts = Vec::new();
+            evaluation.renew();
             for part in rule.condition.parts() {
                 parts.push(PartTrace {
                     text: part.text.to_string(),
