@@ -8,7 +8,7 @@ use super::playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{OutcomeSchema, Sources, condition_reader};
-use crate::context::{Layout, PlaybookKey};
+use crate::context::{Layout, PlaybookKey, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
 use crate::rules::{RankedRules, Rule, RuleSet, Scope, Setting, Slot, TextIndexBuilder};
@@ -144,43 +144,51 @@ fn outcome(root: &Section<'_>) -> Vec<Field> {
 fn scope(layout: &Layout, on: &[usize], root: &Section<'_>) -> (Scope, Vec<SlotSource>) {
     let mut scope = Scope::default();
     let mut sources = Vec::new();
-    let mut declare = |path: &str, ty: &Type, source: SlotSource| {
-        scope.declare(path, ty.clone());
+    let mut declare = |path: &str, ty: &Type, length_max: usize, source: SlotSource| {
+        scope.declare_bounded(path, ty.clone(), length_max);
         sources.push(source);
     };
-    declare("now", &Type::Time, SlotSource::Now);
-    let mut attributes: Vec<(&str, &Type, Vec<Option<usize>>)> = Vec::new();
+    declare("now", &Type::Time, 0, SlotSource::Now);
+    let mut attributes: Vec<(&Field, usize, Vec<Option<usize>>)> = Vec::new();
     for (position, kind) in on.iter().enumerate() {
         for (number, field) in layout.events()[*kind].attributes.iter().enumerate() {
-            match attributes.iter_mut().find(|(name, ..)| *name == &*field.name) {
-                Some((_, ty, _)) if **ty != field.ty => root.fault(format!(
+            match attributes.iter_mut().find(|(known, ..)| known.name == field.name) {
+                Some((known, ..)) if known.ty != field.ty => root.fault(format!(
                     "`event.{}` is {} in one of the events of `on` and {} in another",
                     field.name,
-                    ty.name(),
+                    known.ty.name(),
                     field.ty.name()
                 )),
-                Some((_, _, numbers)) => numbers[position] = Some(number),
+                Some((_, length_max, numbers)) => {
+                    *length_max = field.limits.length_max.max(*length_max);
+                    numbers[position] = Some(number);
+                }
                 None => {
                     let mut numbers = vec![None; on.len()];
                     numbers[position] = Some(number);
-                    attributes.push((&field.name, &field.ty, numbers));
+                    attributes.push((field, field.limits.length_max, numbers));
                 }
             }
         }
     }
-    for (name, ty, numbers) in attributes {
-        declare(&format!("event.{name}"), ty, SlotSource::Attribute(numbers.into()));
+    for (field, length_max, numbers) in attributes {
+        let source = SlotSource::Attribute(numbers.into());
+        declare(&format!("event.{}", field.name), &field.ty, length_max, source);
     }
     for (number, fact) in layout.facts().iter().enumerate() {
         let source = SlotSource::Unused(ContextSource::Fact(number));
-        declare(&format!("customer.{}", fact.field.name), &fact.field.ty, source);
+        declare(&format!("customer.{}", fact.field.name), &fact.field.ty, fact.field.limits.length_max, source);
     }
     for (number, signal) in layout.signals().iter().enumerate() {
         let source = SlotSource::Unused(ContextSource::Signal(number));
-        declare(&format!("signal.{}", signal.name), &signal.ty, source);
+        let length_max = match signal.kind {
+            SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
+            _ => 0,
+        };
+        declare(&format!("signal.{}", signal.name), &signal.ty, length_max, source);
     }
-    declare("ledger.decisions", &Type::Int, SlotSource::Unused(ContextSource::Decisions));
-    declare("ledger.last_decided", &Type::Time, SlotSource::Unused(ContextSource::LastDecided));
+    declare("ledger.decisions", &Type::Int, 0, SlotSource::Unused(ContextSource::Decisions));
+    declare("ledger.last_decided", &Type::Time, 0, SlotSource::Unused(ContextSource::LastDecided));
     (scope, sources)
 }
 

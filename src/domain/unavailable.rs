@@ -24,11 +24,15 @@ pub enum Unavailable {
     Malformed,
     /// The event is older than what the signal remembers.
     Late,
+    /// Working it out would have cost more than a judgement may.
+    TooCostly,
+    /// A list or a text has no such place.
+    OutOfRange,
 }
 
 impl Unavailable {
     /// All reasons, in the order of their stored codes.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Absent,
         Self::Unknown,
         Self::Stale,
@@ -38,6 +42,8 @@ impl Unavailable {
         Self::DivisionByZero,
         Self::Malformed,
         Self::Late,
+        Self::TooCostly,
+        Self::OutOfRange,
     ];
 
     /// The number under which records store the reason (format v1).
@@ -62,6 +68,8 @@ impl Unavailable {
             Self::DivisionByZero => "division_by_zero",
             Self::Malformed => "malformed",
             Self::Late => "late",
+            Self::TooCostly => "too_costly",
+            Self::OutOfRange => "out_of_range",
         }
     }
 }
@@ -77,6 +85,8 @@ impl fmt::Display for Unavailable {
             Self::Overflow => "arithmetic overflow",
             Self::DivisionByZero => "division by zero",
             Self::Malformed => "text of the wrong form",
+            Self::TooCostly => "cost more steps than allowed",
+            Self::OutOfRange => "no such place in a list or text",
             Self::Late => "further back than the signal remembers",
         })
     }

@@ -26,7 +26,7 @@ pub(super) fn to_cel(path: &str, ty: &Type, cell: &str) -> Result<Option<String>
         };
     }
     if let Some(name) = cell.strip_prefix("in ").and_then(|rest| rest.trim().strip_prefix("list.")) {
-        return named_list(path, name).map(Some);
+        return named_list(path, ty, name).map(Some);
     }
     if let Some(test) = text_test(path, ty, cell)? {
         return Ok(Some(test));
@@ -37,11 +37,14 @@ pub(super) fn to_cel(path: &str, ty: &Type, cell: &str) -> Result<Option<String>
     membership(path, ty, cell).map(Some)
 }
 
-fn named_list(path: &str, name: &str) -> Result<String, String> {
+fn named_list(path: &str, ty: &Type, name: &str) -> Result<String, String> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err("a named list is tested as `in list.NAME`".to_owned());
     }
-    Ok(format!("{path} in list.{name}"))
+    match ty {
+        Type::List(_) => Ok(format!("{path}.exists(item, item in list.{name})")),
+        _ => Ok(format!("{path} in list.{name}")),
+    }
 }
 
 fn text_test(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, String> {
@@ -207,6 +210,7 @@ mod tests {
             (&Type::Int, "contains(a)", "fault: `contains(…)` tests texts, and x is int"),
             (&Type::Text, "in list.blocked", "x in list.blocked"),
             (&Type::Text, "not(in list.blocked)", "!(x in list.blocked)"),
+            (&list, "in list.blocked", "x.exists(item, item in list.blocked)"),
             (&Type::Text, "in list.a || true", "fault: a named list is tested as `in list.NAME`"),
             (&Type::Text, "\"in list.blocked\"", "x == \"in list.blocked\""),
             (&Type::Int, ">= 5", "x >= 5"),

@@ -5,12 +5,16 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
+use super::cost::{JUDGEMENT_STEPS_MAX, text_steps};
 use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
 use super::index::IndexScratch;
 use super::list::{has_folded, has_text};
+use super::sequence::Sequence;
 use super::text::{TextIndex, TextScratch, mentions};
 use super::{Ref, Slot, Values};
-use crate::domain::{Decimal, Unavailable, Value};
+use crate::domain::{Decimal, Unavailable};
 
 /// A condition's truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +48,44 @@ pub(super) struct Evaluation<'a, V> {
     pub(super) values: &'a V,
     pub(super) texts: &'a TextIndex,
     pub(super) scratch: &'a mut TextScratch,
+    /// The items that loops are at, the innermost last; one of a literal list may be unavailable.
+    pub(super) locals: SmallVec<[Result<Val<'a>, Miss>; 2]>,
+    /// Steps taken so far.
+    steps: u64,
 }
 
 /// A value while it is computed.
+#[derive(Debug, Clone)]
 pub(super) enum Val<'a> {
     Bool(bool),
     Number(i64),
     Text(Cow<'a, str>),
-    List(&'a [Value]),
+    List(Sequence<'a>),
 }
 
 impl<'a, V: Values> Evaluation<'a, V> {
     pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut TextScratch) -> Self {
         scratch.reset(texts);
-        Self { values, texts, scratch }
+        Self { values, texts, scratch, locals: SmallVec::new(), steps: 0 }
+    }
+
+    /// Forgets the steps taken: what follows is a judgement of its own.
+    pub(super) fn renew(&mut self) {
+        self.steps = 0;
+    }
+
+    /// Takes steps, if the judgement has any left. Called where an expression costs more than its length tells: in loops, for
+    /// texts, for named conditions.
+    #[inline]
+    pub(super) fn charge(&mut self, steps: u64) -> Result<(), Miss> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > JUDGEMENT_STEPS_MAX { Err(TOO_COSTLY) } else { Ok(()) }
+    }
+
+    /// Takes the steps of looking at a text.
+    #[inline]
+    pub(super) fn charge_text(&mut self, bytes: usize) -> Result<(), Miss> {
+        self.charge(text_steps(bytes as u64))
     }
 
     pub(super) fn truth(&mut self, expr: &'a Expr) -> Truth {
@@ -76,7 +104,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
         }
     }
 
-    fn expr(&mut self, expr: &'a Expr) -> Result<bool, Miss> {
+    pub(super) fn expr(&mut self, expr: &'a Expr) -> Result<bool, Miss> {
         match expr {
             Expr::Const(value) => Ok(*value),
             Expr::Test(slot, test) => self.test(*slot, test),
@@ -94,21 +122,33 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Expr::Compare(op, left, right) => self.compare(*op, left, right),
             Expr::Text(op, subject, pattern) => {
                 let (subject, pattern) = (self.text(subject)?, self.text(pattern)?);
+                self.charge_text(subject.len())?;
                 Ok(match op {
                     TextOp::Contains => subject.contains(&*pattern),
                     TextOp::StartsWith => subject.starts_with(&*pattern),
                     TextOp::EndsWith => subject.ends_with(&*pattern),
                 })
             }
-            Expr::Matches(subject, regex) => Ok(regex.is_match(&self.text(subject)?)),
+            Expr::Matches(subject, regex) => {
+                let subject = self.text(subject)?;
+                self.charge_text(subject.len())?;
+                Ok(regex.is_match(&subject))
+            }
             Expr::Member(of, members) => match self.term(of)? {
                 Val::Number(n) => Ok(members.has_number(n)),
                 Val::Text(text) => Ok(members.has_text(&text)),
-                _ => Err(Miss { slot: None, reason: Unavailable::Malformed }),
+                _ => Err(MALFORMED),
             },
             Expr::Mentions(subjects, phrases) => self.any_mentions(subjects, phrases),
             Expr::Contains(slot, item) => self.contains(*slot, item),
-            Expr::Named(condition) => self.expr(condition),
+            Expr::In(item, list) => self.within(item, list),
+            Expr::SameLists(left, right) => self.same_lists(left, right),
+            Expr::Is(term) => self.is_true(term),
+            Expr::Loop(looped) => self.looped(looped),
+            Expr::Named(condition) => {
+                self.charge(condition.nodes.into())?;
+                self.expr(&condition.expr)
+            }
             Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
             Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
                 Ok(value) => Ok(value == Ref::Bool(true)),
@@ -130,7 +170,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
         first_miss.map_or(Ok(!absorbing), Err)
     }
 
-    fn slot(&self, slot: Slot) -> Result<Ref<'a>, Miss> {
+    pub(super) fn slot(&self, slot: Slot) -> Result<Ref<'a>, Miss> {
         self.values.value(slot).map_err(|reason| Miss { slot: Some(slot), reason })
     }
 
@@ -152,7 +192,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let ordering = match (&left, &right) {
             (Val::Number(l), Val::Number(r)) => l.cmp(r),
             (Val::Text(l), Val::Text(r)) => l.cmp(r),
-            _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+            _ => return Err(MALFORMED),
         };
         Ok(match op {
             CompareOp::Equal => ordering.is_eq(),
@@ -166,36 +206,28 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let mut first_miss = None;
         for subject in subjects {
             match self.text(subject) {
-                Ok(text) if mentions(&text, phrases) => return Ok(true),
-                Ok(_) => {}
+                Ok(text) => {
+                    self.charge(text_steps(text.len() as u64).saturating_mul(1 + phrases.len() as u64))?;
+                    if mentions(&text, phrases) {
+                        return Ok(true);
+                    }
+                }
                 Err(miss) => first_miss = first_miss.or(Some(miss)),
             }
         }
         first_miss.map_or(Ok(false), Err)
     }
 
-    fn contains(&mut self, slot: Slot, item: &'a Term) -> Result<bool, Miss> {
-        let Ref::List(list) = self.slot(slot)? else {
-            return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed });
-        };
-        Ok(match self.term(item)? {
-            Val::Number(n) => list.iter().any(|known| Ref::from(known) == Ref::Number(n)),
-            Val::Text(text) => list.iter().any(|known| known.as_text() == Some(&text)),
-            Val::Bool(value) => list.contains(&Value::Bool(value)),
-            Val::List(_) => false,
-        })
-    }
-
     /// The value of a term, for computed outcomes.
     pub(super) fn term(&mut self, term: &'a Term) -> Result<Val<'a>, Miss> {
         Ok(match term {
             Term::Number(n) => Val::Number(*n),
-            Term::Slot(slot) => match self.slot(*slot)? {
-                Ref::Bool(v) => Val::Bool(v),
-                Ref::Number(v) => Val::Number(v),
-                Ref::Text(v) => Val::Text(Cow::Borrowed(v)),
-                Ref::List(v) => Val::List(v),
-            },
+            Term::Slot(slot) => self.slot(*slot)?.into(),
+            Term::Local(from_inside) => self.local(*from_inside)?,
+            Term::Truth(expr) => self.truth_of(expr)?,
+            Term::Items(terms) => Val::List(self.items(terms)?),
+            Term::Gather(gather) => Val::List(self.gathered(gather)?),
+            Term::Item(list, at) => self.item(list, at)?,
             Term::OrElse(first, otherwise) => match self.term(first) {
                 Ok(value) => value,
                 Err(_) => self.term(otherwise)?,
@@ -211,23 +243,26 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Term::Negate(of) => Val::Number(self.number(of)?.checked_neg().ok_or(OVERFLOW)?),
             Term::ToDecimal(of) => Val::Number(Decimal::from_int(self.number(of)?).ok_or(OVERFLOW)?.units()),
             Term::Size(of) => Val::Number(match self.term(of)? {
-                Val::Text(text) => text.chars().count() as i64,
+                Val::Text(text) => {
+                    self.charge_text(text.len())?;
+                    text.chars().count() as i64
+                }
                 Val::List(items) => items.len() as i64,
-                _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+                _ => return Err(MALFORMED),
             }),
             Term::Part(part, of, offset) => Val::Number(time_part(*part, self.number(of)?, *offset)),
             Term::Text(_) | Term::NameOf(..) | Term::Concat(..) | Term::Case(..) => Val::Text(self.text(term)?),
         })
     }
 
-    fn number(&mut self, term: &'a Term) -> Result<i64, Miss> {
+    pub(super) fn number(&mut self, term: &'a Term) -> Result<i64, Miss> {
         match self.term(term)? {
             Val::Number(n) => Ok(n),
-            _ => Err(Miss { slot: None, reason: Unavailable::Malformed }),
+            _ => Err(MALFORMED),
         }
     }
 
-    fn text(&mut self, term: &'a Term) -> Result<Cow<'a, str>, Miss> {
+    pub(super) fn text(&mut self, term: &'a Term) -> Result<Cow<'a, str>, Miss> {
         Ok(match term {
             Term::Text(text) => Cow::Borrowed(&**text),
             Term::NameOf(of, symbol) => {
@@ -237,16 +272,27 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Term::Concat(left, right) => {
                 let mut text = self.text(left)?.into_owned();
                 text.push_str(&self.text(right)?);
+                self.charge_text(text.len())?;
                 Cow::Owned(text)
             }
-            Term::Case(op, of) => Cow::Owned(changed_case(*op, &self.text(of)?)),
+            Term::Case(op, of) => {
+                let text = self.text(of)?;
+                self.charge_text(text.len())?;
+                Cow::Owned(changed_case(*op, &text))
+            }
             other => match self.term(other)? {
                 Val::Text(text) => text,
-                _ => return Err(Miss { slot: None, reason: Unavailable::Malformed }),
+                _ => return Err(MALFORMED),
             },
         })
     }
 }
+
+/// The judgement has taken all its steps.
+const TOO_COSTLY: Miss = Miss { slot: None, reason: Unavailable::TooCostly };
+
+/// A value of another type than was checked, which cannot be.
+pub(super) const MALFORMED: Miss = Miss { slot: None, reason: Unavailable::Malformed };
 
 const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
 

@@ -30,12 +30,56 @@ pub(super) enum Expr {
     Mentions(Vec<Term>, Arc<[String]>),
     /// The list in the slot has the item.
     Contains(Slot, Term),
+    /// A value is in a list that the expression makes.
+    In(Box<Term>, Box<Term>),
+    /// Two lists have the same items in the same order.
+    SameLists(Box<Term>, Box<Term>),
+    /// A value is true.
+    Is(Box<Term>),
+    Loop(Box<Loop>),
     /// A named condition, shared by all who use it.
-    Named(Arc<Expr>),
+    Named(Arc<Shared>),
     /// The value is there.
     Has(Slot),
     /// A boolean that stands in when the slot is unavailable.
     OrElse(Slot, Box<Expr>),
+}
+
+/// A condition that others use, with what it costs.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) expr: Expr,
+    /// Its worst-case steps.
+    pub(super) steps: u64,
+    /// Its nodes, others' named conditions apart.
+    pub(super) nodes: u32,
+}
+
+/// A condition asked of each item of a list, the item being the innermost local.
+#[derive(Debug, Clone)]
+pub(super) struct Loop {
+    pub(super) kind: LoopKind,
+    pub(super) list: Term,
+    pub(super) body: Expr,
+    /// Nodes of the body: what each item costs.
+    pub(super) nodes: u32,
+}
+
+/// How many items have to satisfy a loop's condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoopKind {
+    All,
+    Any,
+    One,
+}
+
+/// A list made of another: the items that are kept, each as it is or as what it gives.
+#[derive(Debug, Clone)]
+pub(super) struct Gather {
+    pub(super) list: Term,
+    pub(super) keep: Option<Expr>,
+    pub(super) give: Option<Term>,
+    pub(super) nodes: u32,
 }
 
 /// A predicate over one name.
@@ -61,6 +105,15 @@ pub(super) enum Term {
     Number(i64),
     Text(Box<str>),
     Slot(Slot),
+    /// The variable of a loop, counted from the innermost.
+    Local(usize),
+    /// True or false as a value.
+    Truth(Box<Expr>),
+    /// A literal list.
+    Items(Box<[Term]>),
+    Gather(Box<Gather>),
+    /// The item at a place of a list.
+    Item(Box<Term>, Box<Term>),
     /// The text of a symbol.
     NameOf(Arc<Enumeration>, Box<Term>),
     /// The second stands in when the first is unavailable.

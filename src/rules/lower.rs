@@ -26,6 +26,8 @@ pub(super) struct Lowering<'a> {
     pub(super) used: Vec<Slot>,
     /// Whether a name with a faulty declaration is used: then there is no result, but no fault here either.
     pub(super) uses_broken: bool,
+    /// The variables of the loops around the place that is checked, outermost first.
+    pub(super) locals: Vec<(String, Type)>,
     depth: usize,
 }
 
@@ -65,7 +67,7 @@ impl Operand {
 
 impl<'a> Lowering<'a> {
     pub(super) fn new(scope: &'a Scope, texts: &'a mut TextIndexBuilder) -> Self {
-        Self { scope, texts, faults: Vec::new(), used: Vec::new(), uses_broken: false, depth: 0 }
+        Self { scope, texts, faults: Vec::new(), used: Vec::new(), uses_broken: false, locals: Vec::new(), depth: 0 }
     }
 
     /// Notes a fault; the `None` lets the caller go on and find more.
@@ -103,9 +105,7 @@ impl<'a> Lowering<'a> {
                 items.into_iter().collect::<Option<Vec<_>>>().map(Operand::List)
             }
             Cel::Call(call) => self.call(node, call),
-            Cel::Comprehension(_) => {
-                self.fault(node, "loops over lists (`all`, `exists`, `map`, `filter`) are not supported; use `in`")
-            }
+            Cel::Comprehension(looped) => self.looped(node, looped),
             Cel::Map(_) | Cel::Struct(_) => self.fault(node, "maps and messages are not supported in conditions"),
             Cel::List(_) | Cel::Unspecified => self.fault(node, "this form is not supported in conditions"),
         }
@@ -132,6 +132,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn name(&mut self, node: &IdedExpr, path: &str) -> Option<Operand> {
+        if let Some(local) = self.local(path) {
+            return Some(local);
+        }
         if let Some(slot) = self.scope.slot(path) {
             return Some(self.slot(slot));
         }
@@ -167,6 +170,9 @@ impl<'a> Lowering<'a> {
             return self.fault(node, format!("`.{}`: a name has two parts, such as `event.amount`", select.field));
         };
         let path = format!("{root}.{}", select.field);
+        if self.local(root).is_some() {
+            return self.fault(node, format!("`{root}` is an item of a list and has no fields"));
+        }
         if let Some(list) = self.scope.list(&path) {
             return match select.test {
                 false => Some(Operand::Named(Arc::clone(list))),
@@ -222,7 +228,8 @@ impl<'a> Lowering<'a> {
                 self.math(node, &call.func_name, left, right)
             }
             (op::OPT_SELECT, args) => self.optional(node, args),
-            (op::INDEX | op::OPT_INDEX, _) => self.fault(node, "`[…]` on a value is not supported in conditions"),
+            (op::INDEX, [list, at]) => self.indexed(node, list, at),
+            (op::OPT_INDEX, _) => self.fault(node, "`[?…]` is not supported in conditions"),
             _ => function::call(self, node, call),
         }
     }
@@ -271,7 +278,7 @@ impl<'a> Lowering<'a> {
                 let (left, ty) = self.value(node, left)?;
                 let (right, _) = self.value(node, right)?;
                 if matches!(ty, Type::List(_)) {
-                    return self.fault(node, "lists cannot be compared with `==`; use `in` or `size(…)`");
+                    return Some(Expr::SameLists(Box::new(left), Box::new(right)));
                 }
                 Some(match (left, right) {
                     (Term::Slot(slot), Term::Number(n)) | (Term::Number(n), Term::Slot(slot)) => {

@@ -5,6 +5,7 @@ use cel::IdedExpr;
 use super::NamedList;
 use super::expr::{CompareOp, Expr, Term, Test};
 use super::list::{Members, sorted};
+use super::loops::of_type;
 use super::lower::{Lowering, Operand};
 use crate::domain::Type;
 
@@ -20,10 +21,14 @@ impl Lowering<'_> {
                 let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
                 Some(Operand::Condition(merged(tests)))
             }
-            (item, Operand::Value(Term::Slot(slot), Type::List(of))) => {
-                let (item, _) = self.unify(node, item, Operand::Value(Term::Slot(slot), *of))?;
-                let (item, _) = self.value(node, item)?;
-                Some(Operand::Condition(Expr::Contains(slot, item)))
+            (item, Operand::Value(list, Type::List(of))) => {
+                // The other side only tells the type.
+                let (item, _) = self.unify(node, item, of_type(Term::Local(0), *of))?;
+                let (item, _) = self.any_value(node, item)?;
+                Some(Operand::Condition(match list {
+                    Term::Slot(slot) => Expr::Contains(slot, item),
+                    list => Expr::In(Box::new(item), Box::new(list)),
+                }))
             }
             (item, Operand::Named(list)) => self.listed(node, item, &list).map(Operand::Condition),
             (_, other) => self.fault(node, format!("`in` needs a list on its right, found {}", other.describe())),

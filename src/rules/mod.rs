@@ -11,10 +11,12 @@
 //! |---|---|
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
-//! | `lower`, `unify`, `membership`, `function` | the type checker |
+//! | `syntax` | its text, its tree, and the places between them |
+//! | `lower`, `unify`, `membership`, `loops`, `function` | the type checker |
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
-//! | `eval` | three-valued evaluation |
+//! | `cost` | the bound on what an expression costs |
+//! | `eval`, `sequence` | three-valued evaluation, of values and of lists |
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
 //! | `hit_policy`, `judgement` | what several matches mean |
@@ -27,6 +29,7 @@
 
 mod cell;
 mod condition;
+mod cost;
 mod eval;
 mod expr;
 mod function;
@@ -34,13 +37,16 @@ mod hit_policy;
 mod index;
 mod judgement;
 mod list;
+mod loops;
 mod lower;
 mod membership;
 mod named;
 mod normal;
 mod rule;
 mod scope;
+mod sequence;
 mod set;
+mod syntax;
 mod table;
 mod text;
 mod trace;
@@ -51,7 +57,8 @@ mod value_set;
 #[cfg(test)]
 mod tests;
 
-pub use condition::{Computation, Condition, EXPRESSION_BYTES_MAX, ExprFault};
+pub use condition::{Computation, Condition, ExprFault};
+pub use cost::{EXPRESSION_STEPS_MAX, JUDGEMENT_STEPS_MAX};
 pub use eval::{Miss, Scratch, Truth};
 pub use hit_policy::{Aggregation, Group, HitPolicy, OutputOrder};
 pub use judgement::{HitViolation, Judgement, Skipped};
@@ -61,6 +68,7 @@ pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;
 pub use set::RuleSet;
+pub use syntax::EXPRESSION_BYTES_MAX;
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
 pub use trace::{PartTrace, RuleTrace};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::expr::Expr;
+use super::cost::nodes;
+use super::expr::{Expr, Shared};
 use super::{Condition, Slot};
 
 /// A condition that other conditions use by its name.
 #[derive(Debug)]
 pub struct NamedCondition {
-    expr: Arc<Expr>,
+    shared: Arc<Shared>,
     slots: Box<[Slot]>,
 }
 
@@ -17,7 +18,8 @@ impl NamedCondition {
     pub(crate) fn new(condition: &Condition) -> Self {
         let mut parts: Vec<Expr> = condition.parts().iter().map(|part| part.expr.clone()).collect();
         let expr = if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) };
-        Self { expr: Arc::new(expr), slots: condition.slots().into() }
+        let shared = Shared { nodes: nodes(&expr), steps: condition.steps(), expr };
+        Self { shared: Arc::new(shared), slots: condition.slots().into() }
     }
 
     /// The names that it uses.
@@ -28,7 +30,7 @@ impl NamedCondition {
     /// What stands where the name is used: a few tests are repeated, so that an index can be built on them; anything larger
     /// is shared, so that conditions built of conditions do not grow with each step.
     pub(super) fn used(&self) -> Expr {
-        if is_small(&self.expr) { (*self.expr).clone() } else { Expr::Named(Arc::clone(&self.expr)) }
+        if is_small(&self.shared.expr) { self.shared.expr.clone() } else { Expr::Named(Arc::clone(&self.shared)) }
     }
 }
 

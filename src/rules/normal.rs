@@ -52,7 +52,7 @@ fn normal(expr: &Expr, is_negated: bool) -> Vec<Row<'_>> {
         Expr::Const(value) if *value != is_negated => vec![Row::default()],
         Expr::Const(_) => Vec::new(),
         Expr::Not(of) => normal(of, !is_negated),
-        Expr::Named(of) => normal(of, is_negated),
+        Expr::Named(of) => normal(&of.expr, is_negated),
         Expr::All(parts) | Expr::Any(parts) => {
             if matches!(expr, Expr::All(_)) == is_negated {
                 any(expr, parts, is_negated)

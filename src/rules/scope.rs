@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{NamedCondition, NamedList};
-use crate::domain::{Type, Unavailable, Value, suggestion};
+use crate::domain::{Limits, Type, Unavailable, Value, suggestion};
 
 /// The number of a declared name within its [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,8 @@ pub struct Declared {
     pub path: Arc<str>,
     /// What its values are.
     pub ty: Type,
+    /// The longest text in bytes, or list in items.
+    pub length_max: usize,
 }
 
 /// Every name that the conditions of one playbook may use.
@@ -63,13 +65,19 @@ impl Scope {
     /// Names that a scope can hold.
     pub const NAMES_MAX: usize = u16::MAX as usize;
 
-    /// Adds a name. The caller has made sure that it is new and that there is room.
+    /// Adds a name whose values are as long as those of its type may be by default.
     pub fn declare(&mut self, path: &str, ty: Type) -> Slot {
+        let length_max = Limits::of(&ty).length_max;
+        self.declare_bounded(path, ty, length_max)
+    }
+
+    /// Adds a name. The caller has made sure that it is new and that there is room.
+    pub fn declare_bounded(&mut self, path: &str, ty: Type, length_max: usize) -> Slot {
         assert!(self.names.len() < Self::NAMES_MAX, "a scope holds at most {} names", Self::NAMES_MAX);
         let slot = Slot(self.names.len() as u16);
         let known = self.slots.insert(path.into(), slot);
         assert!(known.is_none(), "`{path}` is declared once");
-        self.names.push(Declared { path: path.into(), ty });
+        self.names.push(Declared { path: path.into(), ty, length_max });
         slot
     }
 
@@ -99,6 +107,14 @@ impl Scope {
     /// The condition with a name.
     pub(super) fn condition(&self, name: &str) -> Option<&NamedCondition> {
         self.conditions.get(name)
+    }
+
+    /// Whether a bare name means something, or begins other names.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        let begins = |path: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let named = self.conditions.keys().chain(&self.announced).chain(&self.broken).chain(self.lists.keys());
+        ["list", "math"].contains(&name)
+            || self.names.iter().map(|known| &*known.path).chain(named.map(|path| &**path)).any(begins)
     }
 
     /// The type of a name or of a named condition.

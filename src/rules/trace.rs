@@ -55,6 +55,8 @@ impl RuleSet {
     where
         'a: 'e,
     {
+        // Each rule has the steps of a judgement of its own, so that what is shown of one does not rest on the others.
+        evaluation.renew();
         let of_part = |part: &'a super::condition::Part| PartTrace {
             text: &part.text,
             truth: evaluation.truth(&part.expr),

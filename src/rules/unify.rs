@@ -52,6 +52,22 @@ impl Lowering<'_> {
             (O::Value(l, l_type), O::Value(r, r_type)) if l_type == r_type => {
                 (O::Value(l, l_type), O::Value(r, r_type))
             }
+            (O::Value(l, Type::List(of)), O::List(items)) => {
+                let items = self.items(node, items, &of)?;
+                (O::Value(l, Type::List(of.clone())), O::Value(items, Type::List(of)))
+            }
+            (O::List(items), O::Value(r, Type::List(of))) => {
+                let items = self.items(node, items, &of)?;
+                (O::Value(items, Type::List(of.clone())), O::Value(r, Type::List(of)))
+            }
+            (O::List(l), O::List(r)) => {
+                // The list that has items tells the type of the one that has none.
+                let (tells, is_swapped) = if l.is_empty() { (r.clone(), true) } else { (l.clone(), false) };
+                let (told, of) = self.list(node, O::List(tells))?;
+                let other = self.items(node, if is_swapped { l } else { r }, &of)?;
+                let (l, r) = if is_swapped { (other, told) } else { (told, other) };
+                (O::Value(l, Type::List(Box::new(of.clone()))), O::Value(r, Type::List(Box::new(of))))
+            }
             (l @ O::Condition(_), r @ O::Condition(_)) => (l, r),
             (l, r) => {
                 let message = format!("{} and {} cannot be compared or joined", l.describe(), r.describe());
@@ -88,6 +104,7 @@ impl Lowering<'_> {
             Operand::Int(n) => Some((Term::Number(n), Type::Int)),
             Operand::Decimal(d) => Some((Term::Number(d.units()), Type::Decimal)),
             Operand::Text(text) => Some((Term::Text(text.into()), Type::Text)),
+            list @ Operand::List(_) => self.list(node, list).map(|(term, of)| (term, Type::List(Box::new(of)))),
             other => self.fault(node, format!("a single value is needed here, found {}", other.describe())),
         }
     }

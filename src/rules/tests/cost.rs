@@ -1,0 +1,104 @@
+//! The bounds on what conditions cost: at load, and while they are asked.
+
+use super::*;
+use crate::rules::{EXPRESSION_STEPS_MAX, JUDGEMENT_STEPS_MAX};
+
+fn refusal(scope: &Scope, source: &str) -> String {
+    let compiled = Condition::compile(source, scope, &mut TextIndexBuilder::default());
+    compiled.map_or_else(|faults| faults[0].message.clone(), |condition| format!("{} steps", condition.steps()))
+}
+
+#[test]
+fn says_what_would_cost_too_much() {
+    let mut scope = scope();
+    scope.declare_bounded("event.tags", Type::List(Box::new(Type::Text)), 1_000);
+    scope.declare_bounded("event.note", Type::Text, 100);
+    let shown: Vec<String> = [
+        "event.count == 1 && customer.vip",
+        "event.note.contains('x') || event.note.lowerAscii() == 'y'",
+        "event.body.contains('x')",
+        "event.labels.exists(l, l in ['a', 'b'])",
+        "event.labels.exists(l, event.body.contains(l))",
+        "event.tags.all(t, size(t) > 3)",
+        "event.count == 1 && event.tags.exists(t, event.tags.exists(u, t + u == 'ab'))",
+        "event.labels.filter(l, event.labels.all(m, l != m)).map(l, l + l).exists(l, l.contains('x'))",
+        "[[1, 2, 3], [4]].exists(inner, inner.all(n, n > 0))",
+        "[event.body, event.subject + event.body].mentions('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j')",
+    ]
+    .map(|source| format!("{source}\n  {}", refusal(&scope, source)))
+    .into();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// 193 bytes of which an interpreter without a bound makes half a second, and ten times that for each level more.
+#[test]
+fn nested_loops_are_refused() {
+    let mut source = "a > 0 && f > 0".to_owned();
+    for name in ["f", "e", "d", "c", "b", "a"] {
+        source = format!("[0,1,2,3,4,5,6,7,8,9].all({name}, {source})");
+    }
+    assert!(source.len() < 200, "{source}");
+    let refusal = refusal(&scope(), &source);
+    assert!(refusal.starts_with("may take 9444442 steps, the limit is 100000"), "{refusal}");
+}
+
+#[test]
+fn conditions_that_double_are_refused_without_being_written_out() {
+    let mut scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let base = Condition::compile("event.count + 1 > 2 || event.count + 2 > 5", &scope, &mut texts).unwrap();
+    scope.declare_condition("c0", NamedCondition::new(&base));
+    for level in 1..40 {
+        let source = format!("c{0} || c{0}", level - 1);
+        match Condition::compile(&source, &scope, &mut texts) {
+            Ok(condition) => scope.declare_condition(&format!("c{level}"), NamedCondition::new(&condition)),
+            Err(faults) => {
+                assert!(faults[0].message.contains("the limit is 100000"), "{faults:?}");
+                assert!((10..20).contains(&level), "refused at {level}");
+                return;
+            }
+        }
+    }
+    panic!("2⁴⁰ conditions passed as affordable");
+}
+
+#[test]
+fn a_chain_of_changes_of_a_text_is_costed_once() {
+    let chain = format!("event.subject{}.contains('x')", ".trim()".repeat(40));
+    assert!(refusal(&scope(), &chain).ends_with(" steps"));
+}
+
+/// Each rule is within its bound; together they are a runaway.
+#[test]
+fn a_judgement_that_costs_too_much_says_so_and_ends() {
+    let scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let mut rules: Vec<Rule> = (0..60)
+        .map(|n| {
+            let source = format!("event.labels.exists(l, event.body.contains(l + '{n}'))");
+            rule(&format!("r{n}"), Condition::compile(&source, &scope, &mut texts).unwrap())
+        })
+        .collect();
+    let plain = Condition::compile("event.count == 1", &scope, &mut texts).unwrap();
+    rules.push(rule("plain", plain));
+    let set = rule_set(rules, texts);
+    let labels = Value::List((0..64).map(|n| text(&format!("label {n}"))).collect());
+    let values = given(
+        &scope,
+        &[("event.labels", labels), ("event.body", text(&"la ".repeat(20_000))), ("event.count", Value::Int(1))],
+    );
+    let mut scratch = Scratch::default();
+    let judgement = set.judge(&values, &mut scratch);
+    assert_eq!(judgement.rule, Some(60), "what costs nothing is still told");
+    let skipped: Vec<_> = judgement.skipped.iter().collect();
+    let [(miss, rules)] = skipped[..] else { panic!("{skipped:?}") };
+    assert_eq!((miss.slot, miss.reason), (None, Unavailable::TooCostly));
+    let affordable = JUDGEMENT_STEPS_MAX / EXPRESSION_STEPS_MAX;
+    assert!(u64::from(60 - rules) >= affordable, "{rules} of 60 could not be told");
+    assert_eq!(set.judge(&values, &mut scratch), judgement, "each judgement begins anew");
+    let told = set.explain(&values, &mut scratch);
+    assert!(
+        told.iter().all(|trace| trace.truth != Truth::Unavailable(miss)),
+        "an explanation looks at each rule by itself"
+    );
+}
