@@ -107,7 +107,7 @@ fn groups() -> impl Strategy<Value = Vec<(HitPolicy, Vec<Written>)>> {
 const EAGER: Tuning = Tuning { split_from: 12, piece_ns: 1_000.0 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_answers_as_asking_every_rule(
@@ -123,11 +123,6 @@ proptest! {
             prop_assert_eq!(set.judge(&given, &mut scratch), by_asking_each(&set, &given), "{:?}", world);
         }
     }
-}
-
-/// A thousand in the gate; `PROPTEST_CASES` for more.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
 }
 
 /// Large sets reach what small ones do not: several words, summaries, splits as they are tuned, classes that stand for

@@ -16,6 +16,11 @@ use super::{
 };
 use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
 
+/// How many cases a property tries: so many in the gate, `PROPTEST_CASES` in `.ci/nightly`.
+fn cases(in_the_gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(in_the_gate)
+}
+
 /// A scope with a name of each type.
 fn scope() -> Scope {
     let channel = Enumeration::new(["email", "chat", "phone"].map(String::from).to_vec()).unwrap();

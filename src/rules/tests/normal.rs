@@ -31,7 +31,7 @@ fn truth_of_row<'a, V: Values>(row: &Row<'a>, evaluation: &mut Evaluation<'a, V>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(2_000), ..ProptestConfig::default() })]
 
     #[test]
     fn a_condition_is_as_true_as_its_truest_row(source in condition_with_stand_ins(), world in world()) {
