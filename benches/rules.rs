@@ -191,10 +191,7 @@ fn first(group: &mut BenchmarkGroup<'_, WallTime>, workload: &Workload) {
     let texts = subject::texts(&workload.rules);
     let mut subject = Subject::new(subject::load(&texts), &workload.events);
     compare(group, "first", &workload.expected, |nth| subject.first(nth));
-    if workload.rules.len() <= subject::EXPLAINED_MAX {
-        let events = (100_000 / workload.rules.len()).clamp(100, workload.events.len());
-        compare(group, subject::EXPLAINED, &workload.expected[..events], |nth| subject.first_explained(nth));
-    }
+    compare(group, subject::EXPLAINED, &workload.expected, |nth| subject.first_explained(nth));
 }
 
 fn floor(group: &mut BenchmarkGroup<'_, WallTime>, workload: &Workload) {

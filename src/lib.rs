@@ -57,6 +57,7 @@ mod admin;
 #[cfg(feature = "http")]
 mod app;
 pub mod bundle;
+pub mod cases;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "context", "bundle", "decider"]),
+    ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
     ("actor", &["domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
     (
         "engine",
@@ -40,9 +41,9 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    ("config", &["domain", "document", "journal", "bundle", "actor", "engine"]),
+    ("config", &["domain", "document", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
-    ("cli", &["domain", "time", "context", "bundle", "engine", "ingress", "config", "app"]),
+    ("cli", &["domain", "time", "document", "context", "bundle", "cases", "engine", "ingress", "config", "app"]),
 ];
 
 /// Large libraries and the rooms that may name them.
@@ -66,7 +67,7 @@ const DOORS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 8] = ["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"];
+const PURE: [&str; 9] = ["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn", "cases"];
 
 /// What a pure room does not touch.
 const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::env", "std::process", "tokio"];

@@ -53,24 +53,23 @@ impl Subject {
     pub(crate) fn first(&mut self, nth: usize) -> Option<usize> {
         let playbook = &self.bundle.playbooks()[0];
         let sight = Sight::new(playbook, &self.events[nth], self.at, &[]).unwrap();
-        playbook.rules.first(&sight, &mut self.scratch).rule
+        playbook.rules.judge(&sight, &mut self.scratch).rule
     }
 
-    /// The first rule that matches, and the reasons: today those of all rules, because nothing explains a single one.
+    /// The first rule that matches, with its conditions and the values they looked at.
     pub(crate) fn first_explained(&mut self, nth: usize) -> Option<usize> {
         let playbook = &self.bundle.playbooks()[0];
         let sight = Sight::new(playbook, &self.events[nth], self.at, &[]).unwrap();
-        let rule = playbook.rules.first(&sight, &mut self.scratch).rule;
-        black_box(playbook.rules.explain(&sight, &mut self.scratch));
+        let rule = playbook.rules.judge(&sight, &mut self.scratch).rule;
+        if let Some(rank) = rule {
+            black_box(playbook.rules.explain_rule(rank, &sight, &mut self.scratch));
+        }
         rule
     }
 }
 
 /// What the row of [`Subject::first_explained`] is called.
-pub(crate) const EXPLAINED: &str = "forthwith, all rules explained";
-
-/// The most rules for which explaining all of them is worth a row.
-pub(crate) const EXPLAINED_MAX: usize = 1_000;
+pub(crate) const EXPLAINED: &str = "forthwith, explained";
 
 /// An event as a sender would send it.
 fn spoken(event: &EventSpec) -> Event {

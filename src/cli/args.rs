@@ -58,6 +58,13 @@ pub(super) enum Command {
     /// Check the whole configuration without running anything
     Check,
 
+    /// Run the golden cases that are kept beside the playbooks
+    ///
+    /// The cases of a playbook stand in `playbooks/NAME.cases.toml`: an event, facts, what happened before, and what should
+    /// come of it. Each is decided as in production, on a customer of its own. What comes out otherwise is shown as a
+    /// difference; then how many rules decided a case, and which decided none.
+    Test(Test),
+
     /// Explain a decision: which rule, on which values, and why not the others
     ///
     /// Reads the journal without locking it, so it works beside a running server.
@@ -125,6 +132,26 @@ pub(super) enum Format {
     Csv,
 }
 
+/// Options of `test`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Test {
+    /// The playbooks whose cases are run [default: all]
+    #[arg(value_name = "PLAYBOOK")]
+    pub(super) playbooks: Vec<String>,
+
+    /// Run the cases whose names contain this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+
+    /// Print the report as JSON, with every case and every rule
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Fail unless this share of each playbook's rules decides a case
+    #[arg(long, value_name = "PERCENT", conflicts_with = "filter", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) coverage_min: Option<u8>,
+}
+
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
@@ -155,7 +182,7 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "serve"] {
+        for name in ["decide", "explain", "check", "test", "serve"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

@@ -11,6 +11,8 @@ pub(super) enum Exit {
     Failed,
     /// Done, but some lines of the input were bad.
     BadLines,
+    /// Some cases failed, or too few rules were covered.
+    CasesFailed,
     /// What was asked for does not exist.
     NotFound,
     /// The command itself was wrong.
@@ -22,8 +24,8 @@ pub(super) const DOCUMENTED: &str = "\
 Exit codes:
   0   done
   1   failed: a fault in the configuration, the data directory or the system
-  2   done, but some lines of the input were bad (`decide`)
-  3   there is no such decision (`explain`)
+  2   done, but some lines of the input were bad (`decide`), some cases failed or too few rules were covered (`test`)
+  3   there is no such decision (`explain`), there are no cases to run (`test`)
   64  the command line is wrong
   130 stopped at once by a second Ctrl-C or SIGTERM (`serve`)";
 
@@ -32,7 +34,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
-            Exit::BadLines => 2,
+            Exit::BadLines | Exit::CasesFailed => 2,
             Exit::NotFound => 3,
             Exit::Usage => 64,
         })

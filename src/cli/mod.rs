@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide` | the commands |
+//! | `serve`, `check`, `explain`, `decide`, `test` | the commands |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
@@ -20,6 +20,7 @@ mod rows;
 mod serve;
 mod show;
 mod summary;
+mod test;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Serve => serve::run(&args.place),
         Command::Decide(decide) => decide::run(&args.place, &decide),
         Command::Check => check::run(&args.place),
+        Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
     };
     exit.into()

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bundle::{CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER};
+use crate::cases::CASES_ENDING;
 use crate::document::{FaultSink, Place};
 
 /// Bytes that one file may have.
@@ -21,7 +22,8 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
         sources.insert(CONTEXT_FILE, text);
     }
     for (subfolder, ending) in [(PLAYBOOK_FOLDER, ".toml"), (TABLE_FOLDER, ".csv"), (LIST_FOLDER, ".txt")] {
-        for name in names(folder, subfolder, ending, sink) {
+        // Cases stand beside the playbooks and decide nothing: changing one must not make another bundle.
+        for name in names(folder, subfolder, ending, sink).into_iter().filter(|name| !name.ends_with(CASES_ENDING)) {
             let path = format!("{subfolder}{name}");
             if let Some(text) = read_optional(folder, &path, sink) {
                 sources.insert(path, text);
@@ -29,6 +31,13 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
         }
     }
     Some(sources)
+}
+
+/// Reads the files of golden cases of a configuration folder, path and text; what cannot be read is noted.
+pub fn read_cases(folder: &Path, sink: &FaultSink) -> Vec<(String, String)> {
+    let paths = names(folder, PLAYBOOK_FOLDER, CASES_ENDING, sink).into_iter();
+    let paths = paths.map(|name| format!("{PLAYBOOK_FOLDER}{name}"));
+    paths.filter_map(|path| read_optional(folder, &path, sink).map(|text| (path, text))).collect()
 }
 
 /// The names of a subfolder's files with an ending, sorted; none if there is no such subfolder.

@@ -5,6 +5,7 @@
 //!   forthwith.toml       the engine, the server, the log; every key has a default
 //!   context.toml         events, facts, signals
 //!   playbooks/*.toml     one kind of decision each
+//!   playbooks/*.cases.toml   golden cases: no part of the bundle
 //!   tables/*.csv         decision tables that playbooks name
 //! ```
 //!
@@ -17,6 +18,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use files::read_sources;
+pub use files::{read_cases, read_sources};
 pub use load::Config;
 pub use settings::{LogFormat, LogSettings, ServerSettings, Settings};

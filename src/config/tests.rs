@@ -103,3 +103,16 @@ fn a_folder_that_is_not_there_is_named() {
     let refused = load(Path::new("no/such/folder"), &[]).unwrap_err();
     assert!(refused.contains("no/such/folder: there is no such configuration folder"), "{refused}");
 }
+
+#[test]
+fn cases_beside_a_playbook_are_no_part_of_the_bundle() {
+    let folder = folder("");
+    let before = Config::load_bundle(folder.path()).unwrap().id();
+    let path = "playbooks/routing.cases.toml";
+    fs::write(folder.path().join(path), "[[cases]]\n").unwrap();
+    fs::write(folder.path().join("playbooks/.routing.cases.toml"), "a hidden copy").unwrap();
+    assert_eq!(Config::load_bundle(folder.path()).unwrap().id(), before);
+    let sink = crate::document::FaultSink::default();
+    assert_eq!(read_cases(folder.path(), &sink), [(path.to_owned(), "[[cases]]\n".to_owned())]);
+    assert!(sink.is_empty());
+}

@@ -69,10 +69,9 @@ fn enter_forthwith<'a>(contest: &mut Contest<'a>, workload: &'a Workload) {
     let mut subject = Subject::new(bundle, events);
     contest.enter("forthwith", Some(load), Box::new(move |nth| subject.first(nth)));
 
-    if rules.len() <= subject::EXPLAINED_MAX {
-        let mut subject = Subject::new(subject::load(&texts), events);
-        contest.enter(subject::EXPLAINED, None, Box::new(move |nth| subject.first_explained(nth)));
-    }
+    let mut subject = Subject::new(subject::load(&texts), events);
+    contest.enter(subject::EXPLAINED, None, Box::new(move |nth| subject.first_explained(nth)));
+
     let (lowered, load) = loading(|| LoweredRules::new(rules));
     let worded: Vec<WordedEvent> = events.iter().map(WordedEvent::new).collect();
     contest.enter("floor: linear scan", Some(load), Box::new(move |nth| lowered.first(&worded[nth])));
