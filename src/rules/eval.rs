@@ -240,6 +240,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 Val::List(items) => items.len() as i64,
                 _ => return Err(MALFORMED),
             }),
+            Term::Apply(function, args) => self.applied(*function, args)?,
             Term::Part(part, of, offset) => Val::Number(time_part(*part, self.number(of)?, *offset)),
             Term::Text(_) | Term::NameOf(..) | Term::Concat(..) | Term::Case(..) => Val::Text(self.text(term)?),
         })
@@ -284,7 +285,7 @@ const TOO_COSTLY: Miss = Miss { slot: None, reason: Unavailable::TooCostly };
 /// A value of another type than was checked, which cannot be.
 pub(super) const MALFORMED: Miss = Miss { slot: None, reason: Unavailable::Malformed };
 
-const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
+pub(super) const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
 
 fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
     let by_zero = Miss { slot: None, reason: Unavailable::DivisionByZero };
@@ -324,12 +325,19 @@ fn time_part(part: TimePart, micros: i64, offset: i64) -> i64 {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let month = if march_month < 10 { march_month + 2 } else { march_month - 10 };
+    let date = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match part {
         TimePart::FullYear => year_of_era + era * 400 + i64::from(month < 2),
         TimePart::Month => month,
-        TimePart::Date => day_of_year - (153 * march_month + 2) / 5 + 1,
+        TimePart::Date => date,
+        TimePart::DayOfMonth => date - 1,
+        TimePart::DayOfYear if month < 2 => day_of_year - 306,
+        TimePart::DayOfYear => day_of_year + 59 + i64::from(is_leap(year_of_era)),
         TimePart::DayOfWeek => (days + 4).rem_euclid(7),
         TimePart::Hours => of_day / (3_600 * SECOND),
         TimePart::Minutes => of_day / (60 * SECOND) % 60,
+        TimePart::Seconds => of_day / SECOND % 60,
+        TimePart::Milliseconds => of_day / 1_000 % 1_000,
     }
 }

@@ -12,16 +12,17 @@
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
 //! | `syntax` | its text, its tree, and the places between them |
-//! | `lower`, `unify`, `membership`, `loops`, `function` | the type checker |
+//! | `lower`, `unify`, `membership`, `loops`, `function`, `number_function` | the type checker |
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `cost` | the bound on what an expression costs |
-//! | `eval`, `sequence` | three-valued evaluation, of values and of lists |
+//! | `eval`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
 //! | `text` | words and phrases |
 //! | `list` | named lists that values are looked up in |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
+mod apply;
 mod cell;
 mod condition;
 mod cost;
@@ -33,6 +34,7 @@ mod loops;
 mod lower;
 mod membership;
 mod named;
+mod number_function;
 mod rule;
 mod scope;
 mod sequence;
