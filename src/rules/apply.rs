@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::eval::{Evaluation, MALFORMED, OVERFLOW, Val};
+use super::eval::{Evaluation, MALFORMED, OVERFLOW, TIMES, Val};
 use super::expr::{Function, Term};
 use super::sequence::{OUT_OF_RANGE, Sequence};
 use super::{Miss, Values};
@@ -27,7 +27,10 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Function::Least => Val::Number(self.extreme(subject, i64::min)?),
             Function::WholeOfDecimal => Val::Number(self.number(subject)? / ONE),
             Function::SecondsOfTime => Val::Number(self.number(subject)?.div_euclid(SECOND)),
-            Function::TimeOfSeconds => Val::Number(self.number(subject)?.checked_mul(SECOND).ok_or(OVERFLOW)?),
+            Function::TimeOfSeconds => {
+                let time = self.number(subject)?.checked_mul(SECOND).filter(|time| TIMES.contains(time));
+                Val::Number(time.ok_or(OVERFLOW)?)
+            }
             Function::IntOfText => Val::Number(self.text(subject)?.parse().map_err(|_| NOT_OF_THE_FORM)?),
             Function::DecimalOfText => {
                 Val::Number(self.text(subject)?.parse::<Decimal>().map_err(|_| NOT_OF_THE_FORM)?.units())

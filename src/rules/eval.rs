@@ -4,6 +4,7 @@
 //! remembers the first name that was missing.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
@@ -182,6 +183,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let ordering = match (&left, &right) {
             (Val::Number(l), Val::Number(r)) => l.cmp(r),
             (Val::Text(l), Val::Text(r)) => l.cmp(r),
+            (Val::Bool(l), Val::Bool(r)) => l.cmp(r),
             _ => return Err(MALFORMED),
         };
         Ok(match op {
@@ -287,12 +289,17 @@ pub(super) const MALFORMED: Miss = Miss { slot: None, reason: Unavailable::Malfo
 
 pub(super) const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
 
+/// Times that can be computed: the years 1 to 9999.
+pub(super) const TIMES: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
 fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
     let by_zero = Miss { slot: None, reason: Unavailable::DivisionByZero };
     let (l, r) = (Decimal::from_units(left), Decimal::from_units(right));
     let result = match op {
         MathOp::Add => left.checked_add(right),
         MathOp::Subtract => left.checked_sub(right),
+        MathOp::AddToTime => left.checked_add(right).filter(|time| TIMES.contains(time)),
+        MathOp::SubtractFromTime => left.checked_sub(right).filter(|time| TIMES.contains(time)),
         MathOp::MultiplyInt => left.checked_mul(right),
         MathOp::DivideInt | MathOp::RemainderInt | MathOp::DivideDecimal if right == 0 => return Err(by_zero),
         MathOp::DivideInt => left.checked_div(right),

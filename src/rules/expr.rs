@@ -157,6 +157,9 @@ pub(super) enum CaseOp {
 pub(super) enum MathOp {
     Add,
     Subtract,
+    /// A time and a duration: the result is a time.
+    AddToTime,
+    SubtractFromTime,
     MultiplyInt,
     DivideInt,
     RemainderInt,

@@ -7,6 +7,7 @@ use cel::common::ast::CallExpr;
 use regex::RegexBuilder;
 
 use super::Slot;
+use super::eval::TIMES;
 use super::expr::{CaseOp, Expr, Function, Gather, Term, Test, TextOp, TimePart};
 use super::lower::{Lowering, Operand, parse_delta};
 use super::number_function::applied;
@@ -240,6 +241,9 @@ impl Called<'_, '_> {
             }
         };
         match text.parse::<Timestamp>() {
+            Ok(time) if !TIMES.contains(&time.micros()) => {
+                self.fault(format!("`{text}` is not within the years 1 to 9999"))
+            }
             Ok(time) => Some(Operand::Value(Term::Number(time.micros()), Type::Time)),
             Err(e) => self.fault(format!("`{text}` is {e}")),
         }
