@@ -5,7 +5,7 @@
 //! steps only where there is more: in loops, for texts, and for named conditions, which stand for more than is written.
 
 use super::Scope;
-use super::expr::{Expr, Term, Test};
+use super::expr::{Expr, Function, Term, Test};
 use crate::domain::Type;
 
 /// Steps that one expression may take at worst: about a millisecond on one core, a fiftieth of the usual budget. Enough for a
@@ -173,6 +173,7 @@ impl Costing<'_> {
             Term::Negate(of) | Term::ToDecimal(of) | Term::Part(_, of, _) => (self.term(of).0, Size::default()),
             Term::Size(of) => (self.read(of).0, Size::default()),
             Term::Case(_, of) => self.read(of),
+            Term::Apply(function, args) => self.applied(*function, args),
             Term::Concat(left, right) => {
                 let ((left, size), (right, other)) = (self.term(left), self.term(right));
                 let bytes = size.bytes.saturating_add(other.bytes);
@@ -201,6 +202,56 @@ impl Costing<'_> {
             }
         };
         (inside.saturating_add(1), size)
+    }
+}
+
+impl Costing<'_> {
+    fn applied(&mut self, function: Function, args: &[Term]) -> (u64, Size) {
+        let mut sizes = Vec::with_capacity(args.len());
+        let mut steps: u64 = 0;
+        for arg in args {
+            let (cost, size) = self.term(arg);
+            steps = steps.saturating_add(cost);
+            sizes.push(size);
+        }
+        let size = |nth: usize| sizes.get(nth).cloned().unwrap_or_default();
+        let subject = size(0);
+        // A text that is looked for is found once in as many bytes as it has; an empty one everywhere.
+        let found = match args.get(1) {
+            Some(Term::Text(what)) => subject.bytes / (what.len() as u64).max(1) + 1,
+            _ => subject.bytes.saturating_add(1),
+        };
+        let (own, result) = match function {
+            Function::Greatest | Function::Least => (subject.items, subject.item()),
+            Function::CharAt => (text_steps(subject.bytes), Size::text(4)),
+            Function::Substring => (text_steps(subject.bytes), subject),
+            Function::IndexOf | Function::LastIndexOf => (text_steps(subject.bytes), Size::default()),
+            Function::Replace => {
+                let bytes = subject.bytes.saturating_add(found.saturating_mul(size(2).bytes));
+                (text_steps(subject.bytes).saturating_add(text_steps(bytes)), Size::text(bytes))
+            }
+            Function::Split => {
+                let items = match args.get(2) {
+                    Some(Term::Number(limit)) => u64::try_from(*limit).map_or(found, |limit| limit.min(found)),
+                    _ => found,
+                };
+                let each = Size::text(subject.bytes / items.max(1) + 1);
+                (text_steps(subject.bytes).saturating_add(items), Size::list(items, each))
+            }
+            Function::Join => {
+                let each = subject.item().bytes.saturating_add(size(1).bytes);
+                let bytes = subject.items.saturating_mul(each);
+                (subject.items.saturating_add(text_steps(bytes)), Size::text(bytes))
+            }
+            Function::IntOfText | Function::DecimalOfText => (text_steps(subject.bytes), Size::default()),
+            Function::TextOfBool | Function::TextOfInt | Function::TextOfDecimal => (1, Size::text(32)),
+            Function::TextOfTime | Function::TextOfDuration => (1, Size::text(32)),
+            Function::Abs | Function::Ceil | Function::Floor | Function::Round | Function::Trunc => {
+                (0, Size::default())
+            }
+            Function::WholeOfDecimal | Function::SecondsOfTime | Function::TimeOfSeconds => (0, Size::default()),
+        };
+        (steps.saturating_add(own), result)
     }
 }
 
@@ -236,7 +287,7 @@ pub(super) fn nodes_of(term: &Term) -> u32 {
         Term::OrElse(left, right) | Term::Math(_, left, right) => total([nodes_of(left), nodes_of(right)]),
         Term::Concat(left, right) | Term::Item(left, right) => total([nodes_of(left), nodes_of(right)]),
         Term::If(condition, then, otherwise) => total([nodes(condition), nodes_of(then), nodes_of(otherwise)]),
-        Term::Items(items) => total(items.iter().map(nodes_of)),
+        Term::Items(items) | Term::Apply(_, items) => total(items.iter().map(nodes_of)),
         Term::Gather(gather) => total([nodes_of(&gather.list), gather.nodes]),
     };
     inside.saturating_add(1)

@@ -4,6 +4,7 @@
 //! remembers the first name that was missing.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
@@ -192,6 +193,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let ordering = match (&left, &right) {
             (Val::Number(l), Val::Number(r)) => l.cmp(r),
             (Val::Text(l), Val::Text(r)) => l.cmp(r),
+            (Val::Bool(l), Val::Bool(r)) => l.cmp(r),
             _ => return Err(MALFORMED),
         };
         Ok(match op {
@@ -250,6 +252,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 Val::List(items) => items.len() as i64,
                 _ => return Err(MALFORMED),
             }),
+            Term::Apply(function, args) => self.applied(*function, args)?,
             Term::Part(part, of, offset) => Val::Number(time_part(*part, self.number(of)?, *offset)),
             Term::Text(_) | Term::NameOf(..) | Term::Concat(..) | Term::Case(..) => Val::Text(self.text(term)?),
         })
@@ -294,7 +297,10 @@ const TOO_COSTLY: Miss = Miss { slot: None, reason: Unavailable::TooCostly };
 /// A value of another type than was checked, which cannot be.
 pub(super) const MALFORMED: Miss = Miss { slot: None, reason: Unavailable::Malformed };
 
-const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
+pub(super) const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
+
+/// Times that can be computed: the years 1 to 9999.
+pub(super) const TIMES: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
     let by_zero = Miss { slot: None, reason: Unavailable::DivisionByZero };
@@ -302,6 +308,8 @@ fn math(op: MathOp, left: i64, right: i64) -> Result<i64, Miss> {
     let result = match op {
         MathOp::Add => left.checked_add(right),
         MathOp::Subtract => left.checked_sub(right),
+        MathOp::AddToTime => left.checked_add(right).filter(|time| TIMES.contains(time)),
+        MathOp::SubtractFromTime => left.checked_sub(right).filter(|time| TIMES.contains(time)),
         MathOp::MultiplyInt => left.checked_mul(right),
         MathOp::DivideInt | MathOp::RemainderInt | MathOp::DivideDecimal if right == 0 => return Err(by_zero),
         MathOp::DivideInt => left.checked_div(right),
@@ -334,12 +342,19 @@ fn time_part(part: TimePart, micros: i64, offset: i64) -> i64 {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let month = if march_month < 10 { march_month + 2 } else { march_month - 10 };
+    let date = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match part {
         TimePart::FullYear => year_of_era + era * 400 + i64::from(month < 2),
         TimePart::Month => month,
-        TimePart::Date => day_of_year - (153 * march_month + 2) / 5 + 1,
+        TimePart::Date => date,
+        TimePart::DayOfMonth => date - 1,
+        TimePart::DayOfYear if month < 2 => day_of_year - 306,
+        TimePart::DayOfYear => day_of_year + 59 + i64::from(is_leap(year_of_era)),
         TimePart::DayOfWeek => (days + 4).rem_euclid(7),
         TimePart::Hours => of_day / (3_600 * SECOND),
         TimePart::Minutes => of_day / (60 * SECOND) % 60,
+        TimePart::Seconds => of_day / SECOND % 60,
+        TimePart::Milliseconds => of_day / 1_000 % 1_000,
     }
 }

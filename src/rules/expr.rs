@@ -127,6 +127,7 @@ pub(super) enum Term {
     /// Code points of a text, or items of a list.
     Size(Box<Term>),
     Case(CaseOp, Box<Term>),
+    Apply(Function, Box<[Term]>),
     /// A part of a time, as seen at a fixed offset from UTC in microseconds.
     Part(TimePart, Box<Term>, i64),
 }
@@ -156,11 +157,46 @@ pub(super) enum CaseOp {
 pub(super) enum MathOp {
     Add,
     Subtract,
+    /// A time and a duration: the result is a time.
+    AddToTime,
+    SubtractFromTime,
     MultiplyInt,
     DivideInt,
     RemainderInt,
     MultiplyDecimal,
     DivideDecimal,
+}
+
+/// A function of one value and perhaps more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    Abs,
+    /// Of decimals, as the following three.
+    Ceil,
+    Floor,
+    Round,
+    Trunc,
+    /// Of the items of a list.
+    Greatest,
+    Least,
+    WholeOfDecimal,
+    SecondsOfTime,
+    TimeOfSeconds,
+    IntOfText,
+    DecimalOfText,
+    TextOfBool,
+    TextOfInt,
+    TextOfDecimal,
+    TextOfTime,
+    TextOfDuration,
+    CharAt,
+    Substring,
+    IndexOf,
+    LastIndexOf,
+    Replace,
+    /// A list of texts.
+    Split,
+    Join,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +208,12 @@ pub(super) enum TimePart {
     Date,
     /// Counted from 0 for Sunday, as in CEL.
     DayOfWeek,
+    /// Day of the month counted from 0.
+    DayOfMonth,
+    /// Counted from 0.
+    DayOfYear,
     Hours,
     Minutes,
+    Seconds,
+    Milliseconds,
 }

@@ -7,13 +7,15 @@ use cel::common::ast::CallExpr;
 use regex::RegexBuilder;
 
 use super::Slot;
-use super::expr::{CaseOp, Expr, Term, Test, TextOp, TimePart};
+use super::eval::TIMES;
+use super::expr::{CaseOp, Expr, Function, Gather, Term, Test, TextOp, TimePart};
 use super::lower::{Lowering, Operand, parse_delta};
+use super::number_function::applied;
 use super::text::phrase_fault;
 use crate::domain::{TimeDelta, Timestamp, Type, suggestion};
 
 /// Functions and methods by name, for suggestions.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 38] = [
     "contains",
     "startsWith",
     "endsWith",
@@ -23,6 +25,13 @@ const NAMES: [&str; 22] = [
     "lowerAscii",
     "upperAscii",
     "trim",
+    "charAt",
+    "substring",
+    "indexOf",
+    "lastIndexOf",
+    "replace",
+    "split",
+    "join",
     "orValue",
     "hasValue",
     "has",
@@ -31,17 +40,29 @@ const NAMES: [&str; 22] = [
     "getFullYear",
     "getMonth",
     "getDate",
+    "getDayOfMonth",
     "getDayOfWeek",
+    "getDayOfYear",
     "getHours",
     "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
     "in",
+    "int",
+    "string",
     "decimal",
+    "all",
+    "exists",
+    "exists_one",
 ];
 
 /// Bytes of a compiled pattern: bounds memory, and with it the cost of a match, which is linear in the text.
 const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) fn call(lowering: &mut Lowering<'_>, node: &IdedExpr, call: &CallExpr) -> Option<Operand> {
+    if let Some(operand) = lowering.math_function(node, call) {
+        return operand;
+    }
     let target = call.target.as_deref().map(|target| lowering.operand(target));
     let args: Vec<_> = call.args.iter().map(|arg| lowering.operand(arg)).collect();
     let args = args.into_iter().collect::<Option<Vec<_>>>();
@@ -68,13 +89,26 @@ pub(super) fn call(lowering: &mut Lowering<'_>, node: &IdedExpr, call: &CallExpr
         ("hasValue", []) => called.has_value(&subject),
         ("timestamp", []) => called.timestamp(&subject),
         ("duration", []) => called.duration(&subject),
-        ("decimal", []) => called.decimal(subject),
+        ("int", []) => called.lowering.int(node, subject),
+        ("string", []) => called.lowering.string(node, subject),
+        ("decimal", []) => called.lowering.decimal(node, subject),
+        ("charAt", [_]) => called.of_text(Function::CharAt, subject, rest, Type::Text),
+        ("substring", [_] | [_, _]) => called.of_text(Function::Substring, subject, rest, Type::Text),
+        ("indexOf", [_] | [_, _]) => called.of_text(Function::IndexOf, subject, rest, Type::Int),
+        ("lastIndexOf", [_] | [_, _]) => called.of_text(Function::LastIndexOf, subject, rest, Type::Int),
+        ("replace", [_, _] | [_, _, _]) => called.of_text(Function::Replace, subject, rest, Type::Text),
+        ("split", [_] | [_, _]) => called.of_text(Function::Split, subject, rest, Type::List(Box::new(Type::Text))),
+        ("join", [] | [_]) => called.join(subject, rest.into_iter().next()),
         ("getFullYear", _) => called.part(TimePart::FullYear, subject, &rest),
         ("getMonth", _) => called.part(TimePart::Month, subject, &rest),
         ("getDate", _) => called.part(TimePart::Date, subject, &rest),
         ("getDayOfWeek", _) => called.part(TimePart::DayOfWeek, subject, &rest),
         ("getHours", _) => called.part(TimePart::Hours, subject, &rest),
         ("getMinutes", _) => called.part(TimePart::Minutes, subject, &rest),
+        ("getSeconds", _) => called.part(TimePart::Seconds, subject, &rest),
+        ("getMilliseconds", _) => called.part(TimePart::Milliseconds, subject, &rest),
+        ("getDayOfMonth", _) => called.part(TimePart::DayOfMonth, subject, &rest),
+        ("getDayOfYear", _) => called.part(TimePart::DayOfYear, subject, &rest),
         (name, _) if NAMES.contains(&name) => {
             called.fault(format!("`{name}` is called with the wrong number of values"))
         }
@@ -194,18 +228,32 @@ impl Called<'_, '_> {
     }
 
     fn timestamp(&mut self, subject: &Operand) -> Option<Operand> {
-        let Operand::Text(text) = subject else {
-            return self.fault("`timestamp` needs a literal text such as `2026-11-22T10:00:00Z`");
+        let text = match subject {
+            Operand::Text(text) => text,
+            Operand::Int(_) | Operand::Value(_, Type::Int) => {
+                let (seconds, _) = self.lowering.value(self.node, subject.clone())?;
+                return Some(applied(Function::TimeOfSeconds, vec![seconds], Type::Time));
+            }
+            Operand::Value(_, Type::Time) => return Some(subject.clone()),
+            _ => {
+                return self
+                    .fault("`timestamp` needs a literal text such as `2026-11-22T10:00:00Z`, or seconds since 1970");
+            }
         };
         match text.parse::<Timestamp>() {
+            Ok(time) if !TIMES.contains(&time.micros()) => {
+                self.fault(format!("`{text}` is not within the years 1 to 9999"))
+            }
             Ok(time) => Some(Operand::Value(Term::Number(time.micros()), Type::Time)),
             Err(e) => self.fault(format!("`{text}` is {e}")),
         }
     }
 
     fn duration(&mut self, subject: &Operand) -> Option<Operand> {
-        let Operand::Text(text) = subject else {
-            return self.fault("`duration` needs a literal text such as `24h`");
+        let text = match subject {
+            Operand::Text(text) => text,
+            Operand::Value(_, Type::Duration) => return Some(subject.clone()),
+            _ => return self.fault("`duration` needs a literal text such as `24h`"),
         };
         match parse_delta(text) {
             Some(delta) => Some(Operand::Value(Term::Number(delta.micros()), Type::Duration)),
@@ -213,15 +261,47 @@ impl Called<'_, '_> {
         }
     }
 
-    fn decimal(&mut self, subject: Operand) -> Option<Operand> {
-        match subject {
-            Operand::Int(_) | Operand::Decimal(_) | Operand::Value(_, Type::Int | Type::Decimal) => {
-                let (term, ty) = self.lowering.value(self.node, subject)?;
-                let term = if ty == Type::Int { Term::ToDecimal(Box::new(term)) } else { term };
-                Some(Operand::Value(term, Type::Decimal))
-            }
-            other => self.fault(format!("`decimal` needs a number, found {}", other.describe())),
+    /// A function of a text: the types of its other values are those given, of which the last may be missing.
+    fn of_text(&mut self, function: Function, subject: Operand, rest: Vec<Operand>, gives: Type) -> Option<Operand> {
+        let mut args = vec![self.lowering.text(self.node, subject)];
+        for (nth, arg) in rest.into_iter().enumerate() {
+            let is_place = match function {
+                Function::CharAt | Function::Substring => true,
+                Function::Replace => nth == 2,
+                _ => nth == 1,
+            };
+            args.push(if is_place { self.place(arg) } else { self.lowering.text(self.node, arg) });
         }
+        Some(applied(function, args.into_iter().collect::<Option<Vec<_>>>()?, gives))
+    }
+
+    fn place(&mut self, operand: Operand) -> Option<Term> {
+        let described = operand.describe();
+        match self.lowering.value(self.node, operand)? {
+            (term, Type::Int) => Some(term),
+            _ => self.fault(format!("`{}` needs an int here, found {described}", self.name)),
+        }
+    }
+
+    fn join(&mut self, subject: Operand, separator: Option<Operand>) -> Option<Operand> {
+        let (list, of) = self.lowering.list(self.node, subject)?;
+        let list = match (list, of) {
+            (list, Type::Text) => list,
+            (Term::Items(items), Type::OneOf(of)) => {
+                let names = items.into_vec().into_iter().map(|item| Term::NameOf(Arc::clone(&of), Box::new(item)));
+                Term::Items(names.collect())
+            }
+            (list, Type::OneOf(of)) => {
+                let give = Some(Term::NameOf(of, Box::new(Term::Local(0))));
+                Term::Gather(Box::new(Gather { list, keep: None, give, nodes: 2 }))
+            }
+            (_, other) => return self.fault(format!("`join` needs a list of texts, found a list of {}", other.name())),
+        };
+        let mut args = vec![list];
+        if let Some(separator) = separator {
+            args.push(self.lowering.text(self.node, separator)?);
+        }
+        Some(applied(Function::Join, args, Type::Text))
     }
 
     fn part(&mut self, part: TimePart, subject: Operand, rest: &[Operand]) -> Option<Operand> {
@@ -241,6 +321,9 @@ impl Called<'_, '_> {
             Operand::Value(term, Type::Time) => {
                 Some(Operand::Value(Term::Part(part, Box::new(term), offset), Type::Int))
             }
+            Operand::Value(term, Type::Duration) if rest.is_empty() => {
+                self.lowering.length_in(self.node, self.name, term)
+            }
             other => self.fault(format!("`{}` needs a timestamp, found {}", self.name, other.describe())),
         }
     }
@@ -254,7 +337,7 @@ fn fixed_offset(zone: &str) -> Option<TimeDelta> {
     let (sign, rest) = match zone.split_at_checked(1)? {
         ("+", rest) => (1, rest),
         ("-", rest) => (-1, rest),
-        _ => return None,
+        _ => (1, zone),
     };
     let (hours, minutes) = rest.split_once(':')?;
     let two_digits =

@@ -306,9 +306,9 @@ impl<'a> Lowering<'a> {
         let (low, high) = swap((left?, right?));
         let (left, right) = swap(whole_bounds(low, high, op));
         let (low, high) = swap(self.unify(node, left, right)?);
-        let (low, ty) = self.value(node, low)?;
-        let (high, _) = self.value(node, high)?;
-        if matches!(ty, Type::OneOf(_) | Type::List(_) | Type::Bool) {
+        let (low, ty) = self.any_value(node, low)?;
+        let (high, _) = self.any_value(node, high)?;
+        if matches!(ty, Type::OneOf(_) | Type::List(_)) {
             return self.fault(node, format!("values of type {} have no order", ty.name()));
         }
         let strict = i64::from(op == CompareOp::Less);
@@ -364,9 +364,9 @@ impl<'a> Lowering<'a> {
                 join(MathOp::Subtract, left_type)
             }
             (op::ADD, Type::Time, Type::Duration) | (op::ADD, Type::Duration, Type::Time) => {
-                join(MathOp::Add, Type::Time)
+                join(MathOp::AddToTime, Type::Time)
             }
-            (op::SUBSTRACT, Type::Time, Type::Duration) => join(MathOp::Subtract, Type::Time),
+            (op::SUBSTRACT, Type::Time, Type::Duration) => join(MathOp::SubtractFromTime, Type::Time),
             (op::SUBSTRACT, Type::Time, Type::Time) => join(MathOp::Subtract, Type::Duration),
             (op::MULTIPLY, Type::Int, Type::Int) => join(MathOp::MultiplyInt, Type::Int),
             (op::DIVIDE, Type::Int, Type::Int) => join(MathOp::DivideInt, Type::Int),

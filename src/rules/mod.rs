@@ -12,11 +12,11 @@
 //! | `scope` | names, slots, and where values come from |
 //! | `condition` | an expression: parsed, checked, cut into parts |
 //! | `syntax` | its text, its tree, and the places between them |
-//! | `lower`, `unify`, `membership`, `loops`, `function` | the type checker |
+//! | `lower`, `unify`, `membership`, `loops`, `function`, `number_function` | the type checker |
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `cost` | the bound on what an expression costs |
-//! | `eval`, `sequence` | three-valued evaluation, of values and of lists |
+//! | `eval`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
 //! | `hit_policy`, `judgement` | what several matches mean |
@@ -27,6 +27,7 @@
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
+mod apply;
 mod cell;
 mod condition;
 mod cost;
@@ -42,6 +43,7 @@ mod lower;
 mod membership;
 mod named;
 mod normal;
+mod number_function;
 mod rule;
 mod scope;
 mod sequence;

@@ -61,11 +61,9 @@ impl Lowering<'_> {
                 (O::Value(items, Type::List(of.clone())), O::Value(r, Type::List(of)))
             }
             (O::List(l), O::List(r)) => {
-                // The list that has items tells the type of the one that has none.
-                let (tells, is_swapped) = if l.is_empty() { (r.clone(), true) } else { (l.clone(), false) };
-                let (told, of) = self.list(node, O::List(tells))?;
-                let other = self.items(node, if is_swapped { l } else { r }, &of)?;
-                let (l, r) = if is_swapped { (other, told) } else { (told, other) };
+                let all: Vec<O> = l.iter().chain(&r).cloned().collect();
+                let (_, of) = self.list(node, O::List(all))?;
+                let (l, r) = (self.items(node, l, &of)?, self.items(node, r, &of)?);
                 (O::Value(l, Type::List(Box::new(of.clone()))), O::Value(r, Type::List(Box::new(of))))
             }
             (l @ O::Condition(_), r @ O::Condition(_)) => (l, r),

@@ -22,6 +22,11 @@ fn says_what_would_cost_too_much() {
         "event.tags.all(t, size(t) > 3)",
         "event.count == 1 && event.tags.exists(t, event.tags.exists(u, t + u == 'ab'))",
         "event.labels.filter(l, event.labels.all(m, l != m)).map(l, l + l).exists(l, l.contains('x'))",
+        "event.subject.replace(event.note, event.body) == ''",
+        "event.note.replace('a', 'bb').split(',').exists(t, t == 'x')",
+        "event.subject.split(',').exists(t, t == 'x')",
+        "event.subject.split(',', 100).exists(t, t == 'x')",
+        "event.labels.join(event.subject) == 'x'",
         "[[1, 2, 3], [4]].exists(inner, inner.all(n, n > 0))",
         "[event.body, event.subject + event.body].mentions('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j')",
     ]

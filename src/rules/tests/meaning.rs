@@ -82,6 +82,7 @@ fn conditions_mean_what_cel_says() {
         ("size(event.labels.filter(l, l != 'eu')) == 1 && event.labels.filter(l, l != 'eu')[0] == 'vip'", True),
         ("event.labels.map(l, l.upperAscii()) == ['VIP', 'EU'] && 'EU' in event.labels.map(l, l.upperAscii())", True),
         ("event.labels.map(l, size(l) > 2, l + '!') == ['vip!'] && event.labels != ['vip']", True),
+        ("!customer.vip < customer.vip && customer.vip >= true && [1] == [1.0] && [event.count, 1.5] != []", True),
         ("[1, 2, 3].all(n, n < event.count) && [1, 2.5, event.count].exists(n, n == 2.5)", True),
         ("[customer.vip, false].exists_one(b, b) && [event.count > 5, true].all(b, b == customer.vip)", True),
         ("[event.channel, 'fax'].exists(c, c == 'chat') && [event.channel].all(c, c in ['chat', 'email'])", True),
@@ -94,6 +95,44 @@ fn conditions_mean_what_cel_says() {
         ("7 in [event.count, 8] && !(7 in [event.count + 1, size(event.body)]) && 3 in [1, 3]", True),
     ] {
         assert_eq!(truth(&scope, source, &values), expected, "{source}");
+    }
+}
+
+#[test]
+fn functions_mean_what_cel_says() {
+    let scope = scope();
+    let values = full(&scope);
+    for source in [
+        "math.greatest(event.count, 3, 10) == 10 && math.least(event.amount, event.count) == 7",
+        "math.greatest([1, event.amount]) == 10.55 && math.least(event.labels.map(l, size(l))) == 2",
+        "math.greatest(now, customer.since) == now && math.least(signal.wait, duration('1h')) == duration('1h')",
+        "math.abs(-event.count) == 7 && math.abs(3 - event.amount) == 7.55 && math.abs(-signal.wait) == signal.wait",
+        "math.ceil(event.amount) == 11 && math.floor(event.amount) == 10 && math.trunc(-event.amount) == -10",
+        "math.round(event.amount) == 11 && math.round(-1.5) == -2 && math.round(1.5) == 2 && math.round(-1.4) == -1",
+        "math.ceil(-event.amount) == -10 && math.floor(-event.amount) == -11 && math.ceil(2.0) == 2",
+        "int(event.amount) == 10 && int(-10.99) == -10 && int('42') == 42 && int(event.count) == 7",
+        "int(timestamp('2004-09-16T23:59:59Z')) == 1095379199 && timestamp(1095379199) < now && timestamp(now) == now",
+        "string(event.amount) == '10.55' && string(event.count) + '!' == '7!' && string(customer.vip) == 'true'",
+        "string(now) == '2026-11-22T10:30:00Z' && string(signal.wait) == '10800s' && string(event.channel) == 'chat'",
+        "string(duration('-1500ms')) == '-1.5s' && string(duration('0s')) == '0s' && string('a') == 'a'",
+        "decimal('10.55') == event.amount && decimal(event.count) == 7 && decimal(event.amount) == event.amount",
+        "now.getDayOfYear() == 325 && now.getDayOfMonth() == 21 && now.getSeconds() == 0 && now.getMilliseconds() == 0",
+        "timestamp('2024-12-31T23:59:58.123Z').getDayOfYear() == 365",
+        "timestamp('2024-03-01T00:00:00Z').getDayOfYear() == 60 && timestamp('2025-01-01T00:00:00Z').getDayOfYear() == 0",
+        "timestamp('2024-12-31T23:59:58.123Z').getMilliseconds() == 123",
+        "signal.wait.getHours() == 3 && signal.wait.getMinutes() == 180 && signal.wait.getSeconds() == 10800",
+        "duration('-90m').getHours() == -1 && duration('1s500ms').getMilliseconds() == 500",
+        "event.body.charAt(19) == ',' && event.body.charAt(24) == '' && event.body.charAt(16) == 'ü'",
+        "event.body.substring(14, 19) == 'Grüße' && event.body.substring(22) == 'nn' && event.body.substring(24) == ''",
+        "event.body.indexOf('ü') == 16 && event.body.indexOf('n', 6) == 22 && event.body.indexOf('zzz') == -1",
+        "event.body.lastIndexOf('n') == 23 && event.body.lastIndexOf('n', 22) == 22 && event.body.indexOf('') == 0",
+        "event.subject.replace('NOT', 'not').contains('not') && 'aaa'.replace('a', 'b', 2) == 'bba'",
+        "'a,b,c'.split(',') == ['a', 'b', 'c'] && 'a,b,c'.split(',', 2) == ['a', 'b,c'] && 'üa'.split('') == ['ü', 'a']",
+        "''.split(',') == [''] && 'a,b'.split(',', 0) == [] && 'a,b'.split(',', -1) == ['a', 'b'] && ''.split('') == []",
+        "event.labels.join('+') == 'vip+eu' && [event.channel].join() == 'chat' && [event.channel, 'x'].join(',') == 'chat,x'",
+        "'vip, eu'.split(',').map(l, l.trim()).all(l, l in event.labels) && 'b' in 'a b'.split(' ')",
+    ] {
+        assert_eq!(truth(&scope, source, &values), True, "{source}");
     }
 }
 
@@ -165,6 +204,7 @@ fn what_is_missing_is_neither_true_nor_false() {
         ("[event.amount, 2].exists(n, n == 3)", missing("event.amount")),
         ("[event.amount, 2].filter(n, n == 2) == [2.0]", missing("event.amount")),
         ("event.?labels.orValue(['x'])[0] == 'x'", True),
+        ("customer.vip < true", missing("customer.vip")),
         ("has(event.amount)", False),
         ("!has(event.amount) && event.count == 1", True),
         ("customer.?vip.orValue(true)", True),
@@ -188,6 +228,17 @@ fn arithmetic_that_goes_wrong_is_unavailable_with_a_reason() {
         ("event.count % 0 > 0", Unavailable::DivisionByZero),
         ("1 / event.amount > 0", Unavailable::DivisionByZero),
         ("decimal(event.count) > 0", Unavailable::Overflow),
+        ("math.abs(-event.count - 1) > 0", Unavailable::Overflow),
+        ("math.ceil(decimal('922337203685477.5') + event.amount) > 0", Unavailable::Overflow),
+        ("timestamp('9999-12-30T00:00:00Z') + duration('48h') > timestamp(0)", Unavailable::Overflow),
+        ("timestamp(-62135596800) - duration('1us') > timestamp(0)", Unavailable::Overflow),
+        ("timestamp(event.count) > timestamp(0)", Unavailable::Overflow),
+        ("int('1.5') == 1 || int('') == 0", Unavailable::Malformed),
+        ("decimal('abc') == 1", Unavailable::Malformed),
+        ("'abc'.charAt(4) == ''", Unavailable::OutOfRange),
+        ("'abc'.substring(2, 1) == ''", Unavailable::OutOfRange),
+        ("'abc'.indexOf('c', 3) == 0 || 'abc'.lastIndexOf('c', -1) == 0", Unavailable::OutOfRange),
+        ("math.greatest([1, 2].filter(n, n > 5)) == 0", Unavailable::OutOfRange),
         ("[1, 2][event.count] == 1", Unavailable::OutOfRange),
         ("[1, 2][-1] == 1", Unavailable::OutOfRange),
         ("[1, 2, 3].filter(n, n > 1)[2] == 1", Unavailable::OutOfRange),

@@ -1,5 +1,6 @@
 //! Tests of the whole room: what conditions mean, what they cost, what their faults say, and the `cel` interpreter as an oracle.
 
+mod conformance;
 mod cost;
 mod faults;
 mod indexed;
