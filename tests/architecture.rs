@@ -9,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
     ("document", &["domain"]),
+    ("interchange", &["domain"]),
     ("rules", &["domain"]),
     ("context", &["domain"]),
     ("journal", &["domain", "time", "telemetry"]),
@@ -42,11 +43,11 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     ("config", &["domain", "document", "journal", "bundle", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
-    ("cli", &["domain", "time", "context", "bundle", "engine", "ingress", "config", "app"]),
+    ("cli", &["domain", "time", "interchange", "context", "bundle", "engine", "ingress", "config", "app"]),
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 16] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
     ("dashmap", &["actor"]),
@@ -59,6 +60,9 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("toml", &["document"]),
     ("jiff", &["domain"]),
     ("clap", &["cli"]),
+    ("calamine", &["interchange"]),
+    ("roxmltree", &["interchange"]),
+    ("zip", &["interchange"]),
     ("indicatif", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
     ("tokio", &["time", "journal", "actor", "engine", "cli"]),
@@ -66,7 +70,8 @@ const DOORS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 8] = ["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"];
+const PURE: [&str; 9] =
+    ["domain", "document", "interchange", "rules", "context", "bundle", "guardrail", "decider", "turn"];
 
 /// What a pure room does not touch.
 const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::env", "std::process", "tokio"];

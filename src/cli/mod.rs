@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide` | the commands |
+//! | `serve`, `check`, `explain`, `decide`, `import`, `export` | the commands |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
@@ -13,7 +13,9 @@ mod check;
 mod decide;
 mod exit;
 mod explain;
+mod export;
 mod facts;
+mod import;
 mod mapping;
 mod output;
 mod rows;
@@ -45,6 +47,8 @@ pub fn main() -> ExitCode {
         Command::Decide(decide) => decide::run(&args.place, &decide),
         Command::Check => check::run(&args.place),
         Command::Explain(explain) => explain::run(&args.place, &explain),
+        Command::Import(import) => import::run(&import),
+        Command::Export(export) => export::run(&args.place, &export),
     };
     exit.into()
 }
