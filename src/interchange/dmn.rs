@@ -80,9 +80,11 @@ fn expression_language<'a>(node: Node<'a, '_>) -> Option<&'a str> {
     node.attribute("expressionLanguage").filter(|language| !language.trim().is_empty())
 }
 
+/// FEEL by its name, or by the namespace that a version of DMN gave it.
 fn is_feel(language: &str) -> bool {
+    let language = language.trim();
     language.eq_ignore_ascii_case("feel")
-        || (language.contains(NAMESPACE) && language.to_ascii_uppercase().contains("FEEL"))
+        || (language.contains("omg.org/spec/") && language.to_ascii_uppercase().contains("FEEL"))
 }
 
 impl<'a> Reading<'a> {
@@ -106,7 +108,8 @@ impl<'a> Reading<'a> {
         let aggregation = self.aggregation(node, hit_policy);
         let inputs: Vec<Input> = children(node, "input").map(|input| self.input(input)).collect();
         let count = children(node, "output").count();
-        let outputs: Vec<Output> = children(node, "output").map(|output| self.output(output, node, count)).collect();
+        let outputs: Vec<Output> =
+            children(node, "output").map(|output| self.output(output, node, count, hit_policy)).collect();
         if outputs.is_empty() || inputs.is_empty() {
             self.fault("needs at least one input and one output");
         }
@@ -165,7 +168,13 @@ impl<'a> Reading<'a> {
         Input { label, expression: text, kind, allowed }
     }
 
-    fn output(&mut self, node: Node<'_, '_>, table: Node<'_, '_>, count: usize) -> Output {
+    fn output(
+        &mut self,
+        node: Node<'_, '_>,
+        table: Node<'_, '_>,
+        count: usize,
+        hit_policy: Option<HitPolicy>,
+    ) -> Output {
         let attribute = |name| node.attribute(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         // A single output needs no name: it is the decision's.
         let outer = || table.attribute("outputLabel").map_or_else(|| self.name.clone(), str::to_owned);
@@ -175,8 +184,7 @@ impl<'a> Reading<'a> {
             String::new()
         });
         let kind = node.attribute("typeRef").and_then(kind_of);
-        let is_ranked = matches!(table.attribute("hitPolicy"), Some("PRIORITY" | "OUTPUT ORDER"));
-        let allowed = self.allowed(child(node, "outputValues"), &name, is_ranked);
+        let allowed = self.allowed(child(node, "outputValues"), &name, hit_policy.is_some_and(HitPolicy::is_ranked));
         Output { name, label: attribute("label"), kind, allowed }
     }
 
@@ -273,7 +281,7 @@ fn remarks(table: Node<'_, '_>, inputs: &[Input], outputs: &[Output], hit_policy
                 output.name
             ));
         }
-        if matches!(hit_policy, Some(HitPolicy::Priority | HitPolicy::OutputOrder)) && output.allowed.is_empty() {
+        if hit_policy.is_some_and(HitPolicy::is_ranked) && output.allowed.is_empty() {
             remarks.push(format!("the table ranks no values of `{}`: write them into `output_values`", output.name));
         }
     }

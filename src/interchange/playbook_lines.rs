@@ -1,7 +1,7 @@
 //! The lines of a playbook that name an imported table.
 
 use super::literal::Literal;
-use super::sheet::{HitPolicy, Sheet};
+use super::sheet::Sheet;
 
 /// The `[[tables]]` lines for a table written to `file`; `fields` are the names of its outputs in the playbook.
 pub fn playbook_lines(sheet: &Sheet, file: &str, fields: &[String]) -> String {
@@ -9,7 +9,7 @@ pub fn playbook_lines(sheet: &Sheet, file: &str, fields: &[String]) -> String {
     if let Some(aggregation) = sheet.aggregation {
         lines.push_str(&format!("aggregation = \"{}\"\n", aggregation.name()));
     }
-    if matches!(sheet.hit_policy, HitPolicy::Priority | HitPolicy::OutputOrder) {
+    if sheet.hit_policy.is_ranked() {
         let ranked = sheet.outputs.iter().zip(fields).filter(|(output, _)| !output.allowed.is_empty());
         let ranked: Vec<String> =
             ranked.map(|(output, field)| format!("{field} = [{}]", toml_values(&output.allowed))).collect();

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::our_cell;
-use super::sheet::{Fault, HitPolicy, Sheet};
+use super::sheet::{Fault, Sheet};
 use super::unary::Test;
 
 /// The values of a field, the most important first: `tier=gold, silver`.
@@ -40,8 +40,8 @@ pub fn rank_outputs(sheet: &mut Sheet, ranked: &[Ranked]) -> Result<(), Vec<Faul
             Err(why) => faults.push(sheet.column_fault(&one.field, why)),
         }
     }
-    let needs_one = matches!(sheet.hit_policy, HitPolicy::Priority | HitPolicy::OutputOrder);
-    if needs_one && faults.is_empty() && sheet.outputs.iter().all(|output| output.allowed.is_empty()) {
+    if sheet.hit_policy.is_ranked() && faults.is_empty() && sheet.outputs.iter().all(|output| output.allowed.is_empty())
+    {
         let policy = sheet.hit_policy.name();
         faults.push(sheet.fault(format!(
             "the hit policy `{policy}` needs the outputs' importance: give `--output-values FIELD=VALUES`"

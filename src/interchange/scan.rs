@@ -37,10 +37,20 @@ impl<'a> Scan<'a> {
         self.rest.strip_prefix(word).is_some_and(ends) && self.eat(word)
     }
 
+    /// Takes these words if they come next, with spaces as they come.
+    pub(super) fn eat_words(&mut self, words: &str) -> bool {
+        let mut ahead = *self;
+        let found = words.split(' ').all(|word| ahead.eat_word(word));
+        if found {
+            *self = ahead;
+        }
+        found
+    }
+
     /// Takes `name(`, with spaces as they come; nothing if something else comes next.
     pub(super) fn eat_call(&mut self, name: &str) -> bool {
         let mut ahead = *self;
-        let found = name.split(' ').all(|word| ahead.eat_word(word)) && ahead.eat("(");
+        let found = ahead.eat_words(name) && ahead.eat("(");
         if found {
             *self = ahead;
         }

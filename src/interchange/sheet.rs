@@ -164,6 +164,11 @@ impl HitPolicy {
             Self::Collect => "collect",
         }
     }
+
+    /// Whether the importance of outputs decides.
+    pub(super) fn is_ranked(self) -> bool {
+        matches!(self, Self::Priority | Self::OutputOrder)
+    }
 }
 
 impl Aggregation {

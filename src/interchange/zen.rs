@@ -80,7 +80,10 @@ fn test(scan: &mut Scan<'_>) -> Result<Test, String> {
     }
     // `$` is the value itself, which every other test means without saying so.
     let names_value = scan.eat("$");
-    if scan.eat_word("not") {
+    if scan.eat_words("not in") {
+        return member(scan)?.negated();
+    }
+    if !names_value && scan.eat_word("not") {
         return not(scan);
     }
     if scan.eat_word("in") {
@@ -106,11 +109,8 @@ fn test(scan: &mut Scan<'_>) -> Result<Test, String> {
     }
 }
 
-/// What follows `not`: `in …`, or a test of texts.
+/// What follows `not` where no `in` does: a test of texts.
 fn not(scan: &mut Scan<'_>) -> Result<Test, String> {
-    if scan.eat_word("in") {
-        return member(scan)?.negated();
-    }
     for test in TEXT_TESTS {
         if scan.eat_call(test.name()) {
             return text_test(scan, test)?.negated();

@@ -100,6 +100,30 @@ fn hit_policies_and_their_companions_come_along() {
 }
 
 #[test]
+fn a_cell_in_another_language_is_not_taken_for_feel() {
+    let says = |whole: &str, cell: &str| {
+        let model = format!(
+            r#"<definitions xmlns="http://www.omg.org/spec/DMN/20151101/dmn.xsd" {whole}><decision name="D"><decisionTable>
+            <input><inputExpression><text>event.a</text></inputExpression></input><output name="b"/>
+            <rule><inputEntry {cell}><text><![CDATA[< 1]]>0</text></inputEntry><outputEntry><text>1</text></outputEntry></rule>
+            </decisionTable></decision></definitions>"#
+        );
+        match dmn(&model)[0].rows[0].tests[0].clone() {
+            Ok(test) => test.to_cell().unwrap(),
+            Err(untranslated) => untranslated.why,
+        }
+    };
+    let feel = r#"expressionLanguage="http://www.omg.org/spec/FEEL/20140401""#;
+    let newer = r#"expressionLanguage="https://www.omg.org/spec/DMN/20191111/FEEL/""#;
+    let other = r#"expressionLanguage="juel""#;
+    assert_eq!(
+        [says("", ""), says(feel, ""), says(newer, ""), says(other, "expressionLanguage=\"feel\"")],
+        ["< 10"; 4]
+    );
+    assert_eq!([says(other, ""), says("", other)], ["is not written in FEEL"; 2]);
+}
+
+#[test]
 fn names_are_ours_or_said_and_never_guessed() {
     let tables = read_jdm(ROUTING).unwrap().tables;
     let sheet = tables[0].as_ref().unwrap();
