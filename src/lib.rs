@@ -70,6 +70,8 @@ pub mod engine;
 pub mod guardrail;
 #[cfg(feature = "http")]
 mod ingress;
+#[cfg(feature = "cli")]
+pub mod interchange;
 pub mod journal;
 pub mod rules;
 pub mod telemetry;

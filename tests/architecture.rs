@@ -9,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
     ("document", &["domain"]),
+    ("interchange", &["domain"]),
     ("rules", &["domain"]),
     ("context", &["domain"]),
     ("journal", &["domain", "time", "telemetry"]),
@@ -43,11 +44,26 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     ("config", &["domain", "document", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
-    ("cli", &["domain", "time", "document", "context", "bundle", "cases", "engine", "ingress", "config", "app"]),
+    (
+        "cli",
+        &[
+            "domain",
+            "time",
+            "document",
+            "interchange",
+            "context",
+            "bundle",
+            "cases",
+            "engine",
+            "ingress",
+            "config",
+            "app",
+        ],
+    ),
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 16] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
     ("dashmap", &["actor"]),
@@ -60,6 +76,9 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("toml", &["document"]),
     ("jiff", &["domain"]),
     ("clap", &["cli"]),
+    ("calamine", &["interchange"]),
+    ("roxmltree", &["interchange"]),
+    ("zip", &["interchange"]),
     ("indicatif", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
     ("tokio", &["time", "journal", "actor", "engine", "cli"]),
@@ -67,7 +86,8 @@ const DOORS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 9] = ["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn", "cases"];
+const PURE: [&str; 10] =
+    ["domain", "document", "interchange", "rules", "context", "bundle", "guardrail", "decider", "turn", "cases"];
 
 /// What a pure room does not touch.
 const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::env", "std::process", "tokio"];

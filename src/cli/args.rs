@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit::DOCUMENTED;
 use super::mapping::{Constant, Mapping};
+use super::{export, import};
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
 ///
@@ -69,6 +70,18 @@ pub(super) enum Command {
     ///
     /// Reads the journal without locking it, so it works beside a running server.
     Explain(Explain),
+
+    /// Turn a decision table of DMN, JDM or Excel into a CSV table
+    ///
+    /// What translates is written exactly; what does not is listed by cell and never guessed.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Import),
+
+    /// Write a CSV table as DMN or JDM
+    ///
+    /// What the other format cannot say is listed by cell.
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Export),
 }
 
 const EXAMPLES: &str = "\
@@ -182,7 +195,7 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "test", "serve"] {
+        for name in ["decide", "explain", "check", "test", "import", "export", "serve"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide`, `test` | the commands |
+//! | `serve`, `check`, `explain`, `decide`, `test`, `import`, `export` | the commands |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
@@ -13,7 +13,9 @@ mod check;
 mod decide;
 mod exit;
 mod explain;
+mod export;
 mod facts;
+mod import;
 mod mapping;
 mod output;
 mod rows;
@@ -47,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Check => check::run(&args.place),
         Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
+        Command::Import(import) => import::run(&import),
+        Command::Export(export) => export::run(&args.place, &export),
     };
     exit.into()
 }

@@ -1,6 +1,8 @@
 //! Writing to people and pipes.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Writes a line to standard error. Whoever closed it does not want to read.
 pub(super) fn tell(line: impl std::fmt::Display) {
@@ -10,6 +12,17 @@ pub(super) fn tell(line: impl std::fmt::Display) {
 /// Writes a line to standard output; false if nobody reads it any more.
 pub(super) fn say(line: impl std::fmt::Display) -> bool {
     writeln!(io::stdout().lock(), "{line}").is_ok()
+}
+
+/// Writes a whole text to a file, or to standard output. Whoever closed that does not want to read.
+pub(super) fn write_whole(file: Option<&Path>, text: &str) -> Result<(), String> {
+    match file {
+        Some(file) => fs::write(file, text).map_err(|e| format!("`{}`: {e}", file.display())),
+        None => {
+            let _ = io::stdout().lock().write_all(text.as_bytes());
+            Ok(())
+        }
+    }
 }
 
 /// A number with thin groups of three: 12,345.

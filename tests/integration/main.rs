@@ -7,4 +7,5 @@ mod cli;
 mod crash;
 mod format;
 mod http;
+mod interchange;
 mod support;
