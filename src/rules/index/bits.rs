@@ -8,10 +8,8 @@ use smallvec::SmallVec;
 use super::super::Slot;
 use super::super::value_set::Kleene;
 use super::attribute::Reading;
+use super::classes::Classes;
 use super::row::{Constraint, IndexRow};
-
-/// Classes that the values of one attribute fall in, at most; neighbours share one beyond that.
-const CLASSES_MAX: usize = 192;
 
 /// Words from which on a summary, one bit a word, tells which words are worth looking at.
 const SUMMARY_FROM: usize = 8;
@@ -37,15 +35,6 @@ struct Column {
     classes: Classes,
     /// Where its bitmaps begin: one per class, then those of [`Missing`].
     start: usize,
-}
-
-/// From numbers to classes of numbers that no row tells apart.
-#[derive(Debug)]
-enum Classes {
-    /// The class of each number from `first` on; numbers before and after are in the first and the last class.
-    Table { first: i64, class: Box<[u8]> },
-    /// The first number of each class but the first.
-    Bounds(Box<[i64]>),
 }
 
 /// The phrases that rows look for in one text.
@@ -166,47 +155,9 @@ impl Bits {
 
     /// Bytes that the bitmaps hold.
     pub(super) fn bytes(&self) -> usize {
-        let classes = |column: &Column| match &column.classes {
-            Classes::Table { class, .. } => class.len(),
-            Classes::Bounds(bounds) => size_of_val(&**bounds),
-        };
-        let columns: usize = self.columns.iter().map(|column| size_of::<Column>() + classes(column)).sum();
+        let columns: usize = self.columns.iter().map(|column| size_of::<Column>() + column.classes.bytes()).sum();
         let phrases: usize = self.phrases.iter().map(PhraseColumn::bytes).sum();
         size_of::<Self>() + size_of_val(&*self.ranks) + size_of_val(&*self.bits) + columns + phrases
-    }
-}
-
-impl Classes {
-    #[inline]
-    fn of(&self, n: i64) -> usize {
-        match self {
-            Self::Table { first, class } => {
-                let last = first + (class.len() as i64 - 1);
-                usize::from(class[(n.clamp(*first, last) - first) as usize])
-            }
-            Self::Bounds(bounds) => bounds.partition_point(|bound| *bound <= n),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Table { class, .. } => usize::from(class[class.len() - 1]) + 1,
-            Self::Bounds(bounds) => bounds.len() + 1,
-        }
-    }
-
-    /// Classes with these first numbers, sorted; as a table where that is small beside the rows.
-    fn new(bounds: Vec<i64>, rows: usize) -> Self {
-        let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else {
-            return Self::Table { first: 0, class: [0].into() };
-        };
-        let Some(before) = first.checked_sub(1) else { return Self::Bounds(bounds.into()) };
-        let span = i128::from(*last) - i128::from(before) + 1;
-        if span > 64 + 4 * rows as i128 {
-            return Self::Bounds(bounds.into());
-        }
-        let class = (before..=*last).map(|n| bounds.partition_point(|bound| *bound <= n) as u8);
-        Self::Table { first: before, class: class.collect() }
     }
 }
 
@@ -253,7 +204,8 @@ impl Building<'_, '_> {
     fn column(&mut self, attribute: u16) -> (f64, Column) {
         let constraints: Vec<(usize, &Constraint)> =
             self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.constraint(attribute)?))).collect();
-        let classes = Classes::new(bounds(&constraints), self.rows.len());
+        let intervals = constraints.iter().flat_map(|(_, constraint)| &constraint.intervals).copied();
+        let classes = Classes::new(intervals, self.rows.len());
         let (count, start, stride) = (classes.len(), self.bits.len(), self.summary + self.words);
         self.bits.resize(start + (count + 2) * stride, 0);
         let open = self.open(&constraints);
@@ -321,25 +273,6 @@ impl IndexRow<'_> {
     fn matches(&self, truth: Kleene) -> bool {
         truth == Kleene::True || truth == Kleene::Unavailable && self.applies_unavailable
     }
-}
-
-/// The first number of each class but the first: where some row's values begin or end.
-fn bounds(constraints: &[(usize, &Constraint)]) -> Vec<i64> {
-    let mut ends: Vec<i64> = Vec::new();
-    for (low, high) in constraints.iter().flat_map(|(_, constraint)| &constraint.intervals) {
-        ends.extend((*low > i64::MIN).then_some(*low));
-        ends.extend(high.checked_add(1));
-    }
-    ends.sort_unstable();
-    let mut bounds = ends.clone();
-    bounds.dedup();
-    if bounds.len() < CLASSES_MAX {
-        return bounds;
-    }
-    // Too many: as many as there may be, with as many ends of rows' values in each class.
-    let mut bounds: Vec<i64> = (1..CLASSES_MAX).map(|class| ends[class * ends.len() / CLASSES_MAX]).collect();
-    bounds.dedup();
-    bounds
 }
 
 /// One bit for each word that is not empty.

@@ -16,12 +16,13 @@
 //! |---|---|
 //! | `attribute` | names and the numbers of their values |
 //! | `row` | what the index knows of a rule |
-//! | `bits` | bit vectors |
+//! | `bits`, `classes` | bit vectors, one for each class of values |
 //! | `tree` | splitting by a selective name |
 //! | `search` | the questions |
 
 mod attribute;
 mod bits;
+mod classes;
 mod row;
 mod search;
 mod tree;
