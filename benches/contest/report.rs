@@ -11,7 +11,7 @@ const BASE: &str = "forthwith";
 /// The head of the table.
 pub(crate) fn head() {
     println!(
-        "| family | rules | engine | decisions | mean | p50 | p99 | p99.9 | mean is | p99 is | loaded in | holds |\n\
+        "| family | rules | engine | decisions | mean | p50 | p99 | p99.9 | p50 is | p99 is | loaded in | holds |\n\
          |---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
 }
@@ -35,8 +35,12 @@ pub(super) fn rows(workload: &Workload, entries: &[Entry<'_>]) {
     for entry in entries {
         let latencies = &entry.latencies;
         let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| latencies.value_at_quantile(quantile) as f64);
-        let times = |own: f64, of: fn(&Entry<'_>) -> f64| match base {
-            Some(base) if base.name != entry.name => format!("{:.2}x", own / of(base)),
+        let times = |quantile| match base {
+            Some(base) if base.name != entry.name => {
+                let [own, of] =
+                    [latencies, &base.latencies].map(|latencies| latencies.value_at_quantile(quantile) as f64);
+                format!("{:.2}x", own / of)
+            }
             _ => String::new(),
         };
         let load = entry.load;
@@ -50,8 +54,8 @@ pub(super) fn rows(workload: &Workload, entries: &[Entry<'_>]) {
             time(p50),
             time(p99),
             time(p999),
-            times(latencies.mean(), |base| base.latencies.mean()),
-            times(p99, |base| base.latencies.value_at_quantile(0.99) as f64),
+            times(0.5),
+            times(0.99),
             load.map_or_else(String::new, |load| time(load.took.as_nanos() as f64)),
             load.map_or_else(String::new, |load| format!("{:.2} MiB", load.bytes as f64 / f64::from(1 << 20))),
         );

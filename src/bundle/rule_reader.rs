@@ -123,7 +123,7 @@ impl Reader<'_> {
         let cel = section.require("cel", "an expression that gives the value")?;
         section.refuse_unknown();
         let computed = Computation::compile(cel.text()?, &field.ty, self.scope, &mut self.texts);
-        computed.map(Setting::Computed).map_err(|faults| note(&cel, faults)).ok()
+        computed.map(|computation| Setting::Computed(Box::new(computation))).map_err(|faults| note(&cel, faults)).ok()
     }
 
     pub(super) fn tables(&mut self) -> Vec<RankedRules> {

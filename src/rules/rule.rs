@@ -54,7 +54,7 @@ pub enum Setting {
     /// Always this.
     Literal(Value),
     /// Computed from the event and the context.
-    Computed(Computation),
+    Computed(Box<Computation>),
 }
 
 impl Then {

@@ -270,7 +270,7 @@ impl Reading<'_, '_> {
     /// `=CEL`
     fn computed(&mut self, line: u32, header: &str, field: &Field, source: &str) -> Option<Setting> {
         match Computation::compile(source, &field.ty, self.table.scope, self.texts) {
-            Ok(computation) => Some(Setting::Computed(computation)),
+            Ok(computation) => Some(Setting::Computed(Box::new(computation))),
             Err(faults) => {
                 for fault in faults {
                     self.fault(line, Some(header), Some(source), fault.message);

@@ -177,7 +177,7 @@ fn evaluated(source: &str, scope: &Scope, given: &Given) -> Result<Result<Value,
     let Some(ty) = ty else { return Err(lowering.faults[0].message.clone()) };
     let mut texts = TextIndexBuilder::default();
     let computation = Computation::compile(source, &ty, scope, &mut texts).map_err(first)?;
-    let then = Then::new(vec![Some(Setting::Computed(computation))]);
+    let then = Then::new(vec![Some(Setting::Computed(Box::new(computation)))]);
     let set = rule_set(vec![Rule { then, ..rule("always", Condition::and(Vec::new())) }], texts);
     let mut scratch = Scratch::default();
     let judgement = set.judge(given, &mut scratch);
