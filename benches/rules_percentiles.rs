@@ -40,6 +40,7 @@ fn run(workload: &Workload, args: &Args) {
     let texts = subject::texts(rules);
     let (bundle, load) = loading(|| subject::load(&texts));
     let mut subject = Subject::new(bundle, events);
+    println!("forthwith's index holds {:.2} MiB", subject.index_bytes() as f64 / f64::from(1 << 20));
     contest.enter("forthwith", Some(load), Box::new(move |nth| subject.first(nth)));
 
     let mut subject = Subject::new(subject::load(&texts), events);

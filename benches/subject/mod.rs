@@ -49,6 +49,11 @@ impl Subject {
         Self { bundle, events, scratch: Scratch::default(), at: "2026-11-22T10:00:00Z".parse().unwrap() }
     }
 
+    /// Bytes that the index over the rules holds.
+    pub(crate) fn index_bytes(&self) -> usize {
+        self.bundle.playbooks()[0].rules.index_bytes()
+    }
+
     /// The first rule that matches an event.
     pub(crate) fn first(&mut self, nth: usize) -> Option<usize> {
         let playbook = &self.bundle.playbooks()[0];
