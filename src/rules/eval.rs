@@ -3,16 +3,15 @@
 //! `false && x` and `true || x` absorb an unavailable `x`; everything else that touches one is unavailable itself and
 //! remembers the first name that was missing.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
-use super::cost::{JUDGEMENT_STEPS_MAX, text_steps};
+use super::cost::{JUDGEMENT_STEPS_MAX, TEXT_BYTES_PER_STEP, text_steps};
 use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
 use super::list::{has_folded, has_text};
-use super::sequence::Sequence;
 use super::text::{TextIndex, TextScratch, mentions};
+use super::value::{Text, Val};
 use super::{Ref, Slot, Values};
 use crate::domain::{Decimal, Unavailable};
 
@@ -51,15 +50,6 @@ pub(super) struct Evaluation<'a, V> {
     pub(super) locals: SmallVec<[Result<Val<'a>, Miss>; 2]>,
     /// Steps taken so far.
     steps: u64,
-}
-
-/// A value while it is computed.
-#[derive(Debug, Clone)]
-pub(super) enum Val<'a> {
-    Bool(bool),
-    Number(i64),
-    Text(Cow<'a, str>),
-    List(Sequence<'a>),
 }
 
 impl<'a, V: Values> Evaluation<'a, V> {
@@ -182,7 +172,10 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let (left, right) = (self.term(left)?, self.term(right)?);
         let ordering = match (&left, &right) {
             (Val::Number(l), Val::Number(r)) => l.cmp(r),
-            (Val::Text(l), Val::Text(r)) => l.cmp(r),
+            (Val::Text(l), Val::Text(r)) => {
+                self.charge(l.len().min(r.len()) as u64 / TEXT_BYTES_PER_STEP)?;
+                (**l).cmp(&**r)
+            }
             (Val::Bool(l), Val::Bool(r)) => l.cmp(r),
             _ => return Err(MALFORMED),
         };
@@ -255,23 +248,23 @@ impl<'a, V: Values> Evaluation<'a, V> {
         }
     }
 
-    pub(super) fn text(&mut self, term: &'a Term) -> Result<Cow<'a, str>, Miss> {
+    pub(super) fn text(&mut self, term: &'a Term) -> Result<Text<'a>, Miss> {
         Ok(match term {
-            Term::Text(text) => Cow::Borrowed(&**text),
+            Term::Text(text) => Text::Borrowed(text),
             Term::NameOf(of, symbol) => {
                 let symbol = u16::try_from(self.number(symbol)?).unwrap_or(u16::MAX);
-                Cow::Borrowed(of.name(symbol))
+                Text::Borrowed(of.name(symbol))
             }
             Term::Concat(left, right) => {
                 let mut text = self.text(left)?.into_owned();
                 text.push_str(&self.text(right)?);
                 self.charge_text(text.len())?;
-                Cow::Owned(text)
+                Text::Owned(text)
             }
             Term::Case(op, of) => {
                 let text = self.text(of)?;
                 self.charge_text(text.len())?;
-                Cow::Owned(changed_case(*op, &text))
+                Text::Owned(changed_case(*op, &text))
             }
             other => match self.term(other)? {
                 Val::Text(text) => text,

@@ -16,7 +16,7 @@
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `cost` | the bound on what an expression costs |
-//! | `eval`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
+//! | `eval`, `value`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
 //! | `text` | words and phrases |
 //! | `list` | named lists that values are looked up in |
 //! | `rule`, `set` | rules and the first match |
@@ -43,6 +43,7 @@ mod syntax;
 mod table;
 mod text;
 mod unify;
+mod value;
 
 #[cfg(test)]
 mod tests;

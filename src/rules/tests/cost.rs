@@ -68,6 +68,12 @@ fn conditions_that_double_are_refused_without_being_written_out() {
 }
 
 #[test]
+fn an_item_is_worked_out_once_however_many_it_is_compared_with() {
+    let chain = format!("customer.vip{}", " in [customer.vip, event.count == 2]".repeat(40));
+    assert!(refusal(&scope(), &chain).ends_with(" steps"), "{}", refusal(&scope(), &chain));
+}
+
+#[test]
 fn a_chain_of_changes_of_a_text_is_costed_once() {
     let chain = format!("event.subject{}.contains('x')", ".trim()".repeat(40));
     assert!(refusal(&scope(), &chain).ends_with(" steps"));
