@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use smallvec::SmallVec;
 
 use super::cost::{JUDGEMENT_STEPS_MAX, TEXT_BYTES_PER_STEP, text_steps};
-use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
+use super::expr::{CaseOp, CompareOp, Expr, MathOp, Shared, Term, Test, TextOp, TimePart};
 use super::list::{has_folded, has_text};
 use super::text::{TextIndex, TextScratch, mentions};
 use super::value::{Text, Val};
@@ -39,6 +39,8 @@ pub struct Miss {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) text: TextScratch,
+    /// The truth of named conditions, as far as they were asked.
+    named: Vec<Option<Result<bool, Miss>>>,
 }
 
 /// One evaluation of the conditions of one rule set over one set of values.
@@ -55,6 +57,7 @@ pub(super) struct Evaluation<'a, V> {
 impl<'a, V: Values> Evaluation<'a, V> {
     pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut Scratch) -> Self {
         scratch.text.reset(texts);
+        scratch.named.clear();
         Self { values, texts, scratch, locals: SmallVec::new(), steps: 0 }
     }
 
@@ -126,16 +129,29 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Expr::SameLists(left, right) => self.same_lists(left, right),
             Expr::Is(term) => self.is_true(term),
             Expr::Loop(looped) => self.looped(looped),
-            Expr::Named(condition) => {
-                self.charge(condition.nodes.into())?;
-                self.expr(&condition.expr)
-            }
+            Expr::Named(condition) => self.named(condition),
             Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
             Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
                 Ok(value) => Ok(value == Ref::Bool(true)),
                 Err(_) => self.expr(otherwise),
             },
         }
+    }
+
+    /// A named condition is asked once in a judgement, however many rules use it: it knows no variable of a loop.
+    fn named(&mut self, condition: &'a Shared) -> Result<bool, Miss> {
+        if let Some(Some(known)) = self.scratch.named.get(condition.number) {
+            return *known;
+        }
+        self.charge(condition.nodes.into())?;
+        let truth = self.expr(&condition.expr);
+        if !matches!(truth, Err(Miss { reason: Unavailable::TooCostly, .. })) {
+            if self.scratch.named.len() <= condition.number {
+                self.scratch.named.resize(condition.number + 1, None);
+            }
+            self.scratch.named[condition.number] = Some(truth);
+        }
+        truth
     }
 
     /// `&&` with `absorbing` false, `||` with true: that value decides even beside an unavailable one.

@@ -52,7 +52,7 @@ pub use condition::{Computation, Condition, ExprFault};
 pub use cost::{EXPRESSION_STEPS_MAX, JUDGEMENT_STEPS_MAX};
 pub use eval::{Miss, Scratch, Truth};
 pub use list::NamedList;
-pub use named::NamedCondition;
+use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};

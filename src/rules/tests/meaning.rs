@@ -151,7 +151,7 @@ fn a_named_condition_means_what_it_stands_for() {
     ];
     for (name, source) in sources {
         let condition = Condition::compile(source, &scope, &mut texts).unwrap();
-        scope.declare_condition(name, NamedCondition::new(&condition));
+        scope.declare_condition(name, &condition);
     }
     let values = full(&scope);
     let none = given(&scope, &[("event.amount", decimal("11")), ("event.count", Value::Int(1))]);
@@ -168,7 +168,14 @@ fn a_named_condition_means_what_it_stands_for() {
         assert_eq!(truth(&scope, source, &values), given_all, "{source}");
         assert_eq!(truth(&scope, source, &none), given_some, "{source} of little");
     }
-    let condition = Condition::compile("both", &scope, &mut texts).unwrap();
+    // Two judgements with one memory: what one was told is not told to the other.
+    let set =
+        RuleSet::new(vec![rule("r", Condition::compile("is_urgent && !(!both)", &scope, &mut texts).unwrap())], texts);
+    let (set, mut scratch) = (set.unwrap(), Scratch::default());
+    for (given, expected) in [(&values, Some(0)), (&none, None), (&values, Some(0))] {
+        assert_eq!(set.first(given, &mut scratch).rule, expected);
+    }
+    let condition = Condition::compile("both", &scope, &mut TextIndexBuilder::default()).unwrap();
     let used: Vec<&str> = condition.slots().iter().map(|slot| &*scope.declared(*slot).path).collect();
     assert_eq!(used, ["event.subject", "event.amount", "event.count", "customer.vip"]);
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Condition, IfUnavailable, Miss, NamedCondition, NamedList, Origin, Ref, Rule, RuleSet, Scope, Scratch, Slot,
-    TextIndexBuilder, Then, Truth,
+    Condition, IfUnavailable, Miss, NamedList, Origin, Ref, Rule, RuleSet, Scope, Scratch, Slot, TextIndexBuilder,
+    Then, Truth,
 };
 use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
 
