@@ -5,6 +5,7 @@ mod cost;
 mod faults;
 mod meaning;
 mod oracle;
+mod soup;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
