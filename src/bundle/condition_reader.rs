@@ -2,7 +2,7 @@
 
 use super::schema_reader::is_name;
 use crate::document::{Node, Section};
-use crate::rules::{Condition, NamedCondition, Scope, TextIndexBuilder};
+use crate::rules::{Condition, Scope, TextIndexBuilder};
 
 /// Named conditions that a playbook may have.
 const CONDITIONS_MAX: usize = 1_000;
@@ -47,7 +47,7 @@ pub(super) fn declare(root: &Section<'_>, scope: &mut Scope, texts: &mut TextInd
     entries.iter().for_each(|(name, _)| scope.announce_condition(name));
     for (name, node) in &entries {
         match condition(name, node, scope, texts) {
-            Some(condition) => scope.declare_condition(name, NamedCondition::new(&condition)),
+            Some(condition) => scope.declare_condition(name, &condition),
             None => scope.declare_broken(name),
         }
     }

@@ -1,10 +1,9 @@
 //! Evaluating functions of texts and numbers. Places in a text are counted in code points, from 0.
 
-use std::borrow::Cow;
-
-use super::eval::{Evaluation, MALFORMED, OVERFLOW, TIMES, Val};
+use super::eval::{Evaluation, MALFORMED, OVERFLOW, TIMES};
 use super::expr::{Function, Term};
 use super::sequence::{OUT_OF_RANGE, Sequence};
+use super::value::Val;
 use super::{Miss, Values};
 use crate::domain::{Decimal, TimeDelta, Timestamp, Unavailable};
 
@@ -73,12 +72,12 @@ impl<'a, V: Values> Evaluation<'a, V> {
             (Function::CharAt, [at]) => {
                 let start = byte_at(&text, self.place(at)?)?;
                 let end = text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-                Val::Text(cut(text, start, end))
+                Val::Text(text.cut(start, end))
             }
             (Function::Substring, [from]) => {
                 let start = byte_at(&text, self.place(from)?)?;
                 let end = text.len();
-                Val::Text(cut(text, start, end))
+                Val::Text(text.cut(start, end))
             }
             (Function::Substring, [from, to]) => {
                 let (from, to) = (self.place(from)?, self.place(to)?);
@@ -86,7 +85,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                     return Err(OUT_OF_RANGE);
                 }
                 let (start, end) = (byte_at(&text, from)?, byte_at(&text, to)?);
-                Val::Text(cut(text, start, end))
+                Val::Text(text.cut(start, end))
             }
             (Function::IndexOf | Function::LastIndexOf, [what, from @ ..]) => {
                 let what = self.text(what)?;
@@ -134,7 +133,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 None => (part, None),
             };
             if !(separator.is_empty() && head.is_empty()) {
-                parts.push(Val::Text(Cow::Owned(head.to_owned())));
+                parts.push(Val::Text(head.to_owned().into()).shared());
             }
             rest = tail;
         }
@@ -143,13 +142,14 @@ impl<'a, V: Values> Evaluation<'a, V> {
 
     fn joined_text(&mut self, list: &'a Term, separator: &'a [Term]) -> Result<String, Miss> {
         let items = self.sequence(list)?;
-        let separator = separator.first().map(|separator| self.text(separator)).transpose()?.unwrap_or_default();
+        let separator = separator.first().map(|separator| self.text(separator)).transpose()?;
+        let separator = separator.as_deref().unwrap_or_default();
         let mut joined = String::new();
         for (nth, item) in items.iter().enumerate() {
             let Val::Text(item) = item else { return Err(MALFORMED) };
             self.charge_text(item.len() + separator.len())?;
             if nth > 0 {
-                joined.push_str(&separator);
+                joined.push_str(separator);
             }
             joined.push_str(&item);
         }
@@ -186,13 +186,6 @@ fn seconds(micros: i64) -> String {
 fn byte_at(text: &str, place: usize) -> Result<usize, Miss> {
     let ends = std::iter::once(text.len());
     text.char_indices().map(|(byte, _)| byte).chain(ends).nth(place).ok_or(OUT_OF_RANGE)
-}
-
-fn cut<'t>(text: Cow<'t, str>, start: usize, end: usize) -> Cow<'t, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[start..end]),
-        Cow::Owned(text) => Cow::Owned(text[start..end].to_owned()),
-    }
 }
 
 /// The byte at which a text is found first, from a place on.

@@ -3,11 +3,12 @@
 use cel::IdedExpr;
 
 use super::cost::{EXPRESSION_STEPS_MAX, steps, steps_of};
-use super::eval::{Evaluation, MALFORMED, Truth, Val};
+use super::eval::{Evaluation, MALFORMED, Truth};
 use super::expr::{Expr, Term};
 use super::lower::{Lowering, NodeFault, Operand};
 use super::syntax::{flatten_and, parse, placed, split_conjuncts};
 use super::text::TextIndexBuilder;
+use super::value::Val;
 use super::{Miss, Scope, Slot, Values};
 use crate::domain::{Decimal, TimeDelta, Timestamp, Type, Value};
 
@@ -182,7 +183,7 @@ impl Computation {
 fn value(computed: Val<'_>, ty: &Type) -> Result<Value, Miss> {
     Ok(match (computed, ty) {
         (Val::Bool(v), _) => Value::Bool(v),
-        (Val::Text(v), _) => Value::Text(v.into()),
+        (Val::Text(v), _) => Value::Text(v.into_owned().into()),
         (Val::List(items), Type::List(of)) => {
             Value::List(items.iter().map(|item| value(item, of)).collect::<Result<_, _>>()?)
         }

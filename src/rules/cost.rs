@@ -17,7 +17,7 @@ pub const EXPRESSION_STEPS_MAX: u64 = 100_000;
 pub const JUDGEMENT_STEPS_MAX: u64 = 2_000_000;
 
 /// Bytes of text that are looked at in one step.
-const TEXT_BYTES_PER_STEP: u64 = 64;
+pub(super) const TEXT_BYTES_PER_STEP: u64 = 64;
 
 /// Bytes that the texts of one list have together: what an event's data may have.
 const LIST_TEXT_BYTES: u64 = 1 << 20;

@@ -3,17 +3,16 @@
 //! `false && x` and `true || x` absorb an unavailable `x`; everything else that touches one is unavailable itself and
 //! remembers the first name that was missing.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use smallvec::SmallVec;
 
-use super::cost::{JUDGEMENT_STEPS_MAX, text_steps};
-use super::expr::{CaseOp, CompareOp, Expr, MathOp, Term, Test, TextOp, TimePart};
+use super::cost::{JUDGEMENT_STEPS_MAX, TEXT_BYTES_PER_STEP, text_steps};
+use super::expr::{CaseOp, CompareOp, Expr, MathOp, Shared, Term, Test, TextOp, TimePart};
 use super::index::IndexScratch;
 use super::list::{has_folded, has_text};
-use super::sequence::Sequence;
 use super::text::{TextIndex, TextScratch, mentions};
+use super::value::{Text, Val};
 use super::{Ref, Slot, Values};
 use crate::domain::{Decimal, Unavailable};
 
@@ -40,33 +39,33 @@ pub struct Miss {
 /// Reusable memory for evaluations, one at a time. Keep one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(super) text: TextScratch,
+    pub(super) evaluation: EvaluationScratch,
     pub(super) index: IndexScratch,
+}
+
+/// Reusable memory of one evaluation at a time.
+#[derive(Debug, Default)]
+pub(super) struct EvaluationScratch {
+    text: TextScratch,
+    /// The truth of named conditions, as far as they were asked.
+    named: Vec<Option<Result<bool, Miss>>>,
 }
 
 /// One evaluation of the conditions of one rule set over one set of values.
 pub(super) struct Evaluation<'a, V> {
     pub(super) values: &'a V,
     pub(super) texts: &'a TextIndex,
-    pub(super) scratch: &'a mut TextScratch,
+    pub(super) scratch: &'a mut EvaluationScratch,
     /// The items that loops are at, the innermost last; one of a literal list may be unavailable.
     pub(super) locals: SmallVec<[Result<Val<'a>, Miss>; 2]>,
     /// Steps taken so far.
     steps: u64,
 }
 
-/// A value while it is computed.
-#[derive(Debug, Clone)]
-pub(super) enum Val<'a> {
-    Bool(bool),
-    Number(i64),
-    Text(Cow<'a, str>),
-    List(Sequence<'a>),
-}
-
 impl<'a, V: Values> Evaluation<'a, V> {
-    pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut TextScratch) -> Self {
-        scratch.reset(texts);
+    pub(super) fn new(values: &'a V, texts: &'a TextIndex, scratch: &'a mut EvaluationScratch) -> Self {
+        scratch.text.reset(texts);
+        scratch.named.clear();
         Self { values, texts, scratch, locals: SmallVec::new(), steps: 0 }
     }
 
@@ -100,7 +99,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
     /// The phrases of the set's index that the text in the slot has, a bit each; `None` if there is no text.
     pub(super) fn phrases_in(&mut self, slot: Slot) -> Option<&[u64]> {
         match self.values.value(slot) {
-            Ok(Ref::Text(text)) => self.texts.found(slot, text, self.scratch),
+            Ok(Ref::Text(text)) => self.texts.found(slot, text, &mut self.scratch.text),
             _ => None,
         }
     }
@@ -146,16 +145,29 @@ impl<'a, V: Values> Evaluation<'a, V> {
             Expr::SameLists(left, right) => self.same_lists(left, right),
             Expr::Is(term) => self.is_true(term),
             Expr::Loop(looped) => self.looped(looped),
-            Expr::Named(condition) => {
-                self.charge(condition.nodes.into())?;
-                self.expr(&condition.expr)
-            }
+            Expr::Named(condition) => self.named(condition),
             Expr::Has(slot) => Ok(self.values.value(*slot).is_ok()),
             Expr::OrElse(slot, otherwise) => match self.values.value(*slot) {
                 Ok(value) => Ok(value == Ref::Bool(true)),
                 Err(_) => self.expr(otherwise),
             },
         }
+    }
+
+    /// A named condition is asked once in a judgement, however many rules use it: it knows no variable of a loop.
+    fn named(&mut self, condition: &'a Shared) -> Result<bool, Miss> {
+        if let Some(Some(known)) = self.scratch.named.get(condition.number) {
+            return *known;
+        }
+        self.charge(condition.nodes.into())?;
+        let truth = self.expr(&condition.expr);
+        if !matches!(truth, Err(Miss { reason: Unavailable::TooCostly, .. })) {
+            if self.scratch.named.len() <= condition.number {
+                self.scratch.named.resize(condition.number + 1, None);
+            }
+            self.scratch.named[condition.number] = Some(truth);
+        }
+        truth
     }
 
     /// `&&` with `absorbing` false, `||` with true: that value decides even beside an unavailable one.
@@ -182,7 +194,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
             (Ref::Number(n), Test::AnyOf(known)) => known.binary_search(&n).is_ok(),
             (Ref::Text(text), Test::TextIn(known)) => has_text(known, text),
             (Ref::Text(text), Test::FoldedIn(known)) => has_folded(known, text),
-            (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, self.scratch),
+            (Ref::Text(text), Test::Mentions(phrases)) => self.texts.any(slot, text, phrases, &mut self.scratch.text),
             // A value of another type than the scope declares cannot get here through a checked schema.
             _ => return Err(Miss { slot: Some(slot), reason: Unavailable::Malformed }),
         })
@@ -192,7 +204,10 @@ impl<'a, V: Values> Evaluation<'a, V> {
         let (left, right) = (self.term(left)?, self.term(right)?);
         let ordering = match (&left, &right) {
             (Val::Number(l), Val::Number(r)) => l.cmp(r),
-            (Val::Text(l), Val::Text(r)) => l.cmp(r),
+            (Val::Text(l), Val::Text(r)) => {
+                self.charge(l.len().min(r.len()) as u64 / TEXT_BYTES_PER_STEP)?;
+                (**l).cmp(&**r)
+            }
             (Val::Bool(l), Val::Bool(r)) => l.cmp(r),
             _ => return Err(MALFORMED),
         };
@@ -265,23 +280,23 @@ impl<'a, V: Values> Evaluation<'a, V> {
         }
     }
 
-    pub(super) fn text(&mut self, term: &'a Term) -> Result<Cow<'a, str>, Miss> {
+    pub(super) fn text(&mut self, term: &'a Term) -> Result<Text<'a>, Miss> {
         Ok(match term {
-            Term::Text(text) => Cow::Borrowed(&**text),
+            Term::Text(text) => Text::Borrowed(text),
             Term::NameOf(of, symbol) => {
                 let symbol = u16::try_from(self.number(symbol)?).unwrap_or(u16::MAX);
-                Cow::Borrowed(of.name(symbol))
+                Text::Borrowed(of.name(symbol))
             }
             Term::Concat(left, right) => {
                 let mut text = self.text(left)?.into_owned();
                 text.push_str(&self.text(right)?);
                 self.charge_text(text.len())?;
-                Cow::Owned(text)
+                Text::Owned(text)
             }
             Term::Case(op, of) => {
                 let text = self.text(of)?;
                 self.charge_text(text.len())?;
-                Cow::Owned(changed_case(*op, &text))
+                Text::Owned(changed_case(*op, &text))
             }
             other => match self.term(other)? {
                 Val::Text(text) => text,

@@ -48,6 +48,8 @@ pub(super) enum Expr {
 /// A condition that others use, with what it costs.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Counted within its playbook: where a judgement keeps its truth.
+    pub(super) number: usize,
     pub(super) expr: Expr,
     /// Its worst-case steps.
     pub(super) steps: u64,

@@ -121,7 +121,7 @@ impl Lowering<'_> {
     }
 
     /// The type that the items of a literal list have together.
-    fn item_type(&mut self, node: &IdedExpr, items: &[Operand]) -> Option<Type> {
+    pub(super) fn item_type(&mut self, node: &IdedExpr, items: &[Operand]) -> Option<Type> {
         let mut of: Option<Type> = None;
         for item in items {
             let ty = match item {
@@ -159,7 +159,7 @@ impl Lowering<'_> {
         items.into_iter().collect::<Option<Vec<_>>>().map(|items| Term::Items(items.into()))
     }
 
-    fn item(&mut self, node: &IdedExpr, item: Operand, of: &Type) -> Option<Term> {
+    pub(super) fn item(&mut self, node: &IdedExpr, item: Operand, of: &Type) -> Option<Term> {
         match (item, of) {
             (Operand::List(items), Type::List(of)) => self.items(node, items, of),
             (Operand::Condition(expr), Type::Bool) => Some(truth(expr)),

@@ -16,6 +16,7 @@ impl Lowering<'_> {
             (item, Operand::List(items)) if items.is_empty() => {
                 self.fault(node, format!("`in []` is never true (the item is {})", item.describe()))
             }
+            (item, Operand::List(items)) if !is_plain(&item) => self.among(node, item, items).map(Operand::Condition),
             (item, Operand::List(items)) => {
                 let tests: Vec<_> = items.into_iter().map(|known| self.equal(node, item.clone(), known)).collect();
                 let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
@@ -33,6 +34,31 @@ impl Lowering<'_> {
             (item, Operand::Named(list)) => self.listed(node, item, &list).map(Operand::Condition),
             (_, other) => self.fault(node, format!("`in` needs a list on its right, found {}", other.describe())),
         }
+    }
+
+    /// A value that is worked out once and then looked for in a literal list.
+    fn among(&mut self, node: &IdedExpr, item: Operand, items: Vec<Operand>) -> Option<Expr> {
+        let of = match &item {
+            Operand::Value(_, of @ Type::OneOf(_)) if items.iter().all(|item| matches!(item, Operand::Text(_))) => {
+                of.clone()
+            }
+            _ => {
+                let all: Vec<Operand> = std::iter::once(&item).chain(&items).cloned().collect();
+                self.item_type(node, &all)?
+            }
+        };
+        let item = self.item(node, item, &of);
+        let Term::Items(known) = self.items(node, items, &of)? else { return None };
+        let item = item?;
+        let number = |term: &Term| if let Term::Number(n) = term { Some(*n) } else { None };
+        let text = |term: &Term| if let Term::Text(text) = term { Some(text.clone()) } else { None };
+        if let Some(numbers) = known.iter().map(number).collect::<Option<Vec<_>>>() {
+            return Some(member(item, Members::Numbers(sorted(numbers))));
+        }
+        if let Some(texts) = known.iter().map(text).collect::<Option<Vec<_>>>() {
+            return Some(member(item, Members::Texts(sorted(texts))));
+        }
+        Some(Expr::In(Box::new(item), Box::new(Term::Items(known))))
     }
 
     /// `event.sender in list.blocked_senders`
@@ -56,6 +82,16 @@ impl Lowering<'_> {
                 self.fault(node, format!("the list holds values of type {}, the item is {described}", list.ty().name()))
             }
         }
+    }
+}
+
+/// Whether an item may be written out once for each value that it is compared with.
+fn is_plain(item: &Operand) -> bool {
+    match item {
+        Operand::Value(term, _) => matches!(term, Term::Slot(_) | Term::Local(_) | Term::Number(_)),
+        Operand::Condition(expr) => matches!(expr, Expr::Const(_) | Expr::Test(..) | Expr::Has(_)),
+        Operand::List(_) => false,
+        Operand::Int(_) | Operand::Decimal(_) | Operand::Text(_) | Operand::Optional(_) | Operand::Named(_) => true,
     }
 }
 

@@ -16,7 +16,7 @@
 //! | `named` | named conditions |
 //! | `expr` | what it produces |
 //! | `cost` | the bound on what an expression costs |
-//! | `eval`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
+//! | `eval`, `value`, `sequence`, `apply` | three-valued evaluation, of values, of lists and of functions |
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
 //! | `hit_policy`, `judgement` | what several matches mean |
@@ -54,6 +54,7 @@ mod text;
 mod trace;
 mod unify;
 mod validity;
+mod value;
 mod value_set;
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ pub use eval::{Miss, Scratch, Truth};
 pub use hit_policy::{Aggregation, Group, HitPolicy, OutputOrder};
 pub use judgement::{HitViolation, Judgement, Skipped};
 pub use list::NamedList;
-pub use named::NamedCondition;
+use named::NamedCondition;
 pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;

@@ -8,17 +8,17 @@ use super::{Condition, Slot};
 
 /// A condition that other conditions use by its name.
 #[derive(Debug)]
-pub struct NamedCondition {
+pub(super) struct NamedCondition {
     shared: Arc<Shared>,
     slots: Box<[Slot]>,
 }
 
 impl NamedCondition {
-    /// The condition under its name.
-    pub(crate) fn new(condition: &Condition) -> Self {
+    /// The condition under its number among those of its playbook.
+    pub(super) fn new(number: usize, condition: &Condition) -> Self {
         let mut parts: Vec<Expr> = condition.parts().iter().map(|part| part.expr.clone()).collect();
         let expr = if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) };
-        let shared = Shared { nodes: nodes(&expr), steps: condition.steps(), expr };
+        let shared = Shared { number, nodes: nodes(&expr), steps: condition.steps(), expr };
         Self { shared: Arc::new(shared), slots: condition.slots().into() }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{NamedCondition, NamedList};
+use super::{Condition, NamedCondition, NamedList};
 use crate::domain::{Limits, Type, Unavailable, Value, suggestion};
 
 /// The number of a declared name within its [`Scope`].
@@ -98,8 +98,9 @@ impl Scope {
     }
 
     /// Adds a named condition, which others use by its bare name.
-    pub fn declare_condition(&mut self, name: &str, condition: NamedCondition) {
+    pub fn declare_condition(&mut self, name: &str, condition: &Condition) {
         self.announced.remove(name);
+        let condition = NamedCondition::new(self.conditions.len(), condition);
         let known = self.conditions.insert(name.into(), condition);
         assert!(known.is_none(), "the condition `{name}` is declared once");
     }

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::eval::{Evaluation, MALFORMED, Val};
+use super::eval::{Evaluation, MALFORMED};
 use super::expr::{Expr, Gather, Loop, LoopKind, Term};
+use super::value::{Val, same};
 use super::{Miss, Ref, Slot, Values};
 use crate::domain::{Unavailable, Value};
 
@@ -33,34 +34,6 @@ impl<'a> Sequence<'a> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Val<'a>> {
         (0..self.len()).filter_map(|at| self.get(at))
-    }
-}
-
-impl<'a> From<&'a Value> for Val<'a> {
-    fn from(value: &'a Value) -> Self {
-        Ref::from(value).into()
-    }
-}
-
-impl<'a> From<Ref<'a>> for Val<'a> {
-    fn from(value: Ref<'a>) -> Self {
-        match value {
-            Ref::Bool(v) => Self::Bool(v),
-            Ref::Number(v) => Self::Number(v),
-            Ref::Text(v) => Self::Text(v.into()),
-            Ref::List(v) => Self::List(Sequence::Stored(v)),
-        }
-    }
-}
-
-/// Whether two values of one type are equal.
-pub(super) fn same(left: &Val<'_>, right: &Val<'_>) -> bool {
-    match (left, right) {
-        (Val::Bool(l), Val::Bool(r)) => l == r,
-        (Val::Number(l), Val::Number(r)) => l == r,
-        (Val::Text(l), Val::Text(r)) => l == r,
-        (Val::List(l), Val::List(r)) => l.len() == r.len() && l.iter().zip(r.iter()).all(|(l, r)| same(&l, &r)),
-        _ => false,
     }
 }
 
@@ -133,7 +106,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
                 return Ok(true);
             }
             made.push(match &gather.give {
-                Some(give) => evaluation.term(give)?,
+                Some(give) => evaluation.term(give)?.shared(),
                 None => evaluation.local(0)?,
             });
             Ok(true)
@@ -170,11 +143,24 @@ impl<'a, V: Values> Evaluation<'a, V> {
         })
     }
 
-    /// `item in list`, for a list that the expression made.
+    /// `item in list`, for a list that the expression makes. One of a literal list that is equal decides, whatever is
+    /// unavailable.
     pub(super) fn within(&mut self, item: &'a Term, list: &'a Term) -> Result<bool, Miss> {
-        let (item, list) = (self.term(item)?, self.sequence(list)?);
-        self.charge(list.len() as u64)?;
-        Ok(list.iter().any(|known| same(&known, &item)))
+        let item = self.term(item)?;
+        let Term::Items(terms) = list else {
+            let list = self.sequence(list)?;
+            self.charge(list.len() as u64)?;
+            return Ok(list.iter().any(|known| same(&known, &item)));
+        };
+        let mut first_miss = None;
+        for term in terms {
+            match self.term(term) {
+                Ok(known) if same(&known, &item) => return Ok(true),
+                Ok(_) => {}
+                Err(miss) => first_miss = first_miss.or(Some(miss)),
+            }
+        }
+        first_miss.map_or(Ok(false), Err)
     }
 
     /// `list[at]`

@@ -67,8 +67,8 @@ impl RuleSet {
 
     /// Which rules have their say. Allocates nothing unless a rule joins or changes texts.
     pub fn judge<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Judgement {
-        let Scratch { text, index } = scratch;
-        let mut evaluation = Evaluation::new(values, &self.texts, text);
+        let Scratch { evaluation, index } = scratch;
+        let mut evaluation = Evaluation::new(values, &self.texts, evaluation);
         let mut judgement = Judgement::default();
         for segment in &self.segments {
             let policy = &self.groups[segment.group].policy;
@@ -98,7 +98,7 @@ impl RuleSet {
         values: &V,
         scratch: &mut Scratch,
     ) -> Result<Vec<Option<Value>>, Miss> {
-        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
+        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.evaluation);
         let Some(first) = judgement.rule else { return Ok(Vec::new()) };
         match &self.groups[self.group_of(first)].policy {
             policy if policy.is_multiple() => {

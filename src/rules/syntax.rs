@@ -195,6 +195,8 @@ mod tests {
             "has(event.x) || !(event.y in ['a','b']) || -event.z < 5 - 3 * 2",
             "[event.a, event.b].mentions('x', 'y') && (a ? b : c) == true",
             "a && b && c && d || e && !f",
+            "event.xs.exists(x, x > 1 && event.ys.map(y, y + x).filter(z, z != 0).all(w, [w][0] == 0))",
+            "event.xs.exists_one(x, has(event.a)) && math.greatest(event.xs.map(x, x > 2, x * 2)) in [1, 2]",
             "timestamp('2026-01-01T00:00:00Z') - now > duration('1h') && size(event.t) == 2",
         ] {
             let fast = parse(source);

@@ -36,13 +36,13 @@ impl RuleSet {
     ///
     /// If there is no rule of that rank.
     pub fn explain_rule<'a, V: Values>(&'a self, rank: usize, values: &'a V, scratch: &mut Scratch) -> RuleTrace<'a> {
-        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
+        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.evaluation);
         self.trace(rank, values, &mut evaluation)
     }
 
     /// How every rule stands to the values, by rank. For people: it looks at all parts of all rules.
     pub fn explain<'a, V: Values>(&'a self, values: &'a V, scratch: &mut Scratch) -> Vec<RuleTrace<'a>> {
-        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.text);
+        let mut evaluation = Evaluation::new(values, &self.texts, &mut scratch.evaluation);
         (0..self.rules().len()).map(|rank| self.trace(rank, values, &mut evaluation)).collect()
     }
 

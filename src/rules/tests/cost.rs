@@ -52,11 +52,11 @@ fn conditions_that_double_are_refused_without_being_written_out() {
     let mut scope = scope();
     let mut texts = TextIndexBuilder::default();
     let base = Condition::compile("event.count + 1 > 2 || event.count + 2 > 5", &scope, &mut texts).unwrap();
-    scope.declare_condition("c0", NamedCondition::new(&base));
+    scope.declare_condition("c0", &base);
     for level in 1..40 {
         let source = format!("c{0} || c{0}", level - 1);
         match Condition::compile(&source, &scope, &mut texts) {
-            Ok(condition) => scope.declare_condition(&format!("c{level}"), NamedCondition::new(&condition)),
+            Ok(condition) => scope.declare_condition(&format!("c{level}"), &condition),
             Err(faults) => {
                 assert!(faults[0].message.contains("the limit is 100000"), "{faults:?}");
                 assert!((10..20).contains(&level), "refused at {level}");
@@ -65,6 +65,12 @@ fn conditions_that_double_are_refused_without_being_written_out() {
         }
     }
     panic!("2⁴⁰ conditions passed as affordable");
+}
+
+#[test]
+fn an_item_is_worked_out_once_however_many_it_is_compared_with() {
+    let chain = format!("customer.vip{}", " in [customer.vip, event.count == 2]".repeat(40));
+    assert!(refusal(&scope(), &chain).ends_with(" steps"), "{}", refusal(&scope(), &chain));
 }
 
 #[test]

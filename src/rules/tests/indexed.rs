@@ -11,7 +11,7 @@ use crate::rules::{HitViolation, Judgement, Skipped, Values};
 /// The judgement of a set by asking one rule after the other.
 fn by_asking_each<V: Values>(set: &RuleSet, values: &V) -> Judgement {
     let mut scratch = Scratch::default();
-    let mut evaluation = Evaluation::new(values, &set.texts, &mut scratch.text);
+    let mut evaluation = Evaluation::new(values, &set.texts, &mut scratch.evaluation);
     let mut judgement = Judgement::default();
     let mut left = Skipped::RULES_MAX;
     for (number, group) in set.groups().iter().enumerate() {
@@ -153,6 +153,8 @@ fn large_sets_answer_as_asking_every_rule() {
                 ints: vec![Some(next(6) as i64), Some(next(4_100) as i64), Some(next(4_100) as i64)],
                 texts: vec![Some(format!("k{}", next(400))), None],
                 bools: vec![Some(next(2) == 0), None],
+                int_lists: vec![None, None],
+                text_lists: vec![None],
             };
             let mut given = world.given(&scope);
             if next(4) == 0 {

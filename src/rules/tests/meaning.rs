@@ -82,6 +82,10 @@ fn conditions_mean_what_cel_says() {
         ("size(event.labels.filter(l, l != 'eu')) == 1 && event.labels.filter(l, l != 'eu')[0] == 'vip'", True),
         ("event.labels.map(l, l.upperAscii()) == ['VIP', 'EU'] && 'EU' in event.labels.map(l, l.upperAscii())", True),
         ("event.labels.map(l, size(l) > 2, l + '!') == ['vip!'] && event.labels != ['vip']", True),
+        ("event.count + 1 in [event.count, 8, size(event.body)] && !(event.count + 1 in [event.count, 9])", True),
+        ("(customer.vip && true) in [true, event.count > 8] && [1, 2] in [[1], [1, event.count - 5]]", True),
+        ("(customer.vip ? event.channel : event.channel) in ['email', 'chat']", True),
+        ("event.labels.exists(l, l in ['eu', event.subject]) && event.count + 0.5 in [7, 7.5]", True),
         ("!customer.vip < customer.vip && customer.vip >= true && [1] == [1.0] && [event.count, 1.5] != []", True),
         ("[1, 2, 3].all(n, n < event.count) && [1, 2.5, event.count].exists(n, n == 2.5)", True),
         ("[customer.vip, false].exists_one(b, b) && [event.count > 5, true].all(b, b == customer.vip)", True),
@@ -147,7 +151,7 @@ fn a_named_condition_means_what_it_stands_for() {
     ];
     for (name, source) in sources {
         let condition = Condition::compile(source, &scope, &mut texts).unwrap();
-        scope.declare_condition(name, NamedCondition::new(&condition));
+        scope.declare_condition(name, &condition);
     }
     let values = full(&scope);
     let none = given(&scope, &[("event.amount", decimal("11")), ("event.count", Value::Int(1))]);
@@ -164,7 +168,14 @@ fn a_named_condition_means_what_it_stands_for() {
         assert_eq!(truth(&scope, source, &values), given_all, "{source}");
         assert_eq!(truth(&scope, source, &none), given_some, "{source} of little");
     }
-    let condition = Condition::compile("both", &scope, &mut texts).unwrap();
+    // Two judgements with one memory: what one was told is not told to the other.
+    let set =
+        rule_set(vec![rule("r", Condition::compile("is_urgent && !(!both)", &scope, &mut texts).unwrap())], texts);
+    let mut scratch = Scratch::default();
+    for (given, expected) in [(&values, Some(0)), (&none, None), (&values, Some(0))] {
+        assert_eq!(set.judge(given, &mut scratch).rule, expected);
+    }
+    let condition = Condition::compile("both", &scope, &mut TextIndexBuilder::default()).unwrap();
     let used: Vec<&str> = condition.slots().iter().map(|slot| &*scope.declared(*slot).path).collect();
     assert_eq!(used, ["event.subject", "event.amount", "event.count", "customer.vip"]);
 }
@@ -190,6 +201,8 @@ fn what_is_missing_is_neither_true_nor_false() {
         ("!(event.subject in list.none)", missing("event.subject")),
         ("event.amount * 2 in [1, 2]", missing("event.amount")),
         ("1 in [event.amount, 1]", True),
+        ("event.count + 0 in [event.amount, 1]", True),
+        ("event.count + 1 in [event.amount, 1]", missing("event.amount")),
         ("event.labels.exists(l, l == 'a')", missing("event.labels")),
         ("event.labels.all(l, true)", missing("event.labels")),
         ("[1, 2].exists(n, n == 2 || event.amount > 5)", True),

@@ -7,13 +7,14 @@ mod indexed;
 mod meaning;
 mod normal;
 mod oracle;
+mod soup;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Condition, HitPolicy, IfUnavailable, Miss, NamedCondition, NamedList, Origin, RankedRules, Ref, Rule, RuleSet,
-    Scope, Scratch, Slot, TextIndexBuilder, Then, Truth,
+    Condition, HitPolicy, IfUnavailable, Miss, NamedList, Origin, RankedRules, Ref, Rule, RuleSet, Scope, Scratch,
+    Slot, TextIndexBuilder, Then, Truth,
 };
 use crate::domain::{Decimal, Enumeration, TimeDelta, Timestamp, Type, Unavailable, Value};
 

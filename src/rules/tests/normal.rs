@@ -39,7 +39,7 @@ proptest! {
         let mut texts = TextIndexBuilder::default();
         let condition = Condition::compile(&source, &scope, &mut texts).unwrap();
         let (texts, given, mut scratch) = (texts.build().unwrap(), world.given(&scope), Scratch::default());
-        let mut evaluation = Evaluation::new(&given, &texts, &mut scratch.text);
+        let mut evaluation = Evaluation::new(&given, &texts, &mut scratch.evaluation);
         let rows = rows(&condition);
         prop_assert!(rows.len() <= ROWS_MAX);
         let truest = rows.iter().map(|row| truth_of_row(row, &mut evaluation)).max().unwrap_or(Kleene::False);
