@@ -208,10 +208,11 @@ impl<'a> Reading<'a> {
 
     fn row(&mut self, at: usize, node: Node<'_, '_>, annotations: &[String], width: (usize, usize)) -> Option<Row> {
         let zone = self.zone;
-        let tests: Vec<_> =
-            children(node, "inputEntry").map(|entry| self.cell(entry, |text| feel::read_test(text, zone))).collect();
+        let tests: Vec<_> = children(node, "inputEntry")
+            .map(|entry| self.cell(entry, |text| feel::read_test(text, zone)?.sayable()))
+            .collect();
         let settings: Vec<_> = children(node, "outputEntry")
-            .map(|entry| self.cell(entry, |text| feel::read_setting(text, zone)))
+            .map(|entry| self.cell(entry, |text| feel::read_setting(text, zone)?.sayable()))
             .collect();
         if (tests.len(), settings.len()) != width {
             let found = format!("{} input and {} output entries", tests.len(), settings.len());

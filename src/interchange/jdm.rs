@@ -178,7 +178,10 @@ impl Reading<'_> {
                 id: text("_id").map(str::to_owned),
                 note: text("_description").map(str::to_owned),
                 tests: inputs.iter().map(|(key, input)| read_test(rule, key, input)).collect(),
-                settings: outputs.iter().map(|(key, _)| cell_of(rule, key, zen::read_setting)).collect(),
+                settings: outputs
+                    .iter()
+                    .map(|(key, _)| cell_of(rule, key, |text| zen::read_setting(text)?.sayable()))
+                    .collect(),
             });
         }
         rows
@@ -191,7 +194,7 @@ fn read_test(rule: &Map<String, Value>, key: &str, input: &Input) -> Cell<super:
             return Err("the column has no `field`, so the cell is an expression of its own, which is not translated"
                 .to_owned());
         }
-        zen::read_test(text)
+        zen::read_test(text)?.sayable()
     })
 }
 
