@@ -232,7 +232,7 @@ impl<'a> Reading<'a> {
         }
         notes.retain(|note| !note.is_empty());
         let note = (!notes.is_empty()).then(|| notes.join("; "));
-        Some(Row { id, note, tests, settings })
+        Some(Row { id, note, tests, settings, ..Row::default() })
     }
 
     fn cell<T>(&self, node: Node<'_, '_>, read: impl FnOnce(&str) -> Result<T, String>) -> Cell<T> {

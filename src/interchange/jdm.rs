@@ -175,6 +175,7 @@ impl Reading<'_> {
             };
             let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
             rows.push(Row {
+                number: at + 1,
                 id: text("_id").map(str::to_owned),
                 note: text("_description").map(str::to_owned),
                 tests: inputs.iter().map(|(key, input)| read_test(rule, key, input)).collect(),
