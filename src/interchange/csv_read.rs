@@ -45,35 +45,11 @@ pub fn read(table: &OurTable<'_>) -> Result<Sheet, Vec<Fault>> {
         rows: Vec::new(),
         remarks: Vec::new(),
     };
-    let (columns, mut faults) = columns(&headers, table.kinds, &mut sheet);
+    let (columns, faults) = columns(&headers, table.kinds, &mut sheet);
     if !faults.is_empty() {
         return Err(faults);
     }
-    let mut rows: Vec<(i64, Row)> = Vec::new();
-    for record in reader.records() {
-        match record {
-            Ok(_) if rows.len() == ROWS_MAX || rows.len() * headers.len() > CELLS_MAX => {
-                faults.push(sheet.fault(format!("has more than {ROWS_MAX} rows or {CELLS_MAX} cells")));
-                break;
-            }
-            Ok(record) if record.len() != headers.len() => {
-                let found = format!("has {} cells, the header has {}", record.len(), headers.len());
-                faults.push(Fault { row: Some((rows.len() + 1, None)), ..sheet.fault(found) });
-                rows.push((0, Row::default()));
-            }
-            Ok(record) => {
-                rows.push(row(&record, &columns, &sheet).unwrap_or_else(|priority| {
-                    let fault = sheet.column_fault("priority", "expected a whole number");
-                    faults.push(Fault { row: Some((rows.len() + 1, None)), text: Some(priority), ..fault });
-                    (0, Row::default())
-                }));
-            }
-            Err(e) => {
-                faults.push(unreadable(e));
-                break;
-            }
-        }
-    }
+    let (mut rows, faults) = rows(&mut reader, &columns, &sheet);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -82,6 +58,36 @@ pub fn read(table: &OurTable<'_>) -> Result<Sheet, Vec<Fault>> {
     sheet.rows = rows.into_iter().map(|(_, row)| row).collect();
     let faults = mixed_columns(&sheet, table.kinds);
     if faults.is_empty() { Ok(sheet) } else { Err(faults) }
+}
+
+/// The rows, each with its priority, and what is wrong with them.
+fn rows(reader: &mut csv::Reader<&[u8]>, columns: &[Column], sheet: &Sheet) -> (Vec<(i64, Row)>, Vec<Fault>) {
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for (nth, record) in (1..).zip(reader.records()) {
+        let of_row = |fault: Fault| Fault { row: Some((nth, None)), ..fault };
+        match record {
+            Ok(_) if nth > ROWS_MAX || nth * columns.len() > CELLS_MAX => {
+                faults.push(sheet.fault(format!("has more than {ROWS_MAX} rows or {CELLS_MAX} cells")));
+                break;
+            }
+            Ok(record) if record.len() != columns.len() => {
+                let found = format!("has {} cells, the header has {}", record.len(), columns.len());
+                faults.push(of_row(sheet.fault(found)));
+            }
+            Ok(record) => match row(&record, columns, sheet) {
+                Ok((priority, row)) => rows.push((priority, Row { number: nth, ..row })),
+                Err(text) => {
+                    let fault = sheet.column_fault("priority", "expected a whole number");
+                    faults.push(of_row(Fault { text: Some(text), ..fault }));
+                }
+            },
+            Err(e) => {
+                faults.push(sheet.fault(format!("not readable as CSV: {e}")));
+                break;
+            }
+        }
+    }
+    (rows, faults)
 }
 
 fn columns(

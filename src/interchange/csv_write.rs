@@ -76,6 +76,7 @@ fn cells(sheet: &Sheet) -> (Vec<(&Row, Vec<String>)>, Vec<Fault>) {
         for (column, cell) in columns.zip(tests.chain(settings)) {
             match cell {
                 Some(Ok(cell)) => cells.push(cell),
+                // The readers refuse such cells with their text; a sheet that a program built may have them.
                 Some(Err(why)) => faults.push(sheet.cell_fault(at, column, "", &why)),
                 None => {}
             }

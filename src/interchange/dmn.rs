@@ -208,10 +208,11 @@ impl<'a> Reading<'a> {
 
     fn row(&mut self, at: usize, node: Node<'_, '_>, annotations: &[String], width: (usize, usize)) -> Option<Row> {
         let zone = self.zone;
-        let tests: Vec<_> =
-            children(node, "inputEntry").map(|entry| self.cell(entry, |text| feel::read_test(text, zone))).collect();
+        let tests: Vec<_> = children(node, "inputEntry")
+            .map(|entry| self.cell(entry, |text| feel::read_test(text, zone)?.sayable()))
+            .collect();
         let settings: Vec<_> = children(node, "outputEntry")
-            .map(|entry| self.cell(entry, |text| feel::read_setting(text, zone)))
+            .map(|entry| self.cell(entry, |text| feel::read_setting(text, zone)?.sayable()))
             .collect();
         if (tests.len(), settings.len()) != width {
             let found = format!("{} input and {} output entries", tests.len(), settings.len());
@@ -231,7 +232,7 @@ impl<'a> Reading<'a> {
         }
         notes.retain(|note| !note.is_empty());
         let note = (!notes.is_empty()).then(|| notes.join("; "));
-        Some(Row { id, note, tests, settings })
+        Some(Row { id, note, tests, settings, ..Row::default() })
     }
 
     fn cell<T>(&self, node: Node<'_, '_>, read: impl FnOnce(&str) -> Result<T, String>) -> Cell<T> {

@@ -138,6 +138,12 @@ fn write_table(xml: &mut Xml, sheet: &Sheet, rows: &[Entries], kinds: (&[Option<
         xml.close("outputValues");
         xml.close("output");
     }
+    write_rules(xml, sheet, rows);
+    xml.close("decisionTable");
+}
+
+/// Annotations and rules; ids and notes are annotations, since an id here need not be one of XML.
+fn write_rules(xml: &mut Xml, sheet: &Sheet, rows: &[Entries]) {
     let (has_ids, has_notes) = (sheet.rows.iter().any(|r| r.id.is_some()), sheet.rows.iter().any(|r| r.note.is_some()));
     for (name, _) in [("id", has_ids), ("note", has_notes)].iter().filter(|(_, is_there)| *is_there) {
         xml.empty("annotation", &[("name", name)]);
@@ -154,7 +160,6 @@ fn write_table(xml: &mut Xml, sheet: &Sheet, rows: &[Entries], kinds: (&[Option<
         }
         xml.close("rule");
     }
-    xml.close("decisionTable");
 }
 
 fn policy(policy: HitPolicy) -> &'static str {

@@ -175,10 +175,14 @@ impl Reading<'_> {
             };
             let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
             rows.push(Row {
+                number: at + 1,
                 id: text("_id").map(str::to_owned),
                 note: text("_description").map(str::to_owned),
                 tests: inputs.iter().map(|(key, input)| read_test(rule, key, input)).collect(),
-                settings: outputs.iter().map(|(key, _)| cell_of(rule, key, zen::read_setting)).collect(),
+                settings: outputs
+                    .iter()
+                    .map(|(key, _)| cell_of(rule, key, |text| zen::read_setting(text)?.sayable()))
+                    .collect(),
             });
         }
         rows
@@ -191,7 +195,7 @@ fn read_test(rule: &Map<String, Value>, key: &str, input: &Input) -> Cell<super:
             return Err("the column has no `field`, so the cell is an expression of its own, which is not translated"
                 .to_owned());
         }
-        zen::read_test(text)
+        zen::read_test(text)?.sayable()
     })
 }
 

@@ -9,18 +9,10 @@ use super::zen;
 /// Writes a table as a graph; or names every cell that JDM cannot say.
 pub fn write(sheet: &Sheet) -> Result<String, Vec<Fault>> {
     let mut faults = Vec::new();
-    let hit_policy = match sheet.hit_policy {
-        HitPolicy::First => "first",
-        HitPolicy::Collect if sheet.aggregation.is_none() => "collect",
-        HitPolicy::Collect => {
-            faults.push(sheet.fault("JDM has no aggregations: it collects rows as a list"));
-            "collect"
-        }
-        other => {
-            faults.push(sheet.fault(format!("JDM has the hit policies `first` and `collect`, not `{}`", other.name())));
-            "first"
-        }
-    };
+    let hit_policy = hit_policy(sheet).unwrap_or_else(|fault| {
+        faults.push(sheet.fault(fault));
+        "first"
+    });
     let rules = rules(sheet, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
@@ -53,6 +45,16 @@ pub fn write(sheet: &Sheet) -> Result<String, Vec<Fault>> {
     let mut text = serde_json::to_string_pretty(&graph).map_err(|e| vec![sheet.fault(format!("not writable: {e}"))])?;
     text.push('\n');
     Ok(text)
+}
+
+/// The name of the hit policy, if JDM has it.
+fn hit_policy(sheet: &Sheet) -> Result<&'static str, String> {
+    match (sheet.hit_policy, sheet.aggregation) {
+        (HitPolicy::First, _) => Ok("first"),
+        (HitPolicy::Collect, None) => Ok("collect"),
+        (HitPolicy::Collect, Some(_)) => Err("JDM has no aggregations: it collects rows as a list".to_owned()),
+        (other, _) => Err(format!("JDM has the hit policies `first` and `collect`, not `{}`", other.name())),
+    }
 }
 
 #[derive(Serialize)]

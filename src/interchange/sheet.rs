@@ -112,6 +112,8 @@ pub struct Output {
 pub struct Row {
     /// Its id.
     pub id: Option<String>,
+    /// Its number in its file, counted from 1 without a header; 0 for its place among the rows.
+    pub number: usize,
     /// What it is for.
     pub note: Option<String>,
     /// A cell for each input.
@@ -222,9 +224,10 @@ impl Sheet {
 
     /// A fault in a cell of the row at `at`.
     pub(super) fn cell_fault(&self, at: usize, column: &str, text: &str, why: &str) -> Fault {
+        let number = self.rows.get(at).map(|row| row.number).filter(|number| *number > 0);
         Fault {
             table: self.name.clone(),
-            row: Some((at + 1, self.rows.get(at).and_then(|row| row.id.as_deref().map(Box::from)))),
+            row: Some((number.unwrap_or(at + 1), self.rows.get(at).and_then(|row| row.id.as_deref().map(Box::from)))),
             column: Some(column.to_owned()),
             text: Some(text.to_owned()),
             why: why.to_owned(),

@@ -190,6 +190,11 @@ impl Test {
         })
     }
 
+    /// This test, if a cell of ours can say it.
+    pub(super) fn sayable(self) -> Result<Self, String> {
+        self.to_cell().map(|_| self)
+    }
+
     /// The literals that it compares with.
     pub(super) fn literals(&self) -> Vec<&Literal> {
         match self {
@@ -229,6 +234,11 @@ impl Setting {
             Self::Value(value) => Ok(value.bare()),
             Self::List(items) => list_cell(items),
         }
+    }
+
+    /// This setting, if a cell of ours can say it.
+    pub(super) fn sayable(self) -> Result<Self, String> {
+        self.to_cell().map(|_| self)
     }
 
     /// What the value is; `None` for the default's.

@@ -99,38 +99,32 @@ fn measure(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Brings cells into rows of the header's width.
+/// Brings cells, which are in order, into rows of the header's width.
 fn records(name: &str, cells: Cells, mut faults: Vec<Fault>) -> Worksheet {
-    let mut header: Vec<String> = Vec::new();
-    let mut rows: Vec<(u32, Vec<String>)> = Vec::new();
+    let (mut header, mut rows): (Vec<String>, Vec<(u32, Vec<String>)>) = (Vec::new(), Vec::new());
     for ((row, column), cell) in cells {
-        let cell = match cell {
-            Ok(cell) => cell,
-            Err((text, why)) => {
-                faults.push(fault(name, (row, column), Some(text), why));
-                continue;
+        match cell {
+            Err((text, why)) => faults.push(fault(name, (row, column), Some(text), why)),
+            Ok(cell) if row == 0 => {
+                header.resize(column as usize + 1, String::new());
+                header[column as usize] = cell;
             }
-        };
-        if row == 0 {
-            header.resize(header.len().max(column as usize + 1), String::new());
-            header[column as usize] = cell;
-            continue;
-        }
-        if cell.trim().is_empty() {
-            continue;
-        }
-        let Some(width) = (header.len() > column as usize).then_some(header.len()) else {
-            faults.push(fault(name, (row, column), Some(cell), "stands right of the header's last column".to_owned()));
-            continue;
-        };
-        if rows.last().is_none_or(|(last, _)| *last != row) {
-            if rows.len() * width > CELLS_MAX {
+            Ok(cell) if cell.trim().is_empty() => {}
+            Ok(cell) if column as usize >= header.len() => {
+                let why = "stands right of the header's last column".to_owned();
+                faults.push(fault(name, (row, column), Some(cell), why));
+            }
+            Ok(_) if rows.len() * header.len() > CELLS_MAX => {
                 return Err(vec![Fault::of_table(name, format!("has more than {CELLS_MAX} cells"))]);
             }
-            rows.push((row, vec![String::new(); width]));
-        }
-        if let Some((_, record)) = rows.last_mut() {
-            record[column as usize] = cell;
+            Ok(cell) => match rows.last_mut() {
+                Some((last, record)) if *last == row => record[column as usize] = cell,
+                _ => {
+                    let mut record = vec![String::new(); header.len()];
+                    record[column as usize] = cell;
+                    rows.push((row, record));
+                }
+            },
         }
     }
     faults.extend(header_faults(name, &header));

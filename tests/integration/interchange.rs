@@ -61,6 +61,49 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Tests of Zen with what its own interpreter says of values.
+fn zen_cases() -> Vec<Case> {
+    let (plan, amount, vip) = (0, 1, 2);
+    vec![
+        ("", plan, vec![(json!("free"), true), (Value::Null, true)]),
+        ("'a', \"b c\"", plan, vec![(json!("b c"), true), (json!("c"), false)]),
+        ("['a', 'b']", plan, vec![(json!("a"), true), (json!("c"), false)]),
+        ("not in ['a', 'b']", plan, vec![(json!("a"), false), (json!("c"), true)]),
+        ("!= 'a'", plan, vec![(json!("a"), false), (json!("b"), true)]),
+        ("'back\\slash'", plan, vec![(json!("back\\slash"), true), (json!("backslash"), false)]),
+        ("''", plan, vec![(json!(""), true), (json!("a"), false)]),
+        ("contains($, 'a') or contains($, \"b\")", plan, vec![(json!("xb"), true), (json!("xc"), false)]),
+        ("not startsWith($, 'a')", plan, vec![(json!("ab"), false), (json!("ba"), true)]),
+        ("matches($, '[0-9]+')", plan, vec![(json!("x9"), true), (json!("x"), false)]),
+        ("== 5", amount, vec![(json!(5), true), (json!(6), false)]),
+        ("$ > 5", amount, vec![(json!(6), true), (json!(5), false)]),
+        ("1_000_000", amount, vec![(json!(1_000_000), true)]),
+        ("-10", amount, vec![(json!(-10), true), (json!(10), false)]),
+        ("> 5 and <= 10", amount, vec![(json!(5), false), (json!(10), true)]),
+        ("<= 10 and >= -5", amount, vec![(json!(-5), true), (json!(10.5), false)]),
+        ("[1..10)", amount, vec![(json!(1), true), (json!(10), false)]),
+        ("(-5..0]", amount, vec![(json!(-5), false), (json!(0), true)]),
+        ("not in (1..10)", amount, vec![(json!(10), true), (json!(9), false)]),
+        ("1 or 2", amount, vec![(json!(2), true), (json!(3), false)]),
+        ("true", vip, vec![(json!(true), true), (json!(false), false)]),
+        ("!= true", vip, vec![(json!(true), false), (json!(false), true)]),
+    ]
+}
+
+/// A graph with a row for each case.
+fn graph(cases: &[Case]) -> String {
+    let input = |name: &str| json!({ "id": name, "field": format!("event.{name}") });
+    let inputs: Vec<Value> = ["case"].into_iter().chain(ATTRIBUTES).map(input).collect();
+    let rules = cases.iter().enumerate().map(|(nth, (test, attribute, _))| {
+        let mut rule = json!({ "_id": nth.to_string(), "case": format!("'case {nth}'"), "verdict": "'yes'" });
+        rule[ATTRIBUTES[*attribute]] = json!(test);
+        rule
+    });
+    let content = json!({ "hitPolicy": "first", "inputs": inputs, "outputs": [{ "id": "verdict", "field": "verdict" }],
+        "rules": rules.collect::<Vec<_>>() });
+    json!({ "nodes": [{ "id": "t", "name": "Judged", "type": "decisionTableNode", "content": content }] }).to_string()
+}
+
 /// A model with a row for each case, told apart by `event.case`.
 fn model(cases: &[Case]) -> String {
     let input = |name: &str| format!("<input><inputExpression><text>event.{name}</text></inputExpression></input>");
@@ -99,13 +142,24 @@ fn configuration(folder: &Path, table: &str) {
 }
 
 #[test]
-fn an_imported_table_decides_as_its_model_says() {
+fn a_table_of_dmn_decides_as_its_model_says() {
+    let cases = cases();
+    decides_as_its_model("judged.dmn", &model(&cases), &cases);
+}
+
+#[test]
+fn a_table_of_jdm_decides_as_its_graph_says() {
+    let cases = zen_cases();
+    decides_as_its_model("judged.json", &graph(&cases), &cases);
+}
+
+/// Imports the file into a configuration, decides on an event for each value of each case, and compares.
+fn decides_as_its_model(file: &str, text: &str, cases: &[Case]) {
     let folder = folder();
     let config = folder.path().join("config");
     configuration(&config, "judged.csv");
-    let cases = cases();
-    let file = folder.path().join("judged.dmn");
-    fs::write(&file, model(&cases)).unwrap();
+    let file = folder.path().join(file);
+    fs::write(&file, text).unwrap();
     let (code, _, err) =
         run(forthwith().arg("import").arg(&file).arg("--output").arg(config.join("tables/judged.csv")));
     assert_eq!(code, 0, "{err}");

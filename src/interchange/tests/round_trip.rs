@@ -104,6 +104,7 @@ fn sheet((kinds, text_tests, text): Shape, hit_policy: HitPolicy) -> impl Strate
             rows: (0..)
                 .zip(rows)
                 .map(|(nth, (tests, settings, note))| Row {
+                    number: 0,
                     id: Some(format!("row <{nth}>")),
                     note,
                     tests: tests.into_iter().map(Ok).collect(),

@@ -199,6 +199,9 @@ fn rows_are_written_in_the_order_in_which_they_are_asked() {
     let csv = "id,priority,in:event.a,out:b\nlast,-1,1,1\nfirst,10,2,2\nmiddle,,3,3\n";
     let sheet = ours(csv, HitPolicy::First, &[]).unwrap();
     assert_eq!(sheet.rows.iter().filter_map(|row| row.id.as_deref()).collect::<Vec<_>>(), ["first", "middle", "last"]);
+    // A fault names the row of the file.
+    let sheet = ours("priority,in:event.a,out:b\n-1,1,=x\n10,2,2\n", HitPolicy::First, &[]).unwrap();
+    assert!(listed(&sheet.untranslated()).starts_with("table `it`, row 1, column `out:b`"), "{sheet:?}");
 }
 
 #[test]
