@@ -3,6 +3,8 @@
 //! `cargo bench --bench rules_percentiles -- --family keyed --rules 10000,100000`. The first match of Forthwith beside the
 //! floor and the `cel` crate's interpreter, both of which read rule after rule. Other engines are in `benches/peers`.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 mod allocations;
 mod contest;
 mod linear_cel;

@@ -11,8 +11,18 @@ use super::super::{Ref, Slot, Values};
 #[derive(Debug)]
 pub(super) struct Attribute {
     pub(super) slot: Slot,
+    kind: Kind,
     /// The number of every text that a row names, counted from 1.
     symbols: HashMap<Box<str>, i64, FixedState>,
+}
+
+/// What values an attribute has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Rows ask only whether there is one.
+    Any,
+    Number,
+    Text,
 }
 
 /// What an event brings for an attribute.
@@ -30,19 +40,19 @@ const OTHER: i64 = 0;
 
 impl Attribute {
     pub(super) fn new(slot: Slot) -> Self {
-        Self { slot, symbols: HashMap::default() }
+        Self { slot, kind: Kind::Any, symbols: HashMap::default() }
     }
 
     /// The value of the attribute as a number.
     #[inline]
     pub(super) fn read<V: Values>(&self, values: &V) -> Reading {
-        match values.value(self.slot) {
-            Ok(Ref::Number(n)) => Reading::Number(n),
-            Ok(Ref::Bool(value)) => Reading::Number(i64::from(value)),
-            Ok(Ref::Text(text)) => Reading::Number(self.symbols.get(text).copied().unwrap_or(OTHER)),
-            // Nothing is asked of a list here but whether it is there.
-            Ok(Ref::List(_)) => Reading::Number(OTHER),
-            Err(_) => Reading::Unavailable,
+        match (values.value(self.slot), self.kind) {
+            (Ok(Ref::Number(n)), Kind::Number) => Reading::Number(n),
+            (Ok(Ref::Bool(value)), Kind::Number) => Reading::Number(i64::from(value)),
+            (Ok(Ref::Text(text)), Kind::Text) => Reading::Number(self.symbols.get(text).copied().unwrap_or(OTHER)),
+            (Ok(_), Kind::Any) => Reading::Number(OTHER),
+            // A value of another type than the scope declares is for the rule to judge.
+            (Ok(_) | Err(_), _) => Reading::Unavailable,
         }
     }
 
@@ -51,11 +61,17 @@ impl Attribute {
         match extent {
             Extent::Any(true) => vec![(i64::MIN, i64::MAX)],
             Extent::Any(false) => Vec::new(),
-            Extent::Numbers(intervals) => intervals.clone(),
+            Extent::Numbers(intervals) => {
+                self.kind = Kind::Number;
+                intervals.clone()
+            }
             Extent::Texts { named, is_complement } => {
+                self.kind = Kind::Text;
                 let points = Extent::points(self.symbols_of(named));
-                let symbols = if *is_complement { points.complement() } else { points };
-                self.intervals(&symbols)
+                match if *is_complement { points.complement() } else { points } {
+                    Extent::Numbers(symbols) => symbols,
+                    _ => Vec::new(),
+                }
             }
         }
     }

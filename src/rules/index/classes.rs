@@ -69,6 +69,13 @@ impl Classes {
         }
     }
 
+    /// Whether the interval is made of whole classes.
+    pub(super) fn are_exact_for(&self, (low, high): (i64, i64)) -> bool {
+        let begins = low.checked_sub(1).is_none_or(|before| self.of(before) != self.of(low));
+        let ends = high.checked_add(1).is_none_or(|after| self.of(after) != self.of(high));
+        begins && ends
+    }
+
     /// How many classes there are.
     pub(super) fn len(&self) -> usize {
         match self {

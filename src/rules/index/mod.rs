@@ -17,12 +17,16 @@
 //! | `attribute` | names and the numbers of their values |
 //! | `row` | what the index knows of a rule |
 //! | `bits`, `classes` | bit vectors, one for each class of values |
+//! | `phrases` | rows by the phrases they look for |
+//! | `checks` | what bitmaps cannot tell of a row |
 //! | `tree` | splitting by a selective name |
 //! | `search` | the questions |
 
 mod attribute;
 mod bits;
+mod checks;
 mod classes;
+mod phrases;
 mod row;
 mod search;
 mod tree;

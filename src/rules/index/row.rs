@@ -18,6 +18,8 @@ pub(super) struct IndexRow<'a> {
     pub(super) constraints: Box<[Constraint]>,
     /// Texts that must mention one of the phrases; at most one per name.
     pub(super) phrases: Vec<(Slot, &'a AnyPhrase)>,
+    /// Whether constraints and phrases are all that the row asks.
+    pub(super) is_whole: bool,
     /// Whether the rule also matches where its condition cannot be told.
     pub(super) applies_unavailable: bool,
 }
@@ -47,7 +49,9 @@ impl RowReader {
                 Constraint { attribute, intervals: intervals.into(), when_unavailable: set.when_unavailable }
             });
             let constraints = constraints.collect();
-            rows.push(IndexRow { rank, constraints, phrases: phrases(&row.residue), applies_unavailable });
+            let phrases = phrases(&row.residue);
+            let is_whole = phrases.len() == row.residue.len();
+            rows.push(IndexRow { rank, constraints, phrases, is_whole, applies_unavailable });
         }
     }
 
@@ -75,6 +79,11 @@ fn phrases<'a>(residue: &[Residue<'a>]) -> Vec<(Slot, &'a AnyPhrase)> {
 impl IndexRow<'_> {
     pub(super) fn constraint(&self, attribute: u16) -> Option<&Constraint> {
         self.constraints.iter().find(|constraint| constraint.attribute == attribute)
+    }
+
+    /// Whether a rule whose condition stands so matches.
+    pub(super) fn matches(&self, truth: Kleene) -> bool {
+        truth == Kleene::True || truth == Kleene::Unavailable && self.applies_unavailable
     }
 }
 

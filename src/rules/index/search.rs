@@ -1,20 +1,23 @@
 //! The questions: which rule matches first, and which match at all?
 
+use smallvec::SmallVec;
+
 use super::super::Values;
 use super::super::eval::{Evaluation, Miss, Truth};
 use super::super::judgement::Skipped;
 use super::super::rule::{IfUnavailable, Rule};
 use super::attribute::Reading;
-use super::bits::{Bits, Missing};
-use super::tree::{Index, Node};
+use super::bits::{BLOCK, Bits, Missing};
+use super::checks::Told;
+use super::tree::{Few, Index, Node};
 
 /// Reusable memory of one search at a time.
 #[derive(Debug, Default)]
 pub(in crate::rules) struct IndexScratch {
     readings: Vec<Reading>,
-    /// The rows that the phrases found in a text do not rule out.
+    /// The rows that the phrases found in one text do not rule out, and in all.
     phrase_rows: Vec<u64>,
-    joined_phrase_rows: Vec<u64>,
+    of_phrases: Vec<u64>,
     /// Nodes that are still to be searched.
     nodes: Vec<u32>,
     /// Rules that could not be told, by rank.
@@ -33,6 +36,35 @@ pub(in crate::rules) struct Search<'s, 'a, V> {
     pub(in crate::rules) wants_all: bool,
     /// The rank from which on nothing is wanted any more.
     pub(in crate::rules) end: u32,
+}
+
+/// Words up to which the bitmaps of all rows are joined at once.
+const AT_ONCE: usize = 4 * BLOCK;
+
+/// How far a search among the rows of one set of bitmaps has come.
+struct Walk {
+    missing: Missing,
+    /// The row at which it goes on.
+    next: usize,
+    /// The last rule of which all is known.
+    told: Option<u32>,
+    untold_before: usize,
+}
+
+/// How a search goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    /// Nothing better can follow.
+    Done,
+    /// Enough rules are known that cannot be told; from here on only what matches is looked for.
+    EnoughUntold,
+}
+
+impl Walk {
+    fn begin(untold_before: usize) -> Self {
+        Self { missing: Missing::Kept, next: 0, told: None, untold_before }
+    }
 }
 
 impl<'a, V: Values> Search<'_, 'a, V> {
@@ -63,14 +95,7 @@ impl<'a, V: Values> Search<'_, 'a, V> {
         self.scratch.nodes.push(index.root as u32);
         while let Some(node) = self.scratch.nodes.pop() {
             match index.nodes.get(node as usize) {
-                Some(Node::Few(ranks)) => {
-                    for rank in ranks {
-                        if *rank >= self.end {
-                            break;
-                        }
-                        self.verify(*rank);
-                    }
-                }
+                Some(Node::Few(few)) => self.few(few),
                 Some(Node::Bits(bits)) => self.bits(bits),
                 Some(Node::Split(split)) => {
                     self.scratch.nodes.extend(split.rest.map(|rest| rest as u32));
@@ -93,81 +118,178 @@ impl<'a, V: Values> Search<'_, 'a, V> {
         *reading
     }
 
-    fn bits(&mut self, bits: &'a Bits) {
-        for attribute in bits.attributes() {
-            self.read(attribute);
-        }
-        let untold_before = self.scratch.untold.len();
-        let mut chosen = bits.choose(&self.scratch.readings, Missing::Kept);
-        let mut missing = Missing::Kept;
-        let mut has_phrases = false;
-        let mut from = 0;
-        let mut last_rank = u32::MAX;
-        while let Some(word) = bits.next_word(&chosen, from) {
-            from = word + 1;
-            let mut left = bits.word(&chosen, word);
-            if left != 0 && !bits.phrases.is_empty() {
-                if !has_phrases {
-                    self.phrases(bits, missing);
-                    has_phrases = true;
-                }
-                left &= self.scratch.joined_phrase_rows[word];
+    /// Asks each row.
+    fn few(&mut self, few: &Few) {
+        for (row, rank) in few.ranks.iter().enumerate() {
+            if *rank >= self.end {
+                return;
             }
-            while left != 0 {
-                let row = word * 64 + left.trailing_zeros() as usize;
-                left &= left - 1;
-                let rank = bits.rank(row);
-                if rank >= self.end {
-                    return;
-                }
-                // Rows of one rule follow one another.
-                if rank == last_rank {
-                    continue;
-                }
-                last_rank = rank;
-                self.verify(rank);
-                if missing == Missing::Kept && self.scratch.untold.len() - untold_before >= Skipped::RULES_MAX {
-                    // Enough of them are known; from here on only what matches is looked for.
-                    missing = Missing::RuledOut;
-                    chosen = bits.choose(&self.scratch.readings, missing);
-                    has_phrases = false;
-                }
+            match few.checks.tell(row, |attribute| self.read(attribute)) {
+                Told::Holds => self.matches(*rank),
+                Told::DoesNot => {}
+                Told::AskTheRule => self.ask(*rank),
             }
         }
     }
 
-    /// Finds the phrases that rows look for, and the rows that are left by them.
-    fn phrases(&mut self, bits: &Bits, missing: Missing) {
-        self.scratch.joined_phrase_rows.clear();
-        self.scratch.joined_phrase_rows.resize(bits.words(), !0);
-        for column in &bits.phrases {
-            match self.evaluation.phrases_in(column.slot) {
-                Some(found) => column.rows_of(found, &mut self.scratch.phrase_rows),
-                None => column.rows_without(missing, &mut self.scratch.phrase_rows),
+    fn bits(&mut self, bits: &'a Bits) {
+        if bits.words() <= AT_ONCE { self.at_once(bits) } else { self.by_blocks(bits) }
+    }
+
+    /// Joins the bitmaps of all rows, one attribute after the other: what rules out the last row spares reading the rest.
+    fn at_once(&mut self, bits: &'a Bits) {
+        let mut kept = [0_u64; AT_ONCE];
+        let kept = &mut kept[..bits.words()];
+        let mut walk = Walk::begin(self.scratch.untold.len());
+        loop {
+            kept.fill(!0);
+            let mut is_missing = false;
+            for column in &bits.columns {
+                let reading = self.read(column.attribute);
+                is_missing |= reading == Reading::Unavailable;
+                if !keep(kept, bits.bitmap(column, reading, walk.missing)) {
+                    return;
+                }
             }
-            for (joined, rows) in self.scratch.joined_phrase_rows.iter_mut().zip(&self.scratch.phrase_rows) {
-                *joined &= rows;
+            is_missing |= self.phrases(bits, walk.missing, kept);
+            clear_before(kept, walk.next);
+            match self.candidates(bits, (0, kept), is_missing, &mut walk) {
+                Flow::GoOn | Flow::Done => return,
+                Flow::EnoughUntold => walk.missing = Missing::RuledOut,
             }
         }
+    }
+
+    /// Joins the bitmaps block by block, so that a match ends the search.
+    fn by_blocks(&mut self, bits: &'a Bits) {
+        let mut walk = Walk::begin(self.scratch.untold.len());
+        let mut is_missing = false;
+        let mut chosen: SmallVec<[&[u64]; 16]> = SmallVec::new();
+        for column in &bits.columns {
+            let reading = self.read(column.attribute);
+            is_missing |= reading == Reading::Unavailable;
+            chosen.push(bits.bitmap(column, reading, walk.missing));
+        }
+        let mut of_phrases = std::mem::take(&mut self.scratch.of_phrases);
+        of_phrases.clear();
+        for block in (0..bits.words()).step_by(BLOCK) {
+            let mut kept = [!0_u64; BLOCK];
+            if !chosen.iter().all(|bitmap| keep(&mut kept, &bitmap[block..block + BLOCK])) {
+                continue;
+            }
+            if !bits.phrases.is_empty() {
+                if of_phrases.is_empty() {
+                    of_phrases.resize(bits.words(), !0);
+                    is_missing |= self.phrases(bits, walk.missing, &mut of_phrases);
+                }
+                keep(&mut kept, &of_phrases[block..block + BLOCK]);
+            }
+            match self.candidates(bits, (block, &kept), is_missing, &mut walk) {
+                Flow::GoOn => {}
+                Flow::Done => break,
+                Flow::EnoughUntold => {
+                    walk.missing = Missing::RuledOut;
+                    let readings = bits.columns.iter().map(|column| (column, self.read(column.attribute)));
+                    chosen = readings.map(|(column, reading)| bits.bitmap(column, reading, walk.missing)).collect();
+                    of_phrases.clear();
+                    // What is left of this block was kept for rules that cannot be told: it is looked at again.
+                    clear_before(&mut kept, walk.next - block * 64);
+                    if self.candidates(bits, (block, &kept), is_missing, &mut walk) == Flow::Done {
+                        break;
+                    }
+                }
+            }
+        }
+        self.scratch.of_phrases = of_phrases;
+    }
+
+    /// Keeps the rows whose phrases are found; says whether a text is missing.
+    fn phrases(&mut self, bits: &Bits, missing: Missing, kept: &mut [u64]) -> bool {
+        let mut is_missing = false;
+        for column in &bits.phrases {
+            match self.evaluation.phrases_in(column.slot) {
+                Some(found) => column.keep_found(found, kept, &mut self.scratch.phrase_rows),
+                None => {
+                    is_missing = true;
+                    column.keep_without(missing, kept);
+                }
+            }
+        }
+        is_missing
+    }
+
+    /// Asks the rows that are left, `first` being the number of the first word.
+    #[inline]
+    fn candidates(&mut self, bits: &Bits, (first, kept): (usize, &[u64]), is_missing: bool, walk: &mut Walk) -> Flow {
+        for (word, kept) in kept.iter().enumerate() {
+            let mut left = *kept;
+            while left != 0 {
+                let row = (first + word) * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                let Some(rank) = bits.rank(row).filter(|rank| *rank < self.end) else { return Flow::Done };
+                walk.next = row + 1;
+                // Rows of one rule follow one another.
+                if walk.told == Some(rank) {
+                    continue;
+                }
+                let told = if is_missing {
+                    Told::AskTheRule
+                } else {
+                    bits.checks.tell(row, |attribute| self.scratch.readings[usize::from(attribute)])
+                };
+                match told {
+                    Told::DoesNot => continue,
+                    Told::Holds => self.matches(rank),
+                    Told::AskTheRule => self.ask(rank),
+                }
+                walk.told = Some(rank);
+                let is_enough = self.scratch.untold.len() - walk.untold_before >= Skipped::RULES_MAX;
+                if is_enough && walk.missing == Missing::Kept {
+                    return Flow::EnoughUntold;
+                }
+            }
+        }
+        Flow::GoOn
     }
 
     /// Asks a rule itself.
-    #[inline]
-    fn verify(&mut self, rank: u32) {
+    fn ask(&mut self, rank: u32) {
         let rule = &self.rules[rank as usize];
         match rule.condition.truth(self.evaluation) {
             Truth::False => {}
             Truth::Unavailable(miss) if rule.if_unavailable == IfUnavailable::Skip => {
                 self.scratch.untold.push((rank, miss));
             }
-            Truth::True | Truth::Unavailable(_) => {
-                self.scratch.matched.push(rank);
-                if !self.wants_all {
-                    self.scratch.matched.clear();
-                    self.scratch.matched.push(rank);
-                    self.end = rank;
-                }
-            }
+            Truth::True | Truth::Unavailable(_) => self.matches(rank),
         }
+    }
+
+    #[inline]
+    fn matches(&mut self, rank: u32) {
+        if !self.wants_all {
+            self.scratch.matched.clear();
+            self.end = rank;
+        }
+        self.scratch.matched.push(rank);
+    }
+}
+
+/// Keeps the bits that are also set in the bitmap; whether any is left.
+#[inline]
+fn keep(kept: &mut [u64], bitmap: &[u64]) -> bool {
+    let mut any = 0;
+    for (kept, word) in kept.iter_mut().zip(bitmap) {
+        *kept &= word;
+        any |= *kept;
+    }
+    any != 0
+}
+
+/// Clears the bits of the rows before one.
+fn clear_before(kept: &mut [u64], row: usize) {
+    let whole = (row / 64).min(kept.len());
+    kept[..whole].fill(0);
+    if let Some(word) = kept.get_mut(row / 64) {
+        *word &= !0 << (row % 64);
     }
 }

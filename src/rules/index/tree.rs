@@ -11,7 +11,8 @@ use foldhash::fast::FixedState;
 use super::super::rule::Rule;
 use super::attribute::Attribute;
 use super::bits::Bits;
-use super::row::{IndexRow, RowReader};
+use super::checks::{Checks, ChecksBuilder};
+use super::row::{Constraint, IndexRow, RowReader};
 
 /// An index over the conditions of ranked rules.
 #[derive(Debug, Default)]
@@ -29,10 +30,17 @@ pub(in crate::rules) struct Index {
 /// A part of the rows.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// So few that each is asked: their ranks.
-    Few(Box<[u32]>),
+    /// So few that each is asked.
+    Few(Few),
     Bits(Box<Bits>),
     Split(Split),
+}
+
+/// A few rows.
+#[derive(Debug)]
+pub(super) struct Few {
+    pub(super) ranks: Box<[u32]>,
+    pub(super) checks: Checks,
 }
 
 /// Rows by the value of an attribute.
@@ -98,13 +106,25 @@ impl Index {
     /// Bytes that the index holds.
     pub(in crate::rules) fn bytes(&self) -> usize {
         let of_node = |node: &Node| match node {
-            Node::Few(ranks) => size_of_val(&**ranks),
+            Node::Few(few) => size_of_val(&*few.ranks) + few.checks.bytes(),
             Node::Bits(bits) => bits.bytes(),
             Node::Split(split) => split.named.capacity() * (size_of::<(i64, u32)>() + 1),
         };
         let nodes: usize = self.nodes.iter().map(|node| size_of::<Node>() + of_node(node)).sum();
         let attributes: usize = self.attributes.iter().map(Attribute::bytes).sum();
         nodes + attributes + self.whole.as_ref().map_or(0, |whole| whole.bytes())
+    }
+}
+
+impl Few {
+    fn new(rows: &[&IndexRow<'_>], settled: &[u16]) -> Self {
+        let mut checks = ChecksBuilder::default();
+        for row in rows {
+            let is_open = |constraint: &&Constraint| !settled.contains(&constraint.attribute);
+            // There is no bitmap here that knows phrases.
+            checks.add(row.is_whole && row.phrases.is_empty(), row.constraints.iter().filter(is_open));
+        }
+        Self { ranks: rows.iter().map(|row| row.rank).collect(), checks: checks.build() }
     }
 }
 
@@ -128,9 +148,7 @@ impl Planting<'_> {
     /// Adds the node of these rows. `settled` attributes are known to suit every row.
     fn node(&mut self, rows: &[&IndexRow<'_>], settled: &mut Vec<u16>) -> usize {
         let node = if rows.len() <= FEW {
-            let mut ranks: Vec<u32> = rows.iter().map(|row| row.rank).collect();
-            ranks.dedup();
-            Node::Few(ranks.into())
+            Node::Few(Few::new(rows, settled))
         } else {
             match self.best_plan(rows, settled) {
                 Some(plan) => self.split(rows, &plan, settled),

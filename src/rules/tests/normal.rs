@@ -37,7 +37,8 @@ proptest! {
     fn a_condition_is_as_true_as_its_truest_row(source in condition_with_stand_ins(), world in world()) {
         let scope = oracle_scope();
         let mut texts = TextIndexBuilder::default();
-        let condition = Condition::compile(&source, &scope, &mut texts).unwrap();
+        // Some that are written at random are refused for what they cost.
+        let Ok(condition) = Condition::compile(&source, &scope, &mut texts) else { return Ok(()) };
         let (texts, given, mut scratch) = (texts.build().unwrap(), world.given(&scope), Scratch::default());
         let mut evaluation = Evaluation::new(&given, &texts, &mut scratch.evaluation);
         let rows = rows(&condition);
