@@ -2,6 +2,8 @@
 
 use cel::IdedExpr;
 
+use smallvec::SmallVec;
+
 use super::cost::{EXPRESSION_STEPS_MAX, steps, steps_of};
 use super::eval::{Evaluation, MALFORMED, Truth};
 use super::expr::{Expr, Term};
@@ -35,7 +37,8 @@ pub struct Condition {
 pub(super) struct Part {
     pub(super) expr: Expr,
     pub(super) text: Box<str>,
-    pub(super) slots: Box<[Slot]>,
+    /// Most parts look at one name or two.
+    pub(super) slots: SmallVec<[Slot; 4]>,
 }
 
 /// A checked expression that gives a value of an outcome's field.
@@ -70,7 +73,7 @@ impl Condition {
             let slots = sorted(std::mem::take(&mut lowering.used));
             if let Some(expr) = expr {
                 costs.push((steps(&expr, scope), node, text));
-                parts.push(Part { expr, text: text.into(), slots });
+                parts.push(Part { expr, text: text.into(), slots: SmallVec::from_slice(&slots) });
             }
         }
         if !lowering.faults.is_empty() || lowering.uses_broken {
@@ -90,7 +93,7 @@ impl Condition {
     pub(crate) fn shown_as(mut self, text: &str) -> Self {
         let mut exprs: Vec<Expr> = std::mem::take(&mut self.parts).into_iter().map(|part| part.expr).collect();
         let expr = if exprs.len() == 1 { exprs.remove(0) } else { Expr::All(exprs) };
-        self.parts = [Part { expr, text: text.into(), slots: self.slots.clone() }].into();
+        self.parts = [Part { expr, text: text.into(), slots: SmallVec::from_slice(&self.slots) }].into();
         self
     }
 

@@ -1,5 +1,7 @@
 //! When a rule is in force: switched on, and between two instants.
 
+use smallvec::SmallVec;
+
 use super::condition::{Condition, Part};
 use super::expr::{Expr, Test};
 use super::{Scope, Slot};
@@ -32,7 +34,7 @@ impl Validity {
 
     fn part(&self, now: Slot) -> Option<Part> {
         if !self.is_enabled {
-            return Some(Part { expr: Expr::Const(false), text: "enabled".into(), slots: [].into() });
+            return Some(Part { expr: Expr::Const(false), text: "enabled".into(), slots: SmallVec::new() });
         }
         let text = match (self.from, self.until) {
             (None, None) => return None,
@@ -42,7 +44,11 @@ impl Validity {
         };
         let first = self.from.map_or(i64::MIN, Timestamp::micros);
         let last = self.until.map_or(i64::MAX, |until| until.micros().saturating_sub(1));
-        Some(Part { expr: Expr::Test(now, Test::Within(first, last)), text: text.into(), slots: [now].into() })
+        Some(Part {
+            expr: Expr::Test(now, Test::Within(first, last)),
+            text: text.into(),
+            slots: SmallVec::from_slice(&[now]),
+        })
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Split {
 }
 
 /// Rows up to which each is asked.
-const FEW: usize = 8;
+const FEW: usize = 32;
 
 /// How often rows are split at most.
 const DEPTH_MAX: usize = 6;
@@ -73,11 +73,11 @@ pub(in crate::rules) struct Tuning {
 }
 
 /// Measured by `benches/rules.rs`; only comparisons rest on it.
-const WORD_NS: f64 = 3.0;
+const WORD_NS: f64 = 7.0;
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { split_from: 512, piece_ns: 70.0 }
+        Self { split_from: 512, piece_ns: 90.0 }
     }
 }
 
@@ -217,7 +217,7 @@ impl Planting<'_> {
     /// Roughly what it costs to ask so many rows in one piece.
     fn cost_ns(&self, rows: usize) -> f64 {
         match rows {
-            0..=FEW => 12.0 * rows as f64,
+            0..=FEW => 20.0 + 4.0 * rows as f64,
             _ => self.tuning.piece_ns + WORD_NS * rows as f64 / 64.0,
         }
     }
