@@ -54,6 +54,7 @@
 pub mod actor;
 #[cfg(feature = "http")]
 mod admin;
+pub mod analysis;
 #[cfg(feature = "http")]
 mod app;
 pub mod bundle;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("context", &["domain"]),
     ("journal", &["domain", "time", "telemetry"]),
     ("bundle", &["domain", "document", "rules", "context"]),
+    ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "context", "bundle", "decider"]),
@@ -32,6 +33,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "context",
             "journal",
             "bundle",
+            "analysis",
             "guardrail",
             "decider",
             "turn",
@@ -42,7 +44,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     ("config", &["domain", "document", "journal", "bundle", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
-    ("cli", &["domain", "time", "context", "bundle", "engine", "ingress", "config", "app"]),
+    ("cli", &["domain", "time", "context", "bundle", "analysis", "engine", "ingress", "config", "app"]),
 ];
 
 /// Large libraries and the rooms that may name them.
@@ -66,7 +68,8 @@ const DOORS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 8] = ["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"];
+const PURE: [&str; 9] =
+    ["domain", "document", "rules", "context", "bundle", "analysis", "guardrail", "decider", "turn"];
 
 /// What a pure room does not touch.
 const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::env", "std::process", "tokio"];

@@ -21,9 +21,9 @@ pub(super) enum Exit {
 pub(super) const DOCUMENTED: &str = "\
 Exit codes:
   0   done
-  1   failed: a fault in the configuration, the data directory or the system
+  1   failed: a fault in the configuration, the data directory or the system; a finding that is denied (`check`)
   2   done, but some lines of the input were bad (`decide`)
-  3   there is no such decision (`explain`)
+  3   there is no such decision or rule (`explain`)
   64  the command line is wrong
   130 stopped at once by a second Ctrl-C or SIGTERM (`serve`)";
 

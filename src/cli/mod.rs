@@ -5,6 +5,7 @@
 //! | `args` | commands and options |
 //! | `serve`, `check`, `explain`, `decide` | the commands |
 //! | `rows`, `mapping`, `facts` | input in bulk |
+//! | `findings` | what the analysis of rules says |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
 
@@ -14,6 +15,7 @@ mod decide;
 mod exit;
 mod explain;
 mod facts;
+mod findings;
 mod mapping;
 mod output;
 mod rows;
@@ -43,7 +45,7 @@ pub fn main() -> ExitCode {
     let exit = match command {
         Command::Serve => serve::run(&args.place),
         Command::Decide(decide) => decide::run(&args.place, &decide),
-        Command::Check => check::run(&args.place),
+        Command::Check(check) => check::run(&args.place, &check),
         Command::Explain(explain) => explain::run(&args.place, &explain),
     };
     exit.into()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Field, Type};
-use crate::engine::{ConditionShown, Explanation, Named, RuleShown, RuleVerdict};
+use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, RuleShown, RuleVerdict, WhyNot};
 
 /// A playbook in one line.
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
@@ -104,6 +104,43 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     text
 }
 
+/// Why a rule did not decide, and the nearest change that would have made it.
+pub(super) fn why_not(explanation: &Explanation, why_not: &WhyNot) -> String {
+    let decision = &explanation.decision;
+    let mut lines = vec![format!("decision {}", decision.id)];
+    lines.push(format!("  {} decided for customer {}: {}", decision.playbook, decision.customer, decision.outcome()));
+    match &why_not.decided_by {
+        Some(rule) if *rule == why_not.rule.rule => {}
+        Some(rule) => lines.push(format!("  by rule {rule}")),
+        None => lines.push("  by the default: no rule matched".to_owned()),
+    }
+    lines.push("the rule that was asked about".to_owned());
+    lines.extend(rule(&why_not.rule));
+    if let [_, rest @ ..] = &why_not.failing[..]
+        && why_not.rule.verdict == RuleVerdict::DidNotMatch
+    {
+        lines.extend(rest.iter().map(condition));
+    }
+    if !why_not.changes.is_empty() {
+        lines.push("it would have decided with".to_owned());
+        lines.extend(why_not.changes.iter().map(|change| format!("  {}", changed(change))));
+    }
+    lines.extend(why_not.note.iter().map(|note| format!("  {note}")));
+    lines.join("\n")
+}
+
+fn changed(change: &ChangeShown) -> String {
+    let name = &change.from.name;
+    match (&change.to, &change.from.value) {
+        (Some(to), Some(from)) => format!("{name} = {to} (it was {from})"),
+        (Some(to), None) => {
+            format!("{name} = {to} (there was none: {})", change.from.unavailable.as_deref().unwrap_or("unavailable"))
+        }
+        (None, Some(from)) => format!("no {name} (it was {from})"),
+        (None, None) => format!("no {name}"),
+    }
+}
+
 fn at(time: Option<&str>) -> String {
     time.map_or_else(String::new, |time| format!(", happened {time}"))
 }
@@ -124,15 +161,19 @@ fn rule(rule: &RuleShown) -> Vec<String> {
     };
     let limit = if rule.verdict == RuleVerdict::DidNotMatch { 1 } else { usize::MAX };
     for condition in rule.conditions.iter().filter(is_telling).take(limit) {
-        let holds = match condition.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold",
-            None => "cannot be told",
-        };
-        let values: Vec<String> = condition.values.iter().map(named).collect();
-        lines.push(format!("    {holds}: {} [{}]", one_line(&condition.condition), values.join(", ")));
+        lines.push(self::condition(condition));
     }
     lines
+}
+
+fn condition(condition: &ConditionShown) -> String {
+    let holds = match condition.holds {
+        Some(true) => "holds",
+        Some(false) => "does not hold",
+        None => "cannot be told",
+    };
+    let values: Vec<String> = condition.values.iter().map(named).collect();
+    format!("    {holds}: {} [{}]", one_line(&condition.condition), values.join(", "))
 }
 
 /// A condition on one line, shortened.

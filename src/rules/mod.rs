@@ -17,6 +17,7 @@
 //! | `text` | words and phrases |
 //! | `value_set`, `normal` | conditions as rows of sets of values |
 //! | `hit_policy` | what several matches mean |
+//! | `shape` | conditions as the analysis looks at them |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -31,6 +32,7 @@ mod normal;
 mod rule;
 mod scope;
 mod set;
+mod shape;
 mod table;
 mod text;
 mod unify;
@@ -46,6 +48,7 @@ pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;
 pub use set::{Judgement, PartTrace, RuleSet, RuleTrace, Seen, Skipped};
+pub(crate) use shape::{Atom, AtomForm, Place, ShapeRow};
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;
 pub use value_set::{Extent, Kleene, ValueSet};

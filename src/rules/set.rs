@@ -100,6 +100,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The phrases that the rules look for.
+    pub(super) fn text_index(&self) -> &TextIndex {
+        &self.texts
+    }
+
     /// The first rule that matches. Allocates nothing unless a rule joins or changes texts.
     pub fn first<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Judgement {
         let mut evaluation = Evaluation::new(values, &self.texts, scratch);

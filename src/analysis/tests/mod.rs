@@ -1,0 +1,6 @@
+//! Tests of the room: the judge over small rule sets, and the findings as people read them.
+
+mod judge;
+mod nearest;
+mod reading;
+mod small;
