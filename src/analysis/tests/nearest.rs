@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::small::{Small, matching, model, points, scope, slots, small};
+use super::small::{Small, TEXTS, matching, model, points, scope, slots, small};
 use crate::analysis::nearest::nearest;
 use crate::analysis::{NoChange, Witness};
 use crate::rules::{HitPolicy, RuleSet, Scratch, Slot, Values};
@@ -32,7 +32,7 @@ fn differing(left: &Witness, right: &Witness, slots: &[Slot]) -> BTreeSet<Slot> 
 fn judge(small: &Small, at: prop::sample::Index, fixed: usize) -> Result<(), TestCaseError> {
     let scope = scope();
     let (rules, slots) = (small.compile(&scope), slots(&scope));
-    let points = points(&small.there[0]);
+    let points = points(&small.there[0], &TEXTS);
     let now = at.get(&points);
     let mutable: BTreeSet<Slot> = slots.iter().copied().filter(|slot| slot.index() != fixed).collect();
     for rank in 0..rules.rules().len() {
@@ -60,7 +60,7 @@ fn judge(small: &Small, at: prop::sample::Index, fixed: usize) -> Result<(), Tes
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_change_of_fewer_names_would_do(small in small(), at in any::<prop::sample::Index>(), fixed in 0_usize..6) {

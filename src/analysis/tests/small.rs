@@ -42,12 +42,18 @@ pub(super) fn scope() -> Scope {
     scope
 }
 
-fn values(slot: usize) -> Vec<Value> {
+/// Texts that stand for all others where rules only ask whether a text is one of those named.
+pub(super) const TEXTS: [&str; 3] = ["p", "q", "r"];
+
+/// Texts that parts with phrases tell apart.
+pub(super) const PHRASES: [&str; 7] = ["p", "q", "r", "p q", "qq", "q p", ""];
+
+fn values(slot: usize, texts: &[&str]) -> Vec<Value> {
     match slot {
         0 => (0..3).map(Value::Int).collect(),
         1 => [false, true].map(Value::Bool).into(),
         2 => (0..3).map(Value::Symbol).collect(),
-        _ => ["p", "q", "r"].map(|text| Value::Text(text.into())).into(),
+        _ => texts.iter().map(|text| Value::Text((*text).into())).collect(),
     }
 }
 
@@ -71,13 +77,13 @@ pub(super) fn names(there: &[[u8; 4]]) -> Vec<Names> {
     there.iter().map(of).collect()
 }
 
-/// All inputs of an event type. Every text that no rule names is like every other: one stands for them.
-pub(super) fn points(there: &[u8; 4]) -> Vec<Witness> {
+/// All inputs of an event type with these texts.
+pub(super) fn points(there: &[u8; 4], texts: &[&str]) -> Vec<Witness> {
     let mut points = vec![Vec::new()];
     for (slot, there) in there.iter().enumerate() {
         let mut options: Vec<Option<Value>> = Vec::new();
         if *there < 2 {
-            options.extend(values(slot).into_iter().map(Some));
+            options.extend(values(slot, texts).into_iter().map(Some));
         }
         options.extend((*there > 0).then_some(None));
         points = points
@@ -170,8 +176,26 @@ fn part() -> impl Strategy<Value = String> {
     plain.prop_map(str::to_owned)
 }
 
-fn condition() -> impl Strategy<Value = String> {
-    part().prop_recursive(2, 6, 3, |inner| {
+/// Parts that no set of values can say.
+fn atom() -> impl Strategy<Value = String> {
+    let written = prop::sample::select(vec![
+        "event.t.mentions('p')",
+        "event.t.mentions('p', 'q*')",
+        "event.t.mentions('qq')",
+        "event.t.contains('p')",
+        "event.t.startsWith('q')",
+        "event.t.matches('^p$')",
+        "event.a * 2 > 2",
+        "event.a == size(event.t)",
+        "event.b == (event.a > 1)",
+        "(event.b ? event.a == 1 : event.c == 'x')",
+        "2 / event.a > 1",
+    ]);
+    prop_oneof![written.prop_map(str::to_owned), part()]
+}
+
+fn condition(part: BoxedStrategy<String>) -> impl Strategy<Value = String> {
+    part.prop_recursive(2, 6, 3, |inner| {
         prop_oneof![
             4 => prop::collection::vec(inner.clone(), 1..4).prop_map(|parts| format!("({})", parts.join(" && "))),
             2 => (inner.clone(), inner.clone()).prop_map(|(l, r)| format!("({l} || {r})")),
@@ -180,17 +204,21 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn small_rule() -> impl Strategy<Value = SmallRule> {
-    (condition(), prop::bool::weighted(0.2), 0..OUTCOMES).prop_map(|(when, applies, outcome)| SmallRule {
-        when,
-        applies,
-        outcome,
-    })
-}
-
-pub(super) fn small() -> impl Strategy<Value = Small> {
+fn rule_sets(part: &BoxedStrategy<String>) -> impl Strategy<Value = Small> + use<> {
+    let rule = (condition(part.clone()), prop::bool::weighted(0.2), 0..OUTCOMES)
+        .prop_map(|(when, applies, outcome)| SmallRule { when, applies, outcome });
     let there = prop::array::uniform4(prop_oneof![3 => Just(0_u8), 2 => Just(1), 1 => Just(2)]);
-    let group = (prop_oneof![3 => Just(0_u8), 1 => 1_u8..7], prop::collection::vec(small_rule(), 1..4));
+    let group = (prop_oneof![3 => Just(0_u8), 1 => 1_u8..7], prop::collection::vec(rule, 1..4));
     (prop::collection::vec(there, 1..3), prop::collection::vec(group, 1..4))
         .prop_map(|(there, groups)| Small { there, groups })
+}
+
+/// Rule sets within what the analysis decides.
+pub(super) fn small() -> impl Strategy<Value = Small> {
+    rule_sets(&part().boxed())
+}
+
+/// Rule sets with phrases, comparisons of names and arithmetic.
+pub(super) fn small_with_atoms() -> impl Strategy<Value = Small> {
+    rule_sets(&atom().boxed())
 }
