@@ -178,18 +178,25 @@ impl Quest<'_> {
         for region in regions {
             let Some((mut needed, hit)) = self.failing(&region) else { continue };
             let all: Vec<Slot> = self.mutable.iter().copied().collect();
-            if matches!(self.reach(&region, &all), Reached::Useless) {
-                continue;
-            }
-            for slot in self.useful().difference(&needed.clone()) {
-                let others: Vec<Slot> = all.iter().copied().filter(|other| other != slot).collect();
-                if matches!(self.reach(&region, &others), Reached::Useless) {
-                    needed.insert(*slot);
-                }
+            match self.reach(&region, &all) {
+                Reached::Useless => continue,
+                // What is needed anyway is enough.
+                Reached::Found(input) if self.differing(&input).all(|slot| needed.contains(&slot)) => {}
+                Reached::Found(_) | Reached::Doubtful => self.probe(&region, &all, &mut needed),
             }
             parts.push(Reachable { region, needed, hit });
         }
         parts
+    }
+
+    /// Adds the names that are needed although nothing of the rule itself says so: another rule is in the way.
+    fn probe(&mut self, region: &Region, all: &[Slot], needed: &mut BTreeSet<Slot>) {
+        for slot in self.useful().difference(&needed.clone()) {
+            let others: Vec<Slot> = all.iter().copied().filter(|other| other != slot).collect();
+            if matches!(self.reach(region, &others), Reached::Useless) {
+                needed.insert(*slot);
+            }
+        }
     }
 
     fn by_size(&mut self, parts: &[Reachable]) -> Result<NearestChange, NoChange> {
@@ -361,9 +368,13 @@ impl Quest<'_> {
     }
 
     fn change(&self, found: &Witness, is_minimal: bool) -> NearestChange {
-        let differs = |slot: &Slot| found.value(*slot).ok() != self.now.value(*slot).ok();
-        let changes = self.model.scope.slots().filter(differs).map(|slot| (slot, found.get(slot).cloned()));
+        let changes = self.differing(found).map(|slot| (slot, found.get(slot).cloned()));
         NearestChange { changes: changes.collect(), is_minimal }
+    }
+
+    /// The names whose values are other than they are now.
+    fn differing<'i>(&'i self, input: &'i Witness) -> impl Iterator<Item = Slot> + 'i {
+        self.model.scope.slots().filter(|slot| input.value(*slot).ok() != self.now.value(*slot).ok())
     }
 }
 

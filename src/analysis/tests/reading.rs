@@ -25,7 +25,7 @@ limit = "decimal"
 since = "timestamp"
 
 [signals]
-tickets_24h = { count = "ticket.created", over = "24h" }
+tickets_24h = { count = "ticket.created", over = "24h", immutable = true }
 "#;
 
 fn bundle(rules: &[(&str, &str)], extra: &str) -> Bundle {
@@ -130,6 +130,7 @@ fn the_nearest_change_leaves_alone_what_nobody_can_change() {
             ("card", r#"event.channel == 'email' && event.body.mentions("card*")"#),
             ("later", "event.amount >= 10 && ledger.decisions > 3"),
             ("below", "event.amount >= 10 && customer.plan == 'pro'"),
+            ("busy", "signal.tickets_24h > 3"),
         ],
         "",
     );
@@ -163,6 +164,7 @@ fn the_nearest_change_leaves_alone_what_nobody_can_change() {
     card: event.body -> "It is broken - card"
     later: Impossible
     below: event.amount -> 10, customer.plan -> "pro"
+    busy: Impossible
     "#);
     assert_eq!(nearest_change(playbook, bundle.layout(), 0, &values, 0), Err(NoChange::Impossible));
 }
