@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::eval::{Evaluation, Scratch, Truth};
-use super::expr::{Expr, Term, Test, TextOp};
+use super::expr::{CompareOp, Expr, Term, Test, TextOp};
 use super::normal::rows;
 use super::rule::IfUnavailable;
 use super::set::RuleSet;
@@ -79,10 +79,21 @@ impl RuleSet {
     pub(crate) fn shape(&self, rank: usize) -> Vec<ShapeRow> {
         let condition = &self.rules()[rank].condition;
         let row = |row: super::normal::Row<'_>| ShapeRow {
-            atoms: row.residue.iter().map(|r| (self.atom(r.expr, condition.slots()), r.is_negated)).collect(),
+            atoms: row.residue.iter().map(|r| self.literal(r.expr, r.is_negated, condition.slots())).collect(),
             sets: row.sets,
         };
         rows(condition).into_iter().map(row).collect()
+    }
+
+    /// An atom and whether it must be false. `a < b` is the negation of `b <= a`, so that both are one atom.
+    fn literal(&self, expr: &Expr, is_negated: bool, all: &[Slot]) -> (Atom, IsNegated) {
+        match expr {
+            Expr::Compare(CompareOp::Less, left, right) => {
+                let opposite = Expr::Compare(CompareOp::LessOrEqual, right.clone(), left.clone());
+                (self.atom(&opposite, all), !is_negated)
+            }
+            other => (self.atom(other, all), is_negated),
+        }
     }
 
     fn atom(&self, expr: &Expr, all: &[Slot]) -> Atom {

@@ -104,6 +104,25 @@ fn texts_are_made_to_order() {
     insta::assert_snapshot!(read(&bundle));
 }
 
+#[test]
+fn a_comparison_and_its_opposite_leave_nothing_between_them() {
+    let bundle = bundle(
+        &[
+            ("young", r#"event.opened - customer.since < duration("72h")"#),
+            ("old", r#"event.opened - customer.since >= duration("72h")"#),
+            ("young-vip", r#"customer.vip && !(event.opened - customer.since >= duration("72h"))"#),
+            (
+                "neither",
+                r#"event.opened - customer.since < duration("72h") && event.opened - customer.since >= duration("72h")"#,
+            ),
+        ],
+        "",
+    );
+    let found: Vec<(Kind, Vec<usize>)> = found(&bundle).into_iter().map(|f| (f.kind, f.ranks)).collect();
+    assert_eq!(found[..2], [(Kind::Shadowed, vec![2, 0]), (Kind::Contradictory, vec![3])]);
+    assert!(found[2..].iter().all(|(kind, _)| *kind == Kind::Gap), "{found:?}");
+}
+
 /// Every rule but those of a regular expression is reached, so nothing is said of it.
 #[test]
 fn what_cannot_be_decided_is_said() {
