@@ -1,7 +1,7 @@
 //! Which rows of a large table overlap at all, without looking at every pair.
 //!
 //! The space is cut along the dimension that most rows restrict; rows can only meet within a part. Where a part holds few
-//! rows, or nothing is left to cut, its pairs are taken.
+//! rows, or cutting on would not make the pairs fewer, its pairs are taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
@@ -55,6 +55,12 @@ impl Meeting<'_, '_> {
             members.iter().partition(|n| self.rows[**n as usize].1.side(dim).is_none());
         let sets: Vec<&Cells> = sided.iter().filter_map(|n| self.rows[*n as usize].1.side(dim)).collect();
         let parts = partition(space.domain(dim), &sets, self.steps)?;
+        // Where most rows reach across, or into many parts, cutting makes more pairs than it saves.
+        let pairs = |count: usize| count as u64 * count as u64 / 2;
+        let after: u64 = parts.iter().map(|part| pairs(across.len() + part.members.len())).sum();
+        if after > pairs(members.len()) / 2 {
+            return self.all_pairs(space, members);
+        }
         let cut: HashSet<Dim> = cut.iter().copied().chain([dim]).collect();
         for part in parts {
             let inside = part.members.iter().map(|n| sided[*n as usize]);
