@@ -23,6 +23,7 @@ pub(super) struct Model<'a> {
     pub(super) widened: Vec<Space>,
     pub(super) atoms: Vec<Atom>,
     pub(super) implied: Implied,
+    slots: Vec<Slot>,
     numbers: HashMap<Box<str>, Dim>,
     boxes: HashMap<usize, Rc<[Region]>>,
 }
@@ -40,6 +41,7 @@ impl<'a> Model<'a> {
             widened,
             atoms: Vec::new(),
             implied: Implied::default(),
+            slots: scope.slots().collect(),
             numbers: HashMap::new(),
             boxes: HashMap::new(),
         }
@@ -52,7 +54,7 @@ impl<'a> Model<'a> {
 
     /// The name of a dimension; `None` for an atom.
     pub(super) fn slot(&self, dim: Dim) -> Option<Slot> {
-        self.scope.slots().nth(dim as usize)
+        self.slots.get(dim as usize).copied()
     }
 
     /// The atom of a dimension; `None` for a name.
