@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::bundle::{Bundle, Playbook};
-use crate::domain::{Field, Type};
+use crate::domain::{Datum, Field, Type};
 use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, RuleShown, RuleVerdict, WhyNot};
 
 /// A playbook in one line.
@@ -129,8 +129,22 @@ pub(super) fn why_not(explanation: &Explanation, why_not: &WhyNot) -> String {
     lines.join("\n")
 }
 
+/// What a text is longer by; a long text is not shown whole, and its end would be lost.
+fn added(change: &ChangeShown) -> Option<String> {
+    let text = |datum: &Datum| match serde_json::to_value(datum) {
+        Ok(serde_json::Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (from, to) = (text(change.from.value.as_ref()?)?, text(change.to.as_ref()?)?);
+    let added = to.strip_prefix(&from).filter(|added| !from.is_empty() && !added.is_empty())?;
+    Some(added.trim().to_owned())
+}
+
 fn changed(change: &ChangeShown) -> String {
     let name = &change.from.name;
+    if let Some(added) = added(change) {
+        return format!("{name} with \"{added}\" at its end");
+    }
     match (&change.to, &change.from.value) {
         (Some(to), Some(from)) => format!("{name} = {to} (it was {from})"),
         (Some(to), None) => {
@@ -191,5 +205,33 @@ fn named(value: &Named) -> String {
         (Some(shown), None) => format!("{} = {}", value.name, shown),
         (Some(shown), Some(note)) => format!("{} = {} ({note})", value.name, shown),
         (None, reason) => format!("{}: {}", value.name, reason.as_deref().unwrap_or("unavailable")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Value;
+
+    #[test]
+    fn a_change_says_what_was_and_what_would_have_to_be() {
+        let text = |text: &str| Datum::new(&Type::Text, Value::Text(text.into()));
+        let shown = |from: Option<Datum>, to: Option<Datum>| {
+            let unavailable = from.is_none().then(|| "not in the event".to_owned());
+            changed(&ChangeShown { from: Named { name: "event.body".into(), value: from, unavailable }, to })
+        };
+        let long = "It is broken. ".repeat(20);
+        let shown = [
+            shown(Some(text("free")), Some(text("pro"))),
+            shown(Some(text(&long)), Some(text(&format!("{long} - card")))),
+            shown(None, Some(text("card"))),
+            shown(Some(text("free")), None),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        event.body = "pro" (it was "free")
+        event.body with "- card" at its end
+        event.body = "card" (there was none: not in the event)
+        no event.body (it was "free")
+        "#);
     }
 }
