@@ -8,7 +8,7 @@ use super::inspect::{finding, undecided};
 use super::meeting::meeting_pairs;
 use super::model::Model;
 use super::region::Region;
-use super::search::{Answer, Doubt, Outcome, Search};
+use super::search::{Answer, Doubt, Outcome, Search, first_of};
 use super::words;
 use crate::domain::Value;
 use crate::rules::{Group, HitPolicy, Scratch, Setting};
@@ -74,7 +74,7 @@ fn answer(
     if !model.rules.matches(first, witness, scratch) || !model.rules.matches(second, witness, scratch) {
         return Answer::Missed;
     }
-    match model.rules.first(witness, scratch).rule {
+    match first_of(model, witness, scratch) {
         Some(above) if above < group.ranks.start => Answer::Blocked(above),
         _ if group.policy == HitPolicy::Unique || !say_the_same(model, first, second, example, scratch) => {
             Answer::Found

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Kind};
 use super::inspect::{finding, undecided};
 use super::region::Region;
-use super::search::{Answer, Outcome, Search};
+use super::search::{Answer, Outcome, Search, first_of};
 use super::words;
 use crate::rules::HitPolicy;
 
@@ -25,11 +25,11 @@ fn below(search: &mut Search<'_, '_>, end: usize, table: Option<&str>) -> Vec<Fi
     let mut findings = Vec::new();
     for position in 0..search.model.spaces.len() {
         let regions = [(position, Region::default())];
-        let outcome = search.run(&regions, &|_, other| other < end, &mut |model, example, scratch| match model
-            .rules
-            .first(&example.witness, scratch)
-            .rule
-        {
+        let outcome = search.run(&regions, &|_, other| other < end, &mut |model, example, scratch| match first_of(
+            model,
+            &example.witness,
+            scratch,
+        ) {
             Some(rule) if rule < end => Answer::Blocked(rule),
             _ => Answer::Found,
         });

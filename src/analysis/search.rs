@@ -11,7 +11,7 @@ use super::finding::Example;
 use super::model::Model;
 use super::region::Region;
 use super::witness::{Maker, Witness};
-use crate::rules::{HitPolicy, Scratch};
+use crate::rules::{HitPolicy, Scratch, Values};
 
 /// Proposals that may fail to be what they should before a question counts as undecided.
 const FAILURES_MAX: usize = 6;
@@ -166,14 +166,14 @@ pub(super) fn who_decides(model: &Model<'_>, rank: usize, example: &Example, scr
     }
 }
 
+/// A rule of the group that decides, the first of those that match; `None` if no rule matches.
+pub(super) fn first_of(model: &Model<'_>, values: &impl Values, scratch: &mut Scratch) -> Option<usize> {
+    model.rules.first(values, scratch).rule
+}
+
 /// The rule that decides in place of one that matches; `None` if that one has its say.
-pub(super) fn decider(
-    model: &Model<'_>,
-    rank: usize,
-    values: &impl crate::rules::Values,
-    scratch: &mut Scratch,
-) -> Option<usize> {
-    let first = model.rules.first(values, scratch).rule?;
+pub(super) fn decider(model: &Model<'_>, rank: usize, values: &impl Values, scratch: &mut Scratch) -> Option<usize> {
+    let first = first_of(model, values, scratch)?;
     if model.group_of(first) < model.group_of(rank) {
         return Some(first);
     }
