@@ -36,7 +36,7 @@
 //! ```
 //!
 //! The engine brings its own threads and works inside any async runtime. [`Engine`] has the other calls: `decide_batch`,
-//! `observe`, `put_facts`, `explain`, `customer`. The tour is in [`docs/TOUR.md`](tour).
+//! `observe`, `put_facts`, `explain`, `why_not`, `customer`. The tour is in [`docs/TOUR.md`](tour).
 //!
 //! # Cargo features
 //!
@@ -54,6 +54,7 @@
 pub mod actor;
 #[cfg(feature = "http")]
 mod admin;
+pub mod analysis;
 #[cfg(feature = "http")]
 mod app;
 pub mod bundle;
@@ -86,7 +87,7 @@ pub use document::{Fault, Faults};
 pub use domain::{Decimal, DecisionId, Durability, Event, FallbackReason, Raw, Tier, TimeDelta, Timestamp};
 pub use engine::{
     Answer, Budget, CustomerView, Data, Decision, Engine, Error, Explanation, Facts, FactsTaken, Observed, Options,
-    Reason, StartError, Timing,
+    Reason, StartError, Timing, WhyNot,
 };
 
 /// The tour: every public call, in the order in which a newcomer meets it.

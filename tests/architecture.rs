@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("context", &["domain"]),
     ("journal", &["domain", "time", "telemetry"]),
     ("bundle", &["domain", "document", "rules", "context"]),
+    ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "context", "bundle", "decider"]),
@@ -34,6 +35,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "context",
             "journal",
             "bundle",
+            "analysis",
             "guardrail",
             "decider",
             "turn",
@@ -53,6 +55,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "interchange",
             "context",
             "bundle",
+            "analysis",
             "cases",
             "engine",
             "ingress",
@@ -86,8 +89,19 @@ const DOORS: [(&str, &[&str]); 19] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 10] =
-    ["domain", "document", "interchange", "rules", "context", "bundle", "guardrail", "decider", "turn", "cases"];
+const PURE: [&str; 11] = [
+    "domain",
+    "document",
+    "interchange",
+    "rules",
+    "context",
+    "bundle",
+    "analysis",
+    "guardrail",
+    "decider",
+    "turn",
+    "cases",
+];
 
 /// What a pure room does not touch.
 const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::env", "std::process", "tokio"];

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::schema_reader::{field, is_name};
+use super::schema_reader::{field, field_with, is_name};
 use super::{Sources, list_reader};
 use crate::context::{
     BUCKETS_MAX, EventType, FactDefinition, Layout, SignalDefinition, SignalKind, Undeclared, Window,
 };
 use crate::document::{Document, FaultSink, Node, Section};
-use crate::domain::{TimeDelta, Type, suggestion};
+use crate::domain::{Field, TimeDelta, Type, suggestion};
 use crate::rules::NamedList;
 
 /// The longest window or freshness that can be declared.
@@ -105,10 +105,21 @@ fn events(root: &Section<'_>, undeclared: Undeclared) -> Vec<EventType> {
         if name.is_empty() || name.len() > 128 {
             node.fault("an event type has a name of 1 to 128 bytes");
         }
-        let attributes = node.section()?.entries().iter().filter_map(|(name, node)| field(name, node)).collect();
+        let attributes = node.section()?.entries().iter().filter_map(|(name, node)| attribute(name, node)).collect();
         Some(EventType { name: name.as_str().into(), attributes, undeclared })
     };
     entries.iter().filter_map(event).collect()
+}
+
+fn attribute(name: &str, node: &Node<'_>) -> Option<Field> {
+    let field = field_with(name, node, &["immutable"])?;
+    Some(Field { immutable: is_immutable(node), ..field })
+}
+
+/// `immutable = true`: nobody can change the value.
+fn is_immutable(node: &Node<'_>) -> bool {
+    let section = if node.is_section() { node.section() } else { None };
+    section.and_then(|section| section.get("immutable")?.bool()).unwrap_or(false)
 }
 
 fn facts(root: &Section<'_>) -> Vec<FactDefinition> {
@@ -125,7 +136,8 @@ fn fact(name: &str, node: &Node<'_>) -> Option<FactDefinition> {
         Some(node) => Some(node.duration(TimeDelta::SECOND, WINDOW_MAX)?),
         None => None,
     };
-    let field = super::schema_reader::field_with(name, node, &["fresh"])?;
+    let field = field_with(name, node, &["fresh", "immutable"])?;
+    let field = Field { immutable: is_immutable(node), ..field };
     Some(FactDefinition { field, fresh })
 }
 
@@ -141,7 +153,7 @@ fn signal(name: &str, node: &Node<'_>, events: &[EventType]) -> Option<SignalDef
         return None;
     }
     let section = node.section()?;
-    section.allow(&["over", "every", "partial"]);
+    section.allow(&["over", "every", "partial", "immutable"]);
     let made = signal_parts(name, &section, events);
     section.refuse_unknown();
     made
@@ -188,6 +200,7 @@ fn signal_parts(name: &str, section: &Section<'_>, events: &[EventType]) -> Opti
         resolution,
         of: attribute.map(|field| field.ty.clone()),
         partial: partial.flatten().unwrap_or(false),
+        immutable: section.get("immutable").and_then(|node| node.bool()).unwrap_or(false),
         ty: match (watched.kind, attribute) {
             (SignalKind::Count | SignalKind::Distinct(_), _) | (_, None) => Type::Int,
             (SignalKind::Sum(_) | SignalKind::Last(_), Some(field)) => field.ty.clone(),

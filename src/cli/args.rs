@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit::DOCUMENTED;
+use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
 use super::{export, import};
 
@@ -57,7 +58,10 @@ pub(super) enum Command {
     Decide(Decide),
 
     /// Check the whole configuration without running anything
-    Check,
+    ///
+    /// Faults first, all at once. Then the rules are analysed: rules that can never match or never decide, rows that contradict
+    /// each other, inputs that no rule matches; each with an input that shows it. docs/CHECK.md says what each finding means.
+    Check(Check),
 
     /// Run the golden cases that are kept beside the playbooks
     ///
@@ -136,6 +140,22 @@ pub(super) struct Decide {
     pub(super) quiet: bool,
 }
 
+/// Options of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    /// Findings to fail for besides errors: `warning`, `note` (that and above), or a kind such as `gap`
+    #[arg(long, value_name = "LEVEL|KIND")]
+    pub(super) deny: Vec<Deny>,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Look for faults only
+    #[arg(long)]
+    pub(super) no_analysis: bool,
+}
+
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -178,6 +198,10 @@ pub(super) struct Explain {
     /// Show every rule, not only those above the one that decided
     #[arg(long)]
     pub(super) all: bool,
+
+    /// Why this rule did not decide, and the nearest change that would have made it
+    #[arg(long, value_name = "RULE")]
+    pub(super) why_not: Option<String>,
 }
 
 #[cfg(test)]

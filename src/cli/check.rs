@@ -1,12 +1,21 @@
-//! `forthwith check`: the whole configuration, all faults at once.
+//! `forthwith check`: the whole configuration, all faults at once, and what its rules can never do.
 
-use super::args::Place;
+use std::io::{self, IsTerminal};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::args::{Check, Place};
 use super::exit::Exit;
-use super::output::{say, tell};
+use super::findings::{Deny, FindingShown, lines};
+use super::output::{grouped, say, tell};
+use crate::analysis::{Finding, Severity, inspect};
 use crate::app::log;
+use crate::bundle::{Bundle, Playbook};
 use crate::config::Config;
+use crate::time::Clock;
 
-pub(super) fn run(place: &Place) -> Exit {
+pub(super) fn run(place: &Place, args: &Check) -> Exit {
     let config = match Config::load(&place.config) {
         Ok(config) => config,
         Err(faults) => {
@@ -19,16 +28,80 @@ pub(super) fn run(place: &Place) -> Exit {
         return Exit::Failed;
     }
     let bundle = &config.engine.bundle;
+    let findings = |playbook| if args.no_analysis { Vec::new() } else { analysed(bundle, playbook) };
+    let found: Vec<(&Playbook, Vec<Finding>)> = bundle.playbooks().iter().map(|p| (p, findings(p))).collect();
+    if args.json {
+        say(as_json(bundle, &found));
+    } else {
+        show(place, bundle, &found, args);
+    }
+    let kinds = || found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.kind);
+    let denied = kinds().filter(|kind| Deny::is_denied(&args.deny, *kind)).count();
+    if denied == 0 {
+        return Exit::Done;
+    }
+    tell(format!("{denied} of the findings {} denied", if denied == 1 { "is" } else { "are" }));
+    Exit::Failed
+}
+
+fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], args: &Check) {
     let layout = bundle.layout();
     say(format!("`{}` is sound: bundle {}", place.config.display(), bundle.id()));
-    say(format!(
-        "  {} events, {} facts, {} signals",
-        layout.events().len(),
-        layout.facts().len(),
-        layout.signals().len()
-    ));
-    for playbook in bundle.playbooks() {
+    let (events, facts, signals) = (layout.events().len(), layout.facts().len(), layout.signals().len());
+    say(format!("  {events} events, {facts} facts, {signals} signals"));
+    for (playbook, findings) in found {
         say(format!("  {}", super::show::playbook(bundle, playbook)));
+        findings.iter().flat_map(|finding| lines(bundle, playbook, finding)).for_each(|line| {
+            say(format!("  {line}"));
+        });
     }
-    Exit::Done
+    if !args.no_analysis {
+        say(summary(found));
+    }
+}
+
+fn summary(found: &[(&Playbook, Vec<Finding>)]) -> String {
+    let rules: usize = found.iter().map(|(playbook, _)| playbook.rules.rules().len()).sum();
+    let count = |severity: Severity| {
+        let findings = found.iter().flat_map(|(_, findings)| findings);
+        let count = findings.filter(|finding| finding.kind.severity() == severity).count();
+        format!("{count} {}{}", severity.name(), if count == 1 { "" } else { "s" })
+    };
+    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(count);
+    format!("{} rules analysed: {}", grouped(rules as u64), counts.join(", "))
+}
+
+/// Everything that `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    bundle: String,
+    findings: Vec<FindingShown>,
+}
+
+fn as_json(bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)]) -> String {
+    let shown = |(playbook, findings): &(&Playbook, Vec<Finding>)| -> Vec<FindingShown> {
+        findings.iter().map(|finding| FindingShown::of(bundle, playbook, finding)).collect()
+    };
+    let report = Report { bundle: bundle.id().to_string(), findings: found.iter().flat_map(shown).collect() };
+    serde_json::to_string_pretty(&report).unwrap_or_default()
+}
+
+/// Analyses a playbook; who waits longer than a second sees how far it is.
+fn analysed(bundle: &Bundle, playbook: &Playbook) -> Vec<Finding> {
+    let (clock, mut bar) = (Clock::system(), ProgressBar::hidden());
+    let start = clock.instant();
+    let findings = inspect(playbook, bundle.layout(), &mut |done, total| {
+        if done % 64 != 0 {
+            return;
+        }
+        if bar.is_hidden() && clock.instant().since(start).as_secs() > 0 && io::stderr().is_terminal() {
+            bar = ProgressBar::new(total as u64);
+            if let Ok(style) = ProgressStyle::with_template("analysing rules {bar:40} {pos}/{len}, {eta} left") {
+                bar.set_style(style);
+            }
+        }
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    findings
 }

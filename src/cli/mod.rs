@@ -5,6 +5,7 @@
 //! | `args` | commands and options |
 //! | `serve`, `check`, `explain`, `decide`, `test`, `import`, `export` | the commands |
 //! | `rows`, `mapping`, `facts` | input in bulk |
+//! | `findings` | what the analysis of rules says |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
 
@@ -15,6 +16,7 @@ mod exit;
 mod explain;
 mod export;
 mod facts;
+mod findings;
 mod import;
 mod mapping;
 mod output;
@@ -46,7 +48,7 @@ pub fn main() -> ExitCode {
     let exit = match command {
         Command::Serve => serve::run(&args.place),
         Command::Decide(decide) => decide::run(&args.place, &decide),
-        Command::Check => check::run(&args.place),
+        Command::Check(check) => check::run(&args.place, &check),
         Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Import(import) => import::run(&import),

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::bundle::{Bundle, Playbook};
-use crate::domain::{Field, Type};
-use crate::engine::{ConditionShown, Explanation, Named, RuleShown, RuleVerdict};
+use crate::domain::{Datum, Field, Type};
+use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, RuleShown, RuleVerdict, WhyNot};
 
 /// A playbook in one line.
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
@@ -104,6 +104,57 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     text
 }
 
+/// Why a rule did not decide, and the nearest change that would have made it.
+pub(super) fn why_not(explanation: &Explanation, why_not: &WhyNot) -> String {
+    let decision = &explanation.decision;
+    let mut lines = vec![format!("decision {}", decision.id)];
+    lines.push(format!("  {} decided for customer {}: {}", decision.playbook, decision.customer, decision.outcome()));
+    match &why_not.decided_by {
+        Some(rule) if *rule == why_not.rule.rule => {}
+        Some(rule) => lines.push(format!("  by rule {rule}")),
+        None => lines.push("  by the default: no rule matched".to_owned()),
+    }
+    lines.push("the rule that was asked about".to_owned());
+    lines.extend(rule(&why_not.rule));
+    if let [_, rest @ ..] = &why_not.failing[..]
+        && why_not.rule.verdict == RuleVerdict::DidNotMatch
+    {
+        lines.extend(rest.iter().map(condition));
+    }
+    if !why_not.changes.is_empty() {
+        lines.push("it would have decided with".to_owned());
+        lines.extend(why_not.changes.iter().map(|change| format!("  {}", changed(change))));
+    }
+    lines.extend(why_not.note.iter().map(|note| format!("  {note}")));
+    lines.join("\n")
+}
+
+/// What a text is longer by; a long text is not shown whole, and its end would be lost.
+fn added(change: &ChangeShown) -> Option<String> {
+    let text = |datum: &Datum| match serde_json::to_value(datum) {
+        Ok(serde_json::Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (from, to) = (text(change.from.value.as_ref()?)?, text(change.to.as_ref()?)?);
+    let added = to.strip_prefix(&from).filter(|added| !from.is_empty() && !added.is_empty())?;
+    Some(added.trim().to_owned())
+}
+
+fn changed(change: &ChangeShown) -> String {
+    let name = &change.from.name;
+    if let Some(added) = added(change) {
+        return format!("{name} with \"{added}\" at its end");
+    }
+    match (&change.to, &change.from.value) {
+        (Some(to), Some(from)) => format!("{name} = {to} (it was {from})"),
+        (Some(to), None) => {
+            format!("{name} = {to} (there was none: {})", change.from.unavailable.as_deref().unwrap_or("unavailable"))
+        }
+        (None, Some(from)) => format!("no {name} (it was {from})"),
+        (None, None) => format!("no {name}"),
+    }
+}
+
 fn at(time: Option<&str>) -> String {
     time.map_or_else(String::new, |time| format!(", happened {time}"))
 }
@@ -124,15 +175,19 @@ fn rule(rule: &RuleShown) -> Vec<String> {
     };
     let limit = if rule.verdict == RuleVerdict::DidNotMatch { 1 } else { usize::MAX };
     for condition in rule.conditions.iter().filter(is_telling).take(limit) {
-        let holds = match condition.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold",
-            None => "cannot be told",
-        };
-        let values: Vec<String> = condition.values.iter().map(named).collect();
-        lines.push(format!("    {holds}: {} [{}]", one_line(&condition.condition), values.join(", ")));
+        lines.push(self::condition(condition));
     }
     lines
+}
+
+fn condition(condition: &ConditionShown) -> String {
+    let holds = match condition.holds {
+        Some(true) => "holds",
+        Some(false) => "does not hold",
+        None => "cannot be told",
+    };
+    let values: Vec<String> = condition.values.iter().map(named).collect();
+    format!("    {holds}: {} [{}]", one_line(&condition.condition), values.join(", "))
 }
 
 /// A condition on one line, shortened.
@@ -150,5 +205,33 @@ fn named(value: &Named) -> String {
         (Some(shown), None) => format!("{} = {}", value.name, shown),
         (Some(shown), Some(note)) => format!("{} = {} ({note})", value.name, shown),
         (None, reason) => format!("{}: {}", value.name, reason.as_deref().unwrap_or("unavailable")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Value;
+
+    #[test]
+    fn a_change_says_what_was_and_what_would_have_to_be() {
+        let text = |text: &str| Datum::new(&Type::Text, Value::Text(text.into()));
+        let shown = |from: Option<Datum>, to: Option<Datum>| {
+            let unavailable = from.is_none().then(|| "not in the event".to_owned());
+            changed(&ChangeShown { from: Named { name: "event.body".into(), value: from, unavailable }, to })
+        };
+        let long = "It is broken. ".repeat(20);
+        let shown = [
+            shown(Some(text("free")), Some(text("pro"))),
+            shown(Some(text(&long)), Some(text(&format!("{long} - card")))),
+            shown(None, Some(text("card"))),
+            shown(Some(text("free")), None),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        event.body = "pro" (it was "free")
+        event.body with "- card" at its end
+        event.body = "card" (there was none: not in the event)
+        no event.body (it was "free")
+        "#);
     }
 }

@@ -31,6 +31,8 @@ pub struct SignalDefinition {
     pub ty: Type,
     /// The type of the attribute it looks at, if it looks at one.
     pub of: Option<Type>,
+    /// Whether nobody can change it: what is suggested to make a rule decide leaves it alone.
+    pub immutable: bool,
     /// Changes when the definition changes its meaning, so that old contents are not taken for new ones.
     pub fingerprint: u64,
 }

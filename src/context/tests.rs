@@ -23,6 +23,7 @@ fn signal(name: &str, kind: SignalKind, over: Option<TimeDelta>, ty: Type) -> Si
         event: 0,
         over,
         resolution: over.map_or(TimeDelta::SECOND, SignalDefinition::default_resolution),
+        immutable: false,
         partial: true,
         ty,
         of: None,

@@ -15,6 +15,8 @@ pub struct Field {
     pub required: bool,
     /// The value that stands in where none is given.
     pub default: Option<Value>,
+    /// Whether nobody can change it: what is suggested to make a rule decide leaves it alone.
+    pub immutable: bool,
 }
 
 /// Bounds of a slot's values.
@@ -75,7 +77,7 @@ pub enum FieldFault {
 impl Field {
     /// A required field with the widest limits of its type.
     pub fn new(name: &str, ty: Type) -> Self {
-        Self { name: name.into(), limits: Limits::of(&ty), ty, required: true, default: None }
+        Self { name: name.into(), limits: Limits::of(&ty), ty, required: true, default: None, immutable: false }
     }
 
     /// The same field, optional.

@@ -75,6 +75,16 @@ pub enum Error {
     /// Facts that do not fit their declarations.
     #[error("{}", listed_facts(.0))]
     Facts(Vec<FactFault>),
+    /// There is no such rule.
+    #[error("playbook `{playbook}` has no rule `{name}`{hint}")]
+    UnknownRule {
+        /// What was asked for.
+        name: String,
+        /// The playbook.
+        playbook: String,
+        /// What was perhaps meant.
+        hint: String,
+    },
     /// The text is not a decision id.
     #[error(transparent)]
     DecisionId(#[from] DecisionIdError),

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Decision, Engine, Error};
+use super::{Decision, Engine, Error, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
-use crate::domain::{Datum, DecisionId, Durability, Timestamp};
+use crate::domain::{Datum, DecisionId, Durability, Timestamp, Unavailable};
 use crate::journal::{Found, journal_folder, record_at, record_with_key};
-use crate::rules::{PartTrace, RuleTrace, Truth};
+use crate::rules::{PartTrace, Ref, RuleTrace, Scope, Slot, Truth};
 use crate::turn::{Input, Record, RecordedDecision};
 
 /// Why a decision came out as it did.
@@ -34,6 +34,10 @@ pub struct Explanation {
     pub context: Vec<Named>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
+    /// Why a rule that was asked about did not decide, and what would make it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub why_not: Option<WhyNot>,
 }
 
 /// An event in an explanation.
@@ -125,6 +129,13 @@ impl Engine {
         Explanation::of(&record, &bundle, found.seq, id).map(Some)
     }
 
+    /// Explains a decision, and why a rule of its playbook did not decide. Reads the journal: not for the way of an event.
+    pub fn why_not(&self, id: DecisionId, rule: &str) -> Result<Option<Explanation>, Error> {
+        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
+        let (record, bundle) = self.record(&found)?;
+        Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+    }
+
     fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
         read_record(found, |seq| self.0.customers.bundle_at(seq).map_err(|e| e.to_string()))
     }
@@ -132,6 +143,17 @@ impl Engine {
 
 /// Explains a decision from a data directory, which another process may have open: nothing is locked, nothing is written.
 pub fn explain_from(data: &Path, id: DecisionId) -> Result<Option<Explanation>, Error> {
+    let Some((found, record, bundle)) = read_from(data, id)? else { return Ok(None) };
+    Explanation::of(&record, &bundle, found.seq, id).map(Some)
+}
+
+/// Explains a decision from a data directory as [`explain_from`] does, and why a rule of its playbook did not decide.
+pub fn why_not_from(data: &Path, id: DecisionId, rule: &str) -> Result<Option<Explanation>, Error> {
+    let Some((found, record, bundle)) = read_from(data, id)? else { return Ok(None) };
+    Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+}
+
+fn read_from(data: &Path, id: DecisionId) -> Result<Option<(Found, Record, Arc<Bundle>)>, Error> {
     let folder = journal_folder(data);
     let Some(found) = record_with_key(&folder, id.to_u128())? else { return Ok(None) };
     let (record, bundle) = read_record(&found, |seq| {
@@ -139,7 +161,7 @@ pub fn explain_from(data: &Path, id: DecisionId) -> Result<Option<Explanation>, 
         let found = found.ok_or_else(|| format!("the journal has no record {seq}"))?;
         bundle_of(&found).map(Arc::new).map_err(|e| e.to_string())
     })?;
-    Explanation::of(&record, &bundle, found.seq, id).map(Some)
+    Ok(Some((found, record, bundle)))
 }
 
 fn read_record(
@@ -177,8 +199,24 @@ impl Explanation {
             event: EventShown::of(record, bundle),
             context: context(recorded, playbook, bundle),
             rules,
+            why_not: None,
             decision,
         })
+    }
+
+    fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {
+        let recorded = record.decisions.iter().find(|of| record.id_of(of, bundle) == Some(self.decision.id));
+        let recorded = recorded.ok_or_else(|| Error::Record("the record lost its decision".to_owned()))?;
+        let playbook = &bundle.playbooks()[recorded.playbook];
+        let place = match &record.input {
+            Input::Event(input) => playbook.position_of_event(input.event.kind),
+            _ => None,
+        };
+        let (Some(sight), Some(position)) = (record.sight(recorded, bundle), place) else {
+            return Err(Error::Record("its playbook does not decide on such events".to_owned()));
+        };
+        self.why_not = Some(WhyNot::of(rule, playbook, bundle, &self.rules, (&sight, position))?);
+        Ok(self)
     }
 
     /// The rule that decided, with its conditions; `None` for the default.
@@ -236,6 +274,17 @@ fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) ->
     shown.collect()
 }
 
+impl Named {
+    /// A value as a condition saw it.
+    pub(super) fn seen(scope: &Scope, slot: Slot, seen: Result<Ref<'_>, Unavailable>) -> Self {
+        Self {
+            name: scope.declared(slot).path.to_string(),
+            value: seen.ok().map(|seen| PartTrace::datum(scope, slot, seen)),
+            unavailable: seen.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
 impl RuleShown {
     fn of(trace: RuleTrace<'_>, playbook: &Playbook, fired: Option<usize>) -> Self {
         let rule = &playbook.rules.rules()[trace.rank];
@@ -257,11 +306,7 @@ impl ConditionShown {
             Truth::False => Some(false),
             Truth::Unavailable(_) => None,
         };
-        let values = part.values.into_iter().map(|(slot, seen)| Named {
-            name: playbook.scope.declared(slot).path.to_string(),
-            value: seen.ok().map(|seen| PartTrace::datum(&playbook.scope, slot, seen)),
-            unavailable: seen.as_ref().err().map(ToString::to_string),
-        });
+        let values = part.values.into_iter().map(|(slot, seen)| Named::seen(&playbook.scope, slot, seen));
         Self { condition: part.text.to_owned(), holds, values: values.collect() }
     }
 }

@@ -29,6 +29,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod why_not;
 
 pub use answer::{Answer, Error, FactFault, FactFaultReason};
 pub use config::{Config, Data};
@@ -36,6 +37,7 @@ pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
 pub use engine::{Engine, StartError, Started, Stopped};
-pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from};
+pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
+pub use why_not::{ChangeShown, WhyNot};

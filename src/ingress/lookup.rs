@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::{Body, Object, answer, answer_format};
 use super::decide::settled;
@@ -33,14 +33,23 @@ pub(super) async fn decision(
     }
 }
 
+/// What is asked of an explanation.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExplainQuery {
+    /// The id of a rule that did not decide: the answer says why not, and the nearest change that would make it
+    why_not: Option<String>,
+}
+
 /// Why a decision came out as it did.
 #[utoipa::path(
     get, path = "/v1/decisions/{id}/explain", tag = "decisions",
-    params(("id" = String, Path, description = "The decision's id")),
+    params(("id" = String, Path, description = "The decision's id"), ExplainQuery),
     responses(
         (status = 200, description = "The explanation", body = Explanation),
         (status = 400, description = "Not a decision id", body = Problem),
-        (status = 404, description = "No such decision on disk", body = Problem),
+        (status = 404, description = "No such decision on disk, or no such rule", body = Problem),
     ),
 )]
 pub(super) async fn explain(
@@ -49,7 +58,13 @@ pub(super) async fn explain(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = parsed(&id)?;
-    let found = off_the_worker(move || engine.explain(id)).await?;
+    let query = web::Query::<ExplainQuery>::from_query(request.query_string())
+        .map_err(|e| Problem::unreadable(format!("the query: {e}")))?;
+    let found = off_the_worker(move || match &query.why_not {
+        Some(rule) => engine.why_not(id, rule),
+        None => engine.explain(id),
+    })
+    .await?;
     match found {
         Some(explanation) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &explanation)),
         None => Err(unknown(id)),

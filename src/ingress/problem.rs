@@ -133,6 +133,9 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|fault| Fault::new(&pointer(&fault.name), fault.to_string())).collect();
                 Self { errors, ..problem }
             }
+            Error::UnknownRule { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)
+            }
             Error::DecisionId(_) => Self::new(StatusCode::BAD_REQUEST, "decision-id", "not a decision id", detail),
             Error::Failed(Failure::RecordTooLarge(_)) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large", detail)

@@ -167,7 +167,7 @@ impl HitPolicy {
 impl OutputOrder {
     /// The importance of what a rule says, the smallest first; what it does not say comes last, a list counts as its most
     /// important item.
-    fn importance(&self, rule: &Rule) -> SmallVec<[usize; 2]> {
+    pub(crate) fn importance(&self, rule: &Rule) -> SmallVec<[usize; 2]> {
         const LEAST: usize = usize::MAX;
         let of_field = |(field, symbols): &(usize, Box<[u16]>)| {
             let of_value = |value: &Value| match value {

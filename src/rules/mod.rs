@@ -24,6 +24,7 @@
 //! | `list` | named lists that values are looked up in |
 //! | `trace` | how a rule stands to an event |
 //! | `validity` | when a rule is in force |
+//! | `shape` | conditions as the analysis looks at them |
 //! | `rule`, `set` | rules and the first match |
 //! | `cell`, `table` | decision tables from CSV |
 
@@ -48,6 +49,7 @@ mod rule;
 mod scope;
 mod sequence;
 mod set;
+mod shape;
 mod syntax;
 mod table;
 mod text;
@@ -71,6 +73,7 @@ pub use rule::{IfUnavailable, Origin, Rule, Setting, Then};
 pub use scope::{Declared, Ref, Scope, Slot, Values};
 pub(crate) use set::RankedRules;
 pub use set::RuleSet;
+pub(crate) use shape::{Atom, AtomForm, Place, ShapeRow};
 pub use syntax::EXPRESSION_BYTES_MAX;
 pub(crate) use table::{Table, read_table};
 pub(crate) use text::TextIndexBuilder;

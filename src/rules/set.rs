@@ -65,6 +65,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The phrases that the rules look for.
+    pub(super) fn text_index(&self) -> &TextIndex {
+        &self.texts
+    }
+
     /// Which rules have their say. Allocates nothing unless a rule joins or changes texts.
     pub fn judge<V: Values>(&self, values: &V, scratch: &mut Scratch) -> Judgement {
         let Scratch { evaluation, index } = scratch;
@@ -106,6 +111,16 @@ impl RuleSet {
             }
             _ => self.rules[first].then.values(&mut evaluation),
         }
+    }
+
+    /// What one rule says, field by field, whether it matches or not.
+    pub fn said_by<V: Values>(
+        &self,
+        rank: usize,
+        values: &V,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Option<Value>>, Miss> {
+        self.rules[rank].then.values(&mut Evaluation::new(values, &self.texts, &mut scratch.evaluation))
     }
 
     /// The number of the group that a rule belongs to.

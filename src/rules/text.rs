@@ -36,6 +36,8 @@ pub(crate) struct TextIndex {
     finder: Option<AhoCorasick>,
     /// Per phrase: whether its last word may go on.
     open: Vec<bool>,
+    /// The phrases as they were written, for those who look for a text that has one.
+    phrases: Box<[Box<str>]>,
 }
 
 /// Reusable memory of one evaluation at a time.
@@ -84,7 +86,8 @@ impl TextIndexBuilder {
             .kind(deterministic.then_some(AhoCorasickKind::DFA))
             .build(texts)
             .map_err(|e| e.to_string())?;
-        Ok(TextIndex { slots: self.slots, finder: Some(finder), open })
+        let phrases = in_order.into_iter().map(|(phrase, _)| phrase.into_boxed_str()).collect();
+        Ok(TextIndex { slots: self.slots, finder: Some(finder), open, phrases })
     }
 }
 
@@ -105,6 +108,15 @@ impl TextIndex {
             self.search(&scratch.folded, found);
         }
         Some(found)
+    }
+
+    /// The phrases as they were written.
+    pub(super) fn phrases_of(&self, any: &AnyPhrase) -> Vec<String> {
+        let of_word = |(word, wanted): &(u32, u64)| {
+            let (word, wanted) = (*word as usize, *wanted);
+            (0..64).filter(move |bit| wanted >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        };
+        any.0.iter().flat_map(of_word).filter_map(|n| self.phrases.get(n)).map(ToString::to_string).collect()
     }
 
     fn search(&self, folded: &str, found: &mut [u64]) {
@@ -145,6 +157,16 @@ pub(super) fn mentions(text: &str, phrases: &[String]) -> bool {
     phrases.iter().map(|phrase| split_phrase(phrase)).any(|(phrase, open)| {
         occurrences(&folded, &phrase).any(|start| stands_alone(&folded, start, start + phrase.len(), open))
     })
+}
+
+/// Whether every text that has the first phrase has the second. A phrase whose last word may go on is tried with each kind of
+/// character that decides where a word or a number ends.
+pub(super) fn implies(first: &str, second: &str) -> bool {
+    let wanted = [second.to_owned()];
+    match first.strip_suffix('*') {
+        None => mentions(first, &wanted),
+        Some(stem) => ["", "x", "7", ".7", ",7", ".", " "].iter().all(|end| mentions(&format!("{stem}{end}"), &wanted)),
+    }
 }
 
 /// Where the phrase begins, overlapping occurrences included.

@@ -7,6 +7,9 @@ use super::expr::{Expr, Test};
 use super::{Scope, Slot};
 use crate::domain::Timestamp;
 
+/// How the part of a rule that is not enabled is shown.
+const SWITCH: &str = "enabled";
+
 /// When a rule is in force. What is asked about is `now`, the arrival of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
@@ -34,7 +37,7 @@ impl Validity {
 
     fn part(&self, now: Slot) -> Option<Part> {
         if !self.is_enabled {
-            return Some(Part { expr: Expr::Const(false), text: "enabled".into(), slots: SmallVec::new() });
+            return Some(Part { expr: Expr::Const(false), text: SWITCH.into(), slots: SmallVec::new() });
         }
         let text = match (self.from, self.until) {
             (None, None) => return None,
@@ -60,5 +63,10 @@ impl Condition {
             Some(part) => Self::and(vec![Self::of_part(part), self]),
             None => self,
         }
+    }
+
+    /// Whether its rule is not enabled.
+    pub(crate) fn is_switched_off(&self) -> bool {
+        self.parts().first().is_some_and(|part| matches!(part.expr, Expr::Const(false)) && &*part.text == SWITCH)
     }
 }

@@ -70,7 +70,8 @@ impl Record {
         playbook.rules.explain(&sight, &mut Scratch::default()).into_iter().for_each(&mut each);
     }
 
-    fn sight<'a>(&'a self, decision: &'a RecordedDecision, bundle: &'a Bundle) -> Option<Sight<'a>> {
+    /// What one of the record's decisions saw.
+    pub fn sight<'a>(&'a self, decision: &'a RecordedDecision, bundle: &'a Bundle) -> Option<Sight<'a>> {
         let Input::Event(event) = &self.input else { return None };
         let playbook = bundle.playbooks().get(decision.playbook)?;
         Sight::new(playbook, &event.event, self.arrival, &decision.seen)

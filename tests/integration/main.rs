@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
 mod cases;
+mod checking;
 mod cli;
 mod crash;
 mod format;
