@@ -25,6 +25,9 @@ static ALLOCATOR: Counting<System> = Counting(System);
 /// The most rules for which the interpreter is asked: 10,000 take it milliseconds.
 const CEL_MAX: usize = 10_000;
 
+/// The most rules for which the change is looked for that would make another rule decide.
+const NEAREST_MAX: usize = 10_000;
+
 fn main() {
     let args = Args::read();
     contest::head();
@@ -47,6 +50,11 @@ fn run(workload: &Workload, args: &Args) {
 
     let mut subject = Subject::new(subject::load(&texts), events);
     contest.enter(subject::EXPLAINED, None, Box::new(move |nth| subject.first_explained(nth)));
+
+    if rules.len() <= NEAREST_MAX {
+        let mut subject = Subject::new(subject::load(&texts), events);
+        contest.enter("nearest change", None, Box::new(move |nth| subject.nearest_change(nth)));
+    }
 
     let (lowered, load) = loading(|| LoweredRules::new(rules));
     let worded: Vec<WordedEvent> = events.iter().map(WordedEvent::new).collect();

@@ -8,6 +8,7 @@
 
 use std::hint::black_box;
 
+use forthwith::analysis::nearest_change;
 use forthwith::bundle::{Bundle, Sources};
 use forthwith::context::TypedEvent;
 use forthwith::decider::Sight;
@@ -70,6 +71,15 @@ impl Subject {
             black_box(playbook.rules.explain_rule(rank, &sight, &mut self.scratch));
         }
         rule
+    }
+
+    /// The first rule that matches, and what would have to change for another one to decide.
+    pub(crate) fn nearest_change(&mut self, nth: usize) -> Option<usize> {
+        let playbook = &self.bundle.playbooks()[0];
+        let sight = Sight::new(playbook, &self.events[nth], self.at, &[]).unwrap();
+        let other = nth.wrapping_mul(7_919) % playbook.rules.rules().len();
+        black_box(nearest_change(playbook, self.bundle.layout(), other, &sight, 0).ok());
+        self.first(nth)
     }
 }
 

@@ -1,0 +1,128 @@
+//! A decision by rules allocates nothing on the plain way. A test of its own, for it brings its own allocator.
+
+#![allow(unsafe_code, reason = "an allocator is unsafe by nature; every call is handed on as it came")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write as _;
+
+use forthwith::bundle::{Bundle, Sources};
+use forthwith::context::TypedEvent;
+use forthwith::decider::Sight;
+use forthwith::rules::Scratch;
+use forthwith::{Event, Raw};
+
+/// Counts what the thread that asks allocates: the test runner has threads of its own.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is about to end has no counter any more.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+const CONTEXT: &str = "
+[events.order]
+product = 'string'
+country = ['de', 'fr', 'us']
+total   = 'decimal'
+items   = { type = 'int', optional = true }
+note    = 'string'
+urgent  = 'bool'
+labels  = { list_of = 'string', max_items = 4 }
+";
+
+/// So many rules that the index has splits and bit vectors, of all kinds that an index knows and some that it does not.
+fn bundle(rules: usize, hit_policy: &str) -> Bundle {
+    let mut playbook =
+        format!("playbook = 'p'\non = ['order']\nhit_policy = '{hit_policy}'\n[outcome]\nx = {{ list_of = 'int' }}\n");
+    for n in 0..rules {
+        let product = n % (rules / 10 + 1);
+        let when = match n % 5 {
+            0 => format!("event.product == 'p{product}' && event.total >= {n} && event.total < {}", n + 50),
+            1 => format!("event.product == 'p{product}' && event.country in ['de', 'us'] && event.items > {}", n % 7),
+            2 => format!("event.note.mentions('word{n}', 'gift*') && event.total > {n}"),
+            3 => format!("event.country == 'fr' && event.note.contains('n{n}') && !event.urgent"),
+            _ => format!("event.items * 2 > {n} && 'l{n}' in event.labels"),
+        };
+        writeln!(playbook, "[[rules]]\nid = 'r{n}'\nwhen = \"{when}\"\nthen = {{ x = [{n}] }}").unwrap();
+    }
+    playbook += "[default]\nthen = { x = [] }\n";
+    let mut sources = Sources::default();
+    sources.insert("context.toml", CONTEXT);
+    sources.insert("playbooks/p.toml", playbook);
+    Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn events(bundle: &Bundle) -> Vec<TypedEvent> {
+    let event = |n: usize| {
+        let event = Event::new("1", "shop", "order", "ann")
+            .with("product", format!("p{}", n % 300))
+            .with("country", ["de", "fr", "us"][n % 3])
+            .with("total", (n * 7 % 2_000) as i64)
+            .with("note", format!("a gift of word{n} and n{n}"))
+            .with("urgent", n.is_multiple_of(2))
+            .with("labels", Raw::List(vec![format!("l{n}").into()]));
+        bundle.layout().accept(if n.is_multiple_of(4) { event } else { event.with("items", (n % 9) as i64) }).unwrap()
+    };
+    (0..500).map(event).collect()
+}
+
+#[test]
+fn a_decision_by_rules_allocates_nothing() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1]))), 1, "the counter counts");
+    let at = "2026-11-22T10:00:00Z".parse().unwrap();
+    for (rules, hit_policy) in [(5, "first"), (60, "first"), (2_500, "first"), (2_500, "unique")] {
+        let bundle = bundle(rules, hit_policy);
+        let playbook = &bundle.playbooks()[0];
+        let events = events(&bundle);
+        let mut scratch = Scratch::default();
+        let mut matched = 0;
+        let mut decide_all = |matched: &mut usize| {
+            for event in &events {
+                let sight = Sight::new(playbook, event, at, &[]).unwrap();
+                let judgement = playbook.rules.judge(&sight, &mut scratch);
+                if let Some(rank) = judgement.rule {
+                    *matched += 1;
+                    let trace = playbook.rules.explain_rule(rank, &sight, &mut scratch);
+                    assert_eq!(trace.rank, rank);
+                }
+            }
+        };
+        // The first time the reusable memory grows to what it needs.
+        decide_all(&mut matched);
+        assert!(matched > 0 || rules < 60, "{rules} rules, {hit_policy}: nothing matched, so nothing was shown");
+        let allocated = allocations(|| decide_all(&mut matched));
+        assert_eq!(allocated, 0, "{rules} rules, {hit_policy}");
+    }
+}
