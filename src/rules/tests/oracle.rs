@@ -263,7 +263,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1_000), max_global_rejects: u32::MAX, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_interpreter(source in condition(), world in world()) {
