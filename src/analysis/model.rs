@@ -157,7 +157,7 @@ impl<'a> Model<'a> {
         match &self.rules.groups()[own].policy {
             HitPolicy::First | HitPolicy::Any => first < second,
             HitPolicy::Priority(order) => {
-                let importance = |rank: usize| (order.importance(&self.rules.rules()[rank]), rank);
+                let importance = |rank: usize| (order.importance(&self.rules.rules()[rank], self.defaults), rank);
                 importance(first) < importance(second)
             }
             HitPolicy::Unique | HitPolicy::OutputOrder(_) | HitPolicy::RuleOrder | HitPolicy::Collect(_) => false,

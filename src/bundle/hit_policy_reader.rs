@@ -93,7 +93,12 @@ fn values_of_field(name: &str, node: &Node<'_>, outcome: &[Field]) -> Option<(us
             None
         }
     };
-    Some((number, node.list()?.iter().map(symbol).collect::<Option<_>>()?))
+    let symbols: Box<[u16]> = node.list()?.iter().map(symbol).collect::<Option<_>>()?;
+    if symbols.is_empty() {
+        node.fault("names no value, so that no outcome is more important than another");
+        return None;
+    }
+    Some((number, symbols))
 }
 
 /// What a rule says of a field is of its type; of a list, what it says is judged by its items.

@@ -45,8 +45,16 @@ pub(super) fn read(
     context.broken.iter().for_each(|path| scope.declare_broken(path));
     let mut texts = TextIndexBuilder::default();
     condition_reader::declare(&root, &mut scope, &mut texts);
-    let mut reader =
-        Reader { root: &root, sources, sink, scope: &scope, outcome: &outcome, texts, ids: HashMap::new() };
+    let mut reader = Reader {
+        root: &root,
+        sources,
+        sink,
+        scope: &scope,
+        outcome: &outcome,
+        texts,
+        ids: HashMap::new(),
+        are_parts: false,
+    };
     let permit = reader.permit();
     let mut groups: Vec<RankedRules> = reader.rules().into_iter().collect();
     groups.extend(reader.tables());
@@ -58,8 +66,9 @@ pub(super) fn read(
         return None;
     }
     let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), slot_sources);
-    let rules =
-        RuleSet::new(groups, texts).map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}"))).ok()?;
+    let rules = RuleSet::new(groups, texts, default.as_deref().unwrap_or_default())
+        .map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}")))
+        .ok()?;
     let name = name?;
     Some(Playbook {
         key: PlaybookKey::of(name),

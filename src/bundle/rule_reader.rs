@@ -25,12 +25,15 @@ pub(super) struct Reader<'a> {
     pub(super) texts: TextIndexBuilder,
     /// Where each rule id was used first.
     pub(super) ids: HashMap<String, Place>,
+    /// Whether what rules say are parts of a sum or the like, whose whole is checked when it is known.
+    pub(super) are_parts: bool,
 }
 
 impl Reader<'_> {
     /// The rules written in the playbook itself.
     pub(super) fn rules(&mut self) -> Option<RankedRules> {
         let policy = hit_policy_reader::read(self.root, self.outcome);
+        self.are_parts = matches!(policy, Some(HitPolicy::Collect(Some(_))));
         let nodes = self.root.get("rules").and_then(|node| node.list()).unwrap_or_default();
         let mut rules: Vec<(i64, Rule)> = Vec::new();
         if nodes.len() > RULES_MAX {
@@ -38,6 +41,7 @@ impl Reader<'_> {
         } else {
             rules.extend(nodes.iter().filter_map(|node| self.rule(node)));
         }
+        self.are_parts = false;
         rules.sort_by_key(|(priority, _)| Reverse(*priority));
         let rules: Vec<Rule> = rules.into_iter().map(|(_, rule)| rule).collect();
         let policy = policy?;
@@ -117,7 +121,7 @@ impl Reader<'_> {
     fn setting(&mut self, number: usize, node: &Node<'_>) -> Option<Setting> {
         let field = &self.outcome[number];
         if !node.is_section() {
-            return literal(field, node).map(Setting::Literal);
+            return if self.are_parts { part(field, node) } else { literal(field, node) }.map(Setting::Literal);
         }
         let section = node.section()?;
         let cel = section.require("cel", "an expression that gives the value")?;
@@ -301,6 +305,17 @@ fn literal(field: &Field, node: &Node<'_>) -> Option<Value> {
         Ok(value) => value,
         Err(fault) => {
             node.fault(fault.to_string());
+            None
+        }
+    }
+}
+
+/// A value of the field's type, within its limits or not.
+fn part(field: &Field, node: &Node<'_>) -> Option<Value> {
+    match field.ty.accept(node.raw()?) {
+        Ok(value) => Some(value),
+        Err(mismatch) => {
+            node.fault(mismatch.to_string());
             None
         }
     }

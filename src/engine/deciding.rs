@@ -358,9 +358,10 @@ impl Engine {
         };
         if decision.is_duplicate {
             playbook.duplicate.inc();
-        } else if decision.fallback.is_some() {
+        } else if let Some(reason) = decision.fallback {
             playbook.fallback.inc();
-            playbook.guardrail_refused.inc();
+            let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
+            known.iter().for_each(|(_, counter)| counter.inc());
         } else {
             playbook.decided.inc();
         }

@@ -96,6 +96,11 @@ pub enum Reason {
         /// Its id.
         rule: Arc<str>,
     },
+    /// More rules had their say than are named.
+    MoreContributed {
+        /// How many.
+        rules: usize,
+    },
     /// Two rules matched that the hit policy of their table does not let match together.
     HitPolicyViolated {
         /// The hit policy.
@@ -157,7 +162,11 @@ impl Decision {
             (None, None) => Reason::DefaultApplied,
         });
         let contributed = others.iter().filter_map(|rank| playbook.rules.rules().get(*rank as usize));
-        reasons.extend(contributed.map(|rule| Reason::RuleContributed { rule: Arc::clone(&rule.id) }));
+        let named = contributed.take(Reason::CONTRIBUTED_MAX);
+        reasons.extend(named.map(|rule| Reason::RuleContributed { rule: Arc::clone(&rule.id) }));
+        if others.len() > Reason::CONTRIBUTED_MAX {
+            reasons.push(Reason::MoreContributed { rules: others.len() - Reason::CONTRIBUTED_MAX });
+        }
         let or_more = skipped.is_truncated();
         for (miss, rules) in skipped.iter() {
             reasons.push(Reason::ValueUnavailable { name: name(miss), reason: miss.reason, rules, or_more });
@@ -193,11 +202,14 @@ fn hit_policy_violated(playbook: &Playbook, violation: HitViolation) -> Reason {
 }
 
 impl Reason {
+    /// Rules of one table that are named as having had their say.
+    const CONTRIBUTED_MAX: usize = 32;
+
     /// The reason's name for machines.
     pub fn code(&self) -> &'static str {
         match self {
             Self::RuleMatched { .. } => "rule_matched",
-            Self::RuleContributed { .. } => "rule_contributed",
+            Self::RuleContributed { .. } | Self::MoreContributed { .. } => "rule_contributed",
             Self::HitPolicyViolated { .. } => "hit_policy_violated",
             Self::DefaultApplied => "default_applied",
             Self::ValueUnavailable { .. } => "value_unavailable",
@@ -216,6 +228,12 @@ impl fmt::Display for Reason {
             }
             Self::RuleMatched { rule, description: None } => write!(f, "rule `{rule}` matched"),
             Self::RuleContributed { rule } => write!(f, "rule `{rule}` matched too and has its say"),
+            Self::MoreContributed { rules } => write!(f, "{rules} more rules matched too and have their say"),
+            Self::HitPolicyViolated { policy: "any", group, rules: [first, second] } => write!(
+                f,
+                "rules `{first}` and `{second}` of {group} both match and do not say the same, as the hit policy `any` \
+                 demands; the playbook's default applies"
+            ),
             Self::HitPolicyViolated { policy, group, rules: [first, second] } => write!(
                 f,
                 "rules `{first}` and `{second}` both match, which the hit policy `{policy}` of {group} does not allow; the \
@@ -225,7 +243,7 @@ impl fmt::Display for Reason {
             Self::ValueUnavailable { name, reason, rules, or_more } => {
                 let plural = if *rules == 1 { "rule" } else { "rules" };
                 let at_least = if *or_more { "at least " } else { "" };
-                write!(f, "{}: {reason}; {at_least}{rules} {plural} above could not be told", named(name))
+                write!(f, "{}: {reason}; {at_least}{rules} {plural} could not be told", named(name))
             }
             Self::NotComputed { name, reason } => {
                 write!(f, "the rule's outcome could not be computed: {}: {reason}", named(name))

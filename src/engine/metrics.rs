@@ -39,7 +39,8 @@ pub(super) struct PlaybookSeries {
     pub(super) decided: Counter,
     pub(super) fallback: Counter,
     pub(super) duplicate: Counter,
-    pub(super) guardrail_refused: Counter,
+    /// By why the default was taken.
+    pub(super) fallbacks: [(FallbackReason, Counter); 2],
     pub(super) seconds: Histogram,
 }
 
@@ -112,7 +113,8 @@ impl Metrics {
                 decided: decisions("decided"),
                 fallback: decisions("fallback"),
                 duplicate: decisions("duplicate"),
-                guardrail_refused: self.fallbacks.with(&[name, FallbackReason::GuardrailRefused.as_str()]),
+                fallbacks: [FallbackReason::GuardrailRefused, FallbackReason::HitPolicyViolated]
+                    .map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
             }
         };

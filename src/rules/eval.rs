@@ -72,6 +72,7 @@ impl<'a, V: Values> Evaluation<'a, V> {
     /// Forgets the steps taken: what follows is a judgement of its own.
     pub(super) fn renew(&mut self) {
         self.steps = 0;
+        self.scratch.named.clear();
     }
 
     /// Takes steps, if the judgement has any left. Called where an expression costs more than its length tells: in loops, for
@@ -161,7 +162,8 @@ impl<'a, V: Values> Evaluation<'a, V> {
         }
         self.charge(condition.nodes.into())?;
         let truth = self.expr(&condition.expr);
-        if !matches!(truth, Err(Miss { reason: Unavailable::TooCostly, .. })) {
+        // What was cut short is not known.
+        if self.steps <= JUDGEMENT_STEPS_MAX {
             if self.scratch.named.len() <= condition.number {
                 self.scratch.named.resize(condition.number + 1, None);
             }

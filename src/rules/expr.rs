@@ -45,8 +45,7 @@ pub(super) enum Expr {
     OrElse(Slot, Box<Expr>),
 }
 
-/// A condition that others use, with what it costs.
-#[derive(Debug)]
+/// A condition that others use, with what it costs. Shown by its number: written out, conditions of conditions have no end.
 pub(super) struct Shared {
     /// Counted within its playbook: where a judgement keeps its truth.
     pub(super) number: usize,
@@ -55,6 +54,12 @@ pub(super) struct Shared {
     pub(super) steps: u64,
     /// Its nodes, others' named conditions apart.
     pub(super) nodes: u32,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared({})", self.number)
+    }
 }
 
 /// A condition asked of each item of a list, the item being the innermost local.

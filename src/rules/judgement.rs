@@ -81,17 +81,20 @@ impl HitPolicy {
     pub(super) fn settle<'a, V: Values>(
         &self,
         matched: &mut [u32],
-        (group, rules): (usize, &'a [Rule]),
+        settling: &Settling<'a>,
         evaluation: &mut Evaluation<'a, V>,
         judgement: &mut Judgement,
     ) {
-        let violated = |second: u32| HitViolation { group, rules: (matched[0] as usize, second as usize) };
+        let violated =
+            |second: u32| HitViolation { group: settling.group, rules: (matched[0] as usize, second as usize) };
         judgement.violation = match (self, &*matched) {
             (Self::Unique, [_, second, ..]) => Some(violated(*second)),
             (Self::Any, [first, others @ ..]) if !others.is_empty() => {
-                let mut said = |rank: u32| rules[rank as usize].then.values(evaluation);
-                let agreed = said(*first);
-                others.iter().find(|rank| said(**rank) != agreed).map(|second| violated(*second))
+                let agreed = settling.outcome(*first, evaluation);
+                others
+                    .iter()
+                    .find(|rank| settling.outcome(**rank, evaluation) != agreed)
+                    .map(|second| violated(*second))
             }
             _ => None,
         };
@@ -100,7 +103,8 @@ impl HitPolicy {
         }
         match self {
             Self::Priority(order) | Self::OutputOrder(order) => {
-                matched.sort_by_cached_key(|rank| (order.importance(&rules[*rank as usize]), *rank));
+                let importance = |rank: &u32| order.importance(&settling.rules[*rank as usize], settling.defaults);
+                matched.sort_by_cached_key(|rank| (importance(rank), *rank));
             }
             _ => {}
         }
@@ -116,68 +120,112 @@ impl HitPolicy {
         said: impl Iterator<Item = &'a Rule>,
         evaluation: &mut Evaluation<'a, V>,
     ) -> Result<Vec<Option<Value>>, Miss> {
-        let mut together: Vec<Option<Value>> = Vec::new();
+        let mut together: Vec<Option<Joined>> = Vec::new();
         for rule in said {
             let values = rule.then.values(evaluation)?;
-            together.resize(values.len(), None);
-            for (so_far, value) in together.iter_mut().zip(values) {
+            together.resize_with(values.len(), || None);
+            for (joined, value) in together.iter_mut().zip(values) {
                 let Some(value) = value else { continue };
-                *so_far = Some(match so_far.take() {
-                    Some(so_far) => self.joined(so_far, value)?,
-                    None if *self == Self::Collect(Some(Aggregation::Count)) && !matches!(value, Value::List(_)) => {
-                        Value::Int(1)
-                    }
-                    None => value,
-                });
+                match joined {
+                    Some(joined) => self.join(joined, value),
+                    None => *joined = Some(Joined::new(value)),
+                }
             }
         }
-        Ok(together)
+        together.into_iter().map(|joined| joined.map(|joined| self.value(joined)).transpose()).collect()
     }
 
-    fn joined(&self, so_far: Value, value: Value) -> Result<Value, Miss> {
+    fn join(&self, joined: &mut Joined, value: Value) {
+        joined.count += 1;
+        match (&mut joined.value, value) {
+            (Value::List(_), Value::List(more)) => joined.items.extend(more),
+            (so_far, value) => {
+                joined.sum += i128::from(value.ordinal().unwrap_or_default());
+                let is_better = match self {
+                    Self::Collect(Some(Aggregation::Min)) => value.ordinal() < so_far.ordinal(),
+                    Self::Collect(Some(Aggregation::Max)) => value.ordinal() > so_far.ordinal(),
+                    _ => false,
+                };
+                if is_better {
+                    *so_far = value;
+                }
+            }
+        }
+    }
+
+    fn value(&self, joined: Joined) -> Result<Value, Miss> {
         const OVERFLOW: Miss = Miss { slot: None, reason: Unavailable::Overflow };
-        let aggregation = match self {
-            Self::Collect(Some(aggregation)) => *aggregation,
-            _ => Aggregation::Sum,
-        };
-        let (l, r) = match (so_far, value) {
-            (Value::List(l), Value::List(r)) => {
-                return Ok(Value::List(l.into_iter().chain(r).collect()));
+        let sum = i64::try_from(joined.sum).map_err(|_| OVERFLOW);
+        Ok(match (joined.value, self) {
+            (Value::List(_), _) => Value::List(joined.items.into()),
+            (_, Self::Collect(Some(Aggregation::Count))) => Value::Int(joined.count),
+            (Value::Int(_), Self::Collect(Some(Aggregation::Sum))) => Value::Int(sum?),
+            (Value::Decimal(_), Self::Collect(Some(Aggregation::Sum))) => Value::Decimal(Decimal::from_units(sum?)),
+            (Value::Duration(_), Self::Collect(Some(Aggregation::Sum))) => {
+                Value::Duration(TimeDelta::from_micros(sum?))
             }
-            (l, r) => (l, r),
+            (value, _) => value,
+        })
+    }
+}
+
+/// What a hit policy looks at besides the rules that match.
+pub(super) struct Settling<'a> {
+    /// The number of the group.
+    pub(super) group: usize,
+    pub(super) rules: &'a [Rule],
+    /// What holds of each field where a rule says nothing.
+    pub(super) defaults: &'a [Value],
+}
+
+impl<'a> Settling<'a> {
+    /// What a rule makes of the outcome, whatever other rules have cost before.
+    fn outcome<V: Values>(&self, rank: u32, evaluation: &mut Evaluation<'a, V>) -> Result<Vec<Option<Value>>, Miss> {
+        evaluation.renew();
+        let said = self.rules[rank as usize].then.values(evaluation)?;
+        let filled = said.into_iter().enumerate();
+        Ok(filled.map(|(field, value)| value.or_else(|| self.defaults.get(field).cloned())).collect())
+    }
+}
+
+/// What several rules say of one field. There are only lists and numbers here: the playbook's compiler sees to it.
+struct Joined {
+    /// What the first says, or the smallest or largest.
+    value: Value,
+    items: Vec<Value>,
+    sum: i128,
+    count: i64,
+}
+
+impl Joined {
+    fn new(value: Value) -> Self {
+        let sum = i128::from(value.ordinal().unwrap_or_default());
+        let (value, items) = match value {
+            Value::List(items) => (Value::List([].into()), items.into_vec()),
+            other => (other, Vec::new()),
         };
-        let sum = match (&l, &r, aggregation) {
-            (Value::Int(count), _, Aggregation::Count) => return Ok(Value::Int(count.saturating_add(1))),
-            (_, _, Aggregation::Min) => return Ok(if r.ordinal() < l.ordinal() { r } else { l }),
-            (_, _, Aggregation::Max) => return Ok(if r.ordinal() > l.ordinal() { r } else { l }),
-            (Value::Int(l), Value::Int(r), _) => l.checked_add(*r).map(Value::Int),
-            (Value::Decimal(l), Value::Decimal(r), _) => {
-                l.units().checked_add(r.units()).map(|units| Value::Decimal(Decimal::from_units(units)))
-            }
-            (Value::Duration(l), Value::Duration(r), _) => {
-                l.micros().checked_add(r.micros()).map(|micros| Value::Duration(TimeDelta::from_micros(micros)))
-            }
-            // The playbook's compiler lets only such fields into a group that collects.
-            _ => None,
-        };
-        sum.ok_or(OVERFLOW)
+        Self { value, items, sum, count: 1 }
     }
 }
 
 impl OutputOrder {
-    /// The importance of what a rule says, the smallest first; what it does not say comes last, a list counts as its most
-    /// important item.
-    pub(crate) fn importance(&self, rule: &Rule) -> SmallVec<[usize; 2]> {
+    /// The importance of what a rule makes of the outcome, the smallest first; a list counts as its most important item.
+    pub(crate) fn importance(&self, rule: &Rule, defaults: &[Value]) -> SmallVec<[usize; 2]> {
         const LEAST: usize = usize::MAX;
         let of_field = |(field, symbols): &(usize, Box<[u16]>)| {
             let of_value = |value: &Value| match value {
                 Value::Symbol(said) => symbols.iter().position(|symbol| symbol == said).unwrap_or(LEAST),
                 _ => LEAST,
             };
-            match rule.then.settings().get(*field) {
-                Some(Some(Setting::Literal(Value::List(items)))) => items.iter().map(of_value).min().unwrap_or(LEAST),
-                Some(Some(Setting::Literal(value))) => of_value(value),
-                _ => LEAST,
+            let value = match rule.then.settings().get(*field) {
+                Some(Some(Setting::Literal(value))) => Some(value),
+                Some(Some(Setting::Computed(_))) => None,
+                Some(None) | None => defaults.get(*field),
+            };
+            match value {
+                Some(Value::List(items)) => items.iter().map(of_value).min().unwrap_or(LEAST),
+                Some(value) => of_value(value),
+                None => LEAST,
             }
         };
         self.0.iter().map(of_field).collect()

@@ -18,6 +18,9 @@ pub(crate) const ROWS_MAX: usize = 16;
 /// Values that a set may name one by one; longer lists are looked up when a rule is asked.
 const NAMED_MAX: usize = 1_024;
 
+/// Steps of a named condition that is looked into; a larger one is asked, once for all rules that use it.
+const NAMED_STEPS_MAX: u64 = 256;
+
 /// A conjunction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row<'a> {
@@ -52,7 +55,7 @@ fn normal(expr: &Expr, is_negated: bool) -> Vec<Row<'_>> {
         Expr::Const(value) if *value != is_negated => vec![Row::default()],
         Expr::Const(_) => Vec::new(),
         Expr::Not(of) => normal(of, !is_negated),
-        Expr::Named(of) => normal(&of.expr, is_negated),
+        Expr::Named(of) if of.steps <= NAMED_STEPS_MAX => normal(&of.expr, is_negated),
         Expr::All(parts) | Expr::Any(parts) => {
             if matches!(expr, Expr::All(_)) == is_negated {
                 any(expr, parts, is_negated)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::eval::{Evaluation, Scratch};
 use super::hit_policy::{Group, HitPolicy};
 use super::index::{Index, Search, Tuning};
-use super::judgement::Judgement;
+use super::judgement::{Judgement, Settling};
 use super::rule::Rule;
 use super::text::{TextIndex, TextIndexBuilder};
 use super::{Miss, Values};
@@ -17,6 +17,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     groups: Vec<Group>,
     segments: Vec<Segment>,
+    /// What holds of each field where no rule says otherwise.
+    defaults: Box<[Value]>,
     pub(super) texts: TextIndex,
 }
 
@@ -39,9 +41,9 @@ pub(crate) struct RankedRules {
 }
 
 impl RuleSet {
-    /// A set of rules in groups that are already ranked. Fails only if the phrases they look for are too many to index.
-    pub(crate) fn new(groups: Vec<RankedRules>, texts: TextIndexBuilder) -> Result<Self, String> {
-        Self::tuned(groups, texts, Tuning::default())
+    /// A set of rules in groups that are already ranked, and what holds where they say nothing. Fails only if the phrases they look for are too many to index.
+    pub(crate) fn new(groups: Vec<RankedRules>, texts: TextIndexBuilder, defaults: &[Value]) -> Result<Self, String> {
+        Ok(Self { defaults: defaults.into(), ..Self::tuned(groups, texts, Tuning::default())? })
     }
 
     pub(super) fn tuned(groups: Vec<RankedRules>, texts: TextIndexBuilder, tuning: Tuning) -> Result<Self, String> {
@@ -77,19 +79,12 @@ impl RuleSet {
         let mut judgement = Judgement::default();
         for segment in &self.segments {
             let policy = &self.groups[segment.group].policy;
-            let search = Search {
-                index: &segment.index,
-                rules: &self.rules,
-                evaluation: &mut evaluation,
-                scratch: index,
-                wants_all: *policy != HitPolicy::First,
-                end: segment.end,
-            };
-            search.run();
+            let wants_all = *policy != HitPolicy::First;
+            Search::new((&segment.index, &self.rules), &mut evaluation, index, wants_all, segment.end).run();
             index.untold.iter().for_each(|(_, miss)| judgement.skipped.count(*miss));
             if !index.matched.is_empty() {
-                let group = (segment.group, &self.rules[..]);
-                policy.settle(&mut index.matched, group, &mut evaluation, &mut judgement);
+                let settling = Settling { group: segment.group, rules: &self.rules, defaults: &self.defaults };
+                policy.settle(&mut index.matched, &settling, &mut evaluation, &mut judgement);
                 break;
             }
         }

@@ -1,5 +1,6 @@
 //! Conditions as the analysis looks at them: rows of sets of values, and atoms for what no set can say.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::eval::{Evaluation, Scratch, Truth};
@@ -103,7 +104,7 @@ impl RuleSet {
         parts.slots.dedup();
         let slots = if is_complete { parts.slots.into() } else { all.into() };
         let form = self.form(expr).unwrap_or_else(|| AtomForm::Other(parts.numbers.into()));
-        Atom { key: format!("{expr:?}").into(), expr: Arc::new(expr.clone()), slots, form }
+        Atom { key: key(expr), expr: Arc::new(expr.clone()), slots, form }
     }
 
     fn form(&self, expr: &Expr) -> Option<AtomForm> {
@@ -144,6 +145,26 @@ impl Atom {
             }
             _ => false,
         }
+    }
+}
+
+/// What is the same for the same expression. One that is very long, for the lists in it, is the same only as itself.
+fn key(expr: &Expr) -> Box<str> {
+    const BYTES_MAX: usize = 4_096;
+    struct Bounded(String);
+    impl Write for Bounded {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            if self.0.len() + text.len() > BYTES_MAX {
+                return Err(std::fmt::Error);
+            }
+            self.0.push_str(text);
+            Ok(())
+        }
+    }
+    let mut key = Bounded(String::new());
+    match write!(key, "{expr:?}") {
+        Ok(()) => key.0.into(),
+        Err(_) => format!("{expr:p}").into(),
     }
 }
 

@@ -113,7 +113,7 @@ impl Small {
             let rules = rules.collect();
             groups.push(RankedRules { name: format!("table-{number}").into(), policy: policy_of(*policy), rules });
         }
-        RuleSet::new(groups, texts).unwrap()
+        RuleSet::new(groups, texts, &[Value::Symbol(0)]).unwrap()
     }
 
     pub(super) fn outcomes(&self) -> Vec<u16> {

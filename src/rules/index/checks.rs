@@ -46,8 +46,10 @@ pub(super) struct ChecksBuilder {
 impl ChecksBuilder {
     /// Adds the next row with those of its constraints that are still to be asked. `is_all`: its rule asks nothing else.
     pub(super) fn add<'c>(&mut self, is_all: bool, mut constraints: impl Iterator<Item = &'c Constraint>) {
+        // What does not fit is for the rule to judge.
+        let has_room = self.checks.len() < (ASK / 2) as usize && self.intervals.len() < (ASK / 2) as usize;
         let start = self.checks.len() as u32;
-        let are_kept = constraints.all(|constraint| self.add_check(constraint));
+        let are_kept = has_room && constraints.all(|constraint| self.add_check(constraint));
         self.starts.push(if is_all && are_kept { start } else { start | ASK });
     }
 

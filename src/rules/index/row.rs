@@ -32,6 +32,9 @@ pub(super) struct Constraint {
     pub(super) when_unavailable: Kleene,
 }
 
+/// Intervals that the index keeps of one constraint: a long list is held once, by the rules that ask it.
+const INTERVALS_MAX: usize = 64;
+
 /// Reads rules into rows.
 #[derive(Debug, Default)]
 pub(super) struct RowReader {
@@ -43,14 +46,17 @@ impl RowReader {
     pub(super) fn read<'a>(&mut self, rank: u32, rule: &'a Rule, rows: &mut Vec<IndexRow<'a>>) {
         let applies_unavailable = rule.if_unavailable == IfUnavailable::Apply;
         for row in normal::rows(&rule.condition) {
+            let mut are_exact = true;
             let constraints = row.sets.iter().map(|(slot, set)| {
                 let attribute = self.attribute(*slot);
-                let intervals = self.attributes[usize::from(attribute)].intervals(&set.extent);
+                let exact = self.attributes[usize::from(attribute)].intervals(&set.extent);
+                are_exact &= exact.len() <= INTERVALS_MAX;
+                let intervals = coarser(exact);
                 Constraint { attribute, intervals: intervals.into(), when_unavailable: set.when_unavailable }
             });
             let constraints = constraints.collect();
             let phrases = phrases(&row.residue);
-            let is_whole = phrases.len() == row.residue.len();
+            let is_whole = are_exact && phrases.len() == row.residue.len();
             rows.push(IndexRow { rank, constraints, phrases, is_whole, applies_unavailable });
         }
     }
@@ -62,6 +68,12 @@ impl RowReader {
             (self.attributes.len() - 1) as u16
         })
     }
+}
+
+/// At most [`INTERVALS_MAX`] intervals in which all of these lie.
+fn coarser(intervals: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    let each = intervals.len().div_ceil(INTERVALS_MAX).max(1);
+    intervals.chunks(each).map(|some| (some[0].0, some[some.len() - 1].1)).collect()
 }
 
 fn phrases<'a>(residue: &[Residue<'a>]) -> Vec<(Slot, &'a AnyPhrase)> {

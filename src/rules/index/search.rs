@@ -20,6 +20,8 @@ pub(in crate::rules) struct IndexScratch {
     of_phrases: Vec<u64>,
     /// Nodes that are still to be searched.
     nodes: Vec<u32>,
+    /// Rules that are still to be asked.
+    to_ask: Vec<u32>,
     /// Rules that could not be told, by rank.
     pub(in crate::rules) untold: Vec<(u32, Miss)>,
     /// Rules that match, by rank.
@@ -28,14 +30,27 @@ pub(in crate::rules) struct IndexScratch {
 
 /// One question to an index.
 pub(in crate::rules) struct Search<'s, 'a, V> {
-    pub(in crate::rules) index: &'a Index,
-    pub(in crate::rules) rules: &'a [Rule],
-    pub(in crate::rules) evaluation: &'s mut Evaluation<'a, V>,
-    pub(in crate::rules) scratch: &'s mut IndexScratch,
+    index: &'a Index,
+    rules: &'a [Rule],
+    evaluation: &'s mut Evaluation<'a, V>,
+    scratch: &'s mut IndexScratch,
     /// Whether every match is wanted, not only the first.
-    pub(in crate::rules) wants_all: bool,
+    wants_all: bool,
     /// The rank from which on nothing is wanted any more.
-    pub(in crate::rules) end: u32,
+    end: u32,
+    /// The rank up to which all is known.
+    start: u32,
+    missing: Missing,
+    asking: Asking,
+}
+
+/// When rules are asked that the index cannot tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// As they are found: they are found best rank first.
+    Now,
+    /// When all are found.
+    Later,
 }
 
 /// Words up to which the bitmaps of all rows are joined at once.
@@ -62,12 +77,24 @@ enum Flow {
 }
 
 impl Walk {
-    fn begin(untold_before: usize) -> Self {
-        Self { missing: Missing::Kept, next: 0, told: None, untold_before }
+    fn begin(missing: Missing, untold_before: usize) -> Self {
+        Self { missing, next: 0, told: None, untold_before }
     }
 }
 
-impl<'a, V: Values> Search<'_, 'a, V> {
+impl<'s, 'a, V: Values> Search<'s, 'a, V> {
+    /// A question about the rules before the rank `end`.
+    pub(in crate::rules) fn new(
+        (index, rules): (&'a Index, &'a [Rule]),
+        evaluation: &'s mut Evaluation<'a, V>,
+        scratch: &'s mut IndexScratch,
+        wants_all: bool,
+        end: u32,
+    ) -> Self {
+        let (missing, asking) = (Missing::Kept, Asking::Now);
+        Self { index, rules, evaluation, scratch, wants_all, end, start: 0, missing, asking }
+    }
+
     /// Leaves the ranks that match and those that could not be told in the scratch, in order; of the matches only the first
     /// unless all are wanted, of the untold only those before it, and never more than [`Skipped::RULES_MAX`].
     pub(in crate::rules) fn run(mut self) {
@@ -76,9 +103,14 @@ impl<'a, V: Values> Search<'_, 'a, V> {
         self.scratch.readings.resize(index.attributes.len(), Reading::Unread);
         self.scratch.untold.clear();
         self.scratch.matched.clear();
-        match &index.whole {
-            Some(whole) if index.split_by.iter().any(|by| self.read(*by) == Reading::Unavailable) => self.bits(whole),
-            _ => self.nodes(),
+        match (&index.whole, index.nodes.get(index.root)) {
+            (Some(whole), _) if index.split_by.iter().any(|by| self.read(*by) == Reading::Unavailable) => {
+                self.bits(whole);
+            }
+            (_, Some(Node::Split(_))) => self.parts(),
+            (_, Some(Node::Bits(bits))) => self.bits(bits),
+            (_, Some(Node::Few(few))) => self.few(few),
+            (_, None) => {}
         }
         let IndexScratch { untold, matched, .. } = self.scratch;
         matched.sort_unstable();
@@ -87,6 +119,41 @@ impl<'a, V: Values> Search<'_, 'a, V> {
         untold.sort_unstable_by_key(|(rank, _)| *rank);
         untold.dedup_by_key(|(rank, _)| *rank);
         untold.truncate(Skipped::RULES_MAX);
+    }
+
+    /// Searches the parts that the event meets. Rules that must be asked are asked when all parts are known, best rank
+    /// first: what one costs must not be at the expense of a better one.
+    fn parts(&mut self) {
+        self.asking = Asking::Later;
+        self.nodes();
+        if let Some(rank) = self.ask_gathered() {
+            // Enough of them are known that cannot be told; from there on only what matches is looked for.
+            self.missing = Missing::RuledOut;
+            self.start = rank + 1;
+            self.nodes();
+            self.ask_gathered();
+        }
+    }
+
+    /// Asks the rules that were left for later; ends with the rank at which enough could not be told.
+    fn ask_gathered(&mut self) -> Option<u32> {
+        let mut to_ask = std::mem::take(&mut self.scratch.to_ask);
+        to_ask.sort_unstable();
+        to_ask.dedup();
+        let mut enough = None;
+        for rank in &to_ask {
+            if *rank >= self.end {
+                break;
+            }
+            self.ask(*rank);
+            if self.missing == Missing::Kept && self.scratch.untold.len() >= Skipped::RULES_MAX {
+                enough = Some(*rank);
+                break;
+            }
+        }
+        to_ask.clear();
+        self.scratch.to_ask = to_ask;
+        enough
     }
 
     fn nodes(&mut self) {
@@ -120,15 +187,21 @@ impl<'a, V: Values> Search<'_, 'a, V> {
 
     /// Asks each row.
     fn few(&mut self, few: &Few) {
+        let mut told = None;
         for (row, rank) in few.ranks.iter().enumerate() {
             if *rank >= self.end {
                 return;
             }
-            match few.checks.tell(row, |attribute| self.read(attribute)) {
-                Told::Holds => self.matches(*rank),
-                Told::DoesNot => {}
-                Told::AskTheRule => self.ask(*rank),
+            // Rows of one rule follow one another.
+            if told == Some(*rank) || *rank < self.start {
+                continue;
             }
+            match few.checks.tell(row, |attribute| self.read(attribute)) {
+                Told::DoesNot => continue,
+                Told::Holds => self.matches(*rank),
+                Told::AskTheRule => self.ask_now_or_later(*rank),
+            }
+            told = Some(*rank);
         }
     }
 
@@ -140,7 +213,7 @@ impl<'a, V: Values> Search<'_, 'a, V> {
     fn at_once(&mut self, bits: &'a Bits) {
         let mut kept = [0_u64; AT_ONCE];
         let kept = &mut kept[..bits.words()];
-        let mut walk = Walk::begin(self.scratch.untold.len());
+        let mut walk = Walk::begin(self.missing, self.scratch.untold.len());
         loop {
             kept.fill(!0);
             let mut is_missing = false;
@@ -162,7 +235,7 @@ impl<'a, V: Values> Search<'_, 'a, V> {
 
     /// Joins the bitmaps block by block, so that a match ends the search.
     fn by_blocks(&mut self, bits: &'a Bits) {
-        let mut walk = Walk::begin(self.scratch.untold.len());
+        let mut walk = Walk::begin(self.missing, self.scratch.untold.len());
         let mut is_missing = false;
         let mut chosen: SmallVec<[&[u64]; 16]> = SmallVec::new();
         for column in &bits.columns {
@@ -229,7 +302,7 @@ impl<'a, V: Values> Search<'_, 'a, V> {
                 let Some(rank) = bits.rank(row).filter(|rank| *rank < self.end) else { return Flow::Done };
                 walk.next = row + 1;
                 // Rows of one rule follow one another.
-                if walk.told == Some(rank) {
+                if walk.told == Some(rank) || rank < self.start {
                     continue;
                 }
                 let told = if is_missing {
@@ -240,7 +313,7 @@ impl<'a, V: Values> Search<'_, 'a, V> {
                 match told {
                     Told::DoesNot => continue,
                     Told::Holds => self.matches(rank),
-                    Told::AskTheRule => self.ask(rank),
+                    Told::AskTheRule => self.ask_now_or_later(rank),
                 }
                 walk.told = Some(rank);
                 let is_enough = self.scratch.untold.len() - walk.untold_before >= Skipped::RULES_MAX;
@@ -250,6 +323,14 @@ impl<'a, V: Values> Search<'_, 'a, V> {
             }
         }
         Flow::GoOn
+    }
+
+    #[inline]
+    fn ask_now_or_later(&mut self, rank: u32) {
+        match self.asking {
+            Asking::Now => self.ask(rank),
+            Asking::Later => self.scratch.to_ask.push(rank),
+        }
     }
 
     /// Asks a rule itself.

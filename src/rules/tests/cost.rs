@@ -113,3 +113,53 @@ fn a_judgement_that_costs_too_much_says_so_and_ends() {
         "an explanation looks at each rule by itself"
     );
 }
+
+/// Texts that make loops cost what they may.
+fn wordy(scope: &Scope) -> Given {
+    let labels = Value::List((0..64).map(|n| text(&format!("label {n}"))).collect());
+    let body = text(&"la ".repeat(20_000));
+    given(scope, &[("event.labels", labels), ("event.body", body), ("event.count", Value::Int(1))])
+}
+
+/// An index finds rules in an order of its own; what they cost must not be at the expense of a better one.
+#[test]
+fn the_best_rule_is_asked_first_however_many_are_found() {
+    let scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let mut rule_of = |source: &str| rule("r", Condition::compile(source, &scope, &mut texts).unwrap());
+    let mut rules = vec![rule_of("event.body.contains('la')")];
+    for n in 0..1_600 {
+        let (count, word) = (n % 40, n / 40);
+        rules.push(rule_of(&format!(
+            "event.count == {count} && event.labels.exists(l, event.body.contains(l + '{word}'))"
+        )));
+    }
+    let judgement = rule_set(rules, texts).judge(&wordy(&scope), &mut Scratch::default());
+    assert_eq!((judgement.rule, judgement.skipped.iter().count()), (Some(0), 0));
+}
+
+/// A rule of several rows is asked once: its steps are not counted for each row.
+#[test]
+fn a_rule_of_many_rows_is_asked_once() {
+    let scope = scope();
+    let mut texts = TextIndexBuilder::default();
+    let mut rule_of = |word: usize| {
+        let alternatives: Vec<String> = (0..16).map(|n| format!("event.amount < {n}.5")).collect();
+        let names = ["event.count == 1", "event.subject == 's'", "customer.vip", "event.channel == 'chat'"];
+        let any = [&names.map(String::from)[..], &alternatives[..]].concat().join(" || ");
+        let source = format!("({any}) && event.labels.exists(l, event.body.contains(l + '{word}'))");
+        let condition = Condition::compile(&source, &scope, &mut texts).unwrap();
+        Rule { if_unavailable: IfUnavailable::Apply, ..rule("r", condition) }
+    };
+    let rules = vec![rule_of(0), rule_of(1)];
+    let mut values = wordy(&scope);
+    for (name, value) in [
+        ("event.subject", text("s")),
+        ("event.amount", decimal("0.1")),
+        ("customer.vip", Value::Bool(true)),
+        ("event.channel", Value::Symbol(1)),
+    ] {
+        values.0.insert(scope.slot(name).unwrap(), value);
+    }
+    assert_eq!(rule_set(rules, texts).judge(&values, &mut Scratch::default()).rule, None);
+}

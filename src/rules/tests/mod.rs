@@ -78,7 +78,7 @@ fn rule(id: &str, condition: Condition) -> Rule {
 /// One group of rules, the first of which decides.
 fn rule_set(rules: Vec<Rule>, texts: TextIndexBuilder) -> RuleSet {
     let group = RankedRules { name: "rules".into(), policy: HitPolicy::First, rules };
-    RuleSet::new(vec![group], texts).unwrap()
+    RuleSet::new(vec![group], texts, &[]).unwrap()
 }
 
 /// The truth of one condition.
