@@ -91,7 +91,7 @@ fn any_lets_several_match_that_say_the_same() {
     "#);
     insta::assert_snapshot!(decided("hit_policy = 'any'", csv, "5000"), @r#"
     lane = "slow", score = 0, fee = 0, checks = [], alarms = [] (hit_policy_violated)
-      hit_policy_violated: rules `a` and `c` both match, which the hit policy `any` of tables/orders.csv does not allow; the playbook's default applies
+      hit_policy_violated: rules `a` and `c` of tables/orders.csv both match and do not say the same, as the hit policy `any` demands; the playbook's default applies
     "#);
 }
 

@@ -1,7 +1,7 @@
 //! Classes of numbers: the values of an attribute that its bitmaps do not tell apart.
 //!
 //! Classes are intervals that follow one another. Where they begin and end is a matter of space and speed, not of truth: a
-//! bitmap has the rows whose values meet the class, and every row that is left is asked.
+//! bitmap has the rows whose values meet the class, and where a class is not made for a row the row is checked.
 
 /// Classes that the values of one attribute fall in, at most.
 const CLASSES_MAX: usize = 192;

@@ -8,9 +8,10 @@
 //! that most rows want to be equal to something, so that an event meets only the rows that name its value, and those that
 //! do not name one.
 //!
-//! The index only rules out: a row that it keeps is always verified with the rule's own condition. So a class may stand for
-//! many values, a bitmap may be too full, and a part that no set of values can say is simply not in it. What it must never
-//! do is to rule out a rule that matches or cannot be told; a property holds it against asking every rule.
+//! The bitmaps only rule out. A row that they keep is checked: its constraints where the bitmaps do not tell them exactly,
+//! and the rule's own condition where that asks more or a value is missing. So a class may stand for many values, a bitmap
+//! may be too full, and a part that no set of values can say is simply not in it. What the bitmaps must never do is to rule
+//! out a rule that matches or cannot be told; a property holds the index against asking every rule.
 //!
 //! | file | noun |
 //! |---|---|

@@ -14,7 +14,7 @@ use super::attribute::Attribute;
 #[derive(Debug)]
 pub(super) struct IndexRow<'a> {
     pub(super) rank: u32,
-    /// At most one per attribute, by attribute.
+    /// At most one per attribute.
     pub(super) constraints: Box<[Constraint]>,
     /// Texts that must mention one of the phrases; at most one per name.
     pub(super) phrases: Vec<(Slot, &'a AnyPhrase)>,
