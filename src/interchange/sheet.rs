@@ -186,6 +186,15 @@ impl Aggregation {
             Self::Count => "count",
         }
     }
+
+    /// Whether values of this kind can be brought together so.
+    pub(super) fn takes(self, kind: Kind) -> bool {
+        match self {
+            Self::Sum => matches!(kind, Kind::Number | Kind::Duration),
+            Self::Min | Self::Max => kind.is_ordered(),
+            Self::Count => true,
+        }
+    }
 }
 
 impl Input {
