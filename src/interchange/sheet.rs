@@ -21,6 +21,10 @@ pub const TABLES_MAX: usize = 10_000;
 /// Bytes that a cell from outside may have.
 pub const CELL_BYTES_MAX: usize = 16_384;
 
+/// The columns that a table of ours can have, for messages.
+pub(super) const COLUMNS_OF_OURS: &str = "`in:NAME` such as `in:event.amount`, `out:FIELD`, `id`, `priority`, `note`, `enabled`, \
+                                          `valid_from` or `valid_until`";
+
 /// Which rows of a table count when several match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HitPolicy {

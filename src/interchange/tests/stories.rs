@@ -205,6 +205,14 @@ fn rows_are_written_in_the_order_in_which_they_are_asked() {
 }
 
 #[test]
+fn columns_that_only_we_have_do_not_go_out() {
+    let refused = ours("in:event.a,enabled,valid_from,valid_until,out:b\n1,true,,,2\n", HitPolicy::First, &[]);
+    let none = "this column has no counterpart in DMN/JDM";
+    let faults = ["enabled", "valid_from", "valid_until"].map(|name| format!("table `it`, column `{name}`: {none}"));
+    assert_eq!(refused.unwrap_err(), faults.join("\n"));
+}
+
+#[test]
 fn a_table_of_ours_that_is_none_says_what_is_wrong() {
     let faults = [
         ours("", HitPolicy::First, &[]),
