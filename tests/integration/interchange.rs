@@ -25,6 +25,7 @@ fn cases() -> Vec<Case> {
         ("\"10\"", plan, vec![(json!("10"), true), (json!("10.0"), false)]),
         ("\"\\\"\\\\ \\u00e9\"", plan, vec![(json!("\"\\ é"), true), (json!("\\ é"), false)]),
         ("\"\\\"\\\"\"", plan, vec![(json!("\"\""), true), (json!(""), false)]),
+        ("\"\\\"a\\\"\", \"b\"", plan, vec![(json!("\"a\""), true), (json!("b"), true), (json!("a"), false)]),
         ("\"not(x)\"", plan, vec![(json!("not(x)"), true), (json!("y"), false)]),
         ("not(\"free\", \"pro\")", plan, vec![(json!("pro"), false), (json!("team"), true)]),
         (
