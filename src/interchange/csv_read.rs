@@ -116,6 +116,9 @@ fn columns(
                 sheet.inputs.push(Input { label, expression: path.to_owned(), kind, ..Input::default() });
                 columns.push(Column::In);
             }
+            (_, Some(name), _) if is_condition(name) => {
+                faults.push(sheet.column_fault(header, "a named condition has no counterpart in DMN/JDM"));
+            }
             (_, _, Some(field)) if is_field(field) => {
                 let label = Some(header.to_owned());
                 sheet.outputs.push(Output { name: field.to_owned(), label, kind, ..Output::default() });
@@ -133,6 +136,11 @@ fn columns(
         faults.push(sheet.fault("needs at least one column `in:NAME` and one `out:FIELD` in its first line"));
     }
     (columns, faults)
+}
+
+/// Whether an input column is of a named condition: a name without a dot that is none of those before a dot.
+fn is_condition(name: &str) -> bool {
+    is_field(name) && !matches!(name, "event" | "customer" | "signal" | "ledger" | "list")
 }
 
 /// A row and its priority; `Err` has the text of a priority that is no number.

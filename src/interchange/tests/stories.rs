@@ -210,13 +210,16 @@ fn columns_that_only_we_have_do_not_go_out() {
     let none = "this column has no counterpart in DMN/JDM";
     let faults = ["enabled", "valid_from", "valid_until"].map(|name| format!("table `it`, column `{name}`: {none}"));
     assert_eq!(refused.unwrap_err(), faults.join("\n"));
+    let refused = ours("in:event.a,in:is_large,out:b\n1,true,2\n", HitPolicy::First, &[]);
+    let why = "table `it`, column `in:is_large`: a named condition has no counterpart in DMN/JDM";
+    assert_eq!(refused.unwrap_err(), why);
 }
 
 #[test]
 fn a_table_of_ours_that_is_none_says_what_is_wrong() {
     let faults = [
         ours("", HitPolicy::First, &[]),
-        ours("a,in:age,out:x-y,out:z,out:z\n", HitPolicy::First, &[]),
+        ours("a,in:age.years,out:x-y,out:z,out:z\n", HitPolicy::First, &[]),
         ours("in:event.a,note\n", HitPolicy::First, &[]),
         ours("in:event.a,out:b,priority\n1,2\n1,2,x\n", HitPolicy::First, &[]),
     ];
