@@ -7,8 +7,8 @@ use clap::ValueEnum;
 
 use super::args::Place;
 use super::exit::Exit;
-use super::import::{read_bounded, tell_faults};
-use super::output::{grouped, tell, write_whole};
+use super::import::{read_bounded, tell_faults, write_output};
+use super::output::{grouped, tell};
 use crate::config::Config;
 use crate::domain::Type;
 use crate::interchange::{
@@ -54,6 +54,10 @@ pub(super) struct Export {
     /// Where the file goes [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+
+    /// Write over the output file if it exists
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
 }
 
 /// A format to write.
@@ -123,7 +127,8 @@ fn export(place: &Place, args: &Export) -> Result<(), Stop> {
         Target::Dmn => write_dmn(&sheet),
         Target::Jdm => write_jdm(&sheet),
     };
-    write_whole(args.output.as_deref(), &written.map_err(Stop::Faults)?).map_err(Stop::Because)?;
+    let written = written.map_err(Stop::Faults)?;
+    write_output(args.output.as_deref(), args.force, &written).map_err(Stop::Because)?;
     let to = args.output.as_ref().map_or_else(|| "standard output".to_owned(), |file| format!("`{}`", file.display()));
     tell(format!("{} rows of table `{stem}` are written to {to}", grouped(sheet.rows.len() as u64)));
     Ok(())

@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// The file that holds the table
     pub(super) file: PathBuf,
 
-    /// How the file is written [default: by its ending: .dmn or .xml, .json, .xlsx]
+    /// How the file is written [default: by its ending: .dmn or .xml, .json or .jdm, .xlsx]
     #[arg(long, value_name = "FORMAT")]
     pub(super) format: Option<Foreign>,
 
@@ -50,6 +50,10 @@ pub(super) struct Import {
     /// Where the CSV table goes [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+
+    /// Write over the output file if it exists
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
 
     /// Leave out rows with cells that do not translate; each is listed, and the exit code is 2
     #[arg(long)]
@@ -170,13 +174,13 @@ fn table(args: &Import, Model { tables, remarks }: Model) -> Result<Exit, Stop> 
     let sheet = table.map_err(Stop::Faults)?;
     let untranslatable = if args.skip_untranslated { Untranslatable::LeftOut } else { Untranslatable::Refused };
     let written = write_csv(&sheet, &args.map, untranslatable).map_err(Stop::Faults)?;
-    write_whole(args.output.as_deref(), &written.csv).map_err(Stop::Because)?;
+    write_output(args.output.as_deref(), args.force, &written.csv).map_err(Stop::Because)?;
     for remark in remarks.iter().chain(&sheet.remarks) {
         tell(format!("note: {remark}"));
     }
-    let file = playbook_file(args, &sheet.name);
     let left_out = told(args, &sheet, &written);
-    tell(format!("a playbook names it so:\n\n{}", playbook_lines(&sheet, &file, &written.fields)));
+    let PlaybookFile { file, lead } = playbook_file(args, &sheet.name);
+    tell(format!("{lead}:\n\n{}", playbook_lines(&sheet, &file, &written.fields)));
     Ok(if left_out { Exit::BadLines } else { Exit::Done })
 }
 
@@ -202,18 +206,39 @@ fn worksheet(args: &Import, bytes: Vec<u8>) -> Result<Exit, Stop> {
     let names = workbook.names();
     let name = choose(args, &names)?;
     let csv = workbook.read(name, args.zone.as_ref()).map_err(Stop::Faults)?;
-    write_whole(args.output.as_deref(), &csv).map_err(Stop::Because)?;
+    write_output(args.output.as_deref(), args.force, &csv).map_err(Stop::Because)?;
     let to = args.output.as_ref().map_or_else(|| "standard output".to_owned(), |file| format!("`{}`", file.display()));
-    tell(format!("the worksheet `{name}` is written to {to}; a playbook names it so:\n"));
-    tell(format!("[[tables]]\nfile = \"{}\"\n", playbook_file(args, name)));
+    let PlaybookFile { file, lead } = playbook_file(args, name);
+    tell(format!("the worksheet `{name}` is written to {to}; {lead}:\n"));
+    tell(format!("[[tables]]\nfile = \"{file}\"\n"));
     Ok(Exit::Done)
 }
 
-/// The file as a playbook names it: tables lie in `tables/` of the configuration folder.
-fn playbook_file(args: &Import, table: &str) -> String {
-    let named = args.output.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+/// How a playbook names a file, and the words before it.
+struct PlaybookFile {
+    file: String,
+    lead: &'static str,
+}
+
+/// Tables lie in `tables/` of the configuration folder; a file that does not is to be put there.
+fn playbook_file(args: &Import, table: &str) -> PlaybookFile {
+    let output = args.output.as_deref();
+    let named = output.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    format!("tables/{}", named.unwrap_or_else(|| format!("{}.csv", table.chars().map(plain).collect::<String>())))
+    let file = named.unwrap_or_else(|| format!("{}.csv", table.chars().map(plain).collect::<String>()));
+    let whole = output.and_then(|output| std::path::absolute(output).ok());
+    let is_there = whole.as_deref().and_then(Path::parent).is_some_and(|folder| folder.ends_with("tables"));
+    let lead = if is_there { "a playbook names it so" } else { "put it into `tables/`, and a playbook names it so" };
+    PlaybookFile { file: format!("tables/{file}"), lead }
+}
+
+/// Writes a text to a file, or to standard output; over a file that exists only by force.
+pub(super) fn write_output(file: Option<&Path>, force: bool, text: &str) -> Result<(), String> {
+    // What is no file (`/dev/stdout`, a pipe) loses nothing.
+    match file.filter(|file| !force && fs::metadata(file).is_ok_and(|found| found.is_file())) {
+        Some(file) => Err(format!("`{}` exists, nothing is written: `--force` writes over it", file.display())),
+        None => write_whole(file, text),
+    }
 }
 
 /// Lists what does not translate.

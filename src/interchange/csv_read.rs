@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::literal::{Kind, Literal};
 use super::names::{is_field, is_path};
 use super::our_cell;
-use super::sheet::{Aggregation, CELLS_MAX, COLUMNS_MAX, Fault, HitPolicy, Input, Output, ROWS_MAX, Row, Sheet, cell};
+use super::sheet::{
+    Aggregation, CELLS_MAX, COLUMNS_MAX, COLUMNS_OF_OURS, Fault, HitPolicy, Input, Output, ROWS_MAX, Row, Sheet, cell,
+};
 use super::unary::{Setting, Test};
 
 /// A CSV table, and what is known of it beside.
@@ -106,10 +108,16 @@ fn columns(
             ("id", ..) => columns.push(Column::Id),
             ("priority", ..) => columns.push(Column::Priority),
             ("note", ..) => columns.push(Column::Note),
+            ("enabled" | "valid_from" | "valid_until", ..) => {
+                faults.push(sheet.column_fault(header, "this column has no counterpart in DMN/JDM"));
+            }
             (_, Some(path), _) if is_path(path) => {
                 let label = Some(header.to_owned());
                 sheet.inputs.push(Input { label, expression: path.to_owned(), kind, ..Input::default() });
                 columns.push(Column::In);
+            }
+            (_, Some(name), _) if is_condition(name) => {
+                faults.push(sheet.column_fault(header, "a named condition has no counterpart in DMN/JDM"));
             }
             (_, _, Some(field)) if is_field(field) => {
                 let label = Some(header.to_owned());
@@ -117,8 +125,7 @@ fn columns(
                 columns.push(Column::Out);
             }
             _ => {
-                let expected =
-                    "a column is `in:NAME` such as `in:event.amount`, `out:FIELD`, `id`, `priority` or `note`";
+                let expected = format!("a column is {COLUMNS_OF_OURS}");
                 faults.push(sheet.column_fault(header, expected));
             }
         }
@@ -129,6 +136,11 @@ fn columns(
         faults.push(sheet.fault("needs at least one column `in:NAME` and one `out:FIELD` in its first line"));
     }
     (columns, faults)
+}
+
+/// Whether an input column is of a named condition: a name without a dot that is none of those before a dot.
+fn is_condition(name: &str) -> bool {
+    is_field(name) && !matches!(name, "event" | "customer" | "signal" | "ledger" | "list")
 }
 
 /// A row and its priority; `Err` has the text of a priority that is no number.

@@ -35,6 +35,11 @@ pub fn write(sheet: &Sheet, names: &[Naming], untranslatable: Untranslatable) ->
     if untranslatable == Untranslatable::Refused || !faults.is_empty() {
         faults.extend(untranslated.iter().cloned());
     }
+    if untranslatable == Untranslatable::LeftOut && names.nameless > 0 {
+        let (nameless, plural) = (names.nameless, if names.nameless == 1 { "" } else { "s" });
+        let why = "`--skip-untranslated` leaves out rows, not columns";
+        faults.push(sheet.fault(format!("{why}: what stops it is the missing `--map` of {nameless} column{plural}")));
+    }
     if faults.is_empty() && names.inputs.iter().all(Option::is_none) {
         faults.push(sheet.fault("no column looks at anything"));
     }

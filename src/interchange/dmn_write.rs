@@ -9,8 +9,8 @@ use super::sheet::{Aggregation, Fault, HitPolicy, Sheet};
 
 /// Writes a table as a DMN model with one decision; or names every cell that DMN cannot say.
 pub fn write(sheet: &Sheet) -> Result<String, Vec<Fault>> {
-    let rows = entries(sheet)?;
     let (input_kinds, output_kinds) = kinds_of(sheet);
+    let rows = entries(sheet, not_aggregated(sheet, &output_kinds))?;
     let mut xml = Xml::default();
     xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let namespace = "https://www.omg.org/spec/DMN/20191111/MODEL/";
@@ -46,8 +46,29 @@ struct Entries {
     settings: Vec<String>,
 }
 
-fn entries(sheet: &Sheet) -> Result<Vec<Entries>, Vec<Fault>> {
-    let mut faults = sheet.untranslated();
+/// The outputs whose values the aggregation cannot bring together.
+fn not_aggregated(sheet: &Sheet, kinds: &[Option<Kind>]) -> Vec<Fault> {
+    let Some(aggregation) = sheet.aggregation else { return Vec::new() };
+    let takes = match aggregation {
+        Aggregation::Sum => "numbers and durations",
+        Aggregation::Min | Aggregation::Max | Aggregation::Count => "numbers, points in time and durations",
+    };
+    let odd = sheet.outputs.iter().zip(kinds).filter_map(|(output, kind)| Some((output, (*kind)?)));
+    let odd = odd.filter(|(_, kind)| !aggregation.takes(*kind));
+    odd.map(|(output, kind)| {
+        let why = format!(
+            "the aggregation `{}` takes {takes}, and its cells are each {}",
+            aggregation.name(),
+            kind.describe()
+        );
+        sheet.column_fault(output.shown(), why)
+    })
+    .collect()
+}
+
+/// What the rows say in FEEL; or `faults` and those of the cells.
+fn entries(sheet: &Sheet, mut faults: Vec<Fault>) -> Result<Vec<Entries>, Vec<Fault>> {
+    faults.extend(sheet.untranslated());
     let mut rows = Vec::with_capacity(sheet.rows.len());
     for (at, row) in sheet.rows.iter().enumerate() {
         let mut entries = Entries { tests: Vec::new(), settings: Vec::new() };

@@ -72,24 +72,27 @@ impl Literal {
 
     /// The literal that a bare word of a cell of ours stands for when nothing declares its type.
     ///
-    /// A number that is not written plainly (`007`, `+5`) could be a text: it is refused rather than guessed.
+    /// A number that is not written plainly (`007`, `+5`) or is too large could be a text: it is refused rather than guessed.
     pub(super) fn as_written(text: &str) -> Result<Self, String> {
         match text {
             "true" => return Ok(Self::Bool(true)),
             "false" => return Ok(Self::Bool(false)),
             _ => {}
         }
+        let doubtful = || {
+            format!(
+                "`{text}` may be a number or a text; put a text in quotes, or name the playbook that declares its type"
+            )
+        };
         if let Ok(number) = text.parse::<Decimal>() {
             let digits = text.trim_start_matches('-');
             let is_plain =
                 !text.starts_with('+') && (!digits.starts_with('0') || digits.len() == 1 || digits.starts_with("0."));
-            return if is_plain {
-                Ok(Self::Number(number))
-            } else {
-                Err(format!(
-                    "`{text}` may be a number or a text; put a text in quotes, or name the playbook that declares its type"
-                ))
-            };
+            return if is_plain { Ok(Self::Number(number)) } else { Err(doubtful()) };
+        }
+        // An `int` of ours may be larger than what the other formats are given.
+        if text.parse::<i64>().is_ok() {
+            return Err(doubtful());
         }
         if let Some(time) = zoned_time(text) {
             return Ok(Self::Time(time));
@@ -180,6 +183,7 @@ mod tests {
             ("0", "a number 0"),
             ("007", "refused"),
             ("+5", "refused"),
+            ("9000000000000000000", "refused"),
             ("true", "true or false true"),
             ("90m", "a duration 1h30m"),
             ("2026-01-31T10:00:00+01:00", "a point in time 2026-01-31T09:00:00Z"),

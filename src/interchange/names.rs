@@ -25,6 +25,8 @@ pub(super) struct Names {
     pub(super) inputs: Vec<Option<String>>,
     pub(super) outputs: Vec<String>,
     pub(super) faults: Vec<Fault>,
+    /// Columns that have no name: nothing was said of them, and their own is none of ours.
+    pub(super) nameless: usize,
 }
 
 impl FromStr for Naming {
@@ -77,7 +79,7 @@ pub(super) fn is_field(name: &str) -> bool {
 
 /// Names every column: by what was said of it, or by its own name if it is one of ours.
 pub(super) fn names_of(sheet: &Sheet, said: &[Naming]) -> Names {
-    let mut names = Names { inputs: Vec::new(), outputs: Vec::new(), faults: Vec::new() };
+    let mut names = Names { inputs: Vec::new(), outputs: Vec::new(), faults: Vec::new(), nameless: 0 };
     for (nth, input) in sheet.inputs.iter().enumerate() {
         let said: Vec<&Naming> = said.iter().filter(|naming| naming.is_of_input(input)).collect();
         let missing =
@@ -126,6 +128,7 @@ impl Names {
         let name = match said {
             [] if is_ours(own) => own,
             [] => {
+                self.nameless += 1;
                 self.faults.push(sheet.column_fault(shown, missing));
                 return String::new();
             }

@@ -3,7 +3,7 @@
 //! Where no playbook declares the column's type, a cell is taken as it is written: `10` is a number, `true` a truth value, `2h`
 //! a duration, `2026-01-01T00:00:00Z` a point in time, anything else and everything in quotes a text.
 
-use super::literal::{Kind, Literal};
+use super::literal::{Kind, Literal, quoted};
 use super::unary::{Order, Range, Setting, Test, TextTest, cel_text_back};
 
 /// Reads a cell of an input column; `kind` is what the column's values are declared to be.
@@ -14,6 +14,9 @@ pub(super) fn read_test(cell: &str, kind: Option<Kind>) -> Result<Test, String> 
     }
     if let Some(inner) = cell.strip_prefix("not(").and_then(|rest| rest.strip_suffix(')')) {
         return read_test(inner, kind)?.negated();
+    }
+    if cell.strip_prefix("in ").is_some_and(|rest| rest.trim().starts_with("list.")) {
+        return Err("a named list has no counterpart in DMN/JDM".to_owned());
     }
     for (name, test) in TextTest::NAMED {
         if let Some(args) =
@@ -58,7 +61,13 @@ pub(super) fn read_setting(cell: &str, kind: Option<Kind>) -> Result<Setting, St
             Ok(Setting::List(items.collect::<Result<_, _>>()?))
         }
         Some(kind) => Literal::of_kind(cell, kind).map(Setting::Value),
-        None => Literal::as_written(cell).map(Setting::Value),
+        None => match Literal::as_written(cell)? {
+            Literal::Text(text) if text.contains(',') => Err(format!(
+                "`{text}` may be a list or a text; write a text as `={}`, or name the playbook that declares the field",
+                quoted(&text)
+            )),
+            value => Ok(Setting::Value(value)),
+        },
     }
 }
 
@@ -93,18 +102,19 @@ fn literal(item: &Item, kind: Option<Kind>) -> Result<Literal, String> {
 }
 
 /// A range, if the cell is written like one; its ends are of one ordered kind.
+///
+/// What lacks a bracket (`10..20`) could be a text: it is refused rather than guessed.
 fn range(cell: &str, kind: Option<Kind>) -> Option<Result<Range, String>> {
     let (low, high) = cell.split_once("..")?;
-    let low_in = match low.chars().next()? {
-        '[' => true,
-        '(' | ']' => false,
-        _ => return None,
-    };
-    let high_in = match high.chars().next_back()? {
-        ']' => true,
-        ')' | '[' => false,
-        _ => return None,
-    };
+    let is_doubtful = |end: &str| !matches!(Literal::as_written(end.trim()), Ok(Literal::Text(_)));
+    let is_open = !low.starts_with(['[', '(', ']']) || !high.ends_with([']', ')', '[']);
+    if is_open {
+        let ends = (low.trim_start_matches(['[', '(', ']']), high.trim_end_matches([']', ')', '[']));
+        return (kind.is_none() && is_doubtful(ends.0) && is_doubtful(ends.1)).then(|| {
+            Err(format!("`{cell}` may be a range or a text; a range is written `[10..20]`, put a text in quotes"))
+        });
+    }
+    let (low_in, high_in) = (low.starts_with('['), high.ends_with(']'));
     let ends = [&low[1..], &high[..high.len() - 1]].map(|end| literal(&Item::new(end), kind));
     let [low, high] = ends;
     Some(low.and_then(|low| Range::new(low, low_in, high?, high_in)))

@@ -21,6 +21,10 @@ pub const TABLES_MAX: usize = 10_000;
 /// Bytes that a cell from outside may have.
 pub const CELL_BYTES_MAX: usize = 16_384;
 
+/// The columns that a table of ours can have, for messages.
+pub(super) const COLUMNS_OF_OURS: &str = "`in:NAME` such as `in:event.amount`, `out:FIELD`, `id`, `priority`, `note`, `enabled`, \
+                                          `valid_from` or `valid_until`";
+
 /// Which rows of a table count when several match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HitPolicy {
@@ -184,6 +188,15 @@ impl Aggregation {
             Self::Min => "min",
             Self::Max => "max",
             Self::Count => "count",
+        }
+    }
+
+    /// Whether values of this kind can be brought together so.
+    pub(super) fn takes(self, kind: Kind) -> bool {
+        match self {
+            Self::Sum => matches!(kind, Kind::Number | Kind::Duration),
+            Self::Min | Self::Max => kind.is_ordered(),
+            Self::Count => true,
         }
     }
 }

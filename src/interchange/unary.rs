@@ -179,7 +179,7 @@ impl Test {
     pub fn to_cell(&self) -> Result<String, String> {
         Ok(match self {
             Self::Any => String::new(),
-            Self::OneOf(items) => one_of(items)?,
+            Self::OneOf(items) => items.iter().map(Literal::in_cell).collect::<Vec<_>>().join(", "),
             Self::Compare(order, with) => format!("{} {}", order.symbol(), with.in_cell()),
             Self::Within(range) => range.shown(Literal::in_cell),
             Self::Not(test) => format!("not({})", test.to_cell()?),
@@ -203,22 +203,6 @@ impl Test {
             Self::Compare(_, with) => vec![with],
             Self::Within(range) => vec![&range.low, &range.high],
             Self::Not(test) => test.literals(),
-        }
-    }
-}
-
-fn one_of(items: &[Literal]) -> Result<String, String> {
-    // The reader of cells takes quotes off items of lists twice.
-    let is_doubly_quoted = |text: &str| text.len() > 1 && text.starts_with('"') && text.ends_with('"');
-    match items {
-        [Literal::Text(text)] if is_doubly_quoted(text) => Ok(format!("== {}", quoted(text))),
-        items => {
-            if let Some(Literal::Text(text)) =
-                items.iter().find(|item| matches!(item, Literal::Text(text) if is_doubly_quoted(text)))
-            {
-                return Err(format!("a list cannot hold `{text}`, which is in quotation marks itself"));
-            }
-            Ok(items.iter().map(Literal::in_cell).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -6,7 +6,7 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 use zip::ZipArchive;
 
 use super::csv_write::records_to_csv;
-use super::sheet::{CELLS_MAX, COLUMNS_MAX, Fault, ROWS_MAX};
+use super::sheet::{CELLS_MAX, COLUMNS_MAX, COLUMNS_OF_OURS, Fault, ROWS_MAX};
 use super::zone::Zone;
 use crate::domain::{Decimal, TimeDelta};
 
@@ -140,10 +140,12 @@ fn records(name: &str, cells: Cells, mut faults: Vec<Fault>) -> Worksheet {
 
 fn header_faults(name: &str, header: &[String]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let is_ours =
-        |text: &str| text.starts_with("in:") || text.starts_with("out:") || matches!(text, "id" | "priority" | "note");
+    let is_ours = |text: &str| {
+        let is_of_row = matches!(text, "id" | "priority" | "note" | "enabled" | "valid_from" | "valid_until");
+        text.starts_with("in:") || text.starts_with("out:") || is_of_row
+    };
     for (at, text) in (0..).zip(header).filter(|(_, text)| !is_ours(text.trim())) {
-        let why = "the first row names the columns: `in:NAME`, `out:FIELD`, `id`, `priority` or `note`".to_owned();
+        let why = format!("the first row names the columns: {COLUMNS_OF_OURS}");
         faults.push(fault(name, (0, at), Some(text.clone()), why));
     }
     for side in ["in:", "out:"] {

@@ -70,7 +70,7 @@ fn text_test(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, String
 fn ordered_test(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, String> {
     for op in [">=", "<=", "!=", ">", "<", "=="] {
         if let Some(rest) = cell.strip_prefix(op) {
-            return Ok(Some(format!("{path} {op} {}", literal(ty, rest.trim())?)));
+            return Ok(Some(format!("{path} {op} {}", literal(ty, &unquoted(rest.trim()))?)));
         }
     }
     let Some((low, high)) = cell.split_once("..") else { return Ok(None) };
@@ -87,7 +87,8 @@ fn ordered_test(path: &str, ty: &Type, cell: &str) -> Result<Option<String>, Str
         Some(')' | '[') => "<",
         _ => return Err("a range is written `[10..20]`, with `(` or `)` for an end that is out".to_owned()),
     };
-    let (low, high) = (literal(ty, low[1..].trim())?, literal(ty, high[..high.len() - 1].trim())?);
+    let end = |text: &str| literal(ty, &unquoted(text.trim()));
+    let (low, high) = (end(&low[1..])?, end(&high[..high.len() - 1])?);
     Ok(Some(format!("{path} {low_op} {low} && {path} {high_op} {high}")))
 }
 
@@ -104,10 +105,9 @@ fn membership(path: &str, ty: &Type, cell: &str) -> Result<String, String> {
     }
 }
 
-/// A literal of the type, in CEL.
+/// A literal of the type, in CEL; its text has no quotes of the cell any more.
 fn literal(ty: &Type, text: &str) -> Result<String, String> {
-    let text = unquoted(text);
-    let value = ty.parse(&text).map_err(|e| e.to_string())?;
+    let value = ty.parse(text).map_err(|e| e.to_string())?;
     Ok(match (ty, value) {
         (Type::Time, Value::Time(time)) => format!("timestamp({})", quoted(&time.to_string())),
         (Type::Duration, Value::Duration(delta)) => format!("duration({})", quoted(&delta.to_string())),
@@ -117,7 +117,7 @@ fn literal(ty: &Type, text: &str) -> Result<String, String> {
         },
         (_, Value::Int(v)) => v.to_string(),
         (_, Value::Bool(v)) => v.to_string(),
-        _ => quoted(&text),
+        _ => quoted(text),
     })
 }
 
@@ -205,6 +205,11 @@ mod tests {
             (&channel, "emial", "fault: expected one of `email`, `chat`, found `\"emial\"` (did you mean `email`?)"),
             (&Type::Text, r#""a, b", c"#, r#"x in ["a, b", "c"]"#),
             (&Type::Text, r#""say \"hi\"""#, r#"x == "say \"hi\"""#),
+            (&Type::Text, r#""\"so\"""#, r#"x == "\"so\"""#),
+            (&Type::Text, r#"!= "\"so\"""#, r#"x != "\"so\"""#),
+            (&Type::Text, r#""\"\"", "a""#, r#"x in ["\"\"", "a"]"#),
+            (&list, r#""\"so\"", b"#, r#""\"so\"" in x || "b" in x"#),
+            (&Type::Int, r#""1", 2"#, "x in [1, 2]"),
             (&Type::Text, "mentions(refund*, \"money back\")", r#"x.mentions("refund*", "money back")"#),
             (&Type::Text, "contains(a, b)", r#"x.contains("a") || x.contains("b")"#),
             (&Type::Int, "contains(a)", "fault: `contains(…)` tests texts, and x is int"),

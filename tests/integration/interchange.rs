@@ -25,6 +25,7 @@ fn cases() -> Vec<Case> {
         ("\"10\"", plan, vec![(json!("10"), true), (json!("10.0"), false)]),
         ("\"\\\"\\\\ \\u00e9\"", plan, vec![(json!("\"\\ é"), true), (json!("\\ é"), false)]),
         ("\"\\\"\\\"\"", plan, vec![(json!("\"\""), true), (json!(""), false)]),
+        ("\"\\\"a\\\"\", \"b\"", plan, vec![(json!("\"a\""), true), (json!("b"), true), (json!("a"), false)]),
         ("\"not(x)\"", plan, vec![(json!("not(x)"), true), (json!("y"), false)]),
         ("not(\"free\", \"pro\")", plan, vec![(json!("pro"), false), (json!("team"), true)]),
         (
@@ -227,8 +228,51 @@ fn what_does_not_translate_is_listed_and_rows_are_left_out_only_when_asked() {
         "{err}"
     );
     assert_eq!(fs::read_to_string(&output).unwrap(), "id,in:event.age,in:event.day,out:risk\nr3,40,,medium\n");
-    let (code, _, err) = import(&["--skip-untranslated", "--zone", "-02:00"]);
+    let (code, _, err) = import(&["--skip-untranslated", "--zone", "-02:00", "--force"]);
     assert_eq!(code, 2, "{err}");
+    let nameless = ["import", "tests/fixtures/interchange/untranslatable.dmn", "--skip-untranslated"];
+    let (code, _, err) = run(forthwith().args(nameless));
+    let why = "`--skip-untranslated` leaves out rows, not columns: what stops it is the missing `--map` of 2 columns";
+    assert_eq!((code, err.contains(why)), (1, true), "{err}");
+}
+
+#[test]
+fn a_file_that_exists_is_written_over_only_by_force() {
+    let folder = folder();
+    let (table, copy) = (folder.path().join("t.csv"), folder.path().join("t.dmn"));
+    let csv = "id,in:event.a,out:b\na,1,2\n";
+    fs::write(&table, csv).unwrap();
+    fs::write(&copy, "mine").unwrap();
+    let export = |more: &[&str]| {
+        run(forthwith().arg("export").arg(&table).args(["--format=dmn", "--output"]).arg(&copy).args(more))
+    };
+    let import = |more: &[&str]| run(forthwith().arg("import").arg(&copy).arg("--output").arg(&table).args(more));
+    let refused =
+        |file: &Path| format!("error: `{}` exists, nothing is written: `--force` writes over it\n", file.display());
+    let (code, _, err) = export(&[]);
+    assert_eq!((code, err, fs::read_to_string(&copy).unwrap()), (1, refused(&copy), "mine".to_owned()));
+    let (code, _, err) = export(&["--force"]);
+    assert_eq!(code, 0, "{err}");
+    fs::write(&table, "mine").unwrap();
+    let (code, _, err) = import(&[]);
+    assert_eq!((code, err, fs::read_to_string(&table).unwrap()), (1, refused(&table), "mine".to_owned()));
+    let (code, _, err) = import(&["--force"]);
+    assert_eq!((code, fs::read_to_string(&table).unwrap().as_str()), (0, csv), "{err}");
+}
+
+#[test]
+fn a_table_beside_tables_is_to_be_put_there() {
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("tables")).unwrap();
+    let said = |output: &str| {
+        let mut command = forthwith();
+        command.args(["import", DISCOUNT, "--table", "Discount", "--map", "Customer Plan=customer.plan", "--output"]);
+        let (code, _, err) = run(command.arg(folder.path().join(output)));
+        assert_eq!((code, err.contains("\n\n[[tables]]\nfile = \"tables/u.csv\"\n")), (0, true), "{err}");
+        err.lines().find(|line| line.ends_with("a playbook names it so:")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(said("tables/u.csv"), "a playbook names it so:");
+    assert_eq!(said("u.csv"), "put it into `tables/`, and a playbook names it so:");
 }
 
 #[test]

@@ -44,6 +44,25 @@ fn values_are_rendered_as_our_cells_write_them() {
 }
 
 #[test]
+fn when_a_row_is_in_force_comes_along() {
+    let mut book = Written::new();
+    let sheet = book.add_worksheet().set_name("Rules").unwrap();
+    let date = Format::new().set_num_format("yyyy-mm-dd");
+    for (column, name) in (0..).zip(["in:event.a", "out:b", "enabled", "valid_from", "valid_until"]) {
+        sheet.write(0, column, name).unwrap();
+    }
+    sheet.write(1, 0, 1).unwrap();
+    sheet.write(1, 1, 2).unwrap();
+    sheet.write(1, 2, false).unwrap();
+    sheet.write_with_format(1, 3, ExcelDateTime::from_ymd(2026, 1, 31).unwrap(), &date).unwrap();
+    sheet.write(1, 4, "2026-03-01T00:00:00Z").unwrap();
+    assert_eq!(
+        read(&mut book, "Rules", Some("Z")).unwrap(),
+        "in:event.a,out:b,enabled,valid_from,valid_until\n1,2,false,2026-01-31T00:00:00Z,2026-03-01T00:00:00Z\n"
+    );
+}
+
+#[test]
 fn a_value_without_a_form_of_ours_is_named_by_its_cell() {
     let mut book = Written::new();
     let sheet = header(&mut book);

@@ -205,10 +205,21 @@ fn rows_are_written_in_the_order_in_which_they_are_asked() {
 }
 
 #[test]
+fn columns_that_only_we_have_do_not_go_out() {
+    let refused = ours("in:event.a,enabled,valid_from,valid_until,out:b\n1,true,,,2\n", HitPolicy::First, &[]);
+    let none = "this column has no counterpart in DMN/JDM";
+    let faults = ["enabled", "valid_from", "valid_until"].map(|name| format!("table `it`, column `{name}`: {none}"));
+    assert_eq!(refused.unwrap_err(), faults.join("\n"));
+    let refused = ours("in:event.a,in:is_large,out:b\n1,true,2\n", HitPolicy::First, &[]);
+    let why = "table `it`, column `in:is_large`: a named condition has no counterpart in DMN/JDM";
+    assert_eq!(refused.unwrap_err(), why);
+}
+
+#[test]
 fn a_table_of_ours_that_is_none_says_what_is_wrong() {
     let faults = [
         ours("", HitPolicy::First, &[]),
-        ours("a,in:age,out:x-y,out:z,out:z\n", HitPolicy::First, &[]),
+        ours("a,in:age.years,out:x-y,out:z,out:z\n", HitPolicy::First, &[]),
         ours("in:event.a,note\n", HitPolicy::First, &[]),
         ours("in:event.a,out:b,priority\n1,2\n1,2,x\n", HitPolicy::First, &[]),
     ];
@@ -227,7 +238,27 @@ fn importance_is_given_where_a_policy_needs_it() {
     let xml = write_dmn(&sheet).unwrap();
     assert!(xml.contains("<text>&quot;gold&quot;, &quot;silver&quot;</text>"), "{xml}");
     assert_eq!(dmn(&xml)[0].outputs[0].allowed, sheet.outputs[0].allowed);
-    sheet.hit_policy = HitPolicy::Collect;
-    sheet.aggregation = Some(Aggregation::Sum);
-    assert_eq!(dmn(&write_dmn(&sheet).unwrap())[0].aggregation, Some(Aggregation::Sum));
+}
+
+#[test]
+fn an_aggregation_goes_out_where_it_takes_what_the_cells_hold() {
+    let csv = "in:event.a,out:tier,out:points,out:wait,out:until\n1,gold,5,2h,2026-01-01T00:00:00Z\n";
+    let mut sheet = ours(csv, HitPolicy::Collect, &[]).unwrap();
+    let written = |sheet: &mut Sheet, aggregation| {
+        sheet.aggregation = Some(aggregation);
+        match write_dmn(sheet) {
+            Ok(xml) => format!("{:?}", dmn(&xml)[0].aggregation),
+            Err(faults) => listed(&faults),
+        }
+    };
+    let text = "table `it`, column `out:tier`: the aggregation `min` takes numbers, points in time and durations, and its cells are \
+                each a text";
+    assert_eq!(
+        written(&mut sheet, Aggregation::Sum),
+        "table `it`, column `out:tier`: the aggregation `sum` takes numbers and durations, and its cells are each a text\n\
+         table `it`, column `out:until`: the aggregation `sum` takes numbers and durations, and its cells are each a point in time"
+    );
+    assert_eq!(written(&mut sheet, Aggregation::Min), text);
+    assert_eq!(written(&mut sheet, Aggregation::Max), text.replace("`min`", "`max`"));
+    assert_eq!(written(&mut sheet, Aggregation::Count), "Some(Count)");
 }
