@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::output::counted;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, Field, Type};
 use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot};
@@ -11,10 +12,10 @@ pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
     let event = |kind: &usize| bundle.layout().events()[*kind].name.to_string();
     let on: Vec<String> = playbook.on.iter().map(event).collect();
     format!(
-        "playbook {} version {}: {} rules on {}; budget {} ms, ack {}",
+        "playbook {} version {}: {} on {}; budget {} ms, ack {}",
         playbook.name,
         playbook.version,
-        playbook.rules.rules().len(),
+        counted(playbook.rules.rules().len(), "rule"),
         on.join(", "),
         playbook.budget.as_millis(),
         playbook.ack.as_str()
