@@ -42,7 +42,10 @@ fn of_row(search: &mut Search<'_, '_>, group: &Group, firsts: &BTreeSet<usize>, 
             Some(Outcome::Excluded(_)) | None => {}
         }
     }
-    doubt.map(|(first, why)| undecided(search.model, vec![second, first], words::whether_both_match(), why))
+    doubt.map(|(first, why)| {
+        let question = words::whether_both_match(search.model, second, first);
+        undecided(search.model, vec![second, first], &question, why)
+    })
 }
 
 /// Whether two rows match one input that reaches their table; `None` if that is plain.

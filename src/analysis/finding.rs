@@ -81,6 +81,19 @@ impl Example {
         };
         slots.into_iter().map(value).collect()
     }
+
+    /// The whole input: every value that there is, and the names that a rule looks at and that are unavailable.
+    pub fn whole(&self, playbook: &Playbook) -> Vec<(Arc<str>, Option<Datum>)> {
+        let mut values = self.values(playbook, &[]);
+        let scope = &playbook.scope;
+        let known: BTreeSet<Arc<str>> = values.iter().map(|(name, _)| Arc::clone(name)).collect();
+        let rest = scope.slots().filter(|slot| !known.contains(&scope.declared(*slot).path));
+        values.extend(rest.filter_map(|slot| {
+            let value = self.witness.datum(scope, slot)?;
+            Some((Arc::clone(&scope.declared(slot).path), Some(value)))
+        }));
+        values
+    }
 }
 
 impl Kind {

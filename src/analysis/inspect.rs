@@ -73,7 +73,10 @@ fn of_rule(search: &mut Search<'_, '_>, rank: usize, alike: &[usize]) -> Option<
             let (example, decides) = shown?;
             Some(shadowed(search, rank, &regions, Shadow { alike, met, example, decides }))
         }
-        Outcome::Undecided(doubt) => Some(undecided(search.model, vec![rank], words::whether_it_decides(), doubt)),
+        Outcome::Undecided(doubt) => {
+            let question = words::whether_it_decides(search.model, rank);
+            Some(undecided(search.model, vec![rank], &question, doubt))
+        }
     }
 }
 
@@ -155,7 +158,7 @@ fn covers(search: &mut Search<'_, '_>, regions: &[(usize, Region)], rules: &[usi
 }
 
 pub(super) fn undecided(model: &Model<'_>, ranks: Vec<usize>, question: &str, doubt: Doubt) -> Finding {
-    let message = words::undecided(model, &ranks, question, doubt);
+    let message = words::undecided(question, doubt);
     finding(model, Kind::Undecided, ranks, message, None)
 }
 

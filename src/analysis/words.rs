@@ -81,26 +81,25 @@ pub(super) fn gap(model: &Model<'_>, position: usize, table: Option<&str>) -> St
 }
 
 pub(super) fn too_many_overlaps(group: &Group) -> String {
-    format!("not decided whether rows of {} match the same input: too many of them overlap", group.name)
+    format!("it could not be shown whether rows of {} match the same input: too many of them overlap", group.name)
 }
 
-pub(super) fn whether_it_decides() -> &'static str {
-    "whether it ever decides"
+pub(super) fn whether_it_decides(model: &Model<'_>, rank: usize) -> String {
+    format!("whether `{}` ever decides", model.rules.rules()[rank].id)
 }
 
-pub(super) fn whether_both_match() -> &'static str {
-    "whether both match one input"
+pub(super) fn whether_both_match(model: &Model<'_>, rank: usize, other: usize) -> String {
+    format!("whether `{}` and {} match one input", model.rules.rules()[rank].id, rule(model, other))
 }
 
 pub(super) fn whether_it_has_a_gap(model: &Model<'_>, position: usize, table: Option<&str>) -> String {
     format!("whether {} has a gap for `{}`", table.unwrap_or("the playbook"), model.names[position].event)
 }
 
-pub(super) fn undecided(model: &Model<'_>, ranks: &[usize], question: &str, doubt: Doubt) -> String {
-    let beside = ranks.get(1).map_or_else(String::new, |other| format!(" (beside {})", rule(model, *other)));
+pub(super) fn undecided(question: &str, doubt: Doubt) -> String {
     let why = match doubt {
         Doubt::NoInput => "it turns on texts, lists or calculations for which no input was found",
         Doubt::Steps => "it takes more steps than the analysis may",
     };
-    format!("not decided {question}{beside}: {why}")
+    format!("it could not be shown {question}: {why}")
 }

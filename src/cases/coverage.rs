@@ -14,7 +14,7 @@ pub struct Coverage {
     /// The playbook.
     #[serde(serialize_with = "text")]
     pub playbook: Arc<str>,
-    /// Its rules by rank, tables included.
+    /// Its rules by rank, tables included; without those that are switched off.
     pub rules: Vec<RuleCovered>,
     /// Cases that no rule decided.
     pub default_cases: u32,
@@ -23,6 +23,9 @@ pub struct Coverage {
 /// A rule and the cases it decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCovered {
+    /// Its rank.
+    #[serde(skip)]
+    rank: usize,
     /// Its id.
     #[serde(serialize_with = "text")]
     pub rule: Arc<str>,
@@ -35,12 +38,14 @@ pub struct RuleCovered {
 impl Coverage {
     /// The coverage of a playbook by no case.
     pub fn none(playbook: &Playbook) -> Self {
-        let covered = |rule: &crate::rules::Rule| RuleCovered {
+        let covered = |(rank, rule): (usize, &crate::rules::Rule)| RuleCovered {
+            rank,
             rule: Arc::clone(&rule.id),
             origin: rule.origin.to_string(),
             cases: 0,
         };
-        let rules = playbook.rules.rules().iter().map(covered).collect();
+        let is_on = |(_, rule): &(usize, &crate::rules::Rule)| !rule.condition.is_switched_off();
+        let rules = (0..).zip(playbook.rules.rules()).filter(is_on).map(covered).collect();
         Self { playbook: Arc::clone(&playbook.name), rules, default_cases: 0 }
     }
 
@@ -48,8 +53,8 @@ impl Coverage {
     pub(super) fn count(&mut self, decided: &Decided) {
         let others = decided.others.iter().map(|rank| *rank as usize);
         for rank in decided.rule.into_iter().chain(others) {
-            if let Some(rule) = self.rules.get_mut(rank) {
-                rule.cases += 1;
+            if let Ok(at) = self.rules.binary_search_by_key(&rank, |rule| rule.rank) {
+                self.rules[at].cases += 1;
             }
         }
         self.default_cases += u32::from(decided.rule.is_none());

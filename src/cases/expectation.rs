@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::report::{Difference, RuleNamed};
 use crate::bundle::Playbook;
+use crate::decider::Decided;
 use crate::document::{Node, Section};
 use crate::domain::{Datum, Value, suggestion};
 use crate::guardrail::Refused;
@@ -13,11 +14,16 @@ use crate::turn::Made;
 /// How the playbook's default is named where a rule is expected.
 pub(super) const DEFAULT: &str = "default";
 
-/// What is expected; what is not said may be anything, but that the guardrail refuses nothing.
+/// What is expected; what is not said may be anything, but that the guardrail refuses nothing
+/// and that no hit policy is violated.
 #[derive(Debug, Default)]
 pub(super) struct Expectation {
     /// The rule that decides, by rank; `Some(None)` for the default.
     pub(super) rule: Option<Option<usize>>,
+    /// All rules that have their say, by rank.
+    rules: Option<BTreeSet<usize>>,
+    /// The two rules that match where their hit policy does not allow it, by rank.
+    violated: BTreeSet<usize>,
     /// Values of the outcome, by the number of their field.
     outcome: Vec<(usize, Value)>,
     /// Fields of which the guardrail refuses what the rule says.
@@ -41,6 +47,14 @@ impl<'b> ExpectationReader<'b> {
         let section = node.section()?;
         let is_silent = section.entries().is_empty();
         let rule = section.get("rule").map(|node| self.rule(&node));
+        let rules = self.names(&section, "rules", |node, name| self.rank(node, name));
+        if let (Some([]), Some(node)) = (rules.as_deref(), section.get("rules")) {
+            node.fault("says nothing: name all rules that have their say; `rule = \"default\"` for none");
+        }
+        let violated = self.names(&section, "violated", |node, name| self.rank(node, name));
+        if let (Some([_] | [_, _, _, ..]), Some(node)) = (violated.as_deref(), section.get("violated")) {
+            node.fault("expected two rules: the first two that match where their hit policy does not allow it");
+        }
         let outcome = section.get("outcome").map(|node| self.outcome(&node));
         let refused = self.names(&section, "refused", |node, name| self.field(node, name));
         let unavailable = self.names(&section, "unavailable", |node, name| self.slot(node, name));
@@ -54,6 +68,8 @@ impl<'b> ExpectationReader<'b> {
         }
         Some(Expectation {
             rule: rule.map_or(Some(None), |rule| rule.map(Some))?,
+            rules: Some(rules?).filter(|rules| !rules.is_empty()).map(BTreeSet::from_iter),
+            violated: violated?.into_iter().collect(),
             outcome: outcome.unwrap_or(Some(Vec::new()))?,
             refused: refused?.into_iter().collect(),
             unavailable: unavailable?,
@@ -63,16 +79,17 @@ impl<'b> ExpectationReader<'b> {
     /// The rank of a rule; `Some(None)` for the default.
     fn rule(&self, node: &Node<'_>) -> Option<Option<usize>> {
         let id = node.text()?;
-        match self.ranks.get(id) {
-            Some(rank) => Some(Some(*rank)),
-            None if id == DEFAULT => Some(None),
-            None => {
-                let hint = suggestion(id, self.playbook.rules.rules().iter().map(|rule| &*rule.id));
-                let name = &self.playbook.name;
-                node.fault(format!("`{name}` has no rule `{id}`{hint}; \"{DEFAULT}\" stands for no rule"));
-                None
-            }
+        if id == DEFAULT && !self.ranks.contains_key(id) { Some(None) } else { self.rank(node, id).map(Some) }
+    }
+
+    fn rank(&self, node: &Node<'_>, id: &str) -> Option<usize> {
+        let rank = self.ranks.get(id).copied();
+        if rank.is_none() {
+            let hint = suggestion(id, self.playbook.rules.rules().iter().map(|rule| &*rule.id));
+            let name = &self.playbook.name;
+            node.fault(format!("`{name}` has no rule `{id}`{hint}; \"{DEFAULT}\" stands for no rule"));
         }
+        rank
     }
 
     fn outcome(&self, node: &Node<'_>) -> Option<Vec<(usize, Value)>> {
@@ -144,6 +161,7 @@ impl Expectation {
             let named = |rank: Option<usize>| RuleNamed::of(rank, playbook);
             differences.push(Difference::Rule { expected: named(expected), decided: named(decided.rule) });
         }
+        differences.extend(self.having_their_say(decided, playbook));
         for (number, expected) in &self.outcome {
             let field = &playbook.outcome.fields()[*number];
             let value = &decided.outcome.get().values()[*number];
@@ -161,6 +179,29 @@ impl Expectation {
             let path = |slot: &Slot| playbook.scope.declared(*slot).path.to_string();
             differences
                 .push(Difference::Unavailable { expected: path(slot), missed: missed.iter().map(path).collect() });
+        }
+        differences
+    }
+
+    fn having_their_say(&self, decided: &Decided, playbook: &Playbook) -> Vec<Difference> {
+        let ids = |ranks: &BTreeSet<usize>| -> Vec<String> {
+            ranks.iter().map(|rank| playbook.rules.rules()[*rank].id.to_string()).collect()
+        };
+        let mut differences = Vec::new();
+        let others = decided.others.iter().map(|rank| *rank as usize);
+        let said: BTreeSet<usize> = decided.rule.into_iter().chain(others).collect();
+        if let Some(expected) = self.rules.as_ref().filter(|expected| **expected != said) {
+            differences.push(Difference::Rules { expected: ids(expected), decided: ids(&said) });
+        }
+        let violated: BTreeSet<usize> =
+            decided.violation.iter().flat_map(|violation| [violation.rules.0, violation.rules.1]).collect();
+        if violated != self.violated {
+            let policy = decided.violation.map(|violation| {
+                let group = &playbook.rules.groups()[violation.group];
+                format!("`{}` of {}", group.policy.name(), group.name)
+            });
+            let (expected, violated) = (ids(&self.violated), ids(&violated));
+            differences.push(Difference::Violated { expected, violated, policy });
         }
         differences
     }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::Coverage;
 use super::expectation::DEFAULT;
 use crate::bundle::{Outcome, Playbook};
+use crate::decider::Decided;
 use crate::domain::Datum;
 use crate::rules::{PartTrace, RuleTrace, Truth};
 
@@ -69,6 +70,22 @@ pub enum Difference {
         /// The rule that did.
         decided: RuleNamed,
     },
+    /// Other rules had their say.
+    Rules {
+        /// The rules that should have.
+        expected: Vec<String>,
+        /// The rules that did.
+        decided: Vec<String>,
+    },
+    /// Other rules match where their hit policy does not allow it.
+    Violated {
+        /// The rules that should.
+        expected: Vec<String>,
+        /// The rules that do.
+        violated: Vec<String>,
+        /// The hit policy that they violate, and of what.
+        policy: Option<String>,
+    },
     /// A field of the outcome has another value.
     Outcome {
         /// The field.
@@ -111,8 +128,16 @@ pub struct RuleSeen {
 pub enum Standing {
     /// It decided.
     Decided,
+    /// It decided because its condition cannot be told.
+    Applied,
+    /// It had its say, but another rule had it first.
+    Contributed,
+    /// It matches, and so does another rule that may not match beside it: the default decided.
+    Conflicted,
     /// Its condition holds too, but another rule decided.
     HoldsToo,
+    /// It is not enabled.
+    SwitchedOff,
     /// Its condition does not hold.
     DoesNotHold,
     /// Its condition cannot be told.
@@ -173,19 +198,26 @@ impl RuleNamed {
 }
 
 impl RuleSeen {
-    /// How the rule of a trace stood where the rule of the rank `decided` decided.
-    pub(super) fn of(trace: RuleTrace<'_>, decided: Option<usize>, playbook: &Playbook) -> Self {
+    /// How the rule of a trace stood to a decision.
+    pub(super) fn of(trace: RuleTrace<'_>, decided: &Decided, playbook: &Playbook) -> Self {
+        let rank = trace.rank;
+        let is_conflicted =
+            decided.violation.is_some_and(|violation| [violation.rules.0, violation.rules.1].contains(&rank));
         let standing = match trace.truth {
-            _ if decided == Some(trace.rank) => Standing::Decided,
+            Truth::True if decided.rule == Some(rank) => Standing::Decided,
+            _ if decided.rule == Some(rank) => Standing::Applied,
+            _ if decided.others.iter().any(|other| *other as usize == rank) => Standing::Contributed,
+            _ if is_conflicted => Standing::Conflicted,
+            _ if playbook.rules.rules()[rank].condition.is_switched_off() => Standing::SwitchedOff,
             Truth::True => Standing::HoldsToo,
             Truth::False => Standing::DoesNotHold,
             Truth::Unavailable(_) => Standing::CannotBeTold,
         };
         let is_telling = |part: &PartTrace<'_>| match standing {
             Standing::Decided => true,
-            Standing::HoldsToo => false,
+            Standing::HoldsToo | Standing::Contributed | Standing::Conflicted | Standing::SwitchedOff => false,
             Standing::DoesNotHold => part.truth == Truth::False,
-            Standing::CannotBeTold => matches!(part.truth, Truth::Unavailable(_)),
+            Standing::CannotBeTold | Standing::Applied => matches!(part.truth, Truth::Unavailable(_)),
         };
         let telling = trace.parts.into_iter().filter(is_telling).take(CONDITIONS_SHOWN);
         let conditions = telling.map(|part| ConditionSeen::of(part, playbook)).collect();

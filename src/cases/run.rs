@@ -88,13 +88,13 @@ fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -
 /// How the expected rule stood. Where it matches too, or no rule was expected, how the rule stood that decided.
 fn why(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -> Vec<RuleSeen> {
     let Some(sight) = Sight::new(playbook, &case.event.event, case.at, &made.seen) else { return Vec::new() };
-    let decided = made.decided.rule;
+    let decided = &made.decided;
     let mut seen = |rank: Option<usize>| {
         let trace = playbook.rules.explain_rule(rank?, &sight, scratch);
         Some(RuleSeen::of(trace, decided, playbook))
     };
     let expected = seen(case.expectation.rule.flatten());
     let is_told = expected.as_ref().is_some_and(|expected| expected.standing != Standing::HoldsToo);
-    let deciding = if is_told { None } else { seen(decided) };
+    let deciding = if is_told { None } else { seen(decided.rule) };
     expected.into_iter().chain(deciding).collect()
 }

@@ -73,6 +73,19 @@ fn sides(difference: &Difference) -> (String, String, String) {
     let listed = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     match difference {
         Difference::Rule { expected, decided } => ("rule".to_owned(), expected.rule.clone(), decided.to_string()),
+        Difference::Rules { expected, decided } => {
+            ("rules".to_owned(), listed(expected, "none"), listed(decided, "none: the default decided"))
+        }
+        Difference::Violated { expected, violated, policy } => {
+            let both =
+                |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+            let expected = if expected.is_empty() { "nothing".to_owned() } else { format!("by {}", both(expected)) };
+            let decided = policy.as_ref().map_or_else(
+                || "nothing".to_owned(),
+                |policy| format!("{} both match, which the hit policy {policy} does not allow", both(violated)),
+            );
+            ("violated".to_owned(), expected, decided)
+        }
         Difference::Outcome { field, expected, decided } => (field.clone(), expected.to_string(), decided.to_string()),
         Difference::Refused { expected, refused } => {
             ("refused".to_owned(), listed(expected, "nothing"), listed(refused, "nothing"))
@@ -86,6 +99,10 @@ fn sides(difference: &Difference) -> (String, String, String) {
 fn why(seen: &RuleSeen) -> Vec<Line> {
     let standing = match seen.standing {
         Standing::Decided => "decided:",
+        Standing::Applied => "applied because it could not be told:",
+        Standing::Contributed => "has its say too, but not first; `rules` names all that have it",
+        Standing::Conflicted => "matches, but not alone, which its hit policy does not allow: the default decided",
+        Standing::SwitchedOff => "is switched off (`enabled = false`)",
         Standing::HoldsToo => "matches too, but another rule decided",
         Standing::DoesNotHold => "did not match:",
         Standing::CannotBeTold => "could not be told:",

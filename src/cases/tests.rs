@@ -389,3 +389,87 @@ fn a_report_is_json_for_machines() {
     ));
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
 }
+
+// === several rules ===
+
+const SEVERAL: &str = r#"
+playbook = "routing"
+on = ["ticket.created"]
+hit_policy = "unique"
+outcome = { tags = { list_of = "string" } }
+default = { then = { tags = [] } }
+[[rules]]
+id = "chat"
+when = "event.channel == 'chat'"
+then = { tags = ["a"] }
+[[rules]]
+id = "help"
+when = "event.subject == 'Help'"
+then = { tags = ["b"] }
+[[rules]]
+id = "off"
+enabled = false
+when = "event.subject == 'Help'"
+then = { tags = ["c"] }
+"#;
+
+fn several(policy: &str, cases: &str) -> Report {
+    let playbook = SEVERAL.replace("unique", policy);
+    let mut sources = Sources::default();
+    let context =
+        "[events.\"ticket.created\"]\nsubject = \"string\"\nbody = \"string\"\nchannel = [\"chat\", \"phone\"]\n";
+    sources.insert("context.toml", context);
+    sources.insert("playbooks/routing.toml", playbook.as_str());
+    let bundle = Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"));
+    run(&bundle, FILE, &with_defaults(cases)).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+#[test]
+fn a_violated_hit_policy_must_be_announced() {
+    let report = several(
+        "unique",
+        r#"
+[[cases]]
+name = "announced"
+event = { body = "x" }
+expect = { rule = "default", violated = ["help", "chat"] }
+[[cases]]
+name = "not announced"
+event = { body = "x" }
+expect = { rule = "default" }
+[[cases]]
+name = "announced for nothing, and another rule expected"
+event = { channel = "phone", body = "x" }
+expect = { rule = "off", violated = ["chat", "help"] }
+[[cases]]
+name = "one of the two is expected"
+event = { body = "x" }
+expect = { rule = "help" }
+"#,
+    );
+    assert_eq!((report.passed(), report.coverage.rules.len(), report.coverage.fired()), (1, 2, 1));
+    insta::assert_snapshot!(report.to_string());
+}
+
+#[test]
+fn all_rules_that_have_their_say_can_be_expected() {
+    let report = several(
+        "rule_order",
+        r#"
+[[cases]]
+name = "both"
+event = { body = "x" }
+expect = { rules = ["help", "chat"] }
+[[cases]]
+name = "only one"
+event = { channel = "phone", body = "x" }
+expect = { rules = ["help", "chat"] }
+[[cases]]
+name = "not the first"
+event = { body = "x" }
+expect = { rule = "help" }
+"#,
+    );
+    assert_eq!((report.passed(), report.coverage.fired(), report.coverage.percent()), (1, 2, 100));
+    insta::assert_snapshot!(report.to_string());
+}

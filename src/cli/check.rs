@@ -8,23 +8,28 @@ use serde::Serialize;
 use super::args::{Check, Place};
 use super::exit::Exit;
 use super::findings::{Deny, FindingShown, lines};
-use super::output::{grouped, say, tell};
+use super::output::{counted, say, tell, tell_faults};
 use crate::analysis::{Finding, Severity, inspect};
 use crate::app::log;
 use crate::bundle::{Bundle, Playbook};
 use crate::config::Config;
+use crate::document::{Fault, Faults, Place as FaultPlace};
 use crate::time::Clock;
+
+/// Denied findings that are named before the rest is counted.
+const DENIED_SHOWN: usize = 6;
 
 pub(super) fn run(place: &Place, args: &Check) -> Exit {
     let config = match Config::load(&place.config) {
         Ok(config) => config,
         Err(faults) => {
-            tell(faults);
+            tell_faults(&faults, args.json);
             return Exit::Failed;
         }
     };
     if let Err(reason) = log::check(&config.settings.log) {
-        tell(format!("1 fault in the configuration:\n  forthwith.toml: `log.level`: {reason}"));
+        let fault = Fault { place: FaultPlace::file("forthwith.toml"), key: "log.level".to_owned(), message: reason };
+        tell_faults(&Faults::new(vec![fault]), args.json);
         return Exit::Failed;
     }
     let bundle = &config.engine.bundle;
@@ -35,20 +40,39 @@ pub(super) fn run(place: &Place, args: &Check) -> Exit {
     } else {
         show(place, bundle, &found, args);
     }
-    let kinds = || found.iter().flat_map(|(_, findings)| findings).map(|finding| finding.kind);
-    let denied = kinds().filter(|kind| Deny::is_denied(&args.deny, *kind)).count();
-    if denied == 0 {
+    let denied = denied(&found, &args.deny);
+    if denied.is_empty() {
         return Exit::Done;
     }
-    tell(format!("{denied} of the findings {} denied", if denied == 1 { "is" } else { "are" }));
+    let (is, hidden) = (if denied.len() == 1 { "is" } else { "are" }, denied.len().saturating_sub(DENIED_SHOWN));
+    let mut named = denied[..denied.len() - hidden].join(", ");
+    if hidden > 0 {
+        named.push_str(&format!(" and {hidden} more"));
+    }
+    tell(format!("{} {is} denied: {named}", counted(denied.len(), "finding")));
     Exit::Failed
+}
+
+/// The findings that are denied, each by its kind and its rule.
+fn denied(found: &[(&Playbook, Vec<Finding>)], deny: &[Deny]) -> Vec<String> {
+    let named = |playbook: &Playbook, finding: &Finding| match finding.ranks.first() {
+        Some(rank) => format!("{} `{}`", finding.kind.name(), playbook.rules.rules()[*rank].id),
+        None => format!("{} of {}", finding.kind.name(), playbook.name),
+    };
+    let of_playbook = |(playbook, findings): &(&Playbook, Vec<Finding>)| -> Vec<String> {
+        let denied = findings.iter().filter(|finding| Deny::is_denied(deny, finding.kind));
+        denied.map(|finding| named(playbook, finding)).collect()
+    };
+    found.iter().flat_map(of_playbook).collect()
 }
 
 fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], args: &Check) {
     let layout = bundle.layout();
-    say(format!("`{}` is sound: bundle {}", place.config.display(), bundle.id()));
+    let is_sound = denied(found, &args.deny).is_empty();
+    let headline = if is_sound { "is sound" } else { "has no faults" };
+    say(format!("`{}` {headline}: bundle {}", place.config.display(), bundle.id()));
     let (events, facts, signals) = (layout.events().len(), layout.facts().len(), layout.signals().len());
-    say(format!("  {events} events, {facts} facts, {signals} signals"));
+    say(format!("  {}, {}, {}", counted(events, "event"), counted(facts, "fact"), counted(signals, "signal")));
     for (playbook, findings) in found {
         say(format!("  {}", super::show::playbook(bundle, playbook)));
         findings.iter().flat_map(|finding| lines(bundle, playbook, finding)).for_each(|line| {
@@ -65,10 +89,10 @@ fn summary(found: &[(&Playbook, Vec<Finding>)]) -> String {
     let count = |severity: Severity| {
         let findings = found.iter().flat_map(|(_, findings)| findings);
         let count = findings.filter(|finding| finding.kind.severity() == severity).count();
-        format!("{count} {}{}", severity.name(), if count == 1 { "" } else { "s" })
+        counted(count, severity.name())
     };
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(count);
-    format!("{} rules analysed: {}", grouped(rules as u64), counts.join(", "))
+    format!("{} analysed: {}", counted(rules, "rule"), counts.join(", "))
 }
 
 /// Everything that `--json` prints.

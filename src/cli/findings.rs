@@ -81,7 +81,7 @@ impl FindingShown {
             line: finding.origin.as_ref().map(|origin| origin.line),
             message: finding.message.clone(),
             witness: finding.example.as_ref().map(|example| {
-                let values = example.values(playbook, &[]);
+                let values = example.whole(playbook);
                 let values = values.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
                 WitnessShown { event: event(bundle, playbook, example), values }
             }),
@@ -94,7 +94,10 @@ pub(super) fn lines(bundle: &Bundle, playbook: &Playbook, finding: &Finding) -> 
     let severity = finding.kind.severity().name();
     let subject = finding.ranks.first().map_or_else(String::new, |rank| {
         let rule = &playbook.rules.rules()[*rank];
-        format!("{}: `{}` ", rule.origin, rule.id)
+        match finding.kind {
+            Kind::Undecided => format!("{}: ", rule.origin),
+            _ => format!("{}: `{}` ", rule.origin, rule.id),
+        }
     });
     let mut lines = vec![format!("  {severity} [{}] {subject}{}", finding.kind.name(), finding.message)];
     lines.extend(finding.example.as_ref().map(|example| {

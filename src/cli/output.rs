@@ -4,6 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
+use crate::document::Faults;
+
 /// Writes a line to standard error. Whoever closed it does not want to read.
 pub(super) fn tell(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
@@ -23,6 +27,38 @@ pub(super) fn write_whole(file: Option<&Path>, text: &str) -> Result<(), String>
             Ok(())
         }
     }
+}
+
+/// Faults of a configuration as JSON.
+#[derive(Serialize)]
+struct FaultsShown {
+    faults: Vec<FaultShown>,
+}
+
+#[derive(Serialize)]
+struct FaultShown {
+    place: String,
+    key: String,
+    message: String,
+}
+
+/// Tells faults: people on standard error, programs that asked for JSON on standard output.
+pub(super) fn tell_faults(faults: &Faults, is_json: bool) {
+    if !is_json {
+        tell(faults);
+        return;
+    }
+    let shown = faults.iter().map(|fault| FaultShown {
+        place: fault.place.to_string(),
+        key: fault.key.clone(),
+        message: fault.message.clone(),
+    });
+    say(serde_json::to_string_pretty(&FaultsShown { faults: shown.collect() }).unwrap_or_default());
+}
+
+/// How many of a thing, with its plural where there is not one.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
 }
 
 /// A number with thin groups of three: 12,345.

@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 
+use super::output::counted;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, Field, Type};
-use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, RuleShown, RuleVerdict, WhyNot};
+use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot};
 
 /// A playbook in one line.
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
     let event = |kind: &usize| bundle.layout().events()[*kind].name.to_string();
     let on: Vec<String> = playbook.on.iter().map(event).collect();
     format!(
-        "playbook {} version {}: {} rules on {}; budget {} ms, ack {}",
+        "playbook {} version {}: {} on {}; budget {} ms, ack {}",
         playbook.name,
         playbook.version,
-        playbook.rules.rules().len(),
+        counted(playbook.rules.rules().len(), "rule"),
         on.join(", "),
         playbook.budget.as_millis(),
         playbook.ack.as_str()
@@ -81,27 +82,57 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line("context".to_owned());
     }
     explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
-    let fired = explanation.rules.iter().position(|rule| rule.verdict == RuleVerdict::Fired);
-    let (above, below) = explanation.rules.split_at(fired.unwrap_or(explanation.rules.len()));
-    match below.first() {
-        Some(fired) => {
-            line("the rule that decided".to_owned());
-            rule(fired).into_iter().for_each(&mut line);
-        }
-        None => line("no rule matched: the default decided".to_owned()),
+    deciding(explanation).into_iter().for_each(&mut line);
+    explanation.note.iter().for_each(|note| line(format!("note: {note}")));
+    let had_no_part = |rule: &&RuleShown| !rule.verdict.had_its_say() && rule.verdict != RuleVerdict::Conflicted;
+    let (asked, not_asked): (Vec<&RuleShown>, Vec<&RuleShown>) =
+        explanation.rules.iter().filter(had_no_part).partition(|rule| rule.asked);
+    if !asked.is_empty() {
+        line(asked_title(explanation).to_owned());
+        asked.into_iter().flat_map(rule).for_each(&mut line);
     }
-    if !above.is_empty() {
-        line("rules that were asked before it".to_owned());
-        above.iter().flat_map(rule).for_each(&mut line);
-    }
-    let below = below.get(1..).unwrap_or_default();
-    if all && !below.is_empty() {
+    if all && !not_asked.is_empty() {
         line("rules that were not asked".to_owned());
-        below.iter().flat_map(rule).for_each(&mut line);
-    } else if !below.is_empty() {
-        line(format!("{} rules below were not asked; `--all` shows how they stand", below.len()));
+        not_asked.into_iter().flat_map(rule).for_each(&mut line);
+    } else if let [_, ..] = &not_asked[..] {
+        let were = if not_asked.len() == 1 { "rule below was" } else { "rules below were" };
+        line(format!("{} {were} not asked; `--all` shows how they stand", not_asked.len()));
     }
     text
+}
+
+/// What the rules are called that were asked and had no part in what was decided.
+fn asked_title(explanation: &Explanation) -> &'static str {
+    let rules = &explanation.rules;
+    let parts = rules.iter().filter(|rule| rule.verdict.had_its_say() || rule.verdict == RuleVerdict::Conflicted);
+    match (parts.count(), rules.iter().rfind(|rule| rule.asked).map(|rule| rule.verdict)) {
+        (0, _) => "rules that were asked",
+        (1, Some(RuleVerdict::Fired)) => "rules that were asked before it",
+        _ => "other rules that were asked",
+    }
+}
+
+/// What decided: a rule, several, or the default and why.
+fn deciding(explanation: &Explanation) -> Vec<String> {
+    let because = explanation.default_because();
+    let Some(fired) = explanation.fired() else {
+        let mut lines = vec![format!("the default decided: {}", because.as_deref().unwrap_or("no rule matched"))];
+        let conflicted = explanation.rules.iter().filter(|rule| rule.verdict == RuleVerdict::Conflicted);
+        lines.extend(conflicted.flat_map(rule));
+        return lines;
+    };
+    let others = explanation.decision.reasons.iter().filter_map(|reason| match reason {
+        Reason::RuleContributed { rule } => explanation.rules.iter().find(|shown| shown.rule == **rule),
+        _ => None,
+    });
+    let said: Vec<&RuleShown> = std::iter::once(fired).chain(others).collect();
+    let title = match (&said[..], because) {
+        ([_], None) => "the rule that decided".to_owned(),
+        ([_], Some(_)) => "the rule that matched; the default was taken in place of what it says".to_owned(),
+        (_, None) => "rules that had their say".to_owned(),
+        (_, Some(_)) => "rules that had their say; the default was taken in place of what they say".to_owned(),
+    };
+    std::iter::once(title).chain(said.into_iter().flat_map(rule)).collect()
 }
 
 /// Why a rule did not decide, and the nearest change that would have made it.
@@ -109,17 +140,23 @@ pub(super) fn why_not(explanation: &Explanation, why_not: &WhyNot) -> String {
     let decision = &explanation.decision;
     let mut lines = vec![format!("decision {}", decision.id)];
     lines.push(format!("  {} decided for customer {}: {}", decision.playbook, decision.customer, decision.outcome()));
-    match &why_not.decided_by {
-        Some(rule) if *rule == why_not.rule.rule => {}
-        Some(rule) => lines.push(format!("  by rule {rule}")),
-        None => lines.push("  by the default: no rule matched".to_owned()),
+    match (&why_not.default_because, &why_not.decided_by) {
+        (Some(why), _) => lines.push(format!("  by the default: {why}")),
+        (None, Some(rule)) if *rule == why_not.rule.rule => {}
+        (None, Some(rule)) => {
+            let others = explanation.rules.iter().any(|rule| rule.verdict == RuleVerdict::Contributed);
+            lines.push(format!("  by rule {rule}{}", if others { " and others" } else { "" }));
+        }
+        (None, None) => {}
     }
+    lines.extend(explanation.note.iter().map(|note| format!("note: {note}")));
     lines.push("the rule that was asked about".to_owned());
-    lines.extend(rule(&why_not.rule));
-    if let [_, rest @ ..] = &why_not.failing[..]
-        && why_not.rule.verdict == RuleVerdict::DidNotMatch
-    {
-        lines.extend(rest.iter().map(condition));
+    match why_not.rule.verdict {
+        RuleVerdict::DidNotMatch if why_not.rule.note.is_none() => {
+            lines.push(headline(&why_not.rule));
+            lines.extend(why_not.failing.iter().map(condition));
+        }
+        _ => lines.extend(rule(&why_not.rule)),
     }
     if !why_not.changes.is_empty() {
         lines.push("it would have decided with".to_owned());
@@ -159,19 +196,35 @@ fn at(time: Option<&str>) -> String {
     time.map_or_else(String::new, |time| format!(", happened {time}"))
 }
 
-fn rule(rule: &RuleShown) -> Vec<String> {
+/// A rule, where it is written, and how it stood.
+fn headline(rule: &RuleShown) -> String {
     let verdict = match rule.verdict {
-        RuleVerdict::Fired => "matched",
+        RuleVerdict::Fired | RuleVerdict::Contributed | RuleVerdict::Conflicted => "matched",
+        RuleVerdict::AlsoMatches if rule.asked => "matched too",
         RuleVerdict::AlsoMatches => "would match too",
         RuleVerdict::DidNotMatch => "did not match",
         RuleVerdict::CouldNotBeTold => "could not be told",
     };
-    let mut lines = vec![format!("  {} ({}): {verdict}", rule.rule, rule.origin)];
-    // For a rule that did not match, the first part that failed says why; for the others every part matters.
-    let is_telling = |condition: &&ConditionShown| match rule.verdict {
-        RuleVerdict::DidNotMatch => condition.holds == Some(false),
-        RuleVerdict::CouldNotBeTold => condition.holds.is_none(),
-        RuleVerdict::Fired | RuleVerdict::AlsoMatches => true,
+    let is_part = rule.verdict.had_its_say() || rule.verdict == RuleVerdict::Conflicted;
+    let stood = match &rule.note {
+        Some(note) if is_part => note.clone(),
+        Some(note) => format!("{verdict}: {note}"),
+        None => verdict.to_owned(),
+    };
+    format!("  {} ({}): {stood}", rule.rule, rule.origin)
+}
+
+fn rule(rule: &RuleShown) -> Vec<String> {
+    let mut lines = vec![headline(rule)];
+    // For a rule that did not match, the first part that failed says why; for one that could not be told or applied for it, the
+    // parts that could not; for one that has something else said of it, nothing more is needed.
+    let is_telling = |condition: &&ConditionShown| match (rule.verdict, &rule.note) {
+        (RuleVerdict::DidNotMatch, None) => condition.holds == Some(false),
+        (RuleVerdict::DidNotMatch, Some(_)) => false,
+        (RuleVerdict::CouldNotBeTold, None) => condition.holds.is_none(),
+        (RuleVerdict::CouldNotBeTold, Some(_)) => true,
+        (_, None) => true,
+        (_, Some(_)) => condition.holds.is_none(),
     };
     let limit = if rule.verdict == RuleVerdict::DidNotMatch { 1 } else { usize::MAX };
     for condition in rule.conditions.iter().filter(is_telling).take(limit) {

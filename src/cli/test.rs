@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{Place, Test};
 use super::exit::Exit;
-use super::output::{say, tell};
+use super::output::{say, tell, tell_faults};
 use crate::bundle::{Bundle, PLAYBOOK_FOLDER, Playbook};
 use crate::cases::{CASES_ENDING, Cases, Coverage, Line, Mark, Report, RuleCovered, starter};
 use crate::config::{Config, read_cases};
@@ -42,7 +42,10 @@ struct CoverageShown<'a> {
 pub(super) fn run(place: &Place, args: &Test) -> Exit {
     let bundle = match Config::load_bundle(&place.config) {
         Ok(bundle) => bundle,
-        Err(faults) => return failed(faults),
+        Err(faults) => {
+            tell_faults(&faults, args.json);
+            return Exit::Failed;
+        }
     };
     let playbooks = match chosen(&bundle, &args.playbooks) {
         Ok(playbooks) => playbooks,
@@ -50,7 +53,10 @@ pub(super) fn run(place: &Place, args: &Test) -> Exit {
     };
     let mut files = match read(&place.config, &bundle) {
         Ok(files) => files,
-        Err(faults) => return failed(faults),
+        Err(faults) => {
+            tell_faults(&faults, args.json);
+            return Exit::Failed;
+        }
     };
     files.retain(|cases| playbooks.iter().any(|playbook| playbook.name == cases.playbook().name));
     if files.iter().all(Cases::is_empty) {

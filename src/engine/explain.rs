@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Decision, Engine, Error, WhyNot};
+use super::rule_shown::{RuleShown, RuleVerdict, Standings};
+use super::{Decision, Engine, Error, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
+use crate::decider::Decided;
 use crate::domain::{Datum, DecisionId, Durability, Timestamp, Unavailable};
 use crate::journal::{Found, journal_folder, record_at, record_with_key};
-use crate::rules::{PartTrace, Ref, RuleTrace, Scope, Slot, Truth};
+use crate::rules::{PartTrace, Ref, Scope, Slot};
 use crate::turn::{Input, Record, RecordedDecision};
 
 /// Why a decision came out as it did.
@@ -34,6 +36,10 @@ pub struct Explanation {
     pub context: Vec<Named>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
+    /// What is to be said of all that is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub note: Option<String>,
     /// Why a rule that was asked about did not decide, and what would make it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -73,53 +79,12 @@ pub struct Named {
     pub unavailable: Option<String>,
 }
 
-/// How a rule stood to the event.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct RuleShown {
-    /// Its id.
-    pub rule: String,
-    /// The file and line where it is written.
-    pub origin: String,
-    /// How it stood.
-    pub verdict: RuleVerdict,
-    /// Its condition, part by part.
-    pub conditions: Vec<ConditionShown>,
-}
-
-/// How a rule stood to an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RuleVerdict {
-    /// It matched first: it decided.
-    Fired,
-    /// It matched, but a rule above it had decided.
-    AlsoMatches,
-    /// Its condition did not hold.
-    DidNotMatch,
-    /// Its condition could not be told.
-    CouldNotBeTold,
-}
-
-/// A part of a condition in an explanation.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct ConditionShown {
-    /// As its author wrote it.
-    pub condition: String,
-    /// Whether it held; `None` if that could not be told.
-    pub holds: Option<bool>,
-    /// The values it looked at.
-    pub values: Vec<Named>,
-}
-
 impl Engine {
     /// A decision by its id, if it is on disk. Reads the journal: not for the way of an event.
     pub fn decision(&self, id: DecisionId) -> Result<Option<Decision>, Error> {
         let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
-        remade(&record, &bundle, id).map(|(_, decision)| Some(decision))
+        remade(&record, &bundle, id).map(|(.., decision)| Some(decision))
     }
 
     /// Explains a decision, if it is on disk. Reads the journal: not for the way of an event.
@@ -177,28 +142,35 @@ fn read_record(
     }
 }
 
-/// The decision of a record with this id, made again.
-fn remade<'a>(record: &'a Record, bundle: &Bundle, id: DecisionId) -> Result<(&'a RecordedDecision, Decision), Error> {
+/// The decision of a record with this id, made again: as it is recorded, as it was made, and as callers get it.
+fn remade<'a>(
+    record: &'a Record,
+    bundle: &Bundle,
+    id: DecisionId,
+) -> Result<(&'a RecordedDecision, Decided, Decision), Error> {
     let recorded = record.decisions.iter().find(|decision| record.id_of(decision, bundle) == Some(id));
     let recorded = recorded.ok_or_else(|| Error::Record(format!("the record found does not hold decision {id}")))?;
     let made = record.remake(recorded, bundle).map_err(|e| Error::Record(e.to_string()))?;
+    let decided = made.decided.clone();
     let mut decision = Decision::of(made, bundle, record.input.customer().clone());
     decision.durability = Durability::Disk;
-    Ok((recorded, decision))
+    Ok((recorded, decided, decision))
 }
 
 impl Explanation {
     fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
-        let (recorded, decision) = remade(record, bundle, id)?;
+        let (recorded, decided, decision) = remade(record, bundle, id)?;
         let playbook = &bundle.playbooks()[recorded.playbook];
         let mut rules = Vec::with_capacity(playbook.rules.rules().len());
-        record.trace(recorded, bundle, |trace| rules.push(RuleShown::of(trace, playbook, recorded.rule)));
+        let standings = Standings { playbook, decided: &decided };
+        record.trace(recorded, bundle, |trace| rules.push(standings.of(trace)));
         Ok(Self {
             record: seq,
             arrival: record.arrival,
             event: EventShown::of(record, bundle),
             context: context(recorded, playbook, bundle),
             rules,
+            note: too_costly(&decision),
             why_not: None,
             decision,
         })
@@ -215,13 +187,33 @@ impl Explanation {
         let (Some(sight), Some(position)) = (record.sight(recorded, bundle), place) else {
             return Err(Error::Record("its playbook does not decide on such events".to_owned()));
         };
-        self.why_not = Some(WhyNot::of(rule, playbook, bundle, &self.rules, (&sight, position))?);
+        self.why_not = Some(WhyNot::of(rule, playbook, bundle, &self, (&sight, position))?);
         Ok(self)
     }
 
     /// The rule that decided, with its conditions; `None` for the default.
     pub fn fired(&self) -> Option<&RuleShown> {
         self.rules.iter().find(|rule| rule.verdict == RuleVerdict::Fired)
+    }
+
+    /// Why the playbook's default was taken; `None` if what a rule says was.
+    pub fn default_because(&self) -> Option<String> {
+        let refused = || {
+            let said = self.decision.reasons.iter().filter_map(|reason| match reason {
+                Reason::GuardrailRefused(violation) => Some(violation.to_string()),
+                _ => None,
+            });
+            let said: Vec<String> = said.collect();
+            (!said.is_empty()).then(|| format!("the guardrail refused {}", said.join("; ")))
+        };
+        let by_rules = |reason: &Reason| match reason {
+            Reason::HitPolicyViolated { policy, group, rules: [first, second] } => Some(format!(
+                "rules `{first}` and `{second}` both match, which the hit policy `{policy}` of {group} does not allow"
+            )),
+            Reason::DefaultApplied => Some("no rule matched".to_owned()),
+            _ => None,
+        };
+        refused().or_else(|| self.decision.reasons.iter().find_map(by_rules))
     }
 }
 
@@ -285,30 +277,16 @@ impl Named {
     }
 }
 
-impl RuleShown {
-    fn of(trace: RuleTrace<'_>, playbook: &Playbook, fired: Option<usize>) -> Self {
-        let rule = &playbook.rules.rules()[trace.rank];
-        let verdict = match trace.truth {
-            _ if fired == Some(trace.rank) => RuleVerdict::Fired,
-            Truth::True => RuleVerdict::AlsoMatches,
-            Truth::False => RuleVerdict::DidNotMatch,
-            Truth::Unavailable(_) => RuleVerdict::CouldNotBeTold,
-        };
-        let conditions = trace.parts.into_iter().map(|part| ConditionShown::of(part, playbook)).collect();
-        Self { rule: rule.id.to_string(), origin: rule.origin.to_string(), verdict, conditions }
-    }
-}
-
-impl ConditionShown {
-    fn of(part: PartTrace<'_>, playbook: &Playbook) -> Self {
-        let holds = match part.truth {
-            Truth::True => Some(true),
-            Truth::False => Some(false),
-            Truth::Unavailable(_) => None,
-        };
-        let values = part.values.into_iter().map(|(slot, seen)| Named::seen(&playbook.scope, slot, seen));
-        Self { condition: part.text.to_owned(), holds, values: values.collect() }
-    }
+/// An explanation judges each rule by itself, a decision all of them with the same steps.
+fn too_costly(decision: &Decision) -> Option<String> {
+    let of_reason = |reason: &Reason| match reason {
+        Reason::ValueUnavailable { reason: Unavailable::TooCostly, rules, or_more, .. } => Some((*rules, *or_more)),
+        _ => None,
+    };
+    let (rules, or_more) = decision.reasons.iter().find_map(of_reason)?;
+    let at_least = if or_more { "at least " } else { "" };
+    let ran = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
+    Some(format!("{at_least}{ran} ran out of steps in the decision; what is shown is how each rule stands by itself"))
 }
 
 fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -26,6 +26,7 @@ mod explain;
 mod facts;
 mod metrics;
 mod options;
+mod rule_shown;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -37,7 +38,8 @@ pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
 pub use engine::{Engine, StartError, Started, Stopped};
-pub use explain::{ConditionShown, EventShown, Explanation, Named, RuleShown, RuleVerdict, explain_from, why_not_from};
+pub use explain::{EventShown, Explanation, Named, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
+pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use why_not::{ChangeShown, WhyNot};

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{ConditionShown, Error, Named, RuleShown, RuleVerdict};
+use super::rule_shown::SWITCHED_OFF;
+use super::{ConditionShown, Error, Explanation, Named, RuleShown};
 use crate::analysis::{NoChange, nearest_change};
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, suggestion};
@@ -14,8 +15,11 @@ use crate::rules::Values;
 pub struct WhyNot {
     /// The rule.
     pub rule: RuleShown,
-    /// The rule that decided; none if it was the default.
+    /// The rule that decided, the first where several have their say; none if no rule did.
     pub decided_by: Option<String>,
+    /// Why the default was taken, if it was: no rule matched, rules matched that may not match together, or the guardrail
+    /// refused what they say.
+    pub default_because: Option<String>,
     /// The conditions that do not hold or cannot be told, in the order in which they are written.
     pub failing: Vec<ConditionShown>,
     /// The fewest values to change so that the rule decides; empty if there are none, for which `note` says why.
@@ -38,30 +42,42 @@ pub struct ChangeShown {
 }
 
 impl WhyNot {
-    /// Looks at one rule of a playbook in the light of a decision's values. `rules` is how each of them stood.
+    /// Looks at one rule of a playbook in the light of a decision's values. `explained` says how each of them stood.
     pub(super) fn of(
         id: &str,
         playbook: &Playbook,
         bundle: &Bundle,
-        rules: &[RuleShown],
+        explained: &Explanation,
         (values, position): (&impl Values, usize),
     ) -> Result<Self, Error> {
+        let rules = &explained.rules;
         let Some(rank) = rules.iter().position(|rule| rule.rule == id) else {
-            let hint = suggestion(id, rules.iter().map(|rule| rule.rule.as_str()));
+            let hint = match id {
+                "default" => "; `default` stands for no rule: name the one that you expected to decide".to_owned(),
+                _ => suggestion(id, rules.iter().map(|rule| rule.rule.as_str())),
+            };
             return Err(Error::UnknownRule { name: id.to_owned(), playbook: playbook.name.to_string(), hint });
         };
         let rule = rules[rank].clone();
         let fails = |condition: &&ConditionShown| condition.holds != Some(true);
         let failing = rule.conditions.iter().filter(fails).cloned().collect();
-        let fired = rules.iter().find(|rule| rule.verdict == RuleVerdict::Fired);
         let mut shown = Self {
-            decided_by: fired.map(|rule| rule.rule.clone()),
+            decided_by: explained.fired().map(|rule| rule.rule.clone()),
+            default_because: explained.default_because(),
             failing,
             changes: Vec::new(),
             is_minimal: false,
             note: None,
             rule,
         };
+        if shown.rule.note.as_deref() == Some(SWITCHED_OFF) {
+            shown.note = Some("it is switched off: `enabled = true` switches it on".to_owned());
+            return Ok(shown);
+        }
+        if shown.rule.verdict.had_its_say() {
+            shown.note = Some(shown.said_of_its_say());
+            return Ok(shown);
+        }
         match nearest_change(playbook, bundle.layout(), rank, values, position) {
             Ok(nearest) => {
                 let change = |(slot, to)| ChangeShown::of(playbook, values, slot, to);
@@ -73,11 +89,19 @@ impl WhyNot {
         }
         Ok(shown)
     }
+
+    fn said_of_its_say(&self) -> String {
+        match &self.default_because {
+            Some(why) => format!("it had its say, but the default was taken: {why}"),
+            None if self.decided_by.as_deref() == Some(&self.rule.rule) => "it decided".to_owned(),
+            None => "it had its say".to_owned(),
+        }
+    }
 }
 
 fn said(none: NoChange) -> &'static str {
     match none {
-        NoChange::Decides => "it decided, or had its say",
+        NoChange::Decides => "with these values it decides",
         NoChange::Impossible => "no change of values that can be changed would make it decide",
         NoChange::NotFound => "no change was found that would make it decide",
     }

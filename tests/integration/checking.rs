@@ -66,6 +66,24 @@ fn check_says_what_rules_can_never_do_and_fails_for_what_is_denied() {
     assert_eq!((&finding["kind"], &finding["severity"]), (&"shadowed".into(), &"warning".into()));
     assert_eq!((&finding["rules"][1], &finding["line"]), (&"large".into(), &12.into()));
     assert_eq!(finding["witness"]["values"]["event.total"], 100);
+    assert!(finding["witness"]["values"]["event.country"].is_string(), "{finding}");
+}
+
+#[test]
+fn faults_are_json_for_programs() {
+    let folder = folder();
+    config(folder.path());
+    fs::write(folder.path().join("playbooks/shipping.toml"), PLAYBOOK.replace("event.total < 0", "event.totl < 0"))
+        .unwrap();
+    for command in ["check", "test"] {
+        let (code, out, err) = run(forthwith().args([command, "--json", "--config"]).arg(folder.path()));
+        let report: Value = serde_json::from_str(&out).unwrap();
+        let fault = &report["faults"][0];
+        assert_eq!((code, err.as_str(), report["faults"].as_array().unwrap().len()), (1, "", 1));
+        assert!(fault["place"].as_str().unwrap().starts_with("playbooks/shipping.toml:"), "{fault}");
+        assert_eq!(fault["key"], "rules[2].when");
+        assert!(fault["message"].as_str().unwrap().contains("event.total"), "{fault}");
+    }
 }
 
 #[test]

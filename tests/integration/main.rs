@@ -6,6 +6,7 @@ mod cases;
 mod checking;
 mod cli;
 mod crash;
+mod explaining;
 mod format;
 mod http;
 mod interchange;
