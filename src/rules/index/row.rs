@@ -51,7 +51,7 @@ impl RowReader {
                 let attribute = self.attribute(*slot);
                 let exact = self.attributes[usize::from(attribute)].intervals(&set.extent);
                 are_exact &= exact.len() <= INTERVALS_MAX;
-                let intervals = coarser(exact);
+                let intervals = coarser(&exact);
                 Constraint { attribute, intervals: intervals.into(), when_unavailable: set.when_unavailable }
             });
             let constraints = constraints.collect();
@@ -71,7 +71,7 @@ impl RowReader {
 }
 
 /// At most [`INTERVALS_MAX`] intervals in which all of these lie.
-fn coarser(intervals: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+fn coarser(intervals: &[(i64, i64)]) -> Vec<(i64, i64)> {
     let each = intervals.len().div_ceil(INTERVALS_MAX).max(1);
     intervals.chunks(each).map(|some| (some[0].0, some[some.len() - 1].1)).collect()
 }
