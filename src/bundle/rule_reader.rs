@@ -1,7 +1,7 @@
 //! Reads a playbook's rules, tables, default and guardrail.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Permit, Permitted, Sources, hit_policy_reader};
@@ -50,8 +50,11 @@ impl Reader<'_> {
     }
 
     fn check_policy(&self, policy: &HitPolicy, rules: &[Rule]) {
+        // It is mostly a fault of a column: told of the first rule, it is told of all.
+        let mut told = HashSet::new();
         for rule in rules {
-            if let Some(fault) = hit_policy_reader::fault(policy, rule, self.outcome) {
+            let fault = hit_policy_reader::fault(policy, rule, self.outcome);
+            if let Some(fault) = fault.filter(|fault| told.insert(fault.clone())) {
                 self.sink.add(Place::line(&rule.origin.file, rule.origin.line), &rule.id, fault);
             }
         }

@@ -148,9 +148,8 @@ fn lists_come_in_the_order_of_rules_or_of_importance() {
     "#);
     let csv = "id,in:event.total,out:lane\na,>= 0,slow\nb,>= 100,hold\n";
     insta::assert_snapshot!(faults("hit_policy = 'output_order'", csv), @"
-    2 faults in the configuration:
+    1 fault in the configuration:
       tables/orders.csv:2: `a`: `lane` is one of a list, and several rules of a `output_order` group may say something of it: it gives all outcomes as a list, so the field must be `{ list_of = … }`
-      tables/orders.csv:3: `b`: `lane` is one of a list, and several rules of a `output_order` group may say something of it: it gives all outcomes as a list, so the field must be `{ list_of = … }`
     ");
 }
 
