@@ -59,10 +59,11 @@ fn of_pair(search: &mut Search<'_, '_>, group: &Group, first: usize, second: usi
     if regions.is_empty() {
         return None;
     }
-    let own = search.model.group_of(first);
-    let outcome = search.run(&regions, &|model, other| model.group_of(other) < own, &mut |model, example, scratch| {
-        answer(model, group, (first, second), example, scratch)
-    });
+    let own = search.model.rules.group_of(first);
+    let outcome =
+        search.run(&regions, &|model, other| model.rules.group_of(other) < own, &mut |model, example, scratch| {
+            answer(model, group, (first, second), example, scratch)
+        });
     Some(outcome)
 }
 

@@ -139,18 +139,13 @@ impl<'a> Model<'a> {
 
     // === groups ===
 
-    /// The number of the group that a rule is in.
-    pub(super) fn group_of(&self, rank: usize) -> usize {
-        self.rules.groups().partition_point(|group| group.ranks.end <= rank)
-    }
-
     pub(super) fn group(&self, rank: usize) -> &'a Group {
-        &self.rules.groups()[self.group_of(rank)]
+        &self.rules.groups()[self.rules.group_of(rank)]
     }
 
     /// Whether the first rule decides in place of the second where both match.
     pub(super) fn is_above(&self, first: usize, second: usize) -> bool {
-        let (group, own) = (self.group_of(first), self.group_of(second));
+        let (group, own) = (self.rules.group_of(first), self.rules.group_of(second));
         if first == second || group != own {
             return group < own;
         }

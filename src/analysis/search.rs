@@ -175,7 +175,7 @@ pub(super) fn first_of(model: &Model<'_>, values: &impl Values, scratch: &mut Sc
 /// The rule that decides in place of one that matches; `None` if that one has its say.
 pub(super) fn decider(model: &Model<'_>, rank: usize, values: &impl Values, scratch: &mut Scratch) -> Option<usize> {
     let first = first_of(model, values, scratch)?;
-    if model.group_of(first) < model.group_of(rank) {
+    if model.rules.group_of(first) < model.rules.group_of(rank) {
         return Some(first);
     }
     let group = model.group(rank);

@@ -51,7 +51,7 @@ pub(super) fn always_unavailable(model: &Model<'_>, missing: &BTreeSet<u32>) -> 
 
 pub(super) fn shadowed(model: &Model<'_>, kind: Kind, rank: usize, by: &[usize], decides: usize) -> String {
     let decided = if by == [decides] { String::new() } else { format!("; here {} decides", rule(model, decides)) };
-    let is_same_group = by.iter().all(|other| model.group_of(*other) == model.group_of(rank));
+    let is_same_group = by.iter().all(|other| model.rules.group_of(*other) == model.rules.group_of(rank));
     let place = if is_same_group { "above it" } else { "before it" };
     match (kind, by) {
         (Kind::Duplicate, by) => format!("never decides: {} {place} has the same condition{decided}", rules(model, by)),

@@ -7,12 +7,12 @@ use clap::ValueEnum;
 
 use super::args::Place;
 use super::exit::Exit;
-use super::import::{read_bounded, tell_faults, write_output};
 use super::output::{grouped, tell};
+use super::table_file::{Stop, read_bounded, write_output};
 use crate::config::Config;
 use crate::domain::Type;
 use crate::interchange::{
-    Aggregation, Fault, HitPolicy, Kind, OurTable, Ranked, rank_outputs, read_csv, write_dmn, write_jdm,
+    Aggregation, HitPolicy, Kind, OurTable, Ranked, rank_outputs, read_csv, write_dmn, write_jdm,
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -69,13 +69,6 @@ pub(super) enum Target {
     Jdm,
 }
 
-/// Why nothing is written.
-enum Stop {
-    Because(String),
-    Faults(Vec<Fault>),
-    Usage(String),
-}
-
 fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, String> {
     let known = || all.iter().map(|one| format!("`{}`", name(*one))).collect::<Vec<_>>().join(", ");
     all.iter().copied().find(|one| name(*one) == text).ok_or_else(|| format!("expected one of {}", known()))
@@ -92,18 +85,7 @@ fn aggregation(text: &str) -> Result<Aggregation, String> {
 pub(super) fn run(place: &Place, args: &Export) -> Exit {
     match export(place, args) {
         Ok(()) => Exit::Done,
-        Err(Stop::Because(why)) => {
-            tell(format!("error: {why}"));
-            Exit::Failed
-        }
-        Err(Stop::Usage(why)) => {
-            tell(format!("error: {why}"));
-            Exit::Usage
-        }
-        Err(Stop::Faults(faults)) => {
-            tell_faults(&args.table, &faults, "nothing is written");
-            Exit::Failed
-        }
+        Err(stop) => stop.told(&args.table),
     }
 }
 

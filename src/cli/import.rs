@@ -1,19 +1,15 @@
 //! `forthwith import`: a decision table of another maker becomes a CSV table of ours.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use super::exit::Exit;
-use super::output::{grouped, tell, write_whole};
+use super::output::{grouped, tell};
+use super::table_file::{Stop, read_bounded, tell_faults, write_output};
 use crate::interchange::{
     Fault, Model, Naming, Sheet, Untranslatable, Workbook, Written, Zone, playbook_lines, read_dmn, read_jdm, write_csv,
 };
-
-/// Bytes that a file may have.
-const FILE_BYTES_MAX: u64 = 64 << 20;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -71,37 +67,10 @@ pub(super) enum Foreign {
     Xlsx,
 }
 
-/// Why nothing is written.
-enum Stop {
-    /// One sentence says it.
-    Because(String),
-    /// What does not translate, or cannot be read.
-    Faults(Vec<Fault>),
-    /// The command itself is wrong.
-    Usage(String),
-}
-
-impl From<Vec<Fault>> for Stop {
-    fn from(faults: Vec<Fault>) -> Self {
-        Self::Faults(faults)
-    }
-}
-
 pub(super) fn run(args: &Import) -> Exit {
     match import(args) {
         Ok(exit) => exit,
-        Err(Stop::Because(why)) => {
-            tell(format!("error: {why}"));
-            Exit::Failed
-        }
-        Err(Stop::Usage(why)) => {
-            tell(format!("error: {why}"));
-            Exit::Usage
-        }
-        Err(Stop::Faults(faults)) => {
-            tell_faults(&args.file, &faults, "nothing is written");
-            Exit::Failed
-        }
+        Err(stop) => stop.told(&args.file),
     }
 }
 
@@ -127,17 +96,6 @@ fn of_ending(file: &Path) -> Option<Foreign> {
         "xlsx" => Some(Foreign::Xlsx),
         _ => None,
     }
-}
-
-/// Reads a file that is not too large.
-pub(super) fn read_bounded(file: &Path) -> Result<Vec<u8>, String> {
-    let named = |e: std::io::Error| format!("`{}`: {e}", file.display());
-    let mut bytes = Vec::new();
-    fs::File::open(file).map_err(named)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(named)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("`{}` has more than {FILE_BYTES_MAX} bytes", file.display()));
-    }
-    Ok(bytes)
 }
 
 fn utf8(args: &Import, bytes: Vec<u8>) -> Result<String, Stop> {
@@ -230,23 +188,4 @@ fn playbook_file(args: &Import, table: &str) -> PlaybookFile {
     let is_there = whole.as_deref().and_then(Path::parent).is_some_and(|folder| folder.ends_with("tables"));
     let lead = if is_there { "a playbook names it so" } else { "put it into `tables/`, and a playbook names it so" };
     PlaybookFile { file: format!("tables/{file}"), lead }
-}
-
-/// Writes a text to a file, or to standard output; over a file that exists only by force.
-pub(super) fn write_output(file: Option<&Path>, force: bool, text: &str) -> Result<(), String> {
-    // What is no file (`/dev/stdout`, a pipe) loses nothing.
-    match file.filter(|file| !force && fs::metadata(file).is_ok_and(|found| found.is_file())) {
-        Some(file) => Err(format!("`{}` exists, nothing is written: `--force` writes over it", file.display())),
-        None => write_whole(file, text),
-    }
-}
-
-/// Lists what does not translate.
-pub(super) fn tell_faults(file: &Path, faults: &[Fault], consequence: &str) {
-    let plural = if faults.len() == 1 { "" } else { "s" };
-    let mut lines = format!("{} fault{plural} in `{}`, {consequence}:", grouped(faults.len() as u64), file.display());
-    for fault in faults {
-        lines.push_str(&format!("\n  {fault}"));
-    }
-    tell(lines);
 }

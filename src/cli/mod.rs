@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | commands and options |
 //! | `serve`, `check`, `explain`, `decide`, `test`, `import`, `export` | the commands |
+//! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
 //! | `summary`, `show` | what people read |
@@ -24,6 +25,7 @@ mod rows;
 mod serve;
 mod show;
 mod summary;
+mod table_file;
 mod test;
 
 use std::process::ExitCode;

@@ -41,7 +41,8 @@ pub(crate) struct RankedRules {
 }
 
 impl RuleSet {
-    /// A set of rules in groups that are already ranked, and what holds where they say nothing. Fails only if the phrases they look for are too many to index.
+    /// A set of rules in groups that are already ranked, and what holds where they say nothing. Fails only if the phrases
+    /// they look for are too many to index.
     pub(crate) fn new(groups: Vec<RankedRules>, texts: TextIndexBuilder, defaults: &[Value]) -> Result<Self, String> {
         Ok(Self { defaults: defaults.into(), ..Self::tuned(groups, texts, Tuning::default())? })
     }
@@ -65,11 +66,6 @@ impl RuleSet {
     /// The rules by rank.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// The phrases that the rules look for.
-    pub(super) fn text_index(&self) -> &TextIndex {
-        &self.texts
     }
 
     /// Which rules have their say. Allocates nothing unless a rule joins or changes texts.

@@ -59,7 +59,7 @@ pub(crate) enum Place {
 impl RuleSet {
     /// Whether the condition of a rule holds.
     pub fn truth<V: Values>(&self, rank: usize, values: &V, scratch: &mut Scratch) -> Truth {
-        self.rules()[rank].condition.truth(&mut Evaluation::new(values, self.text_index(), &mut scratch.evaluation))
+        self.rules()[rank].condition.truth(&mut Evaluation::new(values, &self.texts, &mut scratch.evaluation))
     }
 
     /// Whether a rule matches: its condition holds, or cannot be told and the rule applies nevertheless.
@@ -73,7 +73,7 @@ impl RuleSet {
 
     /// Whether an atom of one of the rules holds.
     pub(crate) fn truth_of_atom<V: Values>(&self, atom: &Atom, values: &V, scratch: &mut Scratch) -> Truth {
-        Evaluation::new(values, self.text_index(), &mut scratch.evaluation).truth(&atom.expr)
+        Evaluation::new(values, &self.texts, &mut scratch.evaluation).truth(&atom.expr)
     }
 
     /// The rows of a rule's condition.
@@ -110,7 +110,7 @@ impl RuleSet {
     fn form(&self, expr: &Expr) -> Option<AtomForm> {
         let is_name = |term: &Term| matches!(term, Term::Slot(_));
         Some(match expr {
-            Expr::Test(_, Test::Mentions(phrases)) => AtomForm::Mentions(self.text_index().phrases_of(phrases).into()),
+            Expr::Test(_, Test::Mentions(phrases)) => AtomForm::Mentions(self.texts.phrases_of(phrases).into()),
             Expr::Mentions(texts, phrases) if texts.iter().all(is_name) => AtomForm::Mentions(phrases[..].into()),
             Expr::Text(op, Term::Slot(_), Term::Text(literal)) => {
                 let place = match op {
