@@ -10,11 +10,13 @@
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit` | what the guardrail lets out |
-//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod compile;
 mod condition_reader;
 mod context_reader;
+#[cfg(test)]
+mod context_tests;
 mod hit_policy_reader;
 mod list_reader;
 mod outcome;
@@ -23,7 +25,9 @@ mod playbook;
 mod playbook_reader;
 mod rule_reader;
 mod schema_reader;
+mod signal_reader;
 mod sources;
+mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 

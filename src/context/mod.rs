@@ -6,6 +6,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `layout` | what is declared: event types, facts, signals; typing an event |
+//! | `tags` | purposes, retention, regulation, freshness |
 //! | `signal` | windowed counts, sums, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
 //! | `state` | all of it, for one customer |
@@ -16,6 +17,7 @@ mod layout;
 mod ledger;
 mod signal;
 mod state;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -24,3 +26,4 @@ pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, Type
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};
+pub use tags::{Freshness, PURPOSES_MAX, Purpose, Purposes, Tags};
