@@ -2,23 +2,23 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
 /// A playbook's name in a ledger: four bytes instead of a text. Two playbooks of one bundle never share one; the bundle
 /// refuses that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub struct PlaybookKey(u32);
 
 /// What was seen and decided for a customer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     /// Events seen and decided, oldest first.
-    window: VecDeque<Entry>,
+    pub(super) window: VecDeque<Entry>,
     /// Decisions by playbook.
-    tallies: Vec<Tally>,
+    pub(super) tallies: Vec<Tally>,
 }
 
 /// One event that was folded, or one decision on it.
@@ -85,7 +85,8 @@ pub enum Known {
 /// Event, body, arrival, and the decision with its playbook.
 type StoredEntry = ([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>);
 
-#[derive(Debug, Serialize, Deserialize)]
+/// A ledger as version 1 of the stored state has it.
+#[derive(Debug, Deserialize)]
 pub(super) struct StoredLedger {
     window: Vec<StoredEntry>,
     tallies: Vec<(PlaybookKey, u64, i64)>,
@@ -95,6 +96,14 @@ impl PlaybookKey {
     /// The key of a playbook's name.
     pub fn of(name: &str) -> Self {
         Self(xxh3_64(name.as_bytes()) as u32)
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(bytes))
     }
 }
 
@@ -149,17 +158,6 @@ impl Ledger {
     /// Bytes held beyond the ledger's own size.
     pub fn heap_bytes(&self) -> usize {
         self.window.capacity() * size_of::<Entry>() + self.tallies.capacity() * size_of::<Tally>()
-    }
-
-    pub(super) fn store(&self) -> StoredLedger {
-        let entry = |e: &Entry| {
-            let decision = e.decision.map(|(playbook, id)| (playbook, id.to_u128().to_be_bytes()));
-            (e.event.to_be_bytes(), e.body, e.arrival.micros(), decision)
-        };
-        StoredLedger {
-            window: self.window.iter().map(entry).collect(),
-            tallies: self.tallies.iter().map(|t| (t.playbook, t.decisions, t.last.micros())).collect(),
-        }
     }
 
     pub(super) fn restore(stored: StoredLedger) -> Self {

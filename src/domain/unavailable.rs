@@ -28,11 +28,13 @@ pub enum Unavailable {
     TooCostly,
     /// A list or a text has no such place.
     OutOfRange,
+    /// It was observed longer ago than it may be kept.
+    Expired,
 }
 
 impl Unavailable {
     /// All reasons, in the order of their stored codes.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Absent,
         Self::Unknown,
         Self::Stale,
@@ -44,6 +46,7 @@ impl Unavailable {
         Self::Late,
         Self::TooCostly,
         Self::OutOfRange,
+        Self::Expired,
     ];
 
     /// The number under which records store the reason (format v1).
@@ -70,6 +73,7 @@ impl Unavailable {
             Self::Late => "late",
             Self::TooCostly => "too_costly",
             Self::OutOfRange => "out_of_range",
+            Self::Expired => "expired",
         }
     }
 }
@@ -87,6 +91,7 @@ impl fmt::Display for Unavailable {
             Self::Malformed => "text of the wrong form",
             Self::TooCostly => "cost more steps than allowed",
             Self::OutOfRange => "no such place in a list or text",
+            Self::Expired => "observed longer ago than it may be kept",
             Self::Late => "further back than the signal remembers",
         })
     }
