@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
-    ("turn", &["domain", "rules", "context", "bundle", "decider"]),
+    ("turn", &["domain", "rules", "context", "bundle", "guardrail", "decider"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
     ("actor", &["domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
     (

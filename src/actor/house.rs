@@ -325,7 +325,7 @@ impl House {
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
         WORKBENCH.with_borrow_mut(|(scratch, buffer)| {
-            let taken = take(state, input, *readings, around, scratch);
+            let taken = take(state, input, readings, around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
             let Taken::Turn(turn) = &taken else {

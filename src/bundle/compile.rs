@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{BundleId, Playbook, Sources, context_reader, playbook_reader};
-use crate::context::Layout;
+use crate::context::{Layout, Purpose};
 use crate::document::{Document, FaultSink, Faults, Place};
 use crate::domain::suggestion;
 
@@ -75,6 +75,11 @@ impl Bundle {
     /// The declared events, facts and signals.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// A declared purpose, by number.
+    pub fn purpose(&self, number: usize) -> Option<&Purpose> {
+        self.layout.purposes().get(number)
     }
 
     /// The playbooks by number.

@@ -9,12 +9,15 @@
 //! | `compile` | the bundle |
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
-//! | `permit` | what the guardrail lets out |
+//! | `permit`, `cap` | what the guardrail lets out |
+//! | `flow` | how often a playbook may decide |
 //! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
+mod cap;
 mod compile;
 mod condition_reader;
 mod context_reader;
+mod flow;
 mod hit_policy_reader;
 mod list_reader;
 mod outcome;
@@ -27,8 +30,10 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use cap::{Cap, CapScope, Measure, OnViolation};
 pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
+pub use flow::{Flow, Throttle};
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
-pub use playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
+pub use playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource};
 pub use sources::{BundleId, Sources};

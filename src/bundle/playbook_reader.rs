@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::context_reader::Context;
-use super::playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
+use super::playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{OutcomeSchema, Sources, condition_reader};
+use super::{Flow, OutcomeSchema, Sources, condition_reader};
 use crate::context::{Layout, PlaybookKey, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -85,6 +85,12 @@ pub(super) fn read(
         rules,
         default: DefaultOutcome { values: default?.into() },
         permit,
+        purpose: None,
+        consents: Vec::new(),
+        caps: Vec::new(),
+        settle_within: None,
+        flow: Flow::default(),
+        priority: PRIORITY_DEFAULT,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{SignalDefinition, Window};
+use super::{Purpose, SignalDefinition, Window};
 
 /// The declared events, facts and signals of a bundle.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub struct Layout {
     fact_numbers: HashMap<Box<str>, usize>,
     signals: Vec<SignalDefinition>,
     repetitions: Window,
+    purposes: Vec<Purpose>,
 }
 
 /// One declared type of event.
@@ -160,7 +161,13 @@ impl Layout {
             facts,
             signals,
             repetitions,
+            purposes: Vec::new(),
         }
+    }
+
+    /// The declared purposes.
+    pub fn purposes(&self) -> &[Purpose] {
+        &self.purposes
     }
 
     /// How long repetitions of an event are recognised.

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Commitments;
+use super::commitments::StoredCommitments;
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
 /// A playbook's name in a ledger: four bytes instead of a text. Two playbooks of one bundle never share one; the bundle
@@ -19,6 +21,8 @@ pub struct Ledger {
     window: VecDeque<Entry>,
     /// Decisions by playbook.
     tallies: Vec<Tally>,
+    /// What decisions took of caps, and those that wait to be settled.
+    pub commitments: Commitments,
 }
 
 /// One event that was folded, or one decision on it.
@@ -89,6 +93,8 @@ type StoredEntry = ([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>);
 pub(super) struct StoredLedger {
     window: Vec<StoredEntry>,
     tallies: Vec<(PlaybookKey, u64, i64)>,
+    #[serde(default)]
+    commitments: StoredCommitments,
 }
 
 impl PlaybookKey {
@@ -148,7 +154,9 @@ impl Ledger {
 
     /// Bytes held beyond the ledger's own size.
     pub fn heap_bytes(&self) -> usize {
-        self.window.capacity() * size_of::<Entry>() + self.tallies.capacity() * size_of::<Tally>()
+        self.window.capacity() * size_of::<Entry>()
+            + self.tallies.capacity() * size_of::<Tally>()
+            + self.commitments.heap_bytes()
     }
 
     pub(super) fn store(&self) -> StoredLedger {
@@ -159,6 +167,7 @@ impl Ledger {
         StoredLedger {
             window: self.window.iter().map(entry).collect(),
             tallies: self.tallies.iter().map(|t| (t.playbook, t.decisions, t.last.micros())).collect(),
+            commitments: self.commitments.store(),
         }
     }
 
@@ -173,6 +182,7 @@ impl Ledger {
         Self {
             window: stored.window.into_iter().map(entry).collect(),
             tallies: stored.tallies.into_iter().map(tally).collect(),
+            commitments: Commitments::restore(stored.commitments),
         }
     }
 }

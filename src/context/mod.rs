@@ -8,19 +8,27 @@
 //! | `layout` | what is declared: event types, facts, signals; typing an event |
 //! | `signal` | windowed counts, sums, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
+//! | `commitments` | what decisions took of caps, decisions that are pending |
+//! | `purpose`, `consent` | what data is used for, what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `codec` | values on disk |
 
 mod codec;
+mod commitments;
+mod consent;
 mod layout;
 mod ledger;
+mod purpose;
 mod signal;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use codec::{Compact, CompactSeed};
+pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, Reservation, Settled};
+pub use consent::{Consent, Consents};
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
+pub use purpose::Purpose;
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::consent::StoredConsents;
 use super::ledger::StoredLedger;
 use super::signal::StoredSignal;
-use super::{FactDefinition, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
+use super::{Consents, FactDefinition, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
 use crate::domain::{Raw, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
@@ -24,6 +25,8 @@ pub struct CustomerState {
     /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
     /// the arrival, so that recovery finds the same.
     is_settled: bool,
+    /// What the customer allows.
+    pub consents: Consents,
     /// Events seen and decisions made.
     pub ledger: Ledger,
 }
@@ -51,6 +54,8 @@ struct Stored {
     facts: Vec<StoredFact>,
     signals: Vec<(u64, StoredSignal)>,
     ledger: StoredLedger,
+    #[serde(default)]
+    consents: StoredConsents,
 }
 
 /// Why a stored state cannot be read.
@@ -77,6 +82,7 @@ impl CustomerState {
             signals,
             parked: Vec::new(),
             is_settled: false,
+            consents: Consents::default(),
             ledger: Ledger::default(),
         }
     }
@@ -158,6 +164,7 @@ impl CustomerState {
             + signals
             + self.parked.capacity() * size_of::<StoredFact>()
             + self.ledger.heap_bytes()
+            + self.consents.heap_bytes()
     }
 
     // === on disk ===
@@ -191,6 +198,7 @@ impl CustomerState {
             facts: facts.chain(self.parked.iter().cloned()).collect(),
             signals: signals.map(|(definition, signal)| (definition.fingerprint, signal.store(definition))).collect(),
             ledger: self.ledger.store(),
+            consents: self.consents.store(),
         }
     }
 
@@ -224,6 +232,7 @@ impl CustomerState {
             }
         }
         state.ledger = Ledger::restore(stored.ledger);
+        state.consents = Consents::restore(stored.consents);
         state
     }
 }

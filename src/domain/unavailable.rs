@@ -28,11 +28,15 @@ pub enum Unavailable {
     TooCostly,
     /// A list or a text has no such place.
     OutOfRange,
+    /// The fact was to be kept only so long, and is not known any more.
+    Expired,
+    /// The purpose of the decision may not see it.
+    Withheld,
 }
 
 impl Unavailable {
     /// All reasons, in the order of their stored codes.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Absent,
         Self::Unknown,
         Self::Stale,
@@ -44,6 +48,8 @@ impl Unavailable {
         Self::Late,
         Self::TooCostly,
         Self::OutOfRange,
+        Self::Expired,
+        Self::Withheld,
     ];
 
     /// The number under which records store the reason (format v1).
@@ -70,6 +76,8 @@ impl Unavailable {
             Self::Late => "late",
             Self::TooCostly => "too_costly",
             Self::OutOfRange => "out_of_range",
+            Self::Expired => "expired",
+            Self::Withheld => "withheld",
         }
     }
 }
@@ -87,6 +95,8 @@ impl fmt::Display for Unavailable {
             Self::Malformed => "text of the wrong form",
             Self::TooCostly => "cost more steps than allowed",
             Self::OutOfRange => "no such place in a list or text",
+            Self::Expired => "kept only so long, and expired",
+            Self::Withheld => "withheld: the decision's purpose may not see it",
             Self::Late => "further back than the signal remembers",
         })
     }
