@@ -93,7 +93,19 @@ pub(crate) fn run(args: &Args) {
     let title = format!("A start with {} customers on disk ({bytes} MB)", thousands(customers));
     report::table(
         &title,
-        &["after", "journal", "store", "recovery", "first turn", "all", "records read", "in memory", "p50", "p99", "p99.9"],
+        &[
+            "after",
+            "journal",
+            "store",
+            "recovery",
+            "first turn",
+            "all",
+            "records read",
+            "in memory",
+            "p50",
+            "p99",
+            "p99.9",
+        ],
     );
     started(&filled, customers, "a stop in good order");
     crash(&filled, args.tail, customers);

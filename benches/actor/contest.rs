@@ -191,7 +191,8 @@ fn turn_alone(ground: &'static Ground) -> f64 {
     let mut states: Vec<_> = (0..CUSTOMERS).map(|customer| ground.state(customer)).collect();
     let mut best = f64::MAX;
     for series in 0..500 {
-        let inputs: Vec<_> = (0..CUSTOMERS).map(|customer| ground.input(customer, 1 << 60 | series, customer)).collect();
+        let inputs: Vec<_> =
+            (0..CUSTOMERS).map(|customer| ground.input(customer, 1 << 60 | series, customer)).collect();
         let start = Instant::now();
         for (state, input) in states.iter_mut().zip(&inputs) {
             std::hint::black_box(ground.turn(state, input, Readings { arrival: ground.now }));

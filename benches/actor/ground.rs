@@ -10,7 +10,7 @@ use forthwith::rules::Scratch;
 use forthwith::turn::{EventInput, Input, Readings, Run, Surroundings, Taken, take};
 use forthwith::{Event, TimeDelta, Timestamp};
 
-/// A few facts and signals; sixteen events are remembered, so that busy customers do not grow for ever.
+/// A fact and a few signals; eight events are remembered, so that busy customers do not grow for ever.
 const CONTEXT: &str = r#"
 [events."order.placed"]
 amount  = { type = "decimal", min = 0 }
@@ -18,8 +18,7 @@ channel = ["web", "app", "store"]
 items   = { type = "int", min = 0 }
 
 [facts]
-plan = { one_of = ["free", "plus", "pro"], default = "free" }
-vip  = { type = "bool", default = false }
+vip = { type = "bool", default = false }
 
 [signals]
 orders_24h   = { count = "order.placed", over = "24h", every = "6h", partial = true }
@@ -27,7 +26,7 @@ spent_24h    = { sum = "amount", of = "order.placed", over = "24h", every = "6h"
 last_channel = { last = "channel", of = "order.placed" }
 
 [repetitions]
-remember = 16
+remember = 8
 "#;
 
 const PLAYBOOK: &str = r#"
@@ -36,7 +35,7 @@ on       = ["order.placed"]
 ack      = "memory"
 
 [outcome]
-offer   = ["none", "thanks", "delivery", "discount", "call"]
+offer   = ["none", "delivery", "discount", "call"]
 percent = { type = "int", min = 0, max = 30 }
 
 [guardrail]
@@ -53,19 +52,9 @@ when = 'signal.spent_24h > 2500.0 && signal.orders_24h >= 4'
 then = { offer = "discount", percent = 15 }
 
 [[rules]]
-id   = "regular"
-when = 'signal.orders_24h >= 6 && event.items >= 2'
-then = { offer = "discount", percent = 5 }
-
-[[rules]]
 id   = "delivery"
 when = 'event.channel == "app" && event.amount >= 50.0'
 then = { offer = "delivery", percent = 0 }
-
-[[rules]]
-id   = "thanks"
-when = 'event.channel == "store" && customer.plan != "free"'
-then = { offer = "thanks", percent = 0 }
 
 [default]
 then = { offer = "none", percent = 0 }

@@ -35,8 +35,8 @@ pub(crate) trait Taker: Clone + Send + 'static {
 
 /// The threads on which callers, and whoever answers them, live.
 pub(crate) enum Threads {
-    /// Of actix, one task at a time each.
-    Arbiters(Vec<actix::Arbiter>, #[expect(dead_code, reason = "arbiters live as long as their system")] actix::SystemRunner),
+    /// Of actix, one task at a time each; they live as long as their system.
+    Arbiters(Vec<actix::Arbiter>, actix::SystemRunner),
     /// Of tokio, who share their tasks.
     Workers(tokio::runtime::Runtime),
 }

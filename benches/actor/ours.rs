@@ -72,8 +72,7 @@ impl Ours {
                 Journal::discarding(&directory.journal(), metrics)
             }
             Book::Memory => {
-                let opened =
-                    Journal::open(&directory.journal(), &journal::Config::default(), clock.clone(), metrics);
+                let opened = Journal::open(&directory.journal(), &journal::Config::default(), clock.clone(), metrics);
                 opened.expect("the journal opens").0
             }
         };

@@ -13,7 +13,10 @@ pub(crate) fn run(args: &Args) {
     let ground = Ground::lay(forthwith::time::Clock::system().wall());
     let customers = args.customers.unwrap_or(200_000);
     let title = format!("{} customers at work, 64 callers, journal on", thousands(customers));
-    report::table(&title, &["room for", "spread", "turns/s", "of that with room", "p50", "p99", "p99.9", "shed", "in memory"]);
+    report::table(
+        &title,
+        &["room for", "spread", "turns/s", "of that with room", "p50", "p99", "p99.9", "shed", "in memory"],
+    );
     for spread in &args.spreads {
         let mut roomy_rate = None;
         for room in [customers, customers / 2] {
@@ -40,4 +43,3 @@ pub(crate) fn run(args: &Args) {
     }
     report::end();
 }
-

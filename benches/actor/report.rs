@@ -23,7 +23,9 @@ pub(crate) fn ground(state_bytes: usize, turn_nanos: f64) {
 pub(crate) fn contest(settings: &[(Spread, usize)], entries: &[Entry], state_bytes: usize) {
     for (nth, (spread, callers)) in settings.iter().enumerate() {
         println!("**{callers} callers, {}**\n", spread.name());
-        println!("| | customers | turns/s | of the floor's | p50 | p99 | p99.9 | shed |\n|---|--:|--:|--:|--:|--:|--:|--:|");
+        println!(
+            "| | customers | turns/s | of the floor's | p50 | p99 | p99.9 | shed |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+        );
         entries.iter().for_each(|entry| row(entry, entries, nth));
         println!();
     }
