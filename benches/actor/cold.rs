@@ -128,7 +128,7 @@ fn started(filled: &Filled, customers: u64, after: &str) {
     let opened = ours.opened();
     let begun = Instant::now();
     let input = filled.ground.input(customers / 2, 1 << 51, start.elapsed().as_nanos() as u64);
-    ours.turn(input, Readings { arrival: filled.ground.now }).expect("the first turn is taken");
+    ours.turn(input, Readings::at(filled.ground.now)).expect("the first turn is taken");
     let (first, all) = (begun.elapsed(), start.elapsed());
     let resident = report::resident_bytes();
     let mut draw = Draw::new(Spread::Uniform, customers, 13);

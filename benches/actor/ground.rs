@@ -108,7 +108,7 @@ impl Ground {
     pub(crate) fn past(&self, customer: u64, nth: u64) -> (Input, Readings) {
         let ago = TimeDelta::HOUR.micros() * (5 * (HISTORY - nth)) as i64;
         let arrival = self.now.saturating_sub(TimeDelta::from_micros(ago));
-        (self.input(customer, u64::MAX - customer, nth), Readings { arrival })
+        (self.input(customer, u64::MAX - customer, nth), Readings::at(arrival))
     }
 
     /// A customer's state after the past.
@@ -124,7 +124,7 @@ impl Ground {
     /// The turn, as every design takes it.
     pub(crate) fn turn(&self, state: &mut CustomerState, input: &Input, readings: Readings) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        SCRATCH.with_borrow_mut(|scratch| take(state, input, readings, around, scratch))
+        SCRATCH.with_borrow_mut(|scratch| take(state, input, &readings, around, scratch))
     }
 
     /// Bytes of the states of all customers, the first thousand standing for them.

@@ -178,7 +178,7 @@ impl Caller {
                 self.preparing += last - before;
             }
             for input in std::mem::take(&mut self.prepared) {
-                let is_taken = taker.take(input, readings).await.is_some();
+                let is_taken = taker.take(input, readings.clone()).await.is_some();
                 let now = Instant::now();
                 if is_counting && is_taken {
                     self.seen.calls += 1;
@@ -197,7 +197,7 @@ impl Caller {
             self.nth += 1;
             self.prepared.push(self.ground.input(self.draw.next(), self.series, self.nth));
         }
-        Readings { arrival: self.arrival() }
+        Readings::at(self.arrival())
     }
 
     /// A time that goes on with the calls, so that signals have more than one moment to look at.

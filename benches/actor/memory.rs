@@ -46,7 +46,7 @@ fn shopper(ground: &Ground, customer: u64, events: u64) -> CustomerState {
     for nth in 0..events {
         let ago = TimeDelta::from_micros(TimeDelta::DAY.micros() / events as i64 * (events - nth) as i64);
         let input = ground.input(customer, u64::MAX - customer, nth);
-        ground.turn(&mut state, &input, Readings { arrival: ground.now.saturating_sub(ago) });
+        ground.turn(&mut state, &input, Readings::at(ground.now.saturating_sub(ago)));
     }
     state
 }
@@ -65,12 +65,12 @@ fn ticket_senders(with_facts: bool) -> Vec<CustomerState> {
             let mut state = CustomerState::new(Arc::clone(bundle.layout()));
             if with_facts {
                 let facts = Input::Facts(facts(&bundle, &event));
-                let readings = Readings { arrival: event.time.expect("a sample has a time") };
-                take(&mut state, &facts, readings, around, &mut scratch);
+                let readings = Readings::at(event.time.expect("a sample has a time"));
+                take(&mut state, &facts, &readings, around, &mut scratch);
             }
             state
         });
-        let readings = Readings { arrival: event.time.expect("a sample has a time") };
+        let readings = Readings::at(event.time.expect("a sample has a time"));
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         take(state, &input, readings, around, &mut scratch);
     }

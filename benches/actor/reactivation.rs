@@ -69,7 +69,7 @@ pub(crate) fn first_turns(
     let mut latencies = Seen::none().latencies;
     for (nth, customer) in customers.into_iter().enumerate() {
         let input = ground.input(customer, 1 << 50 | series, nth as u64);
-        let readings = Readings { arrival: ground.now };
+        let readings = Readings::at(ground.now);
         let start = Instant::now();
         let result = match ours.ask(input, readings) {
             Asked::Done(result) => result,
