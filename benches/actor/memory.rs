@@ -72,7 +72,7 @@ fn ticket_senders(with_facts: bool) -> Vec<CustomerState> {
         });
         let readings = Readings::at(event.time.expect("a sample has a time"));
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
-        take(state, &input, readings, around, &mut scratch);
+        take(state, &input, &readings, around, &mut scratch);
     }
     states.into_values().collect()
 }
