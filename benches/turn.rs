@@ -28,7 +28,7 @@ fn turns(c: &mut Criterion) {
     let bundle = tickets::bundle();
     let tenant = TenantId::default();
     let around = Surroundings { bundle: &bundle, tenant: &tenant };
-    let readings = Readings { arrival: "2026-11-22T10:00:00Z".parse().unwrap() };
+    let readings = Readings::at("2026-11-22T10:00:00Z".parse().unwrap());
     let (events, inputs) = (tickets::tickets(), inputs(&bundle));
     let fresh =
         || -> Vec<CustomerState> { inputs.iter().map(|_| CustomerState::new(Arc::clone(bundle.layout()))).collect() };
@@ -61,7 +61,7 @@ fn turns(c: &mut Criterion) {
     group.bench_function("turn", |b| {
         let take_all = |mut states: Vec<CustomerState>| {
             for (state, input) in states.iter_mut().zip(&inputs) {
-                black_box(take(state, input, readings, around, &mut scratch));
+                black_box(take(state, input, &readings, around, &mut scratch));
             }
             states
         };
@@ -69,7 +69,7 @@ fn turns(c: &mut Criterion) {
     });
 
     let taken = inputs.iter().zip(fresh()).map(|(input, mut state)| {
-        match take(&mut state, input, readings, around, &mut Scratch::default()) {
+        match take(&mut state, input, &readings, around, &mut Scratch::default()) {
             Taken::Turn(turn) => (input, turn),
             other => unreachable!("a new event makes a turn, not {other:?}"),
         }

@@ -65,7 +65,7 @@ impl World {
         let event = bundle.bundle.layout().accept(event).unwrap();
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let deadline = Deadline::new(self.clock.instant(), budget);
-        let readings = Readings { arrival: self.clock.wall() };
+        let readings = Readings::at(self.clock.wall());
         self.customers.ask(Request { input, readings, bundle, deadline })
     }
 

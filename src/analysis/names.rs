@@ -51,6 +51,7 @@ fn name(playbook: &Playbook, layout: &Layout, slot: Slot, position: usize) -> (C
             };
             (own.limits.clone(), !own.required && own.default.is_none())
         }
+        SlotSource::Withheld => return (Cells::unavailable(), 0, Cells::unavailable()),
         SlotSource::Sight(sight) => context(playbook.sights[*sight], layout),
         SlotSource::Unused(source) => context(*source, layout),
     };

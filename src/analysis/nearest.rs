@@ -73,7 +73,7 @@ pub fn nearest_change(
 /// Whether a name may be changed: not the time, not what this engine has itself decided, nothing declared immutable.
 fn is_mutable(playbook: &Playbook, layout: &Layout, slot: Slot, position: usize) -> bool {
     let source = match &playbook.sources[slot.index()] {
-        SlotSource::Now => return false,
+        SlotSource::Now | SlotSource::Withheld => return false,
         SlotSource::Attribute(numbers) => {
             let Some(number) = numbers.get(position).copied().flatten() else { return false };
             return !layout.events()[playbook.on[position]].attributes[number].immutable;

@@ -9,14 +9,20 @@
 //! | `compile` | the bundle |
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
-//! | `permit` | what the guardrail lets out |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `permit`, `cap` | what the guardrail lets out |
+//! | `flow` | how often a playbook may decide |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
 
+mod cap;
+mod cap_reader;
+#[cfg(test)]
+pub(crate) mod cap_tests;
 mod compile;
 mod condition_reader;
 mod context_reader;
 #[cfg(test)]
 mod context_tests;
+mod flow;
 mod hit_policy_reader;
 mod list_reader;
 mod outcome;
@@ -31,8 +37,10 @@ mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use cap::{CAPS_MAX, Cap, CapScope, Measure, OnViolation, Share};
 pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
+pub use flow::{Flow, Throttle};
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
-pub use playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
+pub use playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource};
 pub use sources::{BundleId, Sources};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OutcomeSchema, Permit};
-use crate::context::{Layout, PlaybookKey};
-use crate::domain::{Type, Value};
+use super::{Cap, Flow, OutcomeSchema, Permit};
+use crate::context::{Layout, PlaybookKey, Purpose};
+use crate::domain::{TimeDelta, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
 
 /// One kind of decision, checked and compiled.
@@ -39,7 +39,33 @@ pub struct Playbook {
     pub default: DefaultOutcome,
     /// What its guardrail lets out.
     pub permit: Permit,
+    /// What the customer's context is opened for; `None` for what needs no consent and has no limits.
+    pub purpose: Option<Purpose>,
+    /// Consents without which an action is not let out; at most 32.
+    pub consents: Vec<RequiredConsent>,
+    /// Limits over time on what it decides.
+    pub caps: Vec<Cap>,
+    /// How long a decision waits to be settled before what it reserved is released; `None` if decisions are final.
+    pub settle_within: Option<TimeDelta>,
+    /// How often it may decide.
+    pub flow: Flow,
+    /// What goes first when there is no room for everything: from 0 to 9, the highest last to be shed.
+    pub priority: u8,
 }
+
+/// An action that is let out only with the customer's consent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequiredConsent {
+    /// The number of the outcome's field that says what is done.
+    pub field: usize,
+    /// The value of that field.
+    pub action: Value,
+    /// The purpose that it needs consent to.
+    pub purpose: Arc<str>,
+}
+
+/// The priority of a playbook that does not say.
+pub const PRIORITY_DEFAULT: u8 = 5;
 
 /// When a decision counts as made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +84,8 @@ pub enum SlotSource {
     Now,
     /// An attribute of the event: its number within each of the playbook's event types.
     Attribute(Box<[Option<usize>]>),
+    /// Something that the playbook's purpose may not see.
+    Withheld,
     /// A fact, signal or ledger entry, used by no rule.
     Unused(ContextSource),
     /// A fact, signal or ledger entry: its position in [`Playbook::sights`].
@@ -97,6 +125,11 @@ impl ContextSource {
 }
 
 impl Playbook {
+    /// Whether an outcome is something to be carried out: anything but the default.
+    pub fn is_action(&self, outcome: &[Value]) -> bool {
+        *outcome != *self.default.values
+    }
+
     /// The position among the playbook's event types of a numbered event type.
     pub fn position_of_event(&self, kind: usize) -> Option<usize> {
         self.on.iter().position(|on| *on == kind)

@@ -49,14 +49,14 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     let mut ids = 0..;
     for Earlier { arrival, input, times } in &case.earlier {
         for id in ids.by_ref().take(*times) {
-            take(&mut state, &known_as(id, input), Readings { arrival: *arrival }, around, scratch);
+            take(&mut state, &known_as(id, input), &Readings::at(*arrival), around, scratch);
         }
     }
     let input = Input::Event(case.event.clone());
-    let taken = take(&mut state, &input, Readings { arrival: case.at }, around, scratch);
+    let taken = take(&mut state, &input, &Readings::at(case.at), around, scratch);
     let made = match taken {
         Taken::Turn(Turn { mut decisions, .. }) => decisions.pop(),
-        Taken::Repeated(_) | Taken::Conflict => None,
+        Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => None,
     };
     made.expect("a new event that its playbook decides on is decided")
 }

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Commitments;
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
 /// A playbook's name in a ledger: four bytes instead of a text. Two playbooks of one bundle never share one; the bundle
 /// refuses that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlaybookKey(u32);
 
 /// What was seen and decided for a customer.
@@ -19,6 +20,8 @@ pub struct Ledger {
     pub(super) window: VecDeque<Entry>,
     /// Decisions by playbook.
     pub(super) tallies: Vec<Tally>,
+    /// What decisions took of caps, and those that wait to be settled.
+    pub commitments: Commitments,
 }
 
 /// One event that was folded, or one decision on it.
@@ -157,7 +160,9 @@ impl Ledger {
 
     /// Bytes held beyond the ledger's own size.
     pub fn heap_bytes(&self) -> usize {
-        self.window.capacity() * size_of::<Entry>() + self.tallies.capacity() * size_of::<Tally>()
+        self.window.capacity() * size_of::<Entry>()
+            + self.tallies.capacity() * size_of::<Tally>()
+            + self.commitments.heap_bytes()
     }
 
     pub(super) fn restore(stored: StoredLedger) -> Self {
@@ -171,6 +176,7 @@ impl Ledger {
         Self {
             window: stored.window.into_iter().map(entry).collect(),
             tallies: stored.tallies.into_iter().map(tally).collect(),
+            commitments: Commitments::default(),
         }
     }
 }

@@ -10,12 +10,18 @@
 //! | `signal_definition`, `decay` | what a signal keeps |
 //! | `signal`, `content`, `latest`, `distinct`, `groups` | windowed counts, sums, extremes, means, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
+//! | `commitments` | what decisions took of caps, decisions that are pending |
+//! | `cap_account` | what all customers together took of a cap |
+//! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `state_form`, `signal_form`, `ledger_form`, `kept`, `packed` | a state on disk |
 //! | `state_v1` | a state on disk as it was once |
 //! | `codec` | values in records |
 
+mod cap_account;
 mod codec;
+mod commitments;
+mod consent;
 mod content;
 mod decay;
 mod distinct;
@@ -36,7 +42,10 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use cap_account::{CapAccount, StoredCapAccount, Take};
 pub use codec::{Compact, CompactSeed};
+pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, RESERVATIONS_MAX, Reservation, Settled};
+pub use consent::{Consent, Consents};
 pub use decay::Decay;
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
 use crate::domain::{TimeDelta, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
@@ -23,6 +23,8 @@ pub struct CustomerState {
     /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
     /// the arrival, so that recovery finds the same.
     is_settled: bool,
+    /// What the customer allows.
+    pub consents: Consents,
     /// Events seen and decisions made.
     pub ledger: Ledger,
 }
@@ -119,6 +121,7 @@ impl CustomerState {
             signals,
             parked: [].into(),
             is_settled: false,
+            consents: Consents::default(),
             ledger: Ledger::default(),
         }
     }
@@ -284,5 +287,6 @@ impl CustomerState {
             + signals
             + size_of_val(&*self.parked)
             + self.ledger.heap_bytes()
+            + self.consents.heap_bytes()
     }
 }

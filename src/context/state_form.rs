@@ -6,6 +6,7 @@
 //! facts    = [key, kind and marks, (retain), (source, observed at), value]*
 //! signals  = [key, marks, (beginning), (length, contents)]*
 //! ledger   = tallies, entries
+//! consents, commitments                      MessagePack
 //! ```
 //!
 //! Numbers have seven bits a byte, times are relative to the last arrival, and keys are fingerprints of names or meanings, so
@@ -16,7 +17,9 @@ use std::sync::Arc;
 
 use super::packed::{Packer, TORN, Unpacker};
 use super::state::{Held, PackedValue, Parked};
-use super::{CustomerState, Fact, Layout, StateError, kept, ledger_form, signal_form, state_v1};
+use super::{
+    Commitments, Consents, CustomerState, Fact, Layout, Ledger, StateError, kept, ledger_form, signal_form, state_v1,
+};
 use crate::domain::{TimeDelta, Timestamp};
 
 /// The version that is written. Version 1 began with a MessagePack array.
@@ -26,6 +29,8 @@ const ARRAY_OF_V1: u8 = 0x96;
 const FACTS: u8 = 1;
 const SIGNALS: u8 = 2;
 const LEDGER: u8 = 3;
+const CONSENTS: u8 = 5;
+const COMMITMENTS: u8 = 6;
 
 /// Kinds beyond those of values.
 const WITHDRAWN: u8 = kept::KINDS;
@@ -47,6 +52,12 @@ impl CustomerState {
         packer.part(FACTS, |into| self.pack_facts(into));
         packer.part(SIGNALS, |into| signal_form::pack(&self.signals, self.layout.signals(), near, into));
         packer.part(LEDGER, |into| ledger_form::pack(&self.ledger, near, into));
+        if !self.consents.is_empty() {
+            packer.part(CONSENTS, |into| into.stored(&self.consents.store()));
+        }
+        if !self.ledger.commitments.is_empty() {
+            packer.part(COMMITMENTS, |into| into.stored(&self.ledger.commitments.store()));
+        }
         packer.into_bytes()
     }
 
@@ -68,7 +79,12 @@ impl CustomerState {
             match part {
                 FACTS => state.unpack_facts(inner)?,
                 SIGNALS => signal_form::unpack(&mut state.signals, layout.signals(), near, inner)?,
-                LEDGER => state.ledger = ledger_form::unpack(near, &mut inner)?,
+                LEDGER => {
+                    let ledger = ledger_form::unpack(near, &mut inner)?;
+                    state.ledger = Ledger { commitments: state.ledger.commitments, ..ledger };
+                }
+                CONSENTS => state.consents = Consents::restore(inner.stored()?),
+                COMMITMENTS => state.ledger.commitments = Commitments::restore(inner.stored()?),
                 part => return Err(StateError::Part(part)),
             }
         }

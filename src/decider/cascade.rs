@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Sight;
 use crate::bundle::{Outcome, Playbook};
 use crate::domain::{FallbackReason, Tier};
-use crate::guardrail::{Approved, Check, Proposal, Refused, check};
+use crate::guardrail::{Approved, Circumstances, Passed, Proposal, Refused, Violation, check};
 use crate::rules::{HitViolation, Judgement, Miss, Scratch, Skipped};
 
 /// What was decided, by whom and why.
@@ -29,18 +29,23 @@ pub struct Decided {
     pub refused: Option<Refused>,
     /// What kept the matched rule's outcome from being computed.
     pub not_computed: Option<Miss>,
+    /// Caps that left room only for less than was proposed.
+    pub clamped: Vec<Violation>,
 }
 
 /// Decides. There is an outcome whatever is missing: the default stands behind everything.
-pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> Decided {
+pub fn decide(playbook: &Playbook, sight: &Sight<'_>, circumstances: &Circumstances, scratch: &mut Scratch) -> Decided {
+    if let Some(reason) = circumstances.refusal {
+        return fallen_back(playbook, reason);
+    }
     let judgement = playbook.rules.judge(sight, scratch);
     let (proposal, not_computed) = match judgement.rule {
         Some(first) => propose(playbook, first, &judgement, sight, scratch),
         None => (default_proposal(playbook), None),
     };
-    let (outcome, refused) = match check(proposal, &playbook.outcome, &playbook.permit) {
-        Ok(outcome) => (outcome, None),
-        Err(refused) => (default_outcome(playbook), Some(refused)),
+    let (outcome, clamped, refused) = match check(proposal, playbook, circumstances) {
+        Ok(Passed { outcome, clamped }) => (outcome, clamped, None),
+        Err(refused) => (default_outcome(playbook), Vec::new(), Some(refused)),
     };
     Decided {
         outcome,
@@ -48,7 +53,7 @@ pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> 
         rule: judgement.rule,
         others: judgement.others,
         fallback: match (&refused, &judgement.violation) {
-            (Some(_), _) => Some(FallbackReason::GuardrailRefused),
+            (Some(refused), _) => Some(refused.reason()),
             (None, Some(_)) => Some(FallbackReason::HitPolicyViolated),
             (None, None) => None,
         },
@@ -56,6 +61,23 @@ pub fn decide(playbook: &Playbook, sight: &Sight<'_>, scratch: &mut Scratch) -> 
         skipped: judgement.skipped,
         refused,
         not_computed,
+        clamped,
+    }
+}
+
+/// The playbook's default, without asking any tier.
+pub fn fallen_back(playbook: &Playbook, reason: FallbackReason) -> Decided {
+    Decided {
+        outcome: default_outcome(playbook),
+        tier: Tier::Rules,
+        rule: None,
+        others: SmallVec::new(),
+        violation: None,
+        fallback: Some(reason),
+        skipped: Skipped::default(),
+        refused: None,
+        not_computed: None,
+        clamped: Vec::new(),
     }
 }
 
@@ -89,13 +111,13 @@ fn default_proposal(playbook: &Playbook) -> Proposal {
     Proposal { values: playbook.default.values.iter().cloned().map(Some).collect() }
 }
 
-/// INVARIANT: a bundle whose default does not pass its own schema and permit is not compiled (`playbook_reader`).
+/// INVARIANT: a bundle whose default does not pass its own schema and permit, needs a consent or counts against a cap is not
+/// compiled (`playbook_reader`).
 #[expect(
     clippy::expect_used,
-    reason = "the bundle's compiler has checked the default against the same schema and permit"
+    reason = "the bundle's compiler has checked the default against the same schema, permit, consents and caps"
 )]
 fn default_outcome(playbook: &Playbook) -> Approved<Outcome> {
-    let checked = check(default_proposal(playbook), &playbook.outcome, &playbook.permit);
-    debug_assert!(!matches!(&checked, Err(refused) if refused.violations().iter().any(|v| v.check == Check::Schema)));
-    checked.expect("the default of a compiled playbook passes its guardrail")
+    let checked = check(default_proposal(playbook), playbook, &Circumstances::default());
+    checked.expect("the default of a compiled playbook passes its guardrail").outcome
 }

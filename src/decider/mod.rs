@@ -7,5 +7,5 @@
 mod cascade;
 mod sight;
 
-pub use cascade::{Decided, decide};
+pub use cascade::{Decided, decide, fallen_back};
 pub use sight::{Seen, Sight};

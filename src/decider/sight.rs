@@ -18,13 +18,26 @@ pub struct Sight<'a> {
     position: usize,
     arrival: Timestamp,
     seen: &'a [Seen],
+    /// Whether nothing of it may be seen.
+    is_withheld: bool,
 }
 
 impl<'a> Sight<'a> {
     /// The sight of a decision; `None` if the playbook does not decide on events of this type.
     pub fn new(playbook: &'a Playbook, event: &'a TypedEvent, arrival: Timestamp, seen: &'a [Seen]) -> Option<Self> {
         let position = playbook.position_of_event(event.kind)?;
-        Some(Self { playbook, event, position, arrival, seen })
+        Some(Self { playbook, event, position, arrival, seen, is_withheld: false })
+    }
+
+    /// The same decision with everything withheld: the customer has not consented to the playbook's purpose.
+    #[must_use]
+    pub fn withholding(self) -> Self {
+        Self { is_withheld: true, ..self }
+    }
+
+    /// What is seen of a context that may not be opened.
+    pub fn withheld(playbook: &Playbook) -> Vec<Seen> {
+        vec![Err(Unavailable::Withheld); playbook.sights.len()]
     }
 
     /// Looks up the context's values that the playbook uses, in the order of its sights.
@@ -50,11 +63,15 @@ impl Values for Sight<'_> {
     fn value(&self, slot: Slot) -> Result<Ref<'_>, Unavailable> {
         match &self.playbook.sources[slot.index()] {
             SlotSource::Attribute(numbers) => {
+                if self.is_withheld {
+                    return Err(Unavailable::Withheld);
+                }
                 let number = numbers[self.position].ok_or(Unavailable::Absent)?;
                 self.event.attributes[number].as_ref().map(Ref::from).ok_or(Unavailable::Absent)
             }
             SlotSource::Sight(number) => self.seen[*number].as_ref().map(Ref::from).map_err(|reason| *reason),
             SlotSource::Now => Ok(Ref::Number(self.arrival.micros())),
+            SlotSource::Withheld => Err(Unavailable::Withheld),
             SlotSource::Unused(_) => Err(Unavailable::Unknown),
         }
     }

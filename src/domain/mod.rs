@@ -15,7 +15,7 @@
 //! | `unavailable` | why a value cannot be used |
 //! | `event` | an event as a caller hands it over |
 //! | `secret` | texts that must not be shown |
-//! | `verdict` | tiers, fallbacks, durability |
+//! | `verdict` | tiers, fallbacks, settlements, durability |
 //! | `suggest` | "did you mean" |
 
 mod datum;
@@ -44,4 +44,4 @@ pub use suggest::{did_you_mean, suggestion};
 pub use timestamp::{FUTURE_MAX, TimeDelta, TimeError, Timestamp};
 pub use types::{Enumeration, Type, TypeMismatch, Value};
 pub use unavailable::Unavailable;
-pub use verdict::{Durability, FallbackReason, Tier};
+pub use verdict::{Durability, FallbackReason, Settlement, Tier};

@@ -28,13 +28,15 @@ pub enum Unavailable {
     TooCostly,
     /// A list or a text has no such place.
     OutOfRange,
-    /// It was observed longer ago than it may be kept.
+    /// The fact was to be kept only so long, and is not known any more.
     Expired,
+    /// The purpose of the decision may not see it.
+    Withheld,
 }
 
 impl Unavailable {
     /// All reasons, in the order of their stored codes.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Absent,
         Self::Unknown,
         Self::Stale,
@@ -47,6 +49,7 @@ impl Unavailable {
         Self::TooCostly,
         Self::OutOfRange,
         Self::Expired,
+        Self::Withheld,
     ];
 
     /// The number under which records store the reason (format v1).
@@ -74,6 +77,7 @@ impl Unavailable {
             Self::TooCostly => "too_costly",
             Self::OutOfRange => "out_of_range",
             Self::Expired => "expired",
+            Self::Withheld => "withheld",
         }
     }
 }
@@ -91,7 +95,8 @@ impl fmt::Display for Unavailable {
             Self::Malformed => "text of the wrong form",
             Self::TooCostly => "cost more steps than allowed",
             Self::OutOfRange => "no such place in a list or text",
-            Self::Expired => "observed longer ago than it may be kept",
+            Self::Expired => "kept only so long, and expired",
+            Self::Withheld => "withheld: the decision's purpose may not see it",
             Self::Late => "further back than the signal remembers",
         })
     }

@@ -64,6 +64,42 @@ words! {
         GuardrailRefused = 0 "guardrail_refused",
         /// Rules matched that their table's hit policy does not let match together.
         HitPolicyViolated = 1 "hit_policy_violated",
+        /// A cap leaves no room for what was proposed.
+        CapReached = 2 "cap_reached",
+        /// The customer does not consent to what was proposed, or to the playbook's purpose at all.
+        ConsentMissing = 3 "consent_missing",
+        /// The playbook has decided as often as it may within a time.
+        Throttled = 4 "throttled",
+        /// The playbook decided a moment ago, and things have not been quiet since.
+        Debounced = 5 "debounced",
+        /// As many of the playbook's decisions are pending as may be.
+        TooManyPending = 6 "too_many_pending",
+        /// The decision could not be made before its deadline.
+        Late = 7 "late",
+    }
+}
+
+impl FallbackReason {
+    /// All reasons, for metrics.
+    pub const ALL: [Self; 8] = [
+        Self::GuardrailRefused,
+        Self::HitPolicyViolated,
+        Self::CapReached,
+        Self::ConsentMissing,
+        Self::Throttled,
+        Self::Debounced,
+        Self::TooManyPending,
+        Self::Late,
+    ];
+}
+
+words! {
+    /// What becomes of a pending decision.
+    Settlement {
+        /// It was carried out: what it reserved is used.
+        Commit = 0 "commit",
+        /// It was not: what it reserved is free again.
+        Release = 1 "release",
     }
 }
 

@@ -144,7 +144,7 @@ impl Engine {
         let customer = typed.customer.clone();
         let run = number.map_or(Run::Subscribed, Run::Playbook);
         let input = Input::Event(EventInput { event: typed, run, trace: options.trace });
-        let request = Request { input, readings: Readings { arrival }, bundle: Arc::clone(&bundle), deadline };
+        let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
         let asked = inner.customers.ask(request);
         Ok(Answer::Given(Begun { started, deadline, bundle, customer, asked }))
     }
@@ -223,6 +223,7 @@ impl Engine {
         };
         let (mut decision, seq) = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
+            Taken::Unsettled(_) => return Err(Error::Record("an event was taken for a settlement".to_owned())),
             Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
                 let made = decisions.swap_remove(0);
                 (Decision::of(made, &bundle.bundle, customer), done.seq)
@@ -253,6 +254,7 @@ impl Engine {
         };
         let (made, repeated) = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
+            Taken::Unsettled(_) => return Err(Error::Record("an event was taken for a settlement".to_owned())),
             Taken::Turn(Turn { decisions, repeated, .. }) => (decisions, repeated),
             Taken::Repeated(repeated) => (Vec::new(), repeated),
         };

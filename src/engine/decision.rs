@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
 use crate::decider::Decided;
 use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Unavailable};
-use crate::guardrail::{Approved, Refused, Violation};
+use crate::guardrail::{Approved, Check, Refused, Violation};
 use crate::rules::{HitViolation, Miss};
 use crate::turn::Made;
 
@@ -132,6 +132,15 @@ pub enum Reason {
     },
     /// The guardrail refused what the rule said.
     GuardrailRefused(Violation),
+    /// A cap left room only for less than the rule said.
+    Clamped(Violation),
+    /// Neither rules nor models were asked.
+    NotAsked {
+        /// Why.
+        reason: FallbackReason,
+        /// The purpose that the playbook opens the customer's context for.
+        purpose: Option<Arc<str>>,
+    },
 }
 
 impl Decision {
@@ -142,15 +151,17 @@ impl Decision {
 
     /// A decision from what the turn made of it.
     pub(super) fn of(made: Made, bundle: &Bundle, customer: CustomerId) -> Self {
-        let Made { id, playbook, decided, .. } = made;
+        let Made { id, playbook, decided, circumstances, .. } = made;
         let playbook = &bundle.playbooks()[playbook];
         let rule = decided.rule.and_then(|rank| playbook.rules.rules().get(rank));
         let name = |miss: Miss| miss.slot.map(|slot| Arc::clone(&playbook.scope.declared(slot).path));
         let mut reasons = SmallVec::new();
-        let Decided { outcome, tier, fallback, skipped, refused, not_computed, others, violation, .. } = decided;
+        let Decided { outcome, tier, fallback, skipped, refused, not_computed, others, violation, clamped, .. } =
+            decided;
         for violation in refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::GuardrailRefused(violation.clone()));
         }
+        reasons.extend(clamped.into_iter().map(Reason::Clamped));
         if let Some(miss) = not_computed {
             reasons.push(Reason::NotComputed { name: name(miss), reason: miss.reason });
         }
@@ -159,7 +170,12 @@ impl Decision {
                 Reason::RuleMatched { rule: Arc::clone(&rule.id), description: rule.description.clone() }
             }
             (None, Some(violation)) => hit_policy_violated(playbook, violation),
-            (None, None) => Reason::DefaultApplied,
+            (None, None) => match circumstances.refusal {
+                Some(reason) => {
+                    Reason::NotAsked { reason, purpose: playbook.purpose.as_ref().map(|of| Arc::clone(&of.name)) }
+                }
+                None => Reason::DefaultApplied,
+            },
         });
         let contributed = others.iter().filter_map(|rank| playbook.rules.rules().get(*rank as usize));
         let named = contributed.take(Reason::CONTRIBUTED_MAX);
@@ -214,7 +230,11 @@ impl Reason {
             Self::DefaultApplied => "default_applied",
             Self::ValueUnavailable { .. } => "value_unavailable",
             Self::NotComputed { .. } => "not_computed",
+            Self::GuardrailRefused(Violation { check: Check::Cap, .. }) => "cap_reached",
+            Self::GuardrailRefused(Violation { check: Check::Consent, .. }) => "consent_missing",
             Self::GuardrailRefused(_) => "guardrail_refused",
+            Self::Clamped(_) => "clamped",
+            Self::NotAsked { reason, .. } => reason.as_str(),
         }
     }
 }
@@ -249,7 +269,29 @@ impl fmt::Display for Reason {
                 write!(f, "the rule's outcome could not be computed: {}: {reason}", named(name))
             }
             Self::GuardrailRefused(violation) => write!(f, "the guardrail refused {violation}"),
+            Self::Clamped(violation) => write!(f, "the guardrail lowered {violation}"),
+            Self::NotAsked { reason, purpose } => {
+                let why = match (reason, purpose) {
+                    (FallbackReason::ConsentMissing, Some(purpose)) => {
+                        format!("the customer has not consented to `{purpose}`")
+                    }
+                    (reason, _) => not_asked(*reason).to_owned(),
+                };
+                write!(f, "{why}; the playbook's default applies")
+            }
         }
+    }
+}
+
+fn not_asked(reason: FallbackReason) -> &'static str {
+    match reason {
+        FallbackReason::Throttled => "as many decisions as may be within a time have been made",
+        FallbackReason::Debounced => "it has not been quiet long enough since the last event",
+        FallbackReason::TooManyPending => "as many decisions as may be are pending",
+        FallbackReason::Late => "there was no time left to ask the rules",
+        FallbackReason::ConsentMissing => "a consent is missing",
+        FallbackReason::CapReached => "a cap is reached",
+        FallbackReason::GuardrailRefused | FallbackReason::HitPolicyViolated => "the proposal was refused",
     }
 }
 

@@ -211,6 +211,7 @@ impl Explanation {
                 "rules `{first}` and `{second}` both match, which the hit policy `{policy}` of {group} does not allow"
             )),
             Reason::DefaultApplied => Some("no rule matched".to_owned()),
+            Reason::NotAsked { .. } => Some(reason.to_string()),
             _ => None,
         };
         refused().or_else(|| self.decision.reasons.iter().find_map(by_rules))

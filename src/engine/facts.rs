@@ -59,14 +59,14 @@ impl Engine {
             return Ok(self.shed(Shed::JournalBehind));
         }
         let names: Vec<(usize, String)> = named(&bundle.bundle, &input);
-        let request = Request { input: Input::Facts(input), readings: Readings { arrival }, bundle, deadline };
+        let request = Request { input: Input::Facts(input), readings: Readings::at(arrival), bundle, deadline };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(refusal) => return self.refused(refusal),
         };
         let outdated = match &done.taken {
             Taken::Turn(turn) => turn.outdated.clone(),
-            Taken::Repeated(_) | Taken::Conflict => Vec::new(),
+            Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => Vec::new(),
         };
         let durability = match done.seq {
             Some(seq) => self.keep(seq, Ack::Disk, started, deadline).await?,

@@ -40,7 +40,7 @@ pub(super) struct PlaybookSeries {
     pub(super) fallback: Counter,
     pub(super) duplicate: Counter,
     /// By why the default was taken.
-    pub(super) fallbacks: [(FallbackReason, Counter); 2],
+    pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
 }
 
@@ -113,8 +113,7 @@ impl Metrics {
                 decided: decisions("decided"),
                 fallback: decisions("fallback"),
                 duplicate: decisions("duplicate"),
-                fallbacks: [FallbackReason::GuardrailRefused, FallbackReason::HitPolicyViolated]
-                    .map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
+                fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
             }
         };

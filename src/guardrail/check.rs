@@ -1,11 +1,11 @@
-//! Checking a proposal against schema and permit.
+//! Checking a proposal against schema, permit, consents and caps.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::Approved;
-use crate::bundle::{Outcome, OutcomeSchema, Permit};
-use crate::domain::Value;
+use super::{Approved, Circumstances};
+use crate::bundle::{Cap, Measure, OnViolation, Outcome, Playbook};
+use crate::domain::{FallbackReason, Value};
 
 /// What a tier suggests: a value per field of the outcome; `None` where it could give none.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,23 +33,36 @@ pub struct Violation {
     pub limit: String,
 }
 
+/// A proposal that passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passed {
+    /// What it came to.
+    pub outcome: Approved<Outcome>,
+    /// Caps that did not leave room for all of it: the amounts were lowered.
+    pub clamped: Vec<Violation>,
+}
+
 /// The guardrail's checks, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
     /// The value is there, of its field's type and within its limits.
     Schema,
     /// The value is one that the playbook may put out.
     Permit,
+    /// The customer consents to it.
+    Consent,
+    /// The caps leave room for it.
+    Cap,
 }
 
 /// Checks a proposal; or says everything that is wrong with it.
 ///
-/// Cost: a comparison or two per field.
-pub fn check(proposal: Proposal, schema: &Arc<OutcomeSchema>, permit: &Permit) -> Result<Approved<Outcome>, Refused> {
+/// Cost: a comparison or two per field, one per required consent and cap.
+pub fn check(proposal: Proposal, playbook: &Playbook, circumstances: &Circumstances) -> Result<Passed, Refused> {
     let mut violations = Vec::new();
-    let mut values = Vec::with_capacity(schema.fields().len());
+    let mut values = Vec::with_capacity(playbook.outcome.fields().len());
     let mut proposed = proposal.values.into_iter();
-    for (number, field) in schema.fields().iter().enumerate() {
+    for (number, field) in playbook.outcome.fields().iter().enumerate() {
         let mut violated = |check, value: String, limit: String| {
             violations.push(Violation { check, field: field.name.clone(), value, limit });
         };
@@ -60,22 +73,96 @@ pub fn check(proposal: Proposal, schema: &Arc<OutcomeSchema>, permit: &Permit) -
         if let Err(fault) = field.check(&value) {
             violated(Check::Schema, field.ty.show(&value).to_string(), fault.to_string());
         }
-        if let Some(limit) = permit.violation(number, field, &value) {
+        if let Some(limit) = playbook.permit.violation(number, field, &value) {
             violated(Check::Permit, field.ty.show(&value).to_string(), limit);
         }
         values.push(value);
     }
+    if !violations.is_empty() {
+        return Err(Refused { violations });
+    }
+    violations.extend(missing_consents(&values, playbook, circumstances));
+    let mut clamped = Vec::new();
+    for (number, cap) in playbook.caps.iter().enumerate() {
+        let room = circumstances.room(number).max(0);
+        let Some(takes) = cap.takes(&values).filter(|takes| *takes > room) else { continue };
+        let violation = over_cap(cap, takes, room, playbook);
+        match lowered(cap, room, playbook) {
+            Some((field, value)) => {
+                values[field] = value;
+                clamped.push(violation);
+            }
+            None => violations.push(violation),
+        }
+    }
     if violations.is_empty() {
-        Ok(Approved::new(Outcome::new(Arc::clone(schema), values.into())))
+        let outcome = Approved::new(Outcome::new(Arc::clone(&playbook.outcome), values.into()));
+        Ok(Passed { outcome, clamped })
     } else {
         Err(Refused { violations })
     }
+}
+
+fn missing_consents<'a>(
+    values: &'a [Value],
+    playbook: &'a Playbook,
+    circumstances: &'a Circumstances,
+) -> impl Iterator<Item = Violation> + use<'a> {
+    let missing = playbook.consents.iter().enumerate().filter(|(number, required)| {
+        values.get(required.field) == Some(&required.action) && !circumstances.is_consented(*number)
+    });
+    missing.map(|(_, required)| {
+        let field = &playbook.outcome.fields()[required.field];
+        Violation {
+            check: Check::Consent,
+            field: field.name.clone(),
+            value: field.ty.show(&required.action).to_string(),
+            limit: format!("consent to `{}`", required.purpose),
+        }
+    })
+}
+
+fn over_cap(cap: &Cap, takes: i64, room: i64, playbook: &Playbook) -> Violation {
+    let number = match cap.measure {
+        Measure::Count => cap.field,
+        Measure::Amount(field) => field,
+    };
+    let field = &playbook.outcome.fields()[number];
+    let shown = |amount: i64| match cap.measure {
+        Measure::Count => amount.to_string(),
+        Measure::Amount(_) => field.ty.show(&field.at_ordinal(amount)).to_string(),
+    };
+    let value = match cap.measure {
+        Measure::Count => field.ty.show(&cap.action).to_string(),
+        Measure::Amount(_) => shown(takes),
+    };
+    let limit = format!("cap `{}` leaves {} of {}", cap.id, shown(room), shown(cap.max));
+    Violation { check: Check::Cap, field: field.name.clone(), value, limit }
+}
+
+/// The amount that a clamping cap leaves, if the outcome's schema and permit let so little out.
+fn lowered(cap: &Cap, room: i64, playbook: &Playbook) -> Option<(usize, Value)> {
+    let (OnViolation::Clamp, Measure::Amount(number)) = (cap.on_violation, cap.measure) else { return None };
+    let field = playbook.outcome.fields().get(number)?;
+    let value = field.at_ordinal(room);
+    let is_sound =
+        room > 0 && field.check(&value).is_ok() && playbook.permit.violation(number, field, &value).is_none();
+    is_sound.then_some((number, value))
 }
 
 impl Refused {
     /// Every check that was not passed.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// Why the default takes the proposal's place: what the first check that failed stands for.
+    pub fn reason(&self) -> FallbackReason {
+        match self.violations.iter().map(|violation| violation.check).min() {
+            Some(Check::Cap) => FallbackReason::CapReached,
+            Some(Check::Consent) => FallbackReason::ConsentMissing,
+            Some(Check::Schema | Check::Permit) | None => FallbackReason::GuardrailRefused,
+        }
     }
 }
 
@@ -84,6 +171,8 @@ impl fmt::Display for Check {
         f.write_str(match self {
             Self::Schema => "schema",
             Self::Permit => "permit",
+            Self::Consent => "consent",
+            Self::Cap => "cap",
         })
     }
 }
@@ -91,7 +180,8 @@ impl fmt::Display for Check {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.check {
-            Check::Schema => write!(f, "{} = {}: {}", self.field, self.value, self.limit),
+            Check::Schema | Check::Cap => write!(f, "{} = {}: {}", self.field, self.value, self.limit),
+            Check::Consent => write!(f, "{} = {} needs {}", self.field, self.value, self.limit),
             Check::Permit => write!(f, "{} = {} is not permitted: {}", self.field, self.value, self.limit),
         }
     }
@@ -106,7 +196,7 @@ mod tests {
     fn checked(values: Vec<Option<Value>>) -> Result<Approved<Outcome>, Refused> {
         let bundle = bundle();
         let playbook = &bundle.playbooks()[0];
-        check(Proposal { values }, &playbook.outcome, &playbook.permit)
+        check(Proposal { values }, playbook, &Circumstances::default()).map(|passed| passed.outcome)
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 400 bytes. Nothing is
 //! allocated but the buffer's own growth, which is kept.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::JournalError;
 use super::batch::{Entry, HEADER_BYTES, frames_within};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, wait_while_at_most};
 
 /// Shared by callers and committer.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Queue {
     linger_bytes: usize,
     /// Whether a full disk is waited out no more.
     is_leaving: AtomicBool,
+    /// Whether records are counted and thrown away.
+    is_discarding: bool,
 }
 
 #[derive(Debug)]
@@ -89,7 +92,13 @@ impl Queue {
             linger,
             linger_bytes: limit / 8,
             is_leaving: AtomicBool::new(false),
+            is_discarding: false,
         }
+    }
+
+    /// A queue without a committer: whatever is appended counts as on disk at once, and is nowhere.
+    pub(super) fn discarding() -> Self {
+        Self { is_discarding: true, ..Self::new(0, usize::MAX, usize::MAX, Duration::ZERO) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -100,6 +109,9 @@ impl Queue {
     pub(super) fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {
         if entry.frame_bytes() > self.batch_max {
             return Err(JournalError::TooLarge { bytes: entry.frame_bytes(), limit: self.batch_max });
+        }
+        if self.is_discarding {
+            return Ok(self.synced.fetch_add(1, Ordering::AcqRel) + 1);
         }
         let checksum = entry.checksum();
         let mut pending = self.lock();
@@ -151,7 +163,7 @@ impl Queue {
     }
 
     pub(super) fn last_seq(&self) -> u64 {
-        self.lock().last_seq
+        if self.is_discarding { self.synced_seq() } else { self.lock().last_seq }
     }
 
     pub(super) fn stopped(&self) -> Option<Arc<str>> {
@@ -237,8 +249,7 @@ impl Queue {
                 && !pending.is_closing
         };
         if !self.linger.is_zero() && is_patient(&mut pending) {
-            let waited = self.changed.wait_timeout_while(pending, self.linger, is_patient);
-            pending = waited.map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+            pending = wait_while_at_most(&self.changed, pending, self.linger, is_patient);
         }
         pending.is_idle = false;
         if pending.count == 0 {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::context::TypedEvent;
-use crate::domain::{CustomerId, Timestamp, Value};
+use super::Entered;
+use crate::bundle::Cap;
+use crate::context::{CapKey, TypedEvent};
+use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +14,10 @@ pub enum Input {
     Event(EventInput),
     /// Someone told us something about the customer.
     Facts(FactsInput),
+    /// The customer allowed something, or does so no more.
+    Consents(ConsentsInput),
+    /// A pending decision was carried out, or was not.
+    Settlement(SettlementInput),
 }
 
 /// An event and what is to be decided on it.
@@ -50,11 +56,66 @@ pub struct FactsInput {
     pub facts: Vec<(usize, Option<Value>)>,
 }
 
-/// Everything a decision consulted besides state, input and bundle. Recorded; a replay plays them back and asks nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a customer allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentsInput {
+    /// Who.
+    pub customer: CustomerId,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// When it was said.
+    pub observed_at: Timestamp,
+    /// Purposes by number, and whether consent to them is given.
+    pub consents: Vec<(usize, bool)>,
+}
+
+/// What became of a pending decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettlementInput {
+    /// Whom it is about.
+    pub customer: CustomerId,
+    /// Which.
+    pub decision: DecisionId,
+    /// What became of it.
+    pub settlement: Settlement,
+}
+
+/// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
+/// and asks nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readings {
     /// When the input arrived.
     pub arrival: Timestamp,
+    /// Whether it is too late to decide: the caller has been answered with the default.
+    pub is_late: bool,
+    /// What the turn may take of global caps.
+    pub leases: Vec<Lease>,
+}
+
+/// A part of a global cap that is lent to a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The cap.
+    pub cap: CapKey,
+    /// How much of it may be taken.
+    pub room: i64,
+}
+
+impl Readings {
+    /// The readings of an input that arrives in time and draws on no global cap.
+    pub fn at(arrival: Timestamp) -> Self {
+        Self { arrival, is_late: false, leases: Vec::new() }
+    }
+
+    /// The readings of the next decision in the same turn: what this one took of global caps is gone.
+    pub(super) fn without(&self, entered: Entered<'_>, caps: &[Cap]) -> Self {
+        let mut left = self.clone();
+        for lease in &mut left.leases {
+            let takes = caps.iter().filter(|cap| cap.key == lease.cap).filter_map(|cap| cap.takes(entered.outcome));
+            lease.room = takes.fold(lease.room, i64::saturating_sub);
+        }
+        left
+    }
 }
 
 impl Input {
@@ -63,6 +124,8 @@ impl Input {
         match self {
             Self::Event(input) => &input.event.customer,
             Self::Facts(input) => &input.customer,
+            Self::Consents(input) => &input.customer,
+            Self::Settlement(input) => &input.customer,
         }
     }
 }

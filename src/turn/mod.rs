@@ -10,9 +10,11 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
+//! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
 
+mod circumstances;
 mod input;
 mod record;
 mod record_read;
@@ -22,8 +24,8 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-pub use input::{EventInput, FactsInput, Input, Readings, Run, TraceId};
+pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
-pub use take::{Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, take};
+pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, take};

@@ -1,4 +1,4 @@
-//! The record: what the journal stores of a turn (format v1).
+//! The record: what the journal stores of a turn (forms 1 and 2).
 //!
 //! A MessagePack array. What identifies a person stands in a part of its own, with the id of the key it is encrypted with
 //! (0: not encrypted), so that encryption needs no new format:
@@ -9,7 +9,13 @@
 //! personal = [0, customer, source, id, event type, body, time or nil, trace or nil, run or nil,
 //!             attributes, undeclared, [[outcome values, seen values], …]]
 //!          | [1, customer, source, observed at, [[fact, value or nil], …]]
+//!          | [2, customer, source, observed at, [[purpose, given], …]]
+//!          | [3, customer, decision id, settlement]
 //! ```
+//!
+//! Form 2 adds the last two kinds of input and, to a decision's values, its circumstances: `[outcome values, seen values,
+//! circumstances or nil]` with `circumstances = [refusal or nil, consents, [room of each cap], [stale values]]`. A record that
+//! needs none of this is written in form 1, byte for byte as ever.
 //!
 //! `bundle` is the sequence of the record in the same journal that holds the bundle's files; playbooks, rules, event types
 //! and facts go by their number in it, and values are written without their types, which the bundle gives back. Ids of
@@ -18,17 +24,23 @@
 
 use crate::decider::Seen;
 use crate::domain::{FallbackReason, TenantId, Tier, Timestamp, Value};
+use crate::guardrail::Circumstances;
 
 use super::Input;
 
-/// The version of the record's form.
-pub const RECORD_VERSION: u8 = 1;
+/// The latest version of the record's form.
+pub const RECORD_VERSION: u8 = 2;
+
+/// The form of a record that needs nothing later.
+pub(super) const FORM_1: u8 = 1;
 
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
 pub const SEMANTICS_VERSION: u16 = 1;
 
 pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
+pub(super) const KIND_CONSENTS: u8 = 2;
+pub(super) const KIND_SETTLEMENT: u8 = 3;
 
 /// A record read back, with its bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +72,8 @@ pub struct RecordedDecision {
     pub outcome: Vec<Value>,
     /// The context's values that were looked at.
     pub seen: Vec<Seen>,
+    /// What else it was made under.
+    pub circumstances: Circumstances,
 }
 
 /// Why a record cannot be read.
@@ -69,7 +83,7 @@ pub enum RecordError {
     #[error("a record is damaged: {0}")]
     Damaged(#[from] rmp_serde::decode::Error),
     /// Written by a newer release.
-    #[error("a record has version {0}, this release reads version {RECORD_VERSION}")]
+    #[error("a record has version {0}, this release reads versions up to {RECORD_VERSION}")]
     Newer(u8),
     /// Encrypted with a key that is not there.
     #[error("a record is encrypted with key {0}, which this release cannot read")]

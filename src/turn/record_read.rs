@@ -4,13 +4,21 @@ use std::sync::Arc;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use smallvec::SmallVec;
 
-use super::record::{KIND_EVENT, KIND_FACTS, RECORD_VERSION, Record, RecordError, RecordedDecision};
-use super::{EventInput, FactsInput, Input, Run, TraceId};
+use super::record::{
+    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_SETTLEMENT, RECORD_VERSION, Record, RecordError,
+    RecordedDecision,
+};
+use super::{ConsentsInput, EventInput, FactsInput, Input, Run, SettlementInput, TraceId};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{CompactSeed, EventType, TypedEvent};
 use crate::decider::Seen;
-use crate::domain::{CustomerId, EventKey, FallbackReason, Raw, TenantId, Tier, Timestamp, Type, Unavailable, Value};
+use crate::domain::{
+    CustomerId, DecisionId, EventKey, FallbackReason, Raw, Settlement, TenantId, Tier, Timestamp, Type, Unavailable,
+    Value,
+};
+use crate::guardrail::Circumstances;
 
 #[derive(Deserialize)]
 struct OuterRead<'a> {
@@ -32,7 +40,7 @@ impl Record {
     ) -> Result<(Self, Arc<Bundle>), RecordError> {
         // An array of eight begins with one byte, the version is the next: readable whatever follows.
         match bytes.get(1) {
-            Some(&RECORD_VERSION) | None => {}
+            Some(FORM_1..=RECORD_VERSION) | None => {}
             Some(&version) => return Err(RecordError::Newer(version)),
         }
         let outer: OuterRead<'_> = rmp_serde::from_slice(bytes)?;
@@ -53,7 +61,15 @@ impl Record {
                 }
                 None => None,
             };
-            decisions.push(RecordedDecision { playbook, tier, rule, fallback, outcome: vec![], seen: vec![] });
+            decisions.push(RecordedDecision {
+                playbook,
+                tier,
+                rule,
+                fallback,
+                outcome: vec![],
+                seen: vec![],
+                circumstances: Circumstances::default(),
+            });
         }
         let seed = PersonalSeed { bundle: &bundle, decisions: &mut decisions };
         let input = seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
@@ -87,6 +103,8 @@ impl<'de> Visitor<'de> for PersonalSeed<'_> {
         match next::<u8, _>(&mut seq)? {
             KIND_EVENT => self.event(seq),
             KIND_FACTS => self.facts(seq),
+            KIND_CONSENTS => self.consents(seq),
+            KIND_SETTLEMENT => settlement(seq),
             kind => Err(de::Error::custom(format_args!("unknown kind of input {kind}"))),
         }
     }
@@ -126,6 +144,26 @@ impl PersonalSeed<'_> {
         let facts = next_seed(&mut seq, Each(FactSeed(self.bundle)))?;
         Ok(Input::Facts(FactsInput { customer, source: source.into(), observed_at, facts }))
     }
+
+    fn consents<'de, A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
+        let customer = next(&mut seq)?;
+        let source: String = next(&mut seq)?;
+        let observed_at = Timestamp::from_micros(next(&mut seq)?);
+        let consents: Vec<(usize, bool)> = next(&mut seq)?;
+        if consents.iter().any(|(number, _)| self.bundle.purpose(*number).is_none()) {
+            return Err(de::Error::custom("no such purpose"));
+        }
+        Ok(Input::Consents(ConsentsInput { customer, source: source.into(), observed_at, consents }))
+    }
+}
+
+fn settlement<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
+    let customer = next(&mut seq)?;
+    let bytes: &[u8] = next(&mut seq)?;
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| de::Error::custom("a decision id has 16 bytes"))?;
+    let settlement = Settlement::from_code(next(&mut seq)?).ok_or_else(|| de::Error::custom("no such settlement"))?;
+    let decision = DecisionId::from_u128(u128::from_be_bytes(bytes));
+    Ok(Input::Settlement(SettlementInput { customer, decision, settlement }))
 }
 
 fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
@@ -174,8 +212,8 @@ struct DecisionsSeed<'a> {
 seq_seed!(DecisionsSeed<'_>, (), |self, seq| {
     for decision in self.decisions {
         let playbook = &self.bundle.playbooks()[decision.playbook];
-        let (outcome, seen) = next_seed(&mut seq, DecisionSeed { bundle: self.bundle, playbook })?;
-        (decision.outcome, decision.seen) = (outcome, seen);
+        let seed = DecisionSeed { bundle: self.bundle, playbook };
+        (decision.outcome, decision.seen, decision.circumstances) = next_seed(&mut seq, seed)?;
     }
     Ok(())
 });
@@ -185,13 +223,29 @@ struct DecisionSeed<'a> {
     playbook: &'a Playbook,
 }
 
-seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>), |self, seq| {
+seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| {
     let types = self.playbook.outcome.fields().iter().map(|field| &field.ty);
     let outcome = next_seed(&mut seq, TypedValues(types.collect()))?;
     let types = self.playbook.sights.iter().map(|source| source.ty(self.bundle.layout()));
     let seen = next_seed(&mut seq, SeenValues(types.collect()))?;
-    Ok((outcome, seen))
+    // Form 1 ends here.
+    let circumstances = match seq.next_element::<Option<StoredCircumstances>>()?.flatten() {
+        Some(stored) => circumstances(stored).map_err(de::Error::custom)?,
+        None => Circumstances::default(),
+    };
+    Ok((outcome, seen, circumstances))
 });
+
+/// Refusal, consents, room of each cap, stale values.
+type StoredCircumstances = (Option<u8>, u32, SmallVec<[i64; 2]>, SmallVec<[u16; 4]>);
+
+fn circumstances((refusal, consents, room, stale): StoredCircumstances) -> Result<Circumstances, &'static str> {
+    let refusal = match refusal {
+        Some(code) => Some(FallbackReason::from_code(code).ok_or("no such fallback reason")?),
+        None => None,
+    };
+    Ok(Circumstances { refusal, consents, room, stale })
+}
 
 struct TypedValues<'a>(Vec<&'a Type>);
 

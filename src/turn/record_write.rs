@@ -3,11 +3,14 @@
 use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
-use super::record::{KIND_EVENT, KIND_FACTS, RECORD_VERSION, SEMANTICS_VERSION};
+use super::record::{
+    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_SETTLEMENT, RECORD_VERSION, SEMANTICS_VERSION,
+};
 use super::{EventInput, Input, Made, Run, Turn};
 use crate::context::Compact;
 use crate::decider::Seen;
 use crate::domain::{FallbackReason, Raw, TenantId, Timestamp, Value};
+use crate::guardrail::Circumstances;
 
 /// Reusable memory for writing records. Keep one per thread.
 #[derive(Debug, Default)]
@@ -34,9 +37,10 @@ impl RecordBuffer {
     pub fn write(&mut self, written: Written<'_>) -> &[u8] {
         self.personal.clear();
         self.record.clear();
-        let personal = Personal { input: written.input, turn: written.turn };
+        let form = written.form();
+        let personal = Personal { form, input: written.input, turn: written.turn };
         let personal = personal.serialize(&mut rmp_serde::Serializer::new(&mut self.personal));
-        let record = Outer { written, personal: &self.personal };
+        let record = Outer { form, written, personal: &self.personal };
         let record = record.serialize(&mut rmp_serde::Serializer::new(&mut self.record));
         // Writing into memory cannot fail: every part has a MessagePack form of known length.
         debug_assert!(personal.is_ok() && record.is_ok(), "{personal:?} {record:?}");
@@ -44,7 +48,20 @@ impl RecordBuffer {
     }
 }
 
+impl Written<'_> {
+    /// The earliest form that can hold it.
+    fn form(&self) -> u8 {
+        let is_early = match self.input {
+            Input::Event(_) => self.turn.decisions.iter().all(|made| made.circumstances.is_plain()),
+            Input::Facts(_) => true,
+            Input::Consents(_) | Input::Settlement(_) => false,
+        };
+        if is_early { FORM_1 } else { RECORD_VERSION }
+    }
+}
+
 struct Outer<'a> {
+    form: u8,
     written: Written<'a>,
     personal: &'a [u8],
 }
@@ -57,7 +74,7 @@ impl Serialize for Outer<'_> {
             (made.playbook, decided.tier.code(), decided.rule, decided.fallback.map(FallbackReason::code))
         };
         let mut record = serializer.serialize_tuple(8)?;
-        record.serialize_element(&RECORD_VERSION)?;
+        record.serialize_element(&self.form)?;
         record.serialize_element(tenant)?;
         record.serialize_element(&bundle_seq)?;
         record.serialize_element(&SEMANTICS_VERSION)?;
@@ -70,6 +87,7 @@ impl Serialize for Outer<'_> {
 }
 
 struct Personal<'a> {
+    form: u8,
     input: &'a Input,
     turn: &'a Turn,
 }
@@ -86,6 +104,15 @@ impl Serialize for Personal<'_> {
                 tuple.serialize_element(&input.observed_at.micros())?;
                 tuple.serialize_element(&Sequence(input.facts.iter().map(FactPair)))?;
                 tuple.end()
+            }
+            Input::Consents(input) => {
+                let consents = &input.consents;
+                (KIND_CONSENTS, &input.customer, &*input.source, input.observed_at.micros(), consents)
+                    .serialize(serializer)
+            }
+            Input::Settlement(input) => {
+                let decision = input.decision.to_u128().to_be_bytes();
+                (KIND_SETTLEMENT, &input.customer, Bytes(&decision), input.settlement.code()).serialize(serializer)
             }
         }
     }
@@ -110,20 +137,40 @@ impl Personal<'_> {
         tuple.serialize_element(&run)?;
         tuple.serialize_element(&Sequence(event.attributes.iter().map(|value| value.as_ref().map(Compact))))?;
         tuple.serialize_element(&Undeclared(&event.undeclared))?;
-        tuple.serialize_element(&Sequence(self.turn.decisions.iter().map(DecisionPair)))?;
+        tuple.serialize_element(&Sequence(
+            self.turn.decisions.iter().map(|made| DecisionParts { form: self.form, made }),
+        ))?;
         tuple.end()
     }
 }
 
-/// The outcome's values and the values seen.
-struct DecisionPair<'a>(&'a Made);
+/// The outcome's values, the values seen and, from form 2 on, the circumstances.
+struct DecisionParts<'a> {
+    form: u8,
+    made: &'a Made,
+}
 
-impl Serialize for DecisionPair<'_> {
+impl Serialize for DecisionParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(2)?;
-        tuple.serialize_element(&Sequence(self.0.decided.outcome.get().values().iter().map(Compact)))?;
-        tuple.serialize_element(&Sequence(self.0.seen.iter().map(SeenValue)))?;
+        let Self { form, made } = self;
+        let mut tuple = serializer.serialize_tuple(if *form == FORM_1 { 2 } else { 3 })?;
+        tuple.serialize_element(&Sequence(made.decided.outcome.get().values().iter().map(Compact)))?;
+        tuple.serialize_element(&Sequence(made.seen.iter().map(SeenValue)))?;
+        if *form != FORM_1 {
+            let circumstances = &made.circumstances;
+            let parts = CircumstancesParts(circumstances);
+            tuple.serialize_element(&(!circumstances.is_plain()).then_some(parts))?;
+        }
         tuple.end()
+    }
+}
+
+struct CircumstancesParts<'a>(&'a Circumstances);
+
+impl Serialize for CircumstancesParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Circumstances { refusal, consents, room, stale } = self.0;
+        (refusal.map(FallbackReason::code), consents, room.as_slice(), stale.as_slice()).serialize(serializer)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Records applied and decisions made again: recovery, explanations, replay.
 
-use super::{Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
+use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
 use crate::bundle::Bundle;
 use crate::context::{CustomerState, TypedEvent};
 use crate::decider::{Sight, decide};
-use crate::domain::{DecisionId, DecisionName};
+use crate::domain::{DecisionId, DecisionName, FallbackReason};
 use crate::rules::{RuleTrace, Scratch};
 
 /// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
@@ -25,7 +25,8 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
     if let Input::Event(event) = &record.input {
         let decisions = record.decisions.iter().map(|decision| {
             let playbook = &bundle.playbooks()[decision.playbook];
-            (decision.playbook, record.decision_id(&playbook.name, &event.event))
+            let id = record.decision_id(&playbook.name, &event.event);
+            Entered { playbook: decision.playbook, id, outcome: &decision.outcome }
         });
         apply_outcome(state, event, record.arrival, decisions, around);
     }
@@ -53,14 +54,15 @@ impl Record {
             return Err(unaccounted("its playbook does not decide on such events".to_owned()));
         };
         let playbook = &bundle.playbooks()[decision.playbook];
-        let decided = decide(playbook, &sight, &mut Scratch::default());
+        let decided = decide(playbook, &sight, &decision.circumstances, &mut Scratch::default());
         let same_values = decided.outcome.get().values() == decision.outcome;
         if !same_values || decided.rule != decision.rule || decided.fallback != decision.fallback {
             let then = format!("rule {:?}, {:?}, {:?}", decision.rule, decision.fallback, decision.outcome);
             let now = format!("rule {:?}, {:?}, {:?}", decided.rule, decided.fallback, decided.outcome.get().values());
             return Err(unaccounted(format!("then {then}, now {now}")));
         }
-        Ok(Made { id, playbook: decision.playbook, decided, seen: decision.seen.clone() })
+        let (seen, circumstances) = (decision.seen.clone(), decision.circumstances.clone());
+        Ok(Made { id, playbook: decision.playbook, decided, seen, circumstances })
     }
 
     /// Hands on how every rule of the playbook stood to one of the record's decisions, by rank.
@@ -74,6 +76,9 @@ impl Record {
     pub fn sight<'a>(&'a self, decision: &'a RecordedDecision, bundle: &'a Bundle) -> Option<Sight<'a>> {
         let Input::Event(event) = &self.input else { return None };
         let playbook = bundle.playbooks().get(decision.playbook)?;
-        Sight::new(playbook, &event.event, self.arrival, &decision.seen)
+        let sight = Sight::new(playbook, &event.event, self.arrival, &decision.seen)?;
+        // Who explains the decision sees no more than it did.
+        let is_withheld = decision.circumstances.refusal == Some(FallbackReason::ConsentMissing);
+        Some(if is_withheld { sight.withholding() } else { sight })
     }
 }

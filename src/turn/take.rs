@@ -4,11 +4,17 @@
 //! [`apply_outcome`] enters what was decided. The first and the last are the only code that changes a state; recovery calls
 //! the same two with what the record says.
 
-use super::{EventInput, FactsInput, Input, Readings, Run};
+use std::sync::Arc;
+
+use super::circumstances::{circumstances, window_since};
+use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
 use crate::bundle::{Bundle, Playbook};
-use crate::context::{CustomerState, Entry, Fact, Known, PlaybookKey, TypedEvent};
+use crate::context::{
+    Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
+};
 use crate::decider::{Decided, Seen, Sight};
-use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp};
+use crate::domain::{DecisionId, DecisionName, FallbackReason, TenantId, Timestamp, Value};
+use crate::guardrail::Circumstances;
 use crate::rules::Scratch;
 
 /// What a turn is taken in: everything that outlives it.
@@ -29,6 +35,8 @@ pub enum Taken {
     Repeated(Vec<(usize, DecisionId)>),
     /// The event's id was used before with another content; nothing changed.
     Conflict,
+    /// A settlement found nothing to settle, or nothing new; nothing changed.
+    Unsettled(Settled),
 }
 
 /// A turn that changed the state.
@@ -40,7 +48,7 @@ pub struct Turn {
     pub decisions: Vec<Made>,
     /// Decisions on the same event that were made before.
     pub repeated: Vec<(usize, DecisionId)>,
-    /// Facts that were not taken, because a later observation is held.
+    /// Facts or consents that were not taken, because a later observation is held.
     pub outdated: Vec<usize>,
 }
 
@@ -55,35 +63,63 @@ pub struct Made {
     pub decided: Decided,
     /// The context's values that were looked at, in the order of the playbook's sights.
     pub seen: Vec<Seen>,
+    /// What else it was made under.
+    pub circumstances: Circumstances,
+}
+
+/// A decision as it is entered in the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered<'a> {
+    /// The number of the playbook in the bundle.
+    pub playbook: usize,
+    /// Its id.
+    pub id: DecisionId,
+    /// The values of its outcome.
+    pub outcome: &'a [Value],
 }
 
 /// Takes a turn. Never waits, does no I/O, reads no clock.
 pub fn take(
     state: &mut CustomerState,
     input: &Input,
-    readings: Readings,
+    readings: &Readings,
     around: Surroundings<'_>,
     scratch: &mut Scratch,
 ) -> Taken {
-    let arrival = readings.arrival.max(state.last_arrival);
+    // What is answered late was answered under the arrival it had, and that names the decision.
+    let arrival = if readings.is_late { readings.arrival } else { readings.arrival.max(state.last_arrival) };
     match input {
-        Input::Facts(facts) => {
+        Input::Facts(_) | Input::Consents(_) => {
             let outdated = apply_input(state, input, arrival, around);
-            debug_assert!(outdated.len() <= facts.facts.len());
             Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated })
         }
-        Input::Event(event) => take_event(state, event, input, arrival, around, scratch),
+        Input::Settlement(of) => match state.ledger.commitments.outlook(of.decision, of.settlement, arrival) {
+            Settled::Now => {
+                let outdated = apply_input(state, input, arrival, around);
+                Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated })
+            }
+            settled => Taken::Unsettled(settled),
+        },
+        Input::Event(event) => take_event(state, event, input, Arrived { arrival, readings }, around, scratch),
     }
+}
+
+/// An arrival that never goes backwards, and what else was read.
+#[derive(Clone, Copy)]
+struct Arrived<'a> {
+    arrival: Timestamp,
+    readings: &'a Readings,
 }
 
 fn take_event(
     state: &mut CustomerState,
     event: &EventInput,
     input: &Input,
-    arrival: Timestamp,
+    arrived: Arrived<'_>,
     around: Surroundings<'_>,
     scratch: &mut Scratch,
 ) -> Taken {
+    let arrival = arrived.arrival;
     let (fingerprint, body) = (event.event.key.fingerprint(), event.event.body);
     let since = around.bundle.layout().repetitions().since(arrival);
     let known = |playbook: Option<PlaybookKey>| state.ledger.known(fingerprint, body, playbook, since);
@@ -102,10 +138,35 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
-    let decisions: Vec<Made> =
-        pending.into_iter().filter_map(|number| decide(state, event, number, arrival, around, scratch)).collect();
-    apply_outcome(state, event, arrival, decisions.iter().map(|made| (made.playbook, made.id)), around);
+    let decisions = decide_each(state, event, &pending, arrived, around, scratch);
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
+}
+
+/// Decides by one playbook after the other: what one takes of a cap is not there for the next.
+fn decide_each(
+    state: &mut CustomerState,
+    event: &EventInput,
+    playbooks: &[usize],
+    arrived: Arrived<'_>,
+    around: Surroundings<'_>,
+    scratch: &mut Scratch,
+) -> Vec<Made> {
+    let arrival = arrived.arrival;
+    let mut left = None;
+    let mut decisions: Vec<Made> = Vec::with_capacity(playbooks.len());
+    for playbook in playbooks {
+        let readings = left.as_ref().unwrap_or(arrived.readings);
+        let Some(made) = decide(state, event, *playbook, (arrival, readings), around, scratch) else { continue };
+        enter_decision(state, event, arrival, made.entered(), around);
+        if !readings.leases.is_empty() && playbooks.len() > 1 {
+            left = Some(readings.without(made.entered(), &around.bundle.playbooks()[*playbook].caps));
+        }
+        decisions.push(made);
+    }
+    if decisions.is_empty() {
+        enter_event(state, event, arrival, None, around);
+    }
+    decisions
 }
 
 fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
@@ -128,7 +189,7 @@ pub fn apply_input(
     around: Surroundings<'_>,
 ) -> Vec<usize> {
     state.conform(around.bundle.layout(), arrival);
-    state.last_arrival = arrival;
+    state.last_arrival = state.last_arrival.max(arrival);
     match input {
         Input::Event(EventInput { event, .. }) => {
             let since = around.bundle.layout().repetitions().since(arrival);
@@ -138,7 +199,25 @@ pub fn apply_input(
             Vec::new()
         }
         Input::Facts(input) => apply_facts(state, input),
+        Input::Consents(input) => apply_consents(state, input, around),
+        Input::Settlement(SettlementInput { decision, settlement, .. }) => {
+            state.ledger.commitments.settle(*decision, *settlement, arrival);
+            Vec::new()
+        }
     }
+}
+
+fn apply_consents(state: &mut CustomerState, input: &ConsentsInput, around: Surroundings<'_>) -> Vec<usize> {
+    let mut outdated = Vec::new();
+    for (number, is_given) in &input.consents {
+        let Some(purpose) = around.bundle.purpose(*number) else { continue };
+        let (source, observed_at) = (Arc::clone(&input.source), input.observed_at);
+        let consent = Consent { purpose: Arc::clone(&purpose.name), is_given: *is_given, source, observed_at };
+        if !state.consents.put(consent) {
+            outdated.push(*number);
+        }
+    }
+    outdated
 }
 
 fn apply_facts(state: &mut CustomerState, input: &FactsInput) -> Vec<usize> {
@@ -157,37 +236,88 @@ pub fn decide(
     state: &CustomerState,
     event: &EventInput,
     playbook: usize,
-    arrival: Timestamp,
+    (arrival, readings): (Timestamp, &Readings),
     around: Surroundings<'_>,
     scratch: &mut Scratch,
 ) -> Option<Made> {
     let rules = &around.bundle.playbooks()[playbook];
-    let seen = Sight::look(rules, state, &event.event, arrival);
+    let circumstances = circumstances(state, event, rules, arrival, readings);
+    let seen = if circumstances.refusal == Some(FallbackReason::ConsentMissing) {
+        Sight::withheld(rules)
+    } else {
+        Sight::look(rules, state, &event.event, arrival)
+    };
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
-    let decided = crate::decider::decide(rules, &sight, scratch);
+    let decided = crate::decider::decide(rules, &sight, &circumstances, scratch);
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
-    Some(Made { id: DecisionId::of(name), playbook, decided, seen })
+    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances })
 }
 
-/// Enters the event and the decisions made on it.
+impl Made {
+    /// The decision as it is entered in the state.
+    pub fn entered(&self) -> Entered<'_> {
+        Entered { playbook: self.playbook, id: self.id, outcome: self.decided.outcome.get().values() }
+    }
+}
+
+/// Enters the event and the decisions made on it, with what they take of caps.
 ///
-/// One of the two functions that change a state, live and in recovery.
-pub fn apply_outcome(
+/// One of the two functions that change a state; a live turn enters each decision as it is made.
+pub fn apply_outcome<'a>(
     state: &mut CustomerState,
     event: &EventInput,
     arrival: Timestamp,
-    decisions: impl IntoIterator<Item = (usize, DecisionId)>,
+    decisions: impl IntoIterator<Item = Entered<'a>>,
     around: Surroundings<'_>,
 ) {
-    let entry = |decision| Entry { event: event.event.key.fingerprint(), body: event.event.body, arrival, decision };
     let mut is_entered = false;
-    for (playbook, id) in decisions {
-        let key = around.bundle.playbooks()[playbook].key;
-        state.ledger.enter(entry(Some((key, id))), around.bundle.layout().repetitions());
+    for entered in decisions {
+        enter_decision(state, event, arrival, entered, around);
         is_entered = true;
     }
     if !is_entered {
-        state.ledger.enter(entry(None), around.bundle.layout().repetitions());
+        enter_event(state, event, arrival, None, around);
+    }
+}
+
+fn enter_decision(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    entered: Entered<'_>,
+    around: Surroundings<'_>,
+) {
+    let playbook = &around.bundle.playbooks()[entered.playbook];
+    enter_event(state, event, arrival, Some((playbook.key, entered.id)), around);
+    commit(&mut state.ledger.commitments, playbook, entered, arrival);
+}
+
+fn enter_event(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    decision: Option<(PlaybookKey, DecisionId)>,
+    around: Surroundings<'_>,
+) {
+    let EventInput { event: TypedEvent { key, body, .. }, .. } = event;
+    let entry = Entry { event: key.fingerprint(), body: *body, arrival, decision };
+    state.ledger.enter(entry, around.bundle.layout().repetitions());
+}
+
+/// Reserves what a decision takes of caps, and holds it if it waits to be settled.
+fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
+    let Entered { id: decision, outcome, .. } = entered;
+    let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
+    for cap in &playbook.caps {
+        if let Some(amount) = cap.takes(outcome) {
+            let reservation = Reservation { cap: cap.key, decision, amount, at, held_until };
+            commitments.reserve(reservation, window_since(cap, at));
+        }
+    }
+    if let Some(until) = held_until
+        && playbook.is_action(outcome)
+    {
+        commitments.hold(Pending { decision, playbook: playbook.key, at, until, settled: None });
     }
 }

@@ -1,0 +1,38 @@
+//! What a decision is made under, besides the values that its rules see.
+
+use smallvec::SmallVec;
+
+use crate::domain::FallbackReason;
+
+/// What consents, flow control and caps leave a decision, looked up before it is made and recorded with it: the same
+/// circumstances and the same values give the same decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Why neither rules nor models are asked, and the playbook's default applies.
+    pub refusal: Option<FallbackReason>,
+    /// Which of the playbook's required consents are given, a bit for each in their order.
+    pub consents: u32,
+    /// What each of the playbook's caps leaves, in their order. A cap that is not in it leaves nothing.
+    pub room: SmallVec<[i64; 2]>,
+    /// Which of the values that the rules see are past their soft limit of freshness, by their number, ascending.
+    pub stale: SmallVec<[u16; 4]>,
+}
+
+impl Circumstances {
+    /// Whether nothing stands in the way of anything, so that there is nothing to be recorded.
+    pub fn is_plain(&self) -> bool {
+        self.refusal.is_none() && self.consents == 0 && self.room.is_empty() && self.stale.is_empty()
+    }
+
+    /// What the numbered cap leaves.
+    #[inline]
+    pub fn room(&self, cap: usize) -> i64 {
+        self.room.get(cap).copied().unwrap_or(0)
+    }
+
+    /// Whether the numbered required consent is given.
+    #[inline]
+    pub fn is_consented(&self, requirement: usize) -> bool {
+        self.consents & 1_u32.checked_shl(requirement as u32).unwrap_or(0) != 0
+    }
+}

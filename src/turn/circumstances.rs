@@ -1,0 +1,62 @@
+//! What consents, flow control and caps leave a decision, looked up in the state before it is made.
+
+use super::{EventInput, Readings};
+use crate::bundle::{Cap, CapScope, Playbook};
+use crate::context::CustomerState;
+use crate::domain::{FallbackReason, Timestamp};
+use crate::guardrail::Circumstances;
+
+/// When a cap's window begins: what was reserved at this instant or before counts no more.
+pub(super) fn window_since(cap: &Cap, now: Timestamp) -> Timestamp {
+    cap.over.map_or(Timestamp::from_micros(i64::MIN), |over| now.saturating_sub(over))
+}
+
+/// Looks up the circumstances of a decision. A playbook without purpose, caps and flow control costs a comparison each.
+pub(super) fn circumstances(
+    state: &CustomerState,
+    event: &EventInput,
+    playbook: &Playbook,
+    arrival: Timestamp,
+    readings: &Readings,
+) -> Circumstances {
+    let _ = event;
+    let mut circumstances =
+        Circumstances { refusal: refusal(state, playbook, arrival, readings), ..Default::default() };
+    for (number, required) in playbook.consents.iter().enumerate() {
+        if state.consents.is_given(&required.purpose) {
+            circumstances.consents |= 1 << number;
+        }
+    }
+    circumstances.room.extend(playbook.caps.iter().map(|cap| room(state, cap, arrival, readings)));
+    circumstances
+}
+
+fn refusal(
+    state: &CustomerState,
+    playbook: &Playbook,
+    arrival: Timestamp,
+    readings: &Readings,
+) -> Option<FallbackReason> {
+    if readings.is_late {
+        return Some(FallbackReason::Late);
+    }
+    let purpose = playbook.purpose.as_ref();
+    if purpose.is_some_and(|purpose| purpose.needs_consent && !state.consents.is_given(&purpose.name)) {
+        return Some(FallbackReason::ConsentMissing);
+    }
+    if playbook.settle_within.is_some() && !state.ledger.commitments.has_room(arrival) {
+        return Some(FallbackReason::TooManyPending);
+    }
+    None
+}
+
+/// What a cap leaves. A global one leaves what the turn was lent of it, and nothing if it was lent nothing.
+fn room(state: &CustomerState, cap: &Cap, arrival: Timestamp, readings: &Readings) -> i64 {
+    match cap.scope {
+        CapScope::Customer => {
+            let taken = state.ledger.commitments.taken(cap.key, window_since(cap, arrival), arrival);
+            cap.max.saturating_sub(taken)
+        }
+        CapScope::Global => readings.leases.iter().find(|lease| lease.cap == cap.key).map_or(0, |lease| lease.room),
+    }
+}
