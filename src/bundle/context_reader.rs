@@ -44,6 +44,7 @@ pub(super) fn read(document: &Document<'_>, sources: &Sources, sink: &FaultSink)
     let named_lists = list_reader::read(&root, sources, sink);
     root.refuse_unknown();
     let layout = Layout::new(events, facts, signals, repetitions).with_purposes(declared.purposes);
+    check_keys(&root, &layout);
     let mut broken = broken(&root, &layout);
     let mut lists = Vec::new();
     for (name, list) in named_lists {
@@ -155,6 +156,16 @@ fn attribute(name: &str, node: &Node<'_>) -> Option<Field> {
 fn is_immutable(node: &Node<'_>) -> bool {
     let section = if node.is_section() { node.section() } else { None };
     section.and_then(|section| section.get("immutable")?.bool()).unwrap_or(false)
+}
+
+/// Facts go by a fingerprint of their names in stored states: no two may share one.
+fn check_keys(root: &Section<'_>, layout: &Layout) {
+    let mut keys: Vec<(u32, &str)> =
+        layout.fact_keys().iter().copied().zip(layout.facts().iter().map(|fact| &*fact.field.name)).collect();
+    keys.sort_unstable();
+    for pair in keys.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        root.fault(format!("facts `{}` and `{}` have the same fingerprint; rename one", pair[0].1, pair[1].1));
+    }
 }
 
 fn fact(name: &str, node: &Node<'_>, declared: &Declared) -> Option<FactDefinition> {
