@@ -35,6 +35,8 @@ mod packed;
 mod signal;
 mod signal_definition;
 mod signal_form;
+#[cfg(test)]
+mod signal_tests;
 mod state;
 mod state_form;
 mod state_v1;
