@@ -6,6 +6,7 @@
 //! facts    = [key, kind and marks, (retain), (source, observed at), value]*
 //! signals  = [key, marks, (beginning), (length, contents)]*
 //! ledger   = tallies, entries
+//! recent   = [key, arrival, time, fingerprint, values]*
 //! consents, commitments                      MessagePack
 //! ```
 //!
@@ -16,6 +17,7 @@
 use std::sync::Arc;
 
 use super::packed::{Packer, TORN, Unpacker};
+use super::recent::Recent;
 use super::state::{Held, PackedValue, Parked};
 use super::{
     Commitments, Consents, CustomerState, Fact, Layout, Ledger, StateError, kept, ledger_form, signal_form, state_v1,
@@ -29,6 +31,7 @@ const ARRAY_OF_V1: u8 = 0x96;
 const FACTS: u8 = 1;
 const SIGNALS: u8 = 2;
 const LEDGER: u8 = 3;
+const RECENT: u8 = 4;
 const CONSENTS: u8 = 5;
 const COMMITMENTS: u8 = 6;
 
@@ -52,6 +55,7 @@ impl CustomerState {
         packer.part(FACTS, |into| self.pack_facts(into));
         packer.part(SIGNALS, |into| signal_form::pack(&self.signals, self.layout.signals(), near, into));
         packer.part(LEDGER, |into| ledger_form::pack(&self.ledger, near, into));
+        packer.part(RECENT, |into| self.recent.pack(&self.layout, near, into));
         if !self.consents.is_empty() {
             packer.part(CONSENTS, |into| into.stored(&self.consents.store()));
         }
@@ -83,6 +87,7 @@ impl CustomerState {
                     let ledger = ledger_form::unpack(near, &mut inner)?;
                     state.ledger = Ledger { commitments: state.ledger.commitments, ..ledger };
                 }
+                RECENT => state.recent = Recent::unpack(layout, near, &mut inner)?,
                 CONSENTS => state.consents = Consents::restore(inner.stored()?),
                 COMMITMENTS => state.ledger.commitments = Commitments::restore(inner.stored()?),
                 part => return Err(StateError::Part(part)),
