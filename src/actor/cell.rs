@@ -44,8 +44,11 @@ pub(super) struct Cell {
     /// Whether the state has changed since it was last stored. Changed by the owner only.
     is_dirty: AtomicBool,
     state: Mutex<Option<CustomerState>>,
-    queue: Mutex<VecDeque<Job>>,
+    queue: Mutex<Mailbox>,
 }
+
+/// What waits. A cell that nobody waits for has no memory for it: that is nearly all of them, nearly always.
+type Mailbox = Option<Box<VecDeque<Job>>>;
 
 /// The right to take the cell's turns. Passed on or given back, never dropped with work left.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Cell {
             touched: AtomicU32::new(0),
             is_dirty: AtomicBool::new(false),
             state: Mutex::new(None),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::new(None),
         }))
     }
 
@@ -99,12 +102,12 @@ impl Cell {
                 IDLE if self.swap(IDLE, RUN) => return Entered::Owner(Owner(Arc::clone(self)), job),
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
-                    queue.push_back(job);
+                    queue.get_or_insert_default().push_back(job);
                     return Entered::Queued;
                 }
-                RUNQ if queue.len() >= mailbox => return Entered::Full,
+                RUNQ if queue.as_ref().is_some_and(|jobs| jobs.len() >= mailbox) => return Entered::Full,
                 RUNQ => {
-                    queue.push_back(job);
+                    queue.get_or_insert_default().push_back(job);
                     return Entered::Queued;
                 }
                 GONE => return Entered::Gone(job),
@@ -135,7 +138,7 @@ impl Cell {
         self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
+    fn queue(&self) -> MutexGuard<'_, Mailbox> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,7 +179,7 @@ impl Owner {
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
         self.0.status.store(RUNQ, Ordering::Release);
-        queue.push_back(job);
+        queue.get_or_insert_default().push_back(job);
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -187,7 +190,8 @@ impl Owner {
         for _ in 0..limit {
             let job = {
                 let mut queue = self.0.queue();
-                let Some(job) = queue.pop_front() else {
+                let Some(job) = queue.as_mut().and_then(|jobs| jobs.pop_front()) else {
+                    *queue = None;
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
                     self.0.status.store(IDLE, Ordering::Release);
                     return Left::Idle;
@@ -212,14 +216,14 @@ impl Owner {
         let mut queue = self.0.queue();
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
         self.0.status.store(IDLE, Ordering::Release);
-        std::mem::take(&mut *queue)
+        queue.take().map_or_else(VecDeque::new, |jobs| *jobs)
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
     pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
         let mut queue = self.0.queue();
         self.0.status.store(GONE, Ordering::Release);
-        let jobs = std::mem::take(&mut *queue);
+        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
         drop(queue);
         (self.0, jobs)
     }
