@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Counted, Job, TurnJob};
 use super::keeper::Keepers;
+use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
@@ -46,6 +47,7 @@ pub(super) struct House {
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
+    pub(super) occupancy: Occupancy,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
@@ -132,7 +134,9 @@ pub(super) struct Foundations {
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
         let Foundations { config, tenant, clock, journal, store, metrics, current, shelf } = foundations;
+        let bounds = Bounds { cells: config.hot_customers_max as u64, bytes: config.hot_bytes };
         Self {
+            occupancy: Occupancy::new(bounds),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
@@ -307,6 +311,9 @@ impl House {
         let Request { input, readings, bundle, .. } = request;
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
+        if owner.is_to_be_weighed() {
+            self.weigh(owner, state);
+        }
         self.metrics.turns.inc();
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
