@@ -16,7 +16,9 @@
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
+//! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
+//! | `leaving` | those who are to be put to rest |
 //! | `archive` | states to the store |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
@@ -36,8 +38,10 @@ mod house;
 mod job;
 mod keeper;
 mod keeper_actor;
+mod leaving;
 mod loading;
 mod metrics;
+mod occupancy;
 mod outcome;
 mod recovery;
 mod registry;
@@ -58,3 +62,4 @@ pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
 pub use shelf::{ShelfError, bundle_of};
+pub use sweep::Resting;
