@@ -59,7 +59,7 @@ impl Draw {
             let point = high + self.unit() * (low - high);
             if let Some(rank) = Zipf::rank(point, self.customers) {
                 // Ranks are strewn over the numbers, so that the busy customers are not neighbours.
-                return (u128::from(mix(rank)) * u128::from(self.customers) >> 64) as u64;
+                return ((u128::from(mix(rank)) * u128::from(self.customers)) >> 64) as u64;
             }
         }
     }
