@@ -148,7 +148,10 @@ impl Archive {
 
     fn retire_one(&self, cell: &Arc<Cell>, snapshot: &Snapshot) {
         let Some(owner) = cell.try_own() else { return };
-        if owner.is_dirty() {
+        // Unmarked does not say that this snapshot is the last: a cell that is on the list twice was stored twice, perhaps with
+        // a turn in between.
+        let is_current = owner.state().as_ref().is_some_and(|state| state.last_seq == snapshot.last_seq);
+        if owner.is_dirty() || !is_current {
             return self.house.drive(owner, CHUNK);
         }
         // Warm first: whoever finds the cell gone must find the state somewhere, and this is where it looks first.
@@ -173,5 +176,28 @@ impl Archive {
         let records = self.house.journal.synced_seq().saturating_sub(self.last_seq);
         let waited = self.house.clock.instant().since(self.last_checkpoint);
         self.house.dirty_cells() > 0 && (records >= config.checkpoint_records || waited >= config.checkpoint_every)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{house, turn_at_once};
+    use super::*;
+
+    /// The warm cache must not hold a state that a later turn has left behind: whoever loads it would lose that turn.
+    #[test]
+    fn a_customer_rests_only_as_they_are_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (house, cell) = house(folder.path(), "c");
+        let archive = Archive::new(Arc::clone(&house), 0);
+        turn_at_once(&house, "c", "1");
+        let first = archive.save(&[Arc::clone(&cell)]).unwrap().states.remove(0).1;
+        turn_at_once(&house, "c", "2");
+        let second = archive.save(&[Arc::clone(&cell)]).unwrap().states.remove(0).1;
+        archive.retire_one(&cell, &first);
+        assert!(!cell.is_gone() && house.warm.take("c").is_none(), "the first snapshot is not how they are");
+        archive.retire_one(&cell, &second);
+        assert!(cell.is_gone() && house.warm.take("c").is_some());
+        house.journal.close().unwrap();
     }
 }

@@ -23,15 +23,19 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use super::job::Job;
+use super::watch;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-const IDLE: u8 = 0;
-const RUN: u8 = 1;
-const RUNQ: u8 = 2;
-const GONE: u8 = 3;
+/// Where a cell is in the protocol.
+pub(super) type Status = u8;
+
+pub(super) const IDLE: Status = 0;
+pub(super) const RUN: Status = 1;
+pub(super) const RUNQ: Status = 2;
+pub(super) const GONE: Status = 3;
 
 /// One customer in memory.
 #[derive(Debug)]
@@ -77,7 +81,7 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        Owner(Arc::new(Self {
+        let cell = Arc::new(Self {
             customer,
             partition,
             status: AtomicU8::new(RUN),
@@ -85,7 +89,9 @@ impl Cell {
             is_dirty: AtomicBool::new(false),
             state: Mutex::new(None),
             queue: Mutex::new(VecDeque::new()),
-        }))
+        });
+        watch::begun(&cell);
+        Owner(cell)
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -100,11 +106,13 @@ impl Cell {
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
                     queue.push_back(job);
+                    watch::waiting(self, queue.len());
                     return Entered::Queued;
                 }
                 RUNQ if queue.len() >= mailbox => return Entered::Full,
                 RUNQ => {
                     queue.push_back(job);
+                    watch::waiting(self, queue.len());
                     return Entered::Queued;
                 }
                 GONE => return Entered::Gone(job),
@@ -131,8 +139,17 @@ impl Cell {
         self.touched.load(Ordering::Relaxed)
     }
 
-    fn swap(&self, from: u8, to: u8) -> bool {
-        self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn swap(&self, from: Status, to: Status) -> bool {
+        let is_swapped = self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_swapped {
+            watch::moved(self, to);
+        }
+        is_swapped
+    }
+
+    fn set(&self, to: Status) {
+        self.status.store(to, Ordering::Release);
+        watch::moved(self, to);
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
@@ -175,8 +192,9 @@ impl Owner {
     /// Queues a job behind those that wait, while the cell is owned.
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
-        self.0.status.store(RUNQ, Ordering::Release);
+        self.0.set(RUNQ);
         queue.push_back(job);
+        watch::waiting(&self.0, queue.len());
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -189,9 +207,10 @@ impl Owner {
                 let mut queue = self.0.queue();
                 let Some(job) = queue.pop_front() else {
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-                    self.0.status.store(IDLE, Ordering::Release);
+                    self.0.set(IDLE);
                     return Left::Idle;
                 };
+                watch::waiting(&self.0, queue.len());
                 job
             };
             if each(&self, job).is_break() {
@@ -210,16 +229,19 @@ impl Owner {
     /// Gives the cell back without a state, and hands out what waits.
     pub(super) fn leave_broken(self) -> VecDeque<Job> {
         let mut queue = self.0.queue();
+        let jobs = std::mem::take(&mut *queue);
+        watch::waiting(&self.0, 0);
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-        self.0.status.store(IDLE, Ordering::Release);
-        std::mem::take(&mut *queue)
+        self.0.set(IDLE);
+        jobs
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
     pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
         let mut queue = self.0.queue();
-        self.0.status.store(GONE, Ordering::Release);
+        self.0.set(GONE);
         let jobs = std::mem::take(&mut *queue);
+        watch::waiting(&self.0, 0);
         drop(queue);
         (self.0, jobs)
     }

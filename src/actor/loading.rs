@@ -21,6 +21,7 @@ impl House {
         match CustomerState::decode(&bytes, &layout) {
             Ok(state) => {
                 self.metrics.activated.warm.inc();
+                self.keepers.adopt(owner.cell());
                 self.begin(owner, state);
             }
             // The store has the same state; the keeper reads it there.
@@ -37,6 +38,10 @@ impl House {
                 } else {
                     self.metrics.activated.cold.inc();
                 }
+                // One that is rebuilt is under its keeper's care already.
+                if !rebuild {
+                    self.keepers.adopt(owner.cell());
+                }
                 self.begin(owner, state);
             }
             Err(error) => {
@@ -49,7 +54,6 @@ impl House {
     fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState) {
         owner.install(state);
         self.metrics.hot.set(self.cells.len() as i64);
-        self.keepers.adopt(owner.cell());
         if self.cells.len() > self.config.hot_customers_max {
             self.keepers.sweep();
         }

@@ -19,6 +19,7 @@
 //! | `archive` | states to the store |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
+//! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
@@ -47,6 +48,8 @@ mod sweep;
 mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
+#[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
+mod watch;
 
 pub use customers::{Config, Customers, Progress, Start};
 pub use house::{Asked, InForce, Request, TurnDone, Waiting};
