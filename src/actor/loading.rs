@@ -59,6 +59,10 @@ impl House {
                 } else {
                     self.metrics.activated.cold.inc();
                 }
+                // One that is rebuilt is under its keeper's care already.
+                if !rebuild {
+                    self.keepers.adopt(owner.cell());
+                }
                 self.begin(owner, state);
             }
             Err(error) => {
