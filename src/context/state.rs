@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+<<<<<<< HEAD
 use super::recent::Recent;
 use super::{Consents, FactDefinition, Freshness, Layout, Ledger, RecentEvent, Signal, TypedEvent};
+=======
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
+>>>>>>> main
 use crate::domain::{TimeDelta, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
@@ -72,7 +76,7 @@ pub(super) enum PackedValue {
 /// Why a stored state cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The bytes are not a state of version 1.
+    /// The bytes, or a part of them that is MessagePack, are not a state.
     #[error("a stored customer state is damaged: {0}")]
     Damaged(#[from] rmp_serde::decode::Error),
     /// The bytes are not a state.
