@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::cap_reader::Outcomes;
 use super::context_reader::Context;
 use super::playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{Flow, OutcomeSchema, Sources, condition_reader};
+use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader};
 use crate::context::{Layout, PlaybookKey, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -61,6 +62,8 @@ pub(super) fn read(
     let default = reader.default();
     reader.check_permit(&permit, &groups, default.as_ref());
     let texts = reader.texts;
+    let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: default.as_deref() }, ack);
+    let settle_within = cap_reader::settle_within(&root);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
@@ -87,8 +90,8 @@ pub(super) fn read(
         permit,
         purpose: None,
         consents: Vec::new(),
-        caps: Vec::new(),
-        settle_within: None,
+        caps,
+        settle_within,
         flow: Flow::default(),
         priority: PRIORITY_DEFAULT,
     })
