@@ -6,10 +6,11 @@
 //! | file | noun |
 //! |---|---|
 //! | `layout` | what is declared: event types, facts, signals; typing an event |
+//! | `tags` | purposes, retention, regulation, freshness |
 //! | `signal` | windowed counts, sums, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
-//! | `purpose`, `consent` | what data is used for, what the customer allows |
+//! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `codec` | values on disk |
 
@@ -18,9 +19,9 @@ mod commitments;
 mod consent;
 mod layout;
 mod ledger;
-mod purpose;
 mod signal;
 mod state;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,6 @@ pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, Reservation, Se
 pub use consent::{Consent, Consents};
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
-pub use purpose::Purpose;
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};
+pub use tags::{Freshness, PURPOSES_MAX, Purpose, Purposes, Tags};
