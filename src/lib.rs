@@ -75,6 +75,7 @@ mod ingress;
 pub mod interchange;
 pub mod journal;
 pub mod rules;
+mod sync;
 pub mod telemetry;
 pub mod time;
 pub mod turn;

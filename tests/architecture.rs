@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
+    ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
@@ -17,14 +18,14 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("interchange", &["domain"]),
     ("rules", &["domain"]),
     ("context", &["domain"]),
-    ("journal", &["domain", "time", "telemetry"]),
+    ("journal", &["sync", "domain", "time", "telemetry"]),
     ("bundle", &["domain", "document", "rules", "context"]),
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "context", "bundle", "guardrail", "decider"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
-    ("actor", &["domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
+    ("actor", &["sync", "domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
     (
         "engine",
         &[
@@ -66,7 +67,8 @@ const ROOMS: [(&str, &[&str]); 21] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 19] = [
+const DOORS: [(&str, &[&str]); 20] = [
+    ("shuttle", &["sync"]),
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
     ("dashmap", &["actor"]),
@@ -303,7 +305,7 @@ fn every_dependency_says_why_it_is_here() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reasons = fs::read_to_string(root.join("docs/DEPENDENCIES.md")).unwrap();
     let mut silent = Vec::new();
-    for manifest in ["Cargo.toml", "loadtest/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "loadtest/Cargo.toml", "tests/simulation/Cargo.toml"] {
         let manifest = fs::read_to_string(root.join(manifest)).unwrap();
         let mut is_list = false;
         for line in manifest.lines() {
@@ -318,6 +320,42 @@ fn every_dependency_says_why_it_is_here() {
         }
     }
     assert!(silent.is_empty(), "docs/DEPENDENCIES.md has no line for {}", silent.join(", "));
+}
+
+/// What takes part in the protocols can be simulated: it takes its locks, atomics, channels and threads from `sync`.
+#[test]
+fn actors_and_journal_synchronise_through_one_door() {
+    const PAST_THE_DOOR: [&str; 7] =
+        ["Mutex", "RwLock", "Condvar", "atomic", "mpsc", "std::thread::", "std::sync::Barrier"];
+    let mut offences = Vec::new();
+    for source in sources().iter().filter(|source| ["actor", "journal"].contains(&source.room.as_str())) {
+        // The actors' system is actix's: a simulation has none.
+        let is_simulated = !source.path.ends_with("actor/runtime.rs");
+        for (nth, line) in source.lines.iter().enumerate().filter(|_| is_simulated) {
+            let code = line.split("//").next().unwrap_or_default();
+            let is_import = code.contains("std::sync::") || code.contains("std::thread");
+            if is_import && PAST_THE_DOOR.iter().any(|name| code.contains(name)) {
+                offences.push(format!("{}:{}: {}", source.path.display(), nth + 1, code.trim()));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "import it from `crate::sync`:\n{}", offences.join("\n"));
+}
+
+/// The simulation is the same sources: what they depend on, it depends on.
+#[test]
+fn the_simulation_depends_on_what_the_library_depends_on() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dependencies = |manifest: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root.join(manifest)).unwrap();
+        let list = text.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+        list.take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = ")).map(str::to_owned).collect()
+    };
+    let mut expected = dependencies("Cargo.toml");
+    expected.retain(|line| !line.contains("optional = true"));
+    let mut found = dependencies("tests/simulation/Cargo.toml");
+    found.retain(|line| !line.starts_with("shuttle "));
+    assert_eq!(found, expected, "tests/simulation/Cargo.toml is out of step with Cargo.toml");
 }
 
 /// A file that no `mod` names is not compiled, and tests in it never run.

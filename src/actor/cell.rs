@@ -20,13 +20,13 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use crate::context::CustomerState;
-use crate::domain::{CustomerId, Partition};
+use std::sync::{Arc, PoisonError};
 
 use super::job::Job;
+use crate::context::CustomerState;
+use crate::domain::{CustomerId, Partition};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 const IDLE: u8 = 0;
 const RUN: u8 = 1;

@@ -1,6 +1,6 @@
 //! The face of the room: one engine's customers, started, asked and stopped.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
+use crate::sync::{Mutex, mpsc};
 use crate::time::Clock;
 
 /// How customers are kept.
@@ -93,13 +94,7 @@ pub struct Customers {
 impl Customers {
     /// Recovers the states, notes the bundle in the journal and starts the actors. Blocks.
     pub fn start(start: Start<'_>) -> Result<Self, RecoveryError> {
-        let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
-        let shelf = Shelf::default();
-        let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, progress: progress.0 };
-        let recovered = recovery.run()?;
-        let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
-        let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf };
-        let house = Arc::new(House::new(foundations));
+        let (house, recovered) = open_house(start)?;
         let runtime = Runtime::start(&house, recovered.last_seq).map_err(RecoveryError::Runtime)?;
         Ok(Self { house, runtime: Mutex::new(runtime), recovered })
     }
@@ -188,6 +183,17 @@ impl Customers {
     pub(super) fn release(&self, owner: super::cell::Owner) {
         self.house.drive(owner, usize::MAX);
     }
+}
+
+/// Recovers the states and notes the bundle in the journal. A house has nobody yet who does what takes time.
+pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), RecoveryError> {
+    let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
+    let shelf = Shelf::default();
+    let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, progress: progress.0 };
+    let recovered = recovery.run()?;
+    let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
+    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf };
+    Ok((Arc::new(House::new(foundations)), recovered))
 }
 
 /// Makes sure that the journal holds the bundle; returns it with its record.

@@ -3,18 +3,16 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry as MapEntry;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Counted, Job, TurnJob};
 use super::keeper::Keepers;
+use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
 use super::{Config, Failure, Metrics, Refusal, Shed};
@@ -23,6 +21,8 @@ use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use crate::time::{Clock, Deadline};
 use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
 
@@ -45,7 +45,7 @@ pub(super) struct House {
     pub(super) shelf: Shelf,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
-    pub(super) cells: DashMap<CustomerId, Arc<Cell>, foldhash::fast::RandomState>,
+    pub(super) cells: Registry,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
@@ -112,7 +112,7 @@ impl Waiting {
     }
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// Memory that every turn on this thread uses again.
     static WORKBENCH: RefCell<(Scratch, RecordBuffer)> = RefCell::default();
 }
@@ -136,7 +136,7 @@ impl House {
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
-            cells: DashMap::with_hasher(foldhash::fast::RandomState::default()),
+            cells: Registry::default(),
             dirty: Mutex::default(),
             tick: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
@@ -158,7 +158,7 @@ impl House {
         if self.is_stopping.load(Ordering::Acquire) {
             return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
         }
-        if let Some(cell) = self.cells.get(request.input.customer()).map(|cell| Arc::clone(&cell))
+        if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
         {
             let result = self.guarded_turn(&owner, &request);
@@ -183,7 +183,7 @@ impl House {
     /// Has a job done, now or in its turn.
     fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<(), Shed> {
         loop {
-            let cell = match self.cell(customer) {
+            let cell = match self.cells.find_or_enter(customer, || self.vacant(customer)) {
                 Ok(cell) => cell,
                 Err(loading) => {
                     loading.push(job);
@@ -203,7 +203,7 @@ impl House {
                 }
                 Entered::Full => return Err(Shed::MailboxFull),
                 Entered::Gone(back) => {
-                    self.forget(&cell);
+                    self.cells.forget(&cell);
                     job = back;
                 }
             }
@@ -227,25 +227,9 @@ impl House {
         }
     }
 
-    /// The customer's cell; or, for a customer who is not in memory, the right to load one.
-    fn cell(&self, customer: &CustomerId) -> Result<Arc<Cell>, Owner> {
-        if let Some(cell) = self.cells.get(customer) {
-            return Ok(Arc::clone(&cell));
-        }
-        match self.cells.entry(customer.clone()) {
-            MapEntry::Occupied(cell) => Ok(Arc::clone(cell.get())),
-            MapEntry::Vacant(vacant) => {
-                let partition = Partition::of(&self.tenant, customer.as_str());
-                let loading = Cell::loading(customer.clone(), partition);
-                vacant.insert(Arc::clone(loading.cell()));
-                Err(loading)
-            }
-        }
-    }
-
-    /// Removes a cell that is gone, and no other that may have taken its place.
-    pub(super) fn forget(&self, gone: &Arc<Cell>) {
-        self.cells.remove_if(&gone.customer, |_, cell| Arc::ptr_eq(cell, gone));
+    /// A cell for a customer who is not in memory.
+    fn vacant(&self, customer: &CustomerId) -> Owner {
+        Cell::loading(customer.clone(), Partition::of(&self.tenant, customer.as_str()))
     }
 
     /// Does what waits, up to a limit; then a keeper goes on. A state that is broken goes to a keeper to be rebuilt.
@@ -324,10 +308,13 @@ impl House {
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
-        WORKBENCH.with_borrow_mut(|(scratch, buffer)| {
+        WORKBENCH.with(|workbench| {
+            let (scratch, buffer) = &mut *workbench.borrow_mut();
             let taken = take(state, input, readings, around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
+            #[cfg(simulation)]
+            super::simulation::panic_if_told(input);
             let Taken::Turn(turn) = &taken else {
                 return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq });
             };
@@ -374,7 +361,7 @@ impl House {
     pub(super) fn hold(&self, customer: &str) -> Owner {
         loop {
             // Whoever took the last turn may not have left yet.
-            if let Some(owner) = self.cells.get(customer).unwrap().try_own() {
+            if let Some(owner) = self.cells.find(&CustomerId::new(customer).unwrap()).unwrap().try_own() {
                 return owner;
             }
         }

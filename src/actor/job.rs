@@ -1,11 +1,12 @@
 //! What waits in a mailbox.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{Refusal, Request, TurnDone};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::mpsc;
 
 /// Something to be done with a customer's state, in its order.
 #[derive(Debug)]

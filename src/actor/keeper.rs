@@ -1,58 +1,59 @@
-//! Keepers: actix actors that do what takes time for their share of the customers.
+//! Keepers: those who do what takes time for their share of the customers.
 //!
 //! Callers take the sub-microsecond turns; a keeper reads states from disk, goes on with a busy customer's turns where a
-//! caller has done its share, rebuilds what broke, and sweeps over its cells to find who may rest. Each keeper lives on an
-//! arbiter, a thread, of its own.
+//! caller has done its share, rebuilds what broke, and sweeps over its cells to find who may rest. What reaches a keeper is an
+//! [`Errand`], handed in at its [`Door`]: in an engine the mailbox of an actix actor on a thread of its own, in a simulation a
+//! queue.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, PoisonError};
 
-use actix::prelude::*;
-
-use super::archivist::{Archivist, Retire};
 use super::cell::{Cell, Owner};
 use super::house::House;
-use super::runtime::Awake;
+use super::sweep::{Intake, Look, Sweep};
 use super::{Failure, Refusal, Shed};
-
-/// How often a keeper sweeps.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-
-/// Cells that a sweep puts to rest at most: the rest waits for the next, so that turns are not held up.
-const RETIRE_MAX: usize = 20_000;
-
-/// Messages that may wait at a keeper: one per customer that is loaded or handed over at a time.
-pub(super) const KEEPER_MAILBOX: usize = 1 << 16;
 
 /// Turns that a keeper takes for one customer before it turns to the next.
 const KEEPER_DRAIN: usize = 256;
 
-/// The addresses of the keepers, once they have started.
+/// What a keeper is asked to do.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Load a state into a cell, then do what waits.
+    Load {
+        owner: Owner,
+        /// From the journal too: the state in memory broke before it was stored.
+        rebuild: bool,
+    },
+    /// Do what waits in a busy cell.
+    Drive(Owner),
+    /// Look for cells that may rest, before the time for it.
+    Sweep,
+}
+
+/// An errand that a keeper does not take.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// Too many wait.
+    Full(Errand),
+    /// The keeper is gone.
+    Closed(Errand),
+}
+
+/// Where errands of one keeper are handed in. Never waits.
+pub(super) trait Door: Send + Sync + std::fmt::Debug {
+    fn hand_in(&self, errand: Errand) -> Result<(), Undelivered>;
+}
+
+/// The doors of the keepers, once they have started.
 #[derive(Debug, Default)]
 pub(super) struct Keepers(OnceLock<Vec<Share>>);
 
-/// One keeper's address and the cells that wait to be swept by it.
+/// One keeper's door and the cells that wait to be swept by it.
 #[derive(Debug)]
 pub(super) struct Share {
-    pub(super) address: Addr<Keeper>,
-    pub(super) intake: Arc<Mutex<Vec<Arc<Cell>>>>,
+    pub(super) door: Box<dyn Door>,
+    pub(super) intake: Intake,
 }
-
-/// Load a state into a cell, then do what waits.
-#[derive(Debug)]
-struct Load {
-    owner: Owner,
-    /// From the journal too: the state in memory broke before it was stored.
-    rebuild: bool,
-}
-
-/// Do what waits in a busy cell.
-#[derive(Debug)]
-struct Drive(Owner);
-
-/// Look for cells that may rest.
-#[derive(Debug)]
-struct Sweep;
 
 impl Keepers {
     /// Makes the keepers known. Once.
@@ -70,24 +71,23 @@ impl Keepers {
         let Some(share) = self.of(owner.cell()) else {
             return house.turn_away(owner, rebuild, &Refusal::Failed(Failure::StateUnreadable));
         };
-        match share.address.try_send(Load { owner, rebuild }) {
-            Ok(()) => {}
-            Err(SendError::Full(Load { owner, rebuild })) => {
-                house.turn_away(owner, rebuild, &Refusal::Shed(Shed::LoadingFull));
-            }
-            Err(SendError::Closed(Load { owner, rebuild })) => {
-                house.turn_away(owner, rebuild, &Refusal::Shed(Shed::Stopping));
-            }
+        let (errand, shed) = match share.door.hand_in(Errand::Load { owner, rebuild }) {
+            Ok(()) => return,
+            Err(Undelivered::Full(errand)) => (errand, Shed::LoadingFull),
+            Err(Undelivered::Closed(errand)) => (errand, Shed::Stopping),
+        };
+        if let Errand::Load { owner, rebuild } = errand {
+            house.turn_away(owner, rebuild, &Refusal::Shed(shed));
         }
     }
 
     pub(super) fn drive(&self, house: &Arc<House>, owner: Owner) {
         let sent = match self.of(owner.cell()) {
-            Some(share) => share.address.try_send(Drive(owner)),
-            None => Err(SendError::Closed(Drive(owner))),
+            Some(share) => share.door.hand_in(Errand::Drive(owner)),
+            None => Err(Undelivered::Closed(Errand::Drive(owner))),
         };
         // A keeper that cannot take it leaves it to the caller: nothing that waits is forgotten.
-        if let Err(SendError::Full(Drive(owner)) | SendError::Closed(Drive(owner))) = sent {
+        if let Err(Undelivered::Full(Errand::Drive(owner)) | Undelivered::Closed(Errand::Drive(owner))) = sent {
             house.drive(owner, usize::MAX);
         }
     }
@@ -103,7 +103,7 @@ impl Keepers {
     pub(super) fn sweep(&self) {
         for share in self.0.get().into_iter().flatten() {
             // One that is under way, or a full mailbox, is as good.
-            let _ = share.address.try_send(Sweep);
+            let _ = share.door.hand_in(Errand::Sweep);
         }
     }
 }
@@ -112,123 +112,46 @@ impl Keepers {
 #[derive(Debug)]
 pub(super) struct Keeper {
     house: Arc<House>,
-    archivist: Addr<Archivist>,
-    intake: Arc<Mutex<Vec<Arc<Cell>>>>,
-    /// Cells under this keeper's care, in the order of the clock hand.
-    ring: Vec<Arc<Cell>>,
-    hand: usize,
+    sweep: Sweep,
     /// Whether this keeper moves the house's clock.
     is_first: bool,
-    shares: usize,
     swept_at: u32,
 }
 
 impl Keeper {
-    pub(super) fn new(
-        house: Arc<House>,
-        archivist: Addr<Archivist>,
-        intake: Arc<Mutex<Vec<Arc<Cell>>>>,
-        nth: usize,
-        shares: usize,
-    ) -> Self {
-        Self { house, archivist, intake, ring: Vec::new(), hand: 0, is_first: nth == 0, shares, swept_at: 0 }
+    /// The keeper `nth` of so many.
+    pub(super) fn new(house: Arc<House>, intake: Intake, nth: usize, shares: usize) -> Self {
+        Self { house, sweep: Sweep::new(intake, shares), is_first: nth == 0, swept_at: 0 }
     }
 
-    /// Finds cells that may rest: all that were idle for long, and if there are more customers in memory than there should
-    /// be, those that were not touched since the hand last passed.
-    fn sweep(&mut self) {
-        self.ring.append(&mut self.intake.lock().unwrap_or_else(PoisonError::into_inner));
-        let house = &self.house;
-        let now = house.tick();
-        let idle_for = u32::try_from(house.config.passivate_after.as_secs()).unwrap_or(u32::MAX).max(1);
-        let over = house.hot_customers().saturating_sub(house.config.hot_customers_max);
-        let mut excess = over.div_ceil(self.shares);
-        let mut resting = Vec::new();
-        let mut passed = 0;
-        while passed < self.ring.len() && resting.len() < RETIRE_MAX {
-            passed += 1;
-            self.hand = if self.hand + 1 < self.ring.len() { self.hand + 1 } else { 0 };
-            let cell = &self.ring[self.hand];
-            if cell.is_gone() {
-                self.ring.swap_remove(self.hand);
-                continue;
-            }
-            let rested = now.saturating_sub(cell.touched());
-            let is_unused = rested >= idle_for;
-            let is_excess = excess > 0 && cell.is_idle() && (rested > 0 || over > house.config.hot_customers_max / 8);
-            if is_unused || is_excess {
-                excess = excess.saturating_sub(1);
-                resting.push(Arc::clone(cell));
-            }
+    /// Does an errand; returns the cells that it found may rest, for the archive.
+    pub(super) fn run(&mut self, errand: Errand) -> Vec<Arc<Cell>> {
+        match errand {
+            Errand::Load { owner, rebuild } => self.house.load_blocking(owner, rebuild),
+            Errand::Drive(owner) => self.house.drive(owner, KEEPER_DRAIN),
+            Errand::Sweep if self.swept_at != self.house.tick() => return self.sweep(),
+            Errand::Sweep => {}
         }
-        self.swept_at = now;
-        if !resting.is_empty() {
-            // An archivist that is behind gets them at the next sweep.
-            let _ = self.archivist.try_send(Retire(resting));
+        Vec::new()
+    }
+
+    /// Another second has passed; returns the cells that may rest.
+    pub(super) fn tick(&mut self) -> Vec<Arc<Cell>> {
+        if self.is_first {
+            self.house.advance_tick();
         }
+        self.sweep()
     }
-}
 
-impl Message for Load {
-    type Result = ();
-}
-
-impl Message for Drive {
-    type Result = ();
-}
-
-impl Message for Sweep {
-    type Result = ();
-}
-
-impl Actor for Keeper {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(KEEPER_MAILBOX);
-        context.run_interval(SWEEP_EVERY, |keeper, _| {
-            if keeper.is_first {
-                keeper.house.advance_tick();
-            }
-            keeper.sweep();
-        });
-    }
-}
-
-impl Supervised for Keeper {
-    fn restarting(&mut self, _: &mut Self::Context) {
-        tracing::error!("a keeper stopped and is started again");
-    }
-}
-
-impl Handler<Awake> for Keeper {
-    type Result = ();
-
-    fn handle(&mut self, _: Awake, _: &mut Self::Context) {}
-}
-
-impl Handler<Load> for Keeper {
-    type Result = ();
-
-    fn handle(&mut self, load: Load, _: &mut Self::Context) {
-        self.house.load_blocking(load.owner, load.rebuild);
-    }
-}
-
-impl Handler<Drive> for Keeper {
-    type Result = ();
-
-    fn handle(&mut self, Drive(owner): Drive, _: &mut Self::Context) {
-        self.house.drive(owner, KEEPER_DRAIN);
-    }
-}
-
-impl Handler<Sweep> for Keeper {
-    type Result = ();
-
-    fn handle(&mut self, _: Sweep, _: &mut Self::Context) {
-        if self.swept_at != self.house.tick() {
-            self.sweep();
-        }
+    fn sweep(&mut self) -> Vec<Arc<Cell>> {
+        let config = &self.house.config;
+        let look = Look {
+            now: self.house.tick(),
+            idle_for: u32::try_from(config.passivate_after.as_secs()).unwrap_or(u32::MAX).max(1),
+            hot: self.house.hot_customers(),
+            hot_max: config.hot_customers_max,
+        };
+        self.swept_at = look.now;
+        self.sweep.step(look)
     }
 }

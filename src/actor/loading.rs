@@ -1,5 +1,6 @@
 //! Bringing states in, and handing them out to be stored.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use super::cell::{Cell, Owner};
@@ -83,7 +84,7 @@ impl House {
             owner.leave_broken()
         } else {
             let (cell, jobs) = owner.abandon();
-            self.forget(&cell);
+            self.cells.forget(&cell);
             self.metrics.hot.set(self.cells.len() as i64);
             jobs
         };
@@ -114,8 +115,8 @@ impl House {
     /// later change, and a disk that goes on failing must not make the list grow.
     pub(super) fn take_dirty(&self) -> Vec<Arc<Cell>> {
         let mut cells = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
-        cells.sort_unstable_by_key(Arc::as_ptr);
-        cells.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let mut known: HashSet<*const Cell, foldhash::fast::RandomState> = HashSet::default();
+        cells.retain(|cell| known.insert(Arc::as_ptr(cell)));
         cells
     }
 

@@ -12,29 +12,40 @@
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
 //! | `job` | what waits in a mailbox |
-//! | `house` | all of them: finding a cell, taking turns |
+//! | `registry` | the cells, by customer |
+//! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
-//! | `keeper`, `archivist` | the actix actors |
+//! | `keeper`, `sweep` | what takes time; who may rest |
+//! | `archive` | states to the store |
+//! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
 //! | `customers` | the face of the room |
 
+mod archive;
 mod archivist;
 mod cell;
 mod customers;
 mod house;
 mod job;
 mod keeper;
+mod keeper_actor;
 mod loading;
 mod metrics;
 mod outcome;
 mod recovery;
+mod registry;
 mod runtime;
 mod shelf;
+#[cfg(simulation)]
+#[path = "../../tests/simulation/harness/mod.rs"]
+pub mod simulation;
+mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
 
 pub use customers::{Config, Customers, Progress, Start};

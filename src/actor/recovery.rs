@@ -106,8 +106,10 @@ impl Recovery<'_> {
     }
 
     fn store_states(&self, states: &mut HashMap<CustomerId, CustomerState>) -> Result<(), RecoveryError> {
-        let encoded: Vec<(String, Vec<u8>)> =
+        let mut encoded: Vec<(String, Vec<u8>)> =
             states.drain().map(|(customer, state)| (customer.to_string(), state.encode())).collect();
+        // In one order, so that a recovery that is interrupted can be repeated step by step.
+        encoded.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         for chunk in encoded.chunks(512) {
             self.store.put(chunk)?;
         }

@@ -8,9 +8,11 @@ use std::thread::JoinHandle;
 
 use actix::prelude::*;
 
+use super::archive::Archive;
 use super::archivist::Archivist;
 use super::house::House;
 use super::keeper::{Keeper, Share};
+use super::keeper_actor::KeeperActor;
 
 /// The running system.
 #[derive(Debug)]
@@ -75,23 +77,24 @@ impl Message for Awake {
 
 async fn start_actors(house: &Arc<House>, checkpoint_seq: u64) -> std::io::Result<(Addr<Archivist>, Vec<Arbiter>)> {
     let mut arbiters = vec![Arbiter::try_new()?];
-    let for_archivist = Arc::clone(house);
-    let archivist =
-        Supervisor::start_in_arbiter(&arbiters[0].handle(), move |_| Archivist::new(for_archivist, checkpoint_seq));
+    let archive = Archive::new(Arc::clone(house), checkpoint_seq);
+    let archivist = Supervisor::start_in_arbiter(&arbiters[0].handle(), |_| Archivist::new(archive));
     let shares = house.config.keepers;
-    let mut keepers = Vec::with_capacity(shares);
+    let (mut keepers, mut addresses) = (Vec::with_capacity(shares), Vec::with_capacity(shares));
     for nth in 0..shares {
         let arbiter = Arbiter::try_new()?;
         let intake = Arc::default();
-        let keeper = Keeper::new(Arc::clone(house), archivist.clone(), Arc::clone(&intake), nth, shares);
-        let address = Supervisor::start_in_arbiter(&arbiter.handle(), |_| keeper);
-        keepers.push(Share { address, intake });
+        let keeper = Keeper::new(Arc::clone(house), Arc::clone(&intake), nth, shares);
+        let actor = KeeperActor::new(keeper, archivist.clone());
+        let address = Supervisor::start_in_arbiter(&arbiter.handle(), |_| actor);
+        keepers.push(Share { door: Box::new(address.clone()), intake });
+        addresses.push(address);
         arbiters.push(arbiter);
     }
     let asleep = |error: MailboxError| std::io::Error::other(format!("an actor did not start: {error}"));
     archivist.send(Awake).await.map_err(asleep)?;
-    for keeper in &keepers {
-        keeper.address.send(Awake).await.map_err(asleep)?;
+    for keeper in &addresses {
+        keeper.send(Awake).await.map_err(asleep)?;
     }
     house.keepers.introduce(keepers);
     Ok((archivist, arbiters))

@@ -1,12 +1,13 @@
 //! Bundles by the record that holds them: the one in force, and those that older records were decided under.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, Sources};
 use crate::journal::{Entry, Found, Journal, JournalError, Kind};
+use crate::sync::Mutex;
 
 /// Bundles that were read back from the journal, compiled. A deployment has few; each stays.
 #[derive(Debug, Default)]

@@ -10,10 +10,12 @@
 //! | `signal` | windowed counts, sums, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
+//! | `cap_account` | what all customers together took of a cap |
 //! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `codec` | values on disk |
 
+mod cap_account;
 mod codec;
 mod commitments;
 mod consent;
@@ -25,6 +27,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use cap_account::{CapAccount, StoredCapAccount, Take};
 pub use codec::{Compact, CompactSeed};
 pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, Reservation, Settled};
 pub use consent::{Consent, Consents};

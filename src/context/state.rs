@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::consent::StoredConsents;
 use super::ledger::StoredLedger;
 use super::signal::StoredSignal;
-use super::{
-    Consents, FactDefinition, Freshness, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec,
-};
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
 use crate::domain::{Raw, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.

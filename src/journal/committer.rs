@@ -1,7 +1,7 @@
 //! The committer: one thread that takes all finished turns that wait, writes one batch, syncs once and wakes them all.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::HEADER_BYTES;
@@ -9,6 +9,7 @@ use super::index::IndexEntry;
 use super::log::Log;
 use super::queue::Queue;
 use super::{JournalError, Metrics};
+use crate::sync::{RwLock, thread};
 use crate::time::Clock;
 
 /// How long the committer waits before it looks for room on a full disk again.
@@ -87,7 +88,7 @@ impl Committer {
                     }
                     is_waiting = true;
                     self.metrics.disk_full.set(1);
-                    std::thread::sleep(DISK_FULL_PAUSE);
+                    thread::sleep(DISK_FULL_PAUSE);
                 }
                 Err(error) => return Err(error),
             }

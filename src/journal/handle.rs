@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::batch::{Entry, Frame, Kind};
 use super::committer::{Committer, OpenIndex};
+use super::disk::{Disk, MachineDisk};
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
@@ -17,6 +17,8 @@ use super::scan::Reader;
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
 use crate::domain::{TimeDelta, Timestamp};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, RwLock};
 use crate::time::Clock;
 
 /// How the journal is kept.
@@ -85,7 +87,18 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (log, opening) = Log::open(folder, config.segment_bytes, clock.wall())?;
+        Self::open_on(Arc::new(MachineDisk), folder, config, clock, metrics)
+    }
+
+    /// As [`Journal::open`], on a disk of one's own.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<(Self, Opening), JournalError> {
+        let (log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
         let entries = log.open_entries().iter().copied().collect();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
@@ -96,7 +109,7 @@ impl Journal {
             clock,
             metrics: metrics.clone(),
         };
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("forthwith-journal".to_owned())
             .spawn(move || committer.run())
             .map_err(|e| JournalError::io("start the committer of", folder, e))?;

@@ -1,22 +1,25 @@
 //! The log: segments in a folder, written at the end by one owner.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::JournalError;
 use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch};
+use super::disk::Disk;
 use super::index::{IndexEntry, SegmentIndex};
 use super::scan::{Next, SegmentScan, Tail};
 use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
 use crate::domain::Timestamp;
+use crate::sync::thread::{self, JoinHandle};
 
 /// The log while it is written.
 #[derive(Debug)]
 pub(super) struct Log {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     segment_bytes: u64,
     number: u64,
@@ -68,26 +71,42 @@ pub(super) struct Appended {
 
 impl Log {
     /// Opens the log in a folder, or begins one.
-    pub(super) fn open(folder: &Path, segment_bytes: u64, now: Timestamp) -> Result<(Self, Opening), JournalError> {
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        segment_bytes: u64,
+        now: Timestamp,
+    ) -> Result<(Self, Opening), JournalError> {
         fs::create_dir_all(folder).map_err(|e| JournalError::io("make the folder", folder, e))?;
         match segment_numbers(folder)?.last() {
-            Some(last) => Self::resume(folder, *last, segment_bytes),
-            None => Self::begin(folder, segment_bytes, now),
+            Some(last) => Self::resume(disk, folder, *last, segment_bytes),
+            None => Self::begin(disk, folder, segment_bytes, now),
         }
     }
 
-    fn begin(folder: &Path, segment_bytes: u64, now: Timestamp) -> Result<(Self, Opening), JournalError> {
+    fn begin(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        segment_bytes: u64,
+        now: Timestamp,
+    ) -> Result<(Self, Opening), JournalError> {
         let birth = format!("{}|{}|{}", folder.display(), std::process::id(), now.micros());
         let log = xxh3_64(birth.as_bytes());
         let page = Page { log, number: 1, first_seq: 1, first_batch: 1, created_at: now.micros(), previous: [0; 32] };
-        let (file, path) = prepare(folder, segment_bytes)?.into_segment(folder, &page)?;
+        let (file, path) = prepare(&*disk, folder, segment_bytes)?.into_segment(&*disk, folder, &page)?;
         let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() };
         let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
-        let log = Self { folder: folder.to_owned(), segment_bytes, number: 1, epoch: 1, tail, segment, spare: None };
+        let folder = folder.to_owned();
+        let log = Self { disk, folder, segment_bytes, number: 1, epoch: 1, tail, segment, spare: None };
         Ok((log, Opening { segments: 1, ..Opening::default() }))
     }
 
-    fn resume(folder: &Path, number: u64, segment_bytes: u64) -> Result<(Self, Opening), JournalError> {
+    fn resume(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        number: u64,
+        segment_bytes: u64,
+    ) -> Result<(Self, Opening), JournalError> {
         let path = segment_path(folder, number);
         let mut scan = SegmentScan::open(&path)?;
         let first_seq = scan.page.first_seq;
@@ -108,12 +127,13 @@ impl Log {
         drop(scan);
         let file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
-        let cut = if written_until > at { Some(cut(&file, &path, at, written_until)?) } else { None };
+        let cut = if written_until > at { Some(cut(&*disk, &file, &path, at..written_until)?) } else { None };
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
         let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
         let segment = OpenSegment { file, path, page, at, entries };
-        Ok((Self { folder: folder.to_owned(), segment_bytes, number, epoch, tail, segment, spare: None }, opening))
+        let folder = folder.to_owned();
+        Ok((Self { disk, folder, segment_bytes, number, epoch, tail, segment, spare: None }, opening))
     }
 
     pub(super) fn tail(&self) -> Tail {
@@ -144,7 +164,7 @@ impl Log {
         let prepared = self.spare.take().and_then(|spare| spare.join().ok()).and_then(Result::ok);
         let blank = match prepared {
             Some(blank) => blank,
-            None => prepare(&self.folder, self.segment_bytes)?,
+            None => prepare(&*self.disk, &self.folder, self.segment_bytes)?,
         };
         let page = Page {
             log: self.segment.page.log,
@@ -154,7 +174,7 @@ impl Log {
             created_at: now.micros(),
             previous: self.tail.hash,
         };
-        let (file, path) = blank.into_segment(&self.folder, &page)?;
+        let (file, path) = blank.into_segment(&*self.disk, &self.folder, &page)?;
         let full = std::mem::replace(
             &mut self.segment,
             OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() },
@@ -218,8 +238,8 @@ impl Log {
         };
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
         let OpenSegment { file, path, at, .. } = &mut self.segment;
-        file.write_all_at(batch, *at).map_err(|e| JournalError::io("write", path, e))?;
-        file.sync_data().map_err(|e| JournalError::io("sync", path, e))?;
+        self.disk.write(file, path, batch, *at).map_err(|e| JournalError::io("write", path, e))?;
+        self.disk.sync(file, path).map_err(|e| JournalError::io("sync", path, e))?;
         *at += batch.len() as u64;
         self.tail = Tail {
             last_batch: header.batch,
@@ -246,9 +266,9 @@ impl Log {
     /// Makes the next segment's file ahead of time, once this one is half full.
     fn prepare_spare(&mut self) {
         if self.spare.is_none() && self.segment.at > self.segment_bytes / 2 {
-            let (folder, bytes) = (self.folder.clone(), self.segment_bytes);
-            let made =
-                std::thread::Builder::new().name("forthwith-segment".to_owned()).spawn(move || prepare(&folder, bytes));
+            let (disk, folder, bytes) = (Arc::clone(&self.disk), self.folder.clone(), self.segment_bytes);
+            let thread = thread::Builder::new().name("forthwith-segment".to_owned());
+            let made = thread.spawn(move || prepare(&*disk, &folder, bytes));
             // Without a thread the segment is made when it is needed.
             self.spare = made.ok();
         }
@@ -256,12 +276,12 @@ impl Log {
 }
 
 /// Zeroes what an interrupted write left, so that nothing of it can be taken for a batch later.
-fn cut(file: &File, path: &Path, from: u64, until: u64) -> Result<Cut, JournalError> {
+fn cut(disk: &dyn Disk, file: &File, path: &Path, torn: Range<u64>) -> Result<Cut, JournalError> {
     let failed = |e| JournalError::io("cut the torn end of", path, e);
-    let zeros = vec![0; (until - from) as usize];
-    file.write_all_at(&zeros, from).map_err(failed)?;
-    file.sync_data().map_err(failed)?;
-    Ok(Cut { path: path.to_owned(), offset: from, bytes: until - from })
+    let bytes = torn.end - torn.start;
+    disk.write(file, path, &vec![0; bytes as usize], torn.start).map_err(failed)?;
+    disk.sync(file, path).map_err(failed)?;
+    Ok(Cut { path: path.to_owned(), offset: torn.start, bytes })
 }
 
 /// The epoch of the last batch of a segment.
@@ -275,7 +295,10 @@ fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::super::batch::{Entry, Kind};
+    use super::super::disk::MachineDisk;
     use super::super::scan::Reader;
     use super::*;
 
@@ -283,6 +306,10 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_micros(1_763_800_000_000_000)
+    }
+
+    fn open(folder: &Path) -> Result<(Log, Opening), JournalError> {
+        Log::open(Arc::new(MachineDisk), folder, SEGMENT, now())
     }
 
     fn batch(payloads: &[&str]) -> Vec<u8> {
@@ -316,7 +343,7 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_across_segments_and_openings() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let (mut log, opening) = open(folder.path()).unwrap();
         assert_eq!(opening, Opening { segments: 1, last_seq: 0, cut: None });
         let long = "x".repeat(1_500);
         for nth in 0..7 {
@@ -325,7 +352,7 @@ mod tests {
         log.seal(now()).unwrap();
         assert!(!folder.path().join("next.tmp").exists(), "a spare that was not needed is gone");
         drop(log);
-        let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let (mut log, opening) = open(folder.path()).unwrap();
         assert_eq!((opening.segments, opening.last_seq, opening.cut), (4, 14, None));
         assert_eq!(append(&mut log, &["after"]), 15);
         let records = read(folder.path(), 13).unwrap();
@@ -339,7 +366,7 @@ mod tests {
     #[test]
     fn an_append_that_expects_another_end_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let (mut log, _) = open(folder.path()).unwrap();
         append(&mut log, &["a", "b"]);
         let refused = log.append(1, 1, &mut batch(&["c"]), now()).unwrap_err().to_string();
         assert_eq!(refused, "append expected the journal to end at record 1, it ends at 2");
@@ -351,7 +378,7 @@ mod tests {
     fn a_torn_end_is_cut_and_reported() {
         for torn in 0..4 {
             let folder = tempfile::tempdir().unwrap();
-            let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+            let (mut log, _) = open(folder.path()).unwrap();
             append(&mut log, &["first"]);
             let at = log.segment.at;
             append(&mut log, &["second", "third"]);
@@ -364,7 +391,7 @@ mod tests {
                 2 => file.set_len(at + 130).unwrap(),
                 _ => file.write_all_at(b"garbage", at + 3).unwrap(),
             }
-            let (mut log, opening) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+            let (mut log, opening) = open(folder.path()).unwrap();
             assert_eq!(opening.last_seq, 1, "case {torn}");
             let cut = opening.cut.unwrap();
             assert_eq!((cut.offset, cut.path), (at, path), "case {torn}");
@@ -378,7 +405,7 @@ mod tests {
     #[test]
     fn damage_before_the_end_is_refused_wherever_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let (mut log, _) = open(folder.path()).unwrap();
         for text in ["one", "two", "three"] {
             append(&mut log, &[text]);
         }
@@ -390,7 +417,7 @@ mod tests {
             let mut damaged = sound.clone();
             damaged[at as usize] ^= 0x40;
             fs::write(&path, &damaged).unwrap();
-            let refused = Log::open(folder.path(), SEGMENT, now()).map(|(_, opening)| opening).unwrap_err();
+            let refused = open(folder.path()).map(|(_, opening)| opening).unwrap_err();
             assert!(
                 matches!(&refused, JournalError::Damaged { path: named, .. } if *named == path),
                 "byte {at}: {refused}"
@@ -403,7 +430,7 @@ mod tests {
     #[test]
     fn a_missing_segment_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut log, _) = Log::open(folder.path(), SEGMENT, now()).unwrap();
+        let (mut log, _) = open(folder.path()).unwrap();
         let long = "x".repeat(3_000);
         for _ in 0..4 {
             append(&mut log, &[&long]);

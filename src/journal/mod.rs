@@ -12,6 +12,7 @@
 //! | `segment` | files |
 //! | `scan` | reading them, everything checked |
 //! | `log` | writing them |
+//! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
@@ -20,6 +21,7 @@
 mod batch;
 mod committer;
 mod directory;
+mod disk;
 mod error;
 mod handle;
 mod index;

@@ -3,14 +3,15 @@
 //! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 400 bytes. Nothing is
 //! allocated but the buffer's own growth, which is kept.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::JournalError;
 use super::batch::{Entry, HEADER_BYTES, frames_within};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, wait_while_at_most};
 
 /// Shared by callers and committer.
 #[derive(Debug)]
@@ -237,8 +238,7 @@ impl Queue {
                 && !pending.is_closing
         };
         if !self.linger.is_zero() && is_patient(&mut pending) {
-            let waited = self.changed.wait_timeout_while(pending, self.linger, is_patient);
-            pending = waited.map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
+            pending = wait_while_at_most(&self.changed, pending, self.linger, is_patient);
         }
         pending.is_idle = false;
         if pending.count == 0 {

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use super::JournalError;
 use super::batch::{BatchHash, u32_at, u64_at};
-use super::directory::{FORMAT, sync_folder};
+use super::directory::FORMAT;
+use super::disk::Disk;
 
 /// Bytes of the page at a segment's beginning.
 pub(super) const PAGE_BYTES: usize = 4_096;
@@ -107,9 +108,9 @@ pub(super) fn segment_numbers(folder: &Path) -> Result<Vec<u64>, JournalError> {
 }
 
 /// Makes a file of zeros for the next segment, under a name that recovery ignores.
-pub(super) fn prepare(folder: &Path, bytes: u64) -> Result<Blank, JournalError> {
+pub(super) fn prepare(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<Blank, JournalError> {
     let path = folder.join("next.tmp");
-    let made = zeroed_file(&path, bytes);
+    let made = zeroed_file(disk, &path, bytes);
     if made.is_err() {
         // Half a blank is of no use, and its room is what the disk may be short of.
         let _ = fs::remove_file(&path);
@@ -117,7 +118,7 @@ pub(super) fn prepare(folder: &Path, bytes: u64) -> Result<Blank, JournalError> 
     made.map(|file| Blank { file, path: path.clone() }).map_err(|e| JournalError::io("make a segment at", &path, e))
 }
 
-fn zeroed_file(path: &Path, bytes: u64) -> io::Result<File> {
+fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
     const CHUNK: usize = 1 << 20;
     let zeros = vec![0; CHUNK];
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
@@ -127,7 +128,7 @@ fn zeroed_file(path: &Path, bytes: u64) -> io::Result<File> {
         file.write_all(&zeros[..now])?;
         left -= now as u64;
     }
-    file.sync_all()?;
+    disk.sync(&file, path)?;
     Ok(file)
 }
 
@@ -145,28 +146,34 @@ impl Blank {
     }
 
     /// Makes the file a segment: its page, its name, both durable.
-    pub(super) fn into_segment(self, folder: &Path, page: &Page) -> Result<(File, PathBuf), JournalError> {
+    pub(super) fn into_segment(
+        self,
+        disk: &dyn Disk,
+        folder: &Path,
+        page: &Page,
+    ) -> Result<(File, PathBuf), JournalError> {
         let path = segment_path(folder, page.number);
         let failed = |e| JournalError::io("begin the segment", &path, e);
-        self.file.write_all_at(&page.encode(), 0).map_err(failed)?;
-        self.file.sync_data().map_err(failed)?;
-        fs::rename(&self.path, &path).map_err(failed)?;
-        sync_folder(folder)?;
+        disk.write(&self.file, &self.path, &page.encode(), 0).map_err(failed)?;
+        disk.sync(&self.file, &self.path).map_err(failed)?;
+        disk.rename(&self.path, &path).map_err(failed)?;
+        disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
         Ok((self.file, path))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::MachineDisk;
     use super::*;
 
     #[test]
     fn a_segment_begins_with_its_page() {
         let folder = tempfile::tempdir().unwrap();
         let page = Page { log: 1, number: 2, first_seq: 3, first_batch: 4, created_at: -5, previous: [6; 32] };
-        let blank = prepare(folder.path(), 16_384).unwrap();
+        let blank = prepare(&MachineDisk, folder.path(), 16_384).unwrap();
         assert!(segment_numbers(folder.path()).unwrap().is_empty());
-        let (_, path) = blank.into_segment(folder.path(), &page).unwrap();
+        let (_, path) = blank.into_segment(&MachineDisk, folder.path(), &page).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 16_384);
         assert_eq!(Page::read(&path).unwrap(), page);
         assert_eq!(segment_numbers(folder.path()).unwrap(), [2]);

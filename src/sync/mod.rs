@@ -1,0 +1,37 @@
+//! The synchronisation types of everything that takes part in the actors' and the journal's protocols.
+//!
+//! Those of the standard library; under `cfg(simulation)`, which only the package `tests/simulation` sets, those of shuttle
+//! with the same names: then a scheduler of ours decides at every lock, wait, atomic and channel which thread goes on, and the
+//! very same sources are checked over the orders of events. `Arc` is the standard library's in both.
+
+#[cfg(simulation)]
+mod simulated;
+
+#[cfg(simulation)]
+pub(crate) use simulated::*;
+
+#[cfg(not(simulation))]
+mod real {
+    use std::time::Duration;
+
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock, atomic, mpsc};
+    pub(crate) use std::thread;
+    pub(crate) use std::thread_local;
+
+    /// Waits while `condition` holds, at most so long.
+    pub(crate) fn wait_while_at_most<'a, T>(
+        condvar: &Condvar,
+        guard: MutexGuard<'a, T>,
+        limit: Duration,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        condvar.wait_timeout_while(guard, limit, condition).map_or_else(|e| e.into_inner().0, |(guard, _)| guard)
+    }
+
+    /// A place where a simulation may go on with another thread, for steps that it does not see otherwise.
+    #[inline(always)]
+    pub(crate) fn point() {}
+}
+
+#[cfg(not(simulation))]
+pub(crate) use real::*;

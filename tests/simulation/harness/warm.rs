@@ -1,0 +1,48 @@
+//! The warm cache of a simulation: a plain bounded list, since moka keeps a clock and threads of its own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use crate::sync::{Mutex, MutexGuard};
+
+/// Encoded states by customer, the oldest dropped first.
+#[derive(Clone, Debug)]
+pub(super) struct WarmCache {
+    bytes_max: usize,
+    states: Arc<Mutex<VecDeque<State>>>,
+}
+
+type State = (Arc<str>, Arc<[u8]>);
+
+impl WarmCache {
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Self { bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), states: Arc::default() }
+    }
+
+    pub(super) fn put(&self, customer: &str, bytes: &[u8]) {
+        let mut states = self.states();
+        states.retain(|(known, _)| &**known != customer);
+        states.push_back((customer.into(), bytes.into()));
+        while weight(&states) > self.bytes_max {
+            states.pop_front();
+        }
+    }
+
+    pub(super) fn take(&self, customer: &str) -> Option<Arc<[u8]>> {
+        let mut states = self.states();
+        let at = states.iter().position(|(known, _)| &**known == customer)?;
+        states.remove(at).map(|(_, bytes)| bytes)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        weight(&self.states()) as u64
+    }
+
+    fn states(&self) -> MutexGuard<'_, VecDeque<State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn weight(states: &VecDeque<State>) -> usize {
+    states.iter().map(|(customer, bytes)| customer.len() + bytes.len()).sum()
+}
