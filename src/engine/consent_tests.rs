@@ -1,0 +1,1 @@
+//! Purposes and consents as a library's user has them.
