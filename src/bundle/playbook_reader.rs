@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::cap_reader::Outcomes;
 use super::context_reader::Context;
 use super::playbook::{
     Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource, is_open,
 };
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{Flow, OutcomeSchema, Sources, condition_reader, consent_reader};
+use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader};
 use crate::context::{Layout, PlaybookKey, SignalKind, Tags};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -66,6 +67,8 @@ pub(super) fn read(
     let consents = consent_reader::consents(&root, layout, &outcome);
     consent_reader::check_default(&root, &consents, &outcome, default.as_deref().unwrap_or_default());
     let texts = reader.texts;
+    let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: default.as_deref() }, ack);
+    let settle_within = cap_reader::settle_within(&root);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
@@ -93,8 +96,8 @@ pub(super) fn read(
         permit,
         purpose: purpose.map(|number| layout.purposes()[number].clone()),
         consents,
-        caps: Vec::new(),
-        settle_within: None,
+        caps,
+        settle_within,
         flow: Flow::default(),
         priority: PRIORITY_DEFAULT,
     })

@@ -15,8 +15,6 @@
 
 mod answer;
 mod config;
-#[cfg(test)]
-mod consent_tests;
 mod consents;
 mod customer;
 mod deciding;

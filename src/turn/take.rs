@@ -119,7 +119,7 @@ fn take_event(
     around: Surroundings<'_>,
     scratch: &mut Scratch,
 ) -> Taken {
-    let Arrived { arrival, readings } = arrived;
+    let arrival = arrived.arrival;
     let (fingerprint, body) = (event.event.key.fingerprint(), event.event.body);
     let since = around.bundle.layout().repetitions().since(arrival);
     let known = |playbook: Option<PlaybookKey>| state.ledger.known(fingerprint, body, playbook, since);
@@ -138,12 +138,35 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
-    let decisions: Vec<Made> = pending
-        .into_iter()
-        .filter_map(|number| decide(state, event, number, (arrival, readings), around, scratch))
-        .collect();
-    apply_outcome(state, event, arrival, decisions.iter().map(Made::entered), around);
+    let decisions = decide_each(state, event, &pending, arrived, around, scratch);
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
+}
+
+/// Decides by one playbook after the other: what one takes of a cap is not there for the next.
+fn decide_each(
+    state: &mut CustomerState,
+    event: &EventInput,
+    playbooks: &[usize],
+    arrived: Arrived<'_>,
+    around: Surroundings<'_>,
+    scratch: &mut Scratch,
+) -> Vec<Made> {
+    let arrival = arrived.arrival;
+    let mut left = None;
+    let mut decisions: Vec<Made> = Vec::with_capacity(playbooks.len());
+    for playbook in playbooks {
+        let readings = left.as_ref().unwrap_or(arrived.readings);
+        let Some(made) = decide(state, event, *playbook, (arrival, readings), around, scratch) else { continue };
+        enter_decision(state, event, arrival, made.entered(), around);
+        if !readings.leases.is_empty() && playbooks.len() > 1 {
+            left = Some(readings.without(made.entered(), &around.bundle.playbooks()[*playbook].caps));
+        }
+        decisions.push(made);
+    }
+    if decisions.is_empty() {
+        enter_event(state, event, arrival, None, around);
+    }
+    decisions
 }
 
 fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
@@ -245,7 +268,7 @@ impl Made {
 
 /// Enters the event and the decisions made on it, with what they take of caps.
 ///
-/// One of the two functions that change a state, live and in recovery.
+/// One of the two functions that change a state; a live turn enters each decision as it is made.
 pub fn apply_outcome<'a>(
     state: &mut CustomerState,
     event: &EventInput,
@@ -253,17 +276,38 @@ pub fn apply_outcome<'a>(
     decisions: impl IntoIterator<Item = Entered<'a>>,
     around: Surroundings<'_>,
 ) {
-    let entry = |decision| Entry { event: event.event.key.fingerprint(), body: event.event.body, arrival, decision };
     let mut is_entered = false;
     for entered in decisions {
-        let playbook = &around.bundle.playbooks()[entered.playbook];
-        state.ledger.enter(entry(Some((playbook.key, entered.id))), around.bundle.layout().repetitions());
-        commit(&mut state.ledger.commitments, playbook, entered, arrival);
+        enter_decision(state, event, arrival, entered, around);
         is_entered = true;
     }
     if !is_entered {
-        state.ledger.enter(entry(None), around.bundle.layout().repetitions());
+        enter_event(state, event, arrival, None, around);
     }
+}
+
+fn enter_decision(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    entered: Entered<'_>,
+    around: Surroundings<'_>,
+) {
+    let playbook = &around.bundle.playbooks()[entered.playbook];
+    enter_event(state, event, arrival, Some((playbook.key, entered.id)), around);
+    commit(&mut state.ledger.commitments, playbook, entered, arrival);
+}
+
+fn enter_event(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    decision: Option<(PlaybookKey, DecisionId)>,
+    around: Surroundings<'_>,
+) {
+    let EventInput { event: TypedEvent { key, body, .. }, .. } = event;
+    let entry = Entry { event: key.fingerprint(), body: *body, arrival, decision };
+    state.ledger.enter(entry, around.bundle.layout().repetitions());
 }
 
 /// Reserves what a decision takes of caps, and holds it if it waits to be settled.

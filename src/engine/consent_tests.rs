@@ -1,1 +1,0 @@
-//! Purposes and consents as a library's user has them.
