@@ -143,7 +143,7 @@ fn remade<'a>(
 }
 
 impl Explanation {
-    fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
+    pub(super) fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
         let (recorded, decided, decision) = remade(record, bundle, id)?;
         let playbook = &bundle.playbooks()[recorded.playbook];
         let mut rules = Vec::with_capacity(playbook.rules.rules().len());
@@ -161,7 +161,7 @@ impl Explanation {
         })
     }
 
-    fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {
+    pub(super) fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {
         let recorded = record.decisions.iter().find(|of| record.id_of(of, bundle) == Some(self.decision.id));
         let recorded = recorded.ok_or_else(|| Error::Record("the record lost its decision".to_owned()))?;
         let playbook = &bundle.playbooks()[recorded.playbook];

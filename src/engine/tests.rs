@@ -1,5 +1,9 @@
 //! The engine as a library's user has it.
 
+mod consentless;
+mod forbidden;
+mod world;
+
 use std::time::Duration;
 
 use super::*;
