@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::cap_book::CapBook;
 use super::house::House;
 use super::loading::LoadError;
 use super::shelf::Shelf;
@@ -10,7 +11,7 @@ use super::{RecoveryError, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
-use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore};
+use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore, StateWrite};
 use crate::turn::{Record, apply};
 
 /// States that recovery keeps in memory before it stores them.
@@ -34,6 +35,8 @@ pub(super) struct Recovery<'a> {
     pub(super) journal: &'a Journal,
     pub(super) store: &'a dyn StateStore,
     pub(super) shelf: &'a Shelf,
+    /// The accounts of global caps as of the store's checkpoint.
+    pub(super) caps: &'a CapBook,
     /// Told how far it has come: the record, and the last one.
     pub(super) progress: &'a mut dyn FnMut(u64, u64),
 }
@@ -41,8 +44,7 @@ pub(super) struct Recovery<'a> {
 impl Recovery<'_> {
     /// Applies every record after the store's checkpoint to the states in the store. Idempotent: a state remembers the last
     /// record in it.
-    pub(super) fn run(mut self) -> Result<Recovered, RecoveryError> {
-        let checkpoint = self.store.last_checkpoint()?.unwrap_or_default();
+    pub(super) fn run(mut self, checkpoint: &Checkpoint) -> Result<Recovered, RecoveryError> {
         let last_seq = self.journal.last_seq();
         if checkpoint.seq > last_seq {
             return Err(RecoveryError::JournalBehind { store: checkpoint.seq, journal: last_seq });
@@ -69,8 +71,10 @@ impl Recovery<'_> {
             }
         }
         self.store_states(&mut states)?;
-        if recovered.records > 0 || checkpoint == Checkpoint::default() {
-            self.store.checkpoint(Checkpoint { seq: last_seq, bundle_seq: recovered.bundle_seq })?;
+        self.caps.open();
+        if recovered.records > 0 || *checkpoint == Checkpoint::default() {
+            let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq));
+            self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps })?;
         }
         Ok(recovered)
     }
@@ -86,6 +90,8 @@ impl Recovery<'_> {
             return Ok(());
         }
         let (record, bundle) = read_record(found, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
+        // The accounts are as of the checkpoint, whatever a state may have been stored with since.
+        self.caps.recover(record.cap_changes(&bundle));
         let customer = record.input.customer();
         if !states.contains_key(customer) {
             let layout = Arc::clone(bundle.layout());
@@ -106,10 +112,11 @@ impl Recovery<'_> {
     }
 
     fn store_states(&self, states: &mut HashMap<CustomerId, CustomerState>) -> Result<(), RecoveryError> {
-        let mut encoded: Vec<(String, Vec<u8>)> =
-            states.drain().map(|(customer, state)| (customer.to_string(), state.encode())).collect();
+        let written =
+            |(customer, state): (CustomerId, CustomerState)| StateWrite { customer, bytes: state.encode().into() };
+        let mut encoded: Vec<StateWrite> = states.drain().map(written).collect();
         // In one order, so that a recovery that is interrupted can be repeated step by step.
-        encoded.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        encoded.sort_unstable_by(|a, b| a.customer.cmp(&b.customer));
         for chunk in encoded.chunks(512) {
             self.store.put(chunk)?;
         }

@@ -6,26 +6,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::cell::Cell;
+use super::customers::open_house;
+use super::house::House;
 use super::*;
 use crate::bundle::tests::{bundle, sources};
 use crate::bundle::{Bundle, BundleId};
 use crate::context::PlaybookKey;
-use crate::domain::{CustomerId, Event, TenantId};
+use crate::domain::{CustomerId, Event, Partition, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
 use crate::turn::{EventInput, Input, Readings, Run, Taken};
 
 /// One engine's customers over a folder.
-struct World {
-    customers: Customers,
-    journal: Journal,
+pub(super) struct World {
+    pub(super) customers: Customers,
+    pub(super) journal: Journal,
     clock: Clock,
     _directory: DataDirectory,
 }
 
-fn small() -> Config {
+pub(super) fn small() -> Config {
     Config { keepers: 2, mailbox: 64, checkpoint_every: Duration::from_secs(3_600), ..Config::default() }
+}
+
+impl Asked {
+    /// The result, waited for.
+    pub(super) fn waited(self) -> Result<TurnDone, Refusal> {
+        match self {
+            Self::Done(result) => result,
+            Self::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+        }
+    }
 }
 
 impl World {
@@ -33,22 +46,11 @@ impl World {
         Self::open_with(folder, config, bundle())
     }
 
-    fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
-        let (clock, registry) = (Clock::system(), Registry::default());
+    pub(super) fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
         let directory = DataDirectory::open(folder).unwrap();
-        let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
-        let metrics = journal::Metrics::new(&registry);
-        let (journal, _) = Journal::open(&directory.journal(), &journal_config, clock.clone(), metrics).unwrap();
-        let start = Start {
-            config,
-            tenant: TenantId::default(),
-            clock: clock.clone(),
-            journal: journal.clone(),
-            store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
-            bundle: Arc::new(bundle),
-            metrics: Metrics::new(&registry),
-            progress: Progress(&mut |_, _| {}),
-        };
+        let mut progress = |_, _| {};
+        let start = start(&directory, config, bundle, Progress(&mut progress));
+        let (journal, clock) = (start.journal.clone(), start.clock.clone());
         Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
     }
 
@@ -63,7 +65,15 @@ impl World {
             .with("channel", "chat");
         let bundle = self.customers.in_force();
         let event = bundle.bundle.layout().accept(event).unwrap();
-        let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+        self.input_within(Input::Event(EventInput { event, run: Run::Playbook(0), trace: None }), budget)
+    }
+
+    pub(super) fn input(&self, input: Input) -> Asked {
+        self.input_within(input, Duration::from_secs(60))
+    }
+
+    fn input_within(&self, input: Input, budget: Duration) -> Asked {
+        let bundle = self.customers.in_force();
         let deadline = Deadline::new(self.clock.instant(), budget);
         let readings = Readings::at(self.clock.wall());
         self.customers.ask(Request { input, readings, bundle, deadline })
@@ -71,10 +81,7 @@ impl World {
 
     /// The result of a turn, waited for.
     fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
-        match self.ask(customer, id) {
-            Asked::Done(result) => result,
-            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
-        }
+        self.ask(customer, id).waited()
     }
 
     /// How many decisions a customer's ledger counts.
@@ -88,6 +95,55 @@ impl World {
         self.customers.stop();
         self.journal.close().unwrap();
     }
+}
+
+/// What customers over a folder are started with.
+fn start<'a>(directory: &DataDirectory, config: Config, bundle: Bundle, progress: Progress<'a>) -> Start<'a> {
+    let (clock, registry) = (Clock::system(), Registry::default());
+    let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
+    let metrics = journal::Metrics::new(&registry);
+    let (journal, _) = Journal::open(&directory.journal(), &journal_config, clock.clone(), metrics).unwrap();
+    Start {
+        config,
+        tenant: TenantId::default(),
+        clock,
+        journal,
+        store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
+        bundle: Arc::new(bundle),
+        metrics: Metrics::new(&registry),
+        progress,
+    }
+}
+
+fn request(clock: &Clock, bundle: Arc<InForce>, (customer, id): (&str, &str), budget: Duration) -> Request {
+    let event = Event::new(id, "test", "ticket.created", customer)
+        .with("subject", "s")
+        .with("body", "b")
+        .with("channel", "chat");
+    let event = bundle.bundle.layout().accept(event).unwrap();
+    let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+    let deadline = Deadline::new(clock.instant(), budget);
+    Request { input, readings: Readings::at(clock.wall()), bundle, deadline }
+}
+
+/// A house without keepers and archivist, and one customer in memory.
+pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
+    let directory = DataDirectory::open(folder).unwrap();
+    let mut progress = |_, _| {};
+    let start = start(&directory, small(), bundle(), Progress(&mut progress));
+    let (house, _) = open_house(start).unwrap();
+    let customer = CustomerId::new(customer).unwrap();
+    let partition = Partition::of(&TenantId::default(), customer.as_str());
+    let owner = house.cells.find_or_enter(&customer, || Cell::loading(customer.clone(), partition)).unwrap_err();
+    let cell = Arc::clone(owner.cell());
+    house.load_blocking(owner, false);
+    (house, cell)
+}
+
+/// A turn of a customer who is in memory and idle.
+pub(super) fn turn_at_once(house: &Arc<House>, customer: &str, id: &str) {
+    let request = request(&house.clock, house.current.load_full(), (customer, id), Duration::from_secs(60));
+    assert!(matches!(house.ask(request), Asked::Done(Ok(_))));
 }
 
 static PANIC: AtomicBool = AtomicBool::new(false);

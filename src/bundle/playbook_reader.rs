@@ -191,6 +191,7 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
         let source = unless_withheld(&signal.tags, ContextSource::Signal(number));
         let length_max = match signal.kind {
             SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
+            SignalKind::LastN { n, .. } => n,
             _ => 0,
         };
         declare(&format!("signal.{}", signal.name), &signal.ty, length_max, source);

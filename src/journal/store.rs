@@ -4,10 +4,12 @@
 //! state in it is current, and recovery applies what came later.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::JournalError;
+use crate::domain::CustomerId;
 
 /// Where passivated states rest. Behind a trait, so that another store can take the place of the embedded one.
 pub trait StateStore: Send + Sync + std::fmt::Debug {
@@ -15,22 +17,33 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
     fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError>;
 
     /// Stores states. Durable after the next checkpoint.
-    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError>;
+    fn put(&self, states: &[StateWrite]) -> Result<(), JournalError>;
 
     /// Makes durable what was put so far, and notes that every state is current up to the checkpoint.
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError>;
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError>;
 
     /// The last checkpoint, if there was one.
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
 }
 
+/// A state as it is put into the store.
+#[derive(Clone, Debug)]
+pub struct StateWrite {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Its stored form, shared with whoever else keeps it.
+    pub bytes: Arc<[u8]>,
+}
+
 /// How far the store has followed the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Every state is current up to this record.
     pub seq: u64,
     /// The record of the bundle in force; 0 for none.
     pub bundle_seq: u64,
+    /// The accounts of global caps as of the record, encoded; empty if there are none.
+    pub caps: Vec<u8>,
 }
 
 /// The embedded store.
@@ -64,20 +77,21 @@ impl StateStore for FjallStore {
         Ok(self.states.get(customer).map_err(failed)?.map(|bytes| bytes.to_vec()))
     }
 
-    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError> {
-        let mut batch = self.database.batch();
-        for (customer, bytes) in states {
-            batch.insert(&self.states, customer.as_str(), bytes.as_slice());
+    fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::with_capacity(self.database.clone(), states.len());
+        for StateWrite { customer, bytes } in states {
+            batch.insert(&self.states, customer.as_str(), &**bytes);
         }
         batch.commit().map_err(failed)
     }
 
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError> {
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
         // States first: a checkpoint that is durable before them would promise what is not there.
         self.database.persist(PersistMode::SyncAll).map_err(failed)?;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&checkpoint.seq.to_le_bytes());
-        bytes[8..].copy_from_slice(&checkpoint.bundle_seq.to_le_bytes());
+        let mut bytes = Vec::with_capacity(16 + checkpoint.caps.len());
+        bytes.extend_from_slice(&checkpoint.seq.to_le_bytes());
+        bytes.extend_from_slice(&checkpoint.bundle_seq.to_le_bytes());
+        bytes.extend_from_slice(&checkpoint.caps);
         self.meta.insert(CHECKPOINT_KEY, bytes).map_err(failed)?;
         self.database.persist(PersistMode::SyncAll).map_err(failed)
     }
@@ -85,9 +99,10 @@ impl StateStore for FjallStore {
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
         let Some(bytes) = self.meta.get(CHECKPOINT_KEY).map_err(failed)? else { return Ok(None) };
         match bytes.len() {
-            16 => Ok(Some(Checkpoint {
+            16.. => Ok(Some(Checkpoint {
                 seq: super::batch::u64_at(&bytes, 0),
                 bundle_seq: super::batch::u64_at(&bytes, 8),
+                caps: bytes[16..].to_vec(),
             })),
             _ => Err(JournalError::Store("the checkpoint is not readable".to_owned())),
         }
@@ -104,16 +119,20 @@ impl std::fmt::Debug for FjallStore {
 mod tests {
     use super::*;
 
+    fn write(customer: &str, bytes: &[u8]) -> StateWrite {
+        StateWrite { customer: CustomerId::new(customer).unwrap(), bytes: bytes.into() }
+    }
+
     #[test]
     fn keeps_states_and_checkpoints_across_openings() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1 };
+        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1, caps: vec![1, 2, 3] };
         {
             let store = FjallStore::open(folder.path()).unwrap();
             assert_eq!(store.last_checkpoint().unwrap(), None);
-            store.put(&[("c-1".into(), b"one".to_vec()), ("c-2".into(), b"two".to_vec())]).unwrap();
-            store.put(&[("c-1".into(), b"newer".to_vec())]).unwrap();
-            store.checkpoint(checkpoint).unwrap();
+            store.put(&[write("c-1", b"one"), write("c-2", b"two")]).unwrap();
+            store.put(&[write("c-1", b"newer")]).unwrap();
+            store.checkpoint(&checkpoint).unwrap();
         }
         let store = FjallStore::open(folder.path()).unwrap();
         assert_eq!(store.get("c-1").unwrap(), Some(b"newer".to_vec()));

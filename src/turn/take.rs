@@ -169,14 +169,15 @@ fn decide_each(
     decisions
 }
 
-fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
-    match event.run {
-        Run::Playbook(number) => vec![number],
-        Run::Subscribed => {
-            let listens = |(_, playbook): &(usize, &Playbook)| playbook.position_of_event(event.event.kind).is_some();
-            bundle.playbooks().iter().enumerate().filter(listens).map(|(number, _)| number).collect()
-        }
-    }
+/// The playbooks that are to decide on an event, by number.
+pub fn playbooks_of<'a>(event: &EventInput, bundle: &'a Bundle) -> impl Iterator<Item = usize> + use<'a> {
+    let kind = event.event.kind;
+    let (asked, subscribed) = match event.run {
+        Run::Playbook(number) => (Some(number), 0..0),
+        Run::Subscribed => (None, 0..bundle.playbooks().len()),
+    };
+    let listens = move |number: &usize| bundle.playbooks()[*number].position_of_event(kind).is_some();
+    asked.into_iter().chain(subscribed.filter(listens))
 }
 
 /// Takes an input into the state: folds an event that is new, sets facts that are not outdated. Returns the facts that are.
