@@ -11,7 +11,7 @@ use super::playbook::{
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader};
-use crate::context::{Layout, PlaybookKey, SignalKind, Tags};
+use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
 use crate::rules::{RankedRules, Rule, RuleSet, Scope, Setting, Slot, TextIndexBuilder};
@@ -173,10 +173,8 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
         scope.declare_bounded(path, ty.clone(), length_max);
         sources.push(source);
     };
-    let unless_withheld = |tags: &Tags, source: ContextSource| match is_open(tags, purpose) {
-        true => SlotSource::Unused(source),
-        false => SlotSource::Withheld,
-    };
+    let unless_withheld =
+        |is_open: bool, source| if is_open { SlotSource::Unused(source) } else { SlotSource::Withheld };
     declare("now", &Type::Time, 0, SlotSource::Now);
     for (field, length_max, places) in attributes(layout, on, purpose, root) {
         let is_seen = places.iter().any(|place| place.number().is_some());
@@ -184,11 +182,12 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
         declare(&format!("event.{}", field.name), &field.ty, length_max, source);
     }
     for (number, fact) in layout.facts().iter().enumerate() {
-        let source = unless_withheld(&fact.tags, ContextSource::Fact(number));
+        let source = unless_withheld(is_open(&fact.tags, purpose), ContextSource::Fact(number));
         declare(&format!("customer.{}", fact.field.name), &fact.field.ty, fact.field.limits.length_max, source);
     }
     for (number, signal) in layout.signals().iter().enumerate() {
-        let source = unless_withheld(&signal.tags, ContextSource::Signal(number));
+        let is_open = is_open(&signal.tags, purpose) && asks_openly(signal, layout, on, purpose);
+        let source = unless_withheld(is_open, ContextSource::Signal(number));
         let length_max = match signal.kind {
             SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
             SignalKind::LastN { n, .. } => n,
@@ -199,6 +198,16 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
     declare("ledger.decisions", &Type::Int, 0, SlotSource::Unused(ContextSource::Decisions));
     declare("ledger.last_decided", &Type::Time, 0, SlotSource::Unused(ContextSource::LastDecided));
     (scope, sources)
+}
+
+/// Whether a signal can be asked without looking at what the purpose may not see: one that is kept by an attribute is asked for
+/// the group of the event that is decided on, and tells of that event's attribute.
+fn asks_openly(signal: &SignalDefinition, layout: &Layout, on: &[usize], purpose: Option<usize>) -> bool {
+    let Some(by) = &signal.by else { return true };
+    on.iter().all(|kind| match by.asked.get(*kind) {
+        Some(Some((attribute, _))) => is_open(layout.events()[*kind].tags_of(*attribute), purpose),
+        _ => true,
+    })
 }
 
 /// The attributes of the events that the playbook decides on: the longest value, and where each is in each type.

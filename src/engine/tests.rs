@@ -1,6 +1,7 @@
 //! The engine as a library's user has it.
 
 mod consentless;
+mod consents;
 mod forbidden;
 mod world;
 

@@ -85,7 +85,8 @@ fn cart(id: &str) -> Value {
 }
 
 fn say(server: &Server, is_given: bool) -> Value {
-    let said = server.put("/v1/customers/ann/consents", &json!({ "consents": { "marketing": is_given }, "source": "form" }));
+    let said =
+        server.put("/v1/customers/ann/consents", &json!({ "consents": { "marketing": is_given }, "source": "form" }));
     assert_eq!(said.status, 200);
     said.json()
 }
@@ -113,7 +114,10 @@ fn a_discount_comes_with_consent_and_goes_with_it_at_once() {
     assert!(before["reasons"][0]["detail"].as_str().unwrap().contains("has not consented to `marketing`"));
 
     let said = say(&server, true);
-    assert_eq!((&said["taken"], &said["outdated"], &said["durability"]), (&json!(["marketing"]), &json!([]), &json!("disk")));
+    assert_eq!(
+        (&said["taken"], &said["outdated"], &said["durability"]),
+        (&json!(["marketing"]), &json!([]), &json!("disk"))
+    );
     let granted = decide(&server, "offers", "2");
     assert_eq!((&granted["outcome"]["action"], &granted["rule"]), (&json!("offer_discount"), &json!("discount")));
 
@@ -121,7 +125,11 @@ fn a_discount_comes_with_consent_and_goes_with_it_at_once() {
     let after = decide(&server, "offers", "3");
     assert_eq!((&after["outcome"]["action"], &after["fallback"]), (&json!("nothing"), &json!("consent_missing")));
     let again = decide(&server, "offers", "2");
-    assert_eq!((&again["decision_id"], &again["duplicate"]), (&granted["decision_id"], &json!(true)), "what was decided stays");
+    assert_eq!(
+        (&again["decision_id"], &again["duplicate"]),
+        (&granted["decision_id"], &json!(true)),
+        "what was decided stays"
+    );
 }
 
 #[test]
@@ -179,7 +187,8 @@ fn explanations_show_what_is_withheld_as_withheld() {
 
     for (decision, expected) in [(&closed, "no rule was asked"), (&open, "health: withheld")] {
         let id = decision["decision_id"].as_str().unwrap();
-        let (code, text, error) = run(forthwith().args(["explain", id, "--all", "--data"]).arg(data.path().join("data")));
+        let (code, text, error) =
+            run(forthwith().args(["explain", id, "--all", "--data"]).arg(data.path().join("data")));
         assert_eq!(code, 0, "{error}");
         assert!(text.contains(expected) && !text.contains("= \"flu\""), "{text}");
     }
@@ -212,10 +221,15 @@ fn a_word_that_is_wrong_or_late_is_told_so() {
     let data = folder();
     let server = serve(data.path());
     let put = |body: Value| server.put("/v1/customers/ann/consents", &body);
-    let at = |time: &str, is_given: bool| put(json!({ "consents": { "marketing": is_given }, "observed_at": time })).json();
+    let at =
+        |time: &str, is_given: bool| put(json!({ "consents": { "marketing": is_given }, "observed_at": time })).json();
     assert_eq!(at("2026-01-02T00:00:00Z", false)["taken"], json!(["marketing"]));
     assert_eq!(at("2026-01-01T00:00:00Z", true)["outdated"], json!(["marketing"]));
-    assert_eq!(at("2026-01-02T00:00:00Z", true)["outdated"], json!(["marketing"]), "of two at once the withdrawal counts");
+    assert_eq!(
+        at("2026-01-02T00:00:00Z", true)["outdated"],
+        json!(["marketing"]),
+        "of two at once the withdrawal counts"
+    );
 
     let refused = put(json!({ "consents": { "service": true, "marketng": true } }));
     assert_eq!(refused.status, 422);
@@ -269,15 +283,19 @@ fn a_file_of_facts_may_hold_consents() {
     );
     let decided = |facts: &Path| {
         let mut command = forthwith();
-        command.args(["decide", "offers", "--config"]).arg(&config).arg("--input").arg(&events).arg("--facts").arg(facts);
+        command
+            .args(["decide", "offers", "--config"])
+            .arg(&config)
+            .arg("--input")
+            .arg(&events)
+            .arg("--facts")
+            .arg(facts);
         run(&mut command)
     };
     let (code, text, error) = decided(&facts);
     assert_eq!(code, 0, "{error}");
-    let actions: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["outcome"]["action"].clone())
-        .collect();
+    let actions: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["outcome"]["action"].clone()).collect();
     assert_eq!(actions, ["offer_discount", "nothing"]);
     let wrong = write("wrong.jsonl", &[json!({ "customer": "ann", "consents": { "service": true } })]);
     let (code, _, error) = decided(&wrong);

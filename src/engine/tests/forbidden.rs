@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::world::*;
 use crate::bundle::Playbook;
-use crate::context::{Layout, Purposes, SignalKind, Tags};
+use crate::context::{Layout, Purpose, Purposes, Tags};
 use crate::domain::Event;
+use crate::turn::Readings;
 
 /// The playbook that is looked at; another one, of another purpose, decides on the same events.
 const LOOKED_AT: usize = 0;
@@ -32,8 +33,10 @@ fn forbidden(playbook: &Playbook, layout: &Layout) -> Vec<String> {
         for (number, field) in event.attributes.iter().enumerate() {
             let is_decided_on = playbook.on.contains(&kind);
             let is_seen = is_decided_on && may_see(playbook, event.tags_of(number), layout);
-            let watches = |of: SignalKind| matches!(of, SignalKind::Sum(n) | SignalKind::Last(n) | SignalKind::Distinct(n) if n == number);
-            let mut signals = layout.signals().iter().filter(|signal| signal.event == kind && watches(signal.kind));
+            let mut signals = layout
+                .signals()
+                .iter()
+                .filter(|signal| signal.event == kind && signal.kind.attribute() == Some(number));
             if !is_seen && signals.all(|signal| !may_see(playbook, &signal.tags, layout)) {
                 names.push(format!("{}.{}", event.name, field.name));
             }
@@ -104,7 +107,7 @@ proptest! {
         }
     }
 
-    /// Without the consent that its purpose needs, a playbook sees nothing: neither the event it decides on nor anything that is
+    /// Without the consent that its purpose needs, or answered too late to ask for it, a playbook sees nothing: neither the event it decides on nor anything that is
     /// known of the customer.
     #[test]
     fn without_consent_nothing_at_all_changes_a_byte_of_a_decision(
@@ -112,21 +115,24 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..12),
         (here, there) in (values(), values()),
         facts in values(),
+        is_late in proptest::bool::weighted(0.3),
     ) {
         let mut world = World::new(&bundle);
         for at in 0..steps.len() {
             world.perform(&steps, at);
         }
-        let mut other = world.clone();
+        let (mut other, told_to) = (world.clone(), world.state.consents.clone());
         other.take(other.facts(&facts));
         let visit = |world: &mut World, values: &Values| {
             let input = world.event(Event::new("last", "s", "visit", "c-1"), values);
-            world.take(input).unwrap()
+            world.take_with(input, &Readings { is_late, ..Readings::at(world.now) }).unwrap()
         };
         let (told, other_told) = (visit(&mut world, &here), visit(&mut other, &there));
         for (made, other_made) in told.turn.decisions.iter().zip(&other_told.turn.decisions) {
             let playbook = &bundle.playbooks()[made.playbook];
-            if made.circumstances.is_context_open(playbook) {
+            let needs_consent = playbook.purpose.as_ref().is_some_and(|of| of.needs_consent);
+            let is_given = |of: &Purpose| told_to.is_given(&of.name);
+            if !needs_consent || (!is_late && playbook.purpose.as_ref().is_some_and(is_given)) {
                 continue;
             }
             prop_assert_eq!(told.decision(made), other_told.decision(other_made));

@@ -294,8 +294,12 @@ impl World {
     }
 
     pub(super) fn take(&mut self, input: Input) -> Option<Told> {
+        self.take_with(input, &Readings::at(self.now))
+    }
+
+    pub(super) fn take_with(&mut self, input: Input, readings: &Readings) -> Option<Told> {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        match take(&mut self.state, &input, &Readings::at(self.now), around, &mut Scratch::default()) {
+        match take(&mut self.state, &input, readings, around, &mut Scratch::default()) {
             Taken::Turn(turn) => {
                 Some(Told { bundle: Arc::clone(&self.bundle), tenant: self.tenant.clone(), input, turn })
             }
