@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-<<<<<<< HEAD
 use super::recent::Recent;
 use super::{Consents, FactDefinition, Freshness, Layout, Ledger, RecentEvent, Signal, TypedEvent};
-=======
-use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
->>>>>>> main
 use crate::domain::{TimeDelta, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.

@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     pub(super) pending: Counter,
     pub(super) observed: Counter,
     pub(super) facts: Counter,
+    pub(super) consents: Counter,
     pub(super) reloads: Counter,
 }
 
@@ -31,6 +32,7 @@ pub(super) struct Refused {
     pub(super) future: Counter,
     pub(super) conflict: Counter,
     pub(super) facts: Counter,
+    pub(super) consents: Counter,
 }
 
 /// The series of one playbook, looked up once per bundle.
@@ -91,6 +93,7 @@ impl Metrics {
                 future: refused.with(&["future"]),
                 conflict: refused.with(&["conflict"]),
                 facts: refused.with(&["facts"]),
+                consents: refused.with(&["consents"]),
             },
             turn_seconds: stages.with(&["turn"]),
             disk_seconds: stages.with(&["disk"]),
@@ -101,6 +104,8 @@ impl Metrics {
             observed: registry
                 .counter("forthwith_events_observed_total", "Events taken without asking for one playbook."),
             facts: registry.counter("forthwith_facts_total", "Facts about customers that were taken."),
+            consents: registry
+                .counter("forthwith_consents_total", "Consents of customers that were given or withdrawn."),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }

@@ -41,6 +41,7 @@ pub(crate) struct CloudEventShape {
         super::lookup::explain,
         super::lookup::customer,
         super::lookup::put_facts,
+        super::consents::put_consents,
     ),
     components(schemas(super::events::ObservedBatch)),
     tags(

@@ -5,6 +5,7 @@
 mod cases;
 mod checking;
 mod cli;
+mod consents;
 mod crash;
 mod explaining;
 mod format;
