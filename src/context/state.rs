@@ -72,7 +72,7 @@ pub(super) enum PackedValue {
 /// Why a stored state cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The bytes are not a state of version 1.
+    /// The bytes, or a part of them that is MessagePack, are not a state.
     #[error("a stored customer state is damaged: {0}")]
     Damaged(#[from] rmp_serde::decode::Error),
     /// The bytes are not a state.

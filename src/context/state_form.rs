@@ -6,8 +6,8 @@
 //! facts    = [key, kind and marks, (retain), (source, observed at), value]*
 //! signals  = [key, marks, (beginning), (length, contents)]*
 //! ledger   = tallies, entries
+//! consents, commitments: MessagePack
 //! recent   = [key, arrival, time, fingerprint, values]*
-//! consents, commitments                      MessagePack
 //! ```
 //!
 //! Numbers have seven bits a byte, times are relative to the last arrival, and keys are fingerprints of names or meanings, so
@@ -16,12 +16,12 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::packed::{Packer, TORN, Unpacker};
 use super::recent::Recent;
 use super::state::{Held, PackedValue, Parked};
-use super::{
-    Commitments, Consents, CustomerState, Fact, Layout, Ledger, StateError, kept, ledger_form, signal_form, state_v1,
-};
+use super::{Commitments, Consents, CustomerState, Fact, Layout, StateError, kept, ledger_form, signal_form, state_v1};
 use crate::domain::{TimeDelta, Timestamp};
 
 /// The version that is written. Version 1 began with a MessagePack array.
@@ -31,9 +31,9 @@ const ARRAY_OF_V1: u8 = 0x96;
 const FACTS: u8 = 1;
 const SIGNALS: u8 = 2;
 const LEDGER: u8 = 3;
-const RECENT: u8 = 4;
-const CONSENTS: u8 = 5;
-const COMMITMENTS: u8 = 6;
+const CONSENTS: u8 = 4;
+const COMMITMENTS: u8 = 5;
+const RECENT: u8 = 6;
 
 /// Kinds beyond those of values.
 const WITHDRAWN: u8 = kept::KINDS;
@@ -55,13 +55,9 @@ impl CustomerState {
         packer.part(FACTS, |into| self.pack_facts(into));
         packer.part(SIGNALS, |into| signal_form::pack(&self.signals, self.layout.signals(), near, into));
         packer.part(LEDGER, |into| ledger_form::pack(&self.ledger, near, into));
+        packer.part(CONSENTS, |into| pack_rare(self.consents.store().as_ref(), into));
+        packer.part(COMMITMENTS, |into| pack_rare(self.ledger.commitments.store().as_ref(), into));
         packer.part(RECENT, |into| self.recent.pack(&self.layout, near, into));
-        if !self.consents.is_empty() {
-            packer.part(CONSENTS, |into| into.stored(&self.consents.store()));
-        }
-        if !self.ledger.commitments.is_empty() {
-            packer.part(COMMITMENTS, |into| into.stored(&self.ledger.commitments.store()));
-        }
         packer.into_bytes()
     }
 
@@ -78,21 +74,20 @@ impl CustomerState {
         state.last_seq = from.number()?;
         state.last_arrival = Timestamp::from_micros(from.signed()?);
         let near = state.last_arrival;
+        let mut commitments = Commitments::default();
         while !from.is_empty() {
             let (part, mut inner) = from.part()?;
             match part {
                 FACTS => state.unpack_facts(inner)?,
                 SIGNALS => signal_form::unpack(&mut state.signals, layout.signals(), near, inner)?,
-                LEDGER => {
-                    let ledger = ledger_form::unpack(near, &mut inner)?;
-                    state.ledger = Ledger { commitments: state.ledger.commitments, ..ledger };
-                }
+                LEDGER => state.ledger = ledger_form::unpack(near, &mut inner)?,
+                CONSENTS => state.consents = Consents::restore(rmp_serde::from_slice(inner.rest())?),
+                COMMITMENTS => commitments = Commitments::restore(rmp_serde::from_slice(inner.rest())?),
                 RECENT => state.recent = Recent::unpack(layout, near, &mut inner)?,
-                CONSENTS => state.consents = Consents::restore(inner.stored()?),
-                COMMITMENTS => state.ledger.commitments = Commitments::restore(inner.stored()?),
                 part => return Err(StateError::Part(part)),
             }
         }
+        state.ledger.commitments = commitments;
         Ok(state)
     }
 
@@ -174,6 +169,14 @@ impl CustomerState {
         }
         self.parked = parked.into();
         Ok(())
+    }
+}
+
+/// Packs what most customers have nothing of: as MessagePack.
+fn pack_rare(stored: Option<&impl Serialize>, into: &mut Packer) {
+    if let Some(stored) = stored {
+        // Writing into memory cannot fail.
+        into.fixed(&rmp_serde::to_vec(stored).unwrap_or_default());
     }
 }
 
