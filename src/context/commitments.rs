@@ -196,11 +196,6 @@ impl Commitments {
         self.0.iter().flat_map(|content| &content.pending)
     }
 
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|content| content.reservations.is_empty() && content.pending.is_empty())
-    }
-
     /// Bytes held beyond its own size.
     pub fn heap_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |content| {

@@ -1,7 +1,5 @@
 //! The bytes of a stored state: numbers as short as they are, without names and types, which the layout gives back.
 
-use serde::{Deserialize, Serialize};
-
 use super::StateError;
 
 /// Writes numbers and texts one after the other.
@@ -85,13 +83,6 @@ impl Packer {
             head.number(length as u64);
             self.0.splice(start..=start, head.0);
         }
-    }
-
-    /// What has a form of its own, as MessagePack.
-    pub(super) fn stored(&mut self, stored: &impl Serialize) {
-        // Writing into memory cannot fail, and every part has a stored form.
-        let written = stored.serialize(&mut rmp_serde::Serializer::new(&mut self.0));
-        debug_assert!(written.is_ok(), "{written:?}");
     }
 
     /// What was written.
@@ -181,11 +172,6 @@ impl<'a> Unpacker<'a> {
     /// See [`Packer::block`].
     pub(super) fn block(&mut self) -> Result<Self, StateError> {
         Ok(Self(self.bytes()?))
-    }
-
-    /// See [`Packer::stored`].
-    pub(super) fn stored<T: Deserialize<'a>>(&self) -> Result<T, StateError> {
-        Ok(rmp_serde::from_slice(self.0)?)
     }
 
     /// What is left.
