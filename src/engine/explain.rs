@@ -101,7 +101,7 @@ impl Engine {
         Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
     }
 
-    fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
+    pub(super) fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
         read_record(found, |seq| self.0.customers.bundle_at(seq).map_err(|e| e.to_string()))
     }
 }

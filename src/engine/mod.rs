@@ -10,10 +10,12 @@
 //! | `config` | what it is started with |
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
-//! | `facts`, `customer`, `explain` | the other calls |
+//! | `facts`, `settling`, `customer`, `explain` | the other calls |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
+#[cfg(test)]
+mod cap_tests;
 mod config;
 mod customer;
 mod deciding;
@@ -27,6 +29,7 @@ mod facts;
 mod metrics;
 mod options;
 mod rule_shown;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -42,4 +45,5 @@ pub use explain::{EventShown, Explanation, Named, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use settling::{SettledShown, SettlementFault};
 pub use why_not::{ChangeShown, WhyNot};

@@ -9,7 +9,7 @@
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
-//! | `decide`, `events`, `lookup` | the handlers |
+//! | `decide`, `events`, `lookup`, `feedback` | the handlers |
 //! | `openapi` | their description |
 
 mod auth;
@@ -18,6 +18,7 @@ mod cloud_event;
 mod decide;
 mod events;
 mod fault;
+mod feedback;
 mod lookup;
 mod media;
 mod openapi;

@@ -133,6 +133,10 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|fault| Fault::new(&pointer(&fault.name), fault.to_string())).collect();
                 Self { errors, ..problem }
             }
+            Error::UnknownDecision(_) => Self::not_found(detail),
+            Error::NotSettled { .. } => {
+                Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
+            }
             Error::UnknownRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)
             }

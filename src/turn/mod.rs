@@ -14,6 +14,8 @@
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
 
+#[cfg(test)]
+mod cap_tests;
 mod circumstances;
 mod input;
 mod record;
