@@ -38,7 +38,7 @@ impl Handler<Turn> for Customer {
     type Result = MessageResult<Turn>;
 
     fn handle(&mut self, Turn(input, readings): Turn, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.ground.turn(&mut self.state, &input, readings))
+        MessageResult(self.ground.turn(&mut self.state, &input, &readings))
     }
 }
 

@@ -33,6 +33,6 @@ impl Taker for BareCells {
     async fn take(&self, input: Input, readings: Readings) -> Option<Taken> {
         let cell = self.cells.get(input.customer()).map(|cell| Arc::clone(&cell)).expect("every customer has a cell");
         let mut state = cell.lock().expect("nobody panics");
-        Some(self.ground.turn(&mut state, &input, readings))
+        Some(self.ground.turn(&mut state, &input, &readings))
     }
 }

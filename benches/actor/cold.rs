@@ -42,7 +42,7 @@ impl Filled {
             }
         }
         let checkpoint = store.last_checkpoint().expect("the store is readable").expect("there was a checkpoint");
-        store.checkpoint(checkpoint).expect("the store syncs");
+        store.checkpoint(&checkpoint).expect("the store syncs");
         filled
     }
 

@@ -195,7 +195,7 @@ fn turn_alone(ground: &'static Ground) -> f64 {
             (0..CUSTOMERS).map(|customer| ground.input(customer, 1 << 60 | series, customer)).collect();
         let start = Instant::now();
         for (state, input) in states.iter_mut().zip(&inputs) {
-            std::hint::black_box(ground.turn(state, input, Readings::at(ground.now)));
+            std::hint::black_box(ground.turn(state, input, &Readings::at(ground.now)));
         }
         best = best.min(start.elapsed().as_nanos() as f64 / CUSTOMERS as f64);
     }

@@ -116,15 +116,15 @@ impl Ground {
         let mut state = CustomerState::new(Arc::clone(self.bundle.layout()));
         for nth in 0..HISTORY {
             let (input, readings) = self.past(customer, nth);
-            assert!(matches!(self.turn(&mut state, &input, readings), Taken::Turn(_)), "an event of the past is new");
+            assert!(matches!(self.turn(&mut state, &input, &readings), Taken::Turn(_)), "an event of the past is new");
         }
         state
     }
 
     /// The turn, as every design takes it.
-    pub(crate) fn turn(&self, state: &mut CustomerState, input: &Input, readings: Readings) -> Taken {
+    pub(crate) fn turn(&self, state: &mut CustomerState, input: &Input, readings: &Readings) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        SCRATCH.with_borrow_mut(|scratch| take(state, input, &readings, around, scratch))
+        SCRATCH.with_borrow_mut(|scratch| take(state, input, readings, around, scratch))
     }
 
     /// Bytes of the states of all customers, the first thousand standing for them.

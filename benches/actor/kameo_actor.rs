@@ -40,7 +40,7 @@ impl Message<Turn> for Customer {
     type Reply = Result<Taken, Infallible>;
 
     async fn handle(&mut self, Turn(input, readings): Turn, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        Ok(self.ground.turn(&mut self.state, &input, readings))
+        Ok(self.ground.turn(&mut self.state, &input, &readings))
     }
 }
 

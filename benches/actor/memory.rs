@@ -46,7 +46,7 @@ fn shopper(ground: &Ground, customer: u64, events: u64) -> CustomerState {
     for nth in 0..events {
         let ago = TimeDelta::from_micros(TimeDelta::DAY.micros() / events as i64 * (events - nth) as i64);
         let input = ground.input(customer, u64::MAX - customer, nth);
-        ground.turn(&mut state, &input, Readings::at(ground.now.saturating_sub(ago)));
+        ground.turn(&mut state, &input, &Readings::at(ground.now.saturating_sub(ago)));
     }
     state
 }

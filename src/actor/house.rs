@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use super::cap_book::{CapBook, Drawing};
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Counted, Job, TurnJob};
 use super::keeper::Keepers;
@@ -24,7 +25,7 @@ use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use crate::time::{Clock, Deadline};
-use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
+use crate::turn::{Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, playbooks_of, take};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -43,6 +44,7 @@ pub(super) struct House {
     pub(super) metrics: Metrics,
     pub(super) current: ArcSwap<InForce>,
     pub(super) shelf: Shelf,
+    pub(super) caps: CapBook,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
@@ -127,11 +129,12 @@ pub(super) struct Foundations {
     pub(super) metrics: Metrics,
     pub(super) current: InForce,
     pub(super) shelf: Shelf,
+    pub(super) caps: CapBook,
 }
 
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
-        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf } = foundations;
+        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps } = foundations;
         Self {
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
@@ -148,6 +151,7 @@ impl House {
             store,
             metrics,
             shelf,
+            caps,
         }
     }
 
@@ -308,9 +312,12 @@ impl House {
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
+        let partition = owner.cell().partition;
+        let mut drawing = self.draw(input, readings, &bundle.bundle, partition);
+        let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
-            let taken = take(state, input, readings, around, scratch);
+            let taken = take(state, input, drawn.as_ref().unwrap_or(readings), around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
             #[cfg(simulation)]
@@ -326,9 +333,13 @@ impl House {
             let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
             let of_decisions = turn.decisions.iter().map(|made| made.id.to_u128());
             let keys: SmallVec<[u128; 2]> = of_decisions.chain(input.key()).collect();
-            let partition = owner.cell().partition.number();
-            match self.journal.append(&Entry { kind: Kind::Turn, partition, keys: &keys, payload }) {
+            let entry = Entry { kind: Kind::Turn, partition: partition.number(), keys: &keys, payload };
+            match self.journal.append(&entry) {
                 Ok(seq) => {
+                    if let Some(drawing) = &mut drawing {
+                        let made = turn.decisions.iter().map(Made::entered);
+                        drawing.enter(seq, cap_changes(input, made, turn.arrival, &bundle.bundle));
+                    }
                     state.last_seq = seq;
                     Ok(TurnDone { taken, seq: Some(seq), last_seq: seq })
                 }
@@ -338,6 +349,24 @@ impl House {
                 Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
             }
         })
+    }
+
+    /// What the turn on an input may take of global caps; `None` for one that has nothing to do with them.
+    fn draw(&self, input: &Input, readings: &Readings, bundle: &Bundle, partition: Partition) -> Option<Drawing<'_>> {
+        if !bundle.has_global_caps() {
+            return None;
+        }
+        match input {
+            Input::Facts(_) | Input::Consents(_) => None,
+            // What was taken is entered before what becomes of it.
+            Input::Settlement(_) => Some(self.caps.draw(partition, std::iter::empty(), readings.arrival)),
+            Input::Event(event) => {
+                let capped = playbooks_of(event, bundle).map(|number| &bundle.playbooks()[number]);
+                let mut capped = capped.filter(|playbook| playbook.has_global_caps()).peekable();
+                capped.peek()?;
+                Some(self.caps.draw(partition, capped, readings.arrival))
+            }
+        }
     }
 
     pub(super) fn hot_customers(&self) -> usize {

@@ -11,6 +11,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
+//! | `cap_book` | global caps: what is taken, what is lent out |
 //! | `job` | what waits in a mailbox |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
@@ -26,6 +27,9 @@
 
 mod archive;
 mod archivist;
+mod cap_book;
+#[cfg(test)]
+mod cap_tests;
 mod cell;
 mod customers;
 mod house;
@@ -48,7 +52,7 @@ mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
 
-pub use customers::{Config, Customers, Progress, Start};
+pub use customers::{Config, Customers, GlobalCap, Progress, Start};
 pub use house::{Asked, InForce, Request, TurnDone, Waiting};
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};

@@ -17,15 +17,25 @@ use crate::time::{Clock, Deadline};
 use crate::turn::{EventInput, Input, Readings, Run, Taken};
 
 /// One engine's customers over a folder.
-struct World {
-    customers: Customers,
-    journal: Journal,
+pub(super) struct World {
+    pub(super) customers: Customers,
+    pub(super) journal: Journal,
     clock: Clock,
     _directory: DataDirectory,
 }
 
-fn small() -> Config {
+pub(super) fn small() -> Config {
     Config { keepers: 2, mailbox: 64, checkpoint_every: Duration::from_secs(3_600), ..Config::default() }
+}
+
+impl Asked {
+    /// The result, waited for.
+    pub(super) fn waited(self) -> Result<TurnDone, Refusal> {
+        match self {
+            Self::Done(result) => result,
+            Self::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+        }
+    }
 }
 
 impl World {
@@ -33,7 +43,7 @@ impl World {
         Self::open_with(folder, config, bundle())
     }
 
-    fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
+    pub(super) fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
         let (clock, registry) = (Clock::system(), Registry::default());
         let directory = DataDirectory::open(folder).unwrap();
         let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
@@ -63,7 +73,15 @@ impl World {
             .with("channel", "chat");
         let bundle = self.customers.in_force();
         let event = bundle.bundle.layout().accept(event).unwrap();
-        let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+        self.input_within(Input::Event(EventInput { event, run: Run::Playbook(0), trace: None }), budget)
+    }
+
+    pub(super) fn input(&self, input: Input) -> Asked {
+        self.input_within(input, Duration::from_secs(60))
+    }
+
+    fn input_within(&self, input: Input, budget: Duration) -> Asked {
+        let bundle = self.customers.in_force();
         let deadline = Deadline::new(self.clock.instant(), budget);
         let readings = Readings::at(self.clock.wall());
         self.customers.ask(Request { input, readings, bundle, deadline })
@@ -71,10 +89,7 @@ impl World {
 
     /// The result of a turn, waited for.
     fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
-        match self.ask(customer, id) {
-            Asked::Done(result) => result,
-            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
-        }
+        self.ask(customer, id).waited()
     }
 
     /// How many decisions a customer's ledger counts.

@@ -31,6 +31,7 @@ pub struct Bundle {
     layout: Arc<Layout>,
     playbooks: Vec<Playbook>,
     numbers: HashMap<Arc<str>, usize>,
+    has_global_caps: bool,
 }
 
 impl Bundle {
@@ -59,7 +60,8 @@ impl Bundle {
         }
         let (layout, playbooks) = compiled;
         let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
-        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers })
+        let has_global_caps = playbooks.iter().any(Playbook::has_global_caps);
+        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers, has_global_caps })
     }
 
     /// The hash that names the bundle.
@@ -75,6 +77,12 @@ impl Bundle {
     /// The declared events, facts and signals.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// Whether any playbook has a cap of all customers together.
+    #[inline]
+    pub fn has_global_caps(&self) -> bool {
+        self.has_global_caps
     }
 
     /// A declared purpose, by number.

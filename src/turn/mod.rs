@@ -10,10 +10,12 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
+//! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
 
+mod cap_change;
 #[cfg(test)]
 mod cap_tests;
 mod circumstances;
@@ -26,8 +28,9 @@ mod take;
 #[cfg(test)]
 mod tests;
 
+pub use cap_change::{CapChange, cap_changes};
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
-pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, take};
+pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, playbooks_of, take};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::circumstances::{circumstances, window_since};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
-use crate::bundle::{Bundle, Playbook};
+use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
     Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
@@ -171,14 +171,15 @@ fn decide_each(
     decisions
 }
 
-fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
-    match event.run {
-        Run::Playbook(number) => vec![number],
-        Run::Subscribed => {
-            let listens = |(_, playbook): &(usize, &Playbook)| playbook.position_of_event(event.event.kind).is_some();
-            bundle.playbooks().iter().enumerate().filter(listens).map(|(number, _)| number).collect()
-        }
-    }
+/// The playbooks that are to decide on an event, by number.
+pub fn playbooks_of<'a>(event: &EventInput, bundle: &'a Bundle) -> impl Iterator<Item = usize> + use<'a> {
+    let kind = event.event.kind;
+    let (asked, subscribed) = match event.run {
+        Run::Playbook(number) => (Some(number), 0..0),
+        Run::Subscribed => (None, 0..bundle.playbooks().len()),
+    };
+    let listens = move |number: &usize| bundle.playbooks()[*number].position_of_event(kind).is_some();
+    asked.into_iter().chain(subscribed.filter(listens))
 }
 
 /// Takes an input into the state: folds an event that is new, sets facts that are not outdated. Returns the facts that are.
@@ -312,7 +313,8 @@ fn enter_event(
 fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
     let Entered { id: decision, outcome, .. } = entered;
     let held_until = playbook.settle_by(outcome, at);
-    for cap in &playbook.caps {
+    // What all customers together took of a cap stands in the cap's own account.
+    for cap in playbook.caps.iter().filter(|cap| cap.scope == CapScope::Customer) {
         if let Some(amount) = cap.takes(outcome).filter(|amount| *amount > 0) {
             let reservation = Reservation { cap: cap.key, decision, amount, at, held_until };
             commitments.reserve(reservation, window_since(cap, at));
