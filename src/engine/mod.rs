@@ -14,6 +14,7 @@
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
+mod cap_shown;
 #[cfg(test)]
 mod cap_tests;
 mod config;
@@ -36,6 +37,7 @@ mod wait;
 mod why_not;
 
 pub use answer::{Answer, Error, FactFault, FactFaultReason};
+pub use cap_shown::CapShown;
 pub use config::{Config, Data};
 pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
 pub use deciding::Observed;
