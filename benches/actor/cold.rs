@@ -37,7 +37,7 @@ impl Filled {
         for nth in 0..customers {
             let customer = strewn(nth, customers);
             let bytes = Arc::clone(&encoded[customer as usize % encoded.len()]);
-            chunk.push(StateWrite { customer: customer_id(customer), bytes });
+            chunk.push(StateWrite { customer: customer_id(customer), bytes, expiry: None, expiry_before: None });
             if chunk.len() == CHUNK || nth + 1 == customers {
                 store.put(&chunk).expect("the store takes states");
                 chunk.clear();

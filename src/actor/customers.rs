@@ -32,6 +32,8 @@ pub struct Config {
     pub hot_bytes: u64,
     /// How customers are chosen to rest.
     pub resting: Resting,
+    /// What becomes of what has expired.
+    pub expired: Expired,
     /// How long a customer stays in memory unseen.
     pub passivate_after: Duration,
     /// Bytes of encoded states of resting customers that are kept in memory.
@@ -52,12 +54,24 @@ impl Default for Config {
             hot_customers_max: 1_000_000,
             hot_bytes: 1 << 30,
             resting: Resting::ByUse,
+            expired: Expired::Dropped,
             passivate_after: Duration::from_secs(600),
             warm_bytes: 256 << 20,
             checkpoint_every: Duration::from_secs(60),
             checkpoint_records: 2_000_000,
         }
     }
+}
+
+/// What becomes of facts, and of what signals hold, when the time for which they may be kept is over. Nobody can use them from
+/// then on in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expired {
+    /// It is dropped from memory and from the store at the next checkpoint after that, by the machine's clock.
+    #[default]
+    Dropped,
+    /// It is kept: for work in bulk on history, whose time is not the clock's.
+    Kept,
 }
 
 /// What the customers are started with.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Refusal, Request, TurnDone};
+use crate::domain::Timestamp;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::mpsc;
 
@@ -52,6 +53,10 @@ pub(super) struct Snapshot {
     pub(super) bytes: Arc<[u8]>,
     /// The last record that changed it.
     pub(super) last_seq: u64,
+    /// When the first of what it holds expires.
+    pub(super) expiry: Option<Timestamp>,
+    /// What the store's list says of that.
+    pub(super) expiry_before: Option<Timestamp>,
     /// Whether it had changed since it was last stored.
     pub(super) was_dirty: bool,
 }

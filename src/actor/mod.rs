@@ -19,7 +19,7 @@
 //! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
 //! | `leaving` | those who are to be put to rest |
-//! | `archive` | states to the store |
+//! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
 //! | `watch` | what a simulation sees of the cells |
@@ -35,6 +35,7 @@ mod cap_book;
 mod cap_tests;
 mod cell;
 mod customers;
+mod expiring;
 mod house;
 mod job;
 mod keeper;
@@ -59,7 +60,7 @@ mod warm;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
 mod watch;
 
-pub use customers::{Config, Customers, GlobalCap, Progress, Start};
+pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
 pub use house::{Asked, InForce, Request, TurnDone, Waiting};
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
