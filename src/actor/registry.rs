@@ -48,6 +48,12 @@ impl Registry {
         self.0.remove_if(&gone.customer, |_, cell| Arc::ptr_eq(cell, gone));
     }
 
+    /// A test door: everyone in memory.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
+        self.0.iter().map(|cell| Arc::clone(&cell)).collect()
+    }
+
     /// How many customers are in memory.
     pub(super) fn len(&self) -> usize {
         self.0.len()
