@@ -13,6 +13,7 @@ use super::machine::{Machine, Weather};
 use super::premises::request;
 use super::staff::Staff;
 use super::store::SimulatedStore;
+use super::story::Told;
 use super::witness::Witness;
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, TenantId, TimeDelta};
@@ -50,6 +51,7 @@ pub(super) struct Lives {
     pub(super) clock: Clock,
     pub(super) bundle: Arc<Bundle>,
     pub(super) witness: Arc<Mutex<Witness>>,
+    pub(super) told: Arc<Mutex<Told>>,
 }
 
 /// An engine that runs.
@@ -148,9 +150,22 @@ impl Life {
             self.check();
         }
         staff.dismiss();
+        self.count();
         let closed = self.journal.close();
         self.disk.belong_to(None);
         assert!(closed.is_ok() || self.disk.has_failed(), "the journal does not close: {closed:?}");
+    }
+
+    /// Adds what happened in this life to what happened in the story.
+    fn count(&self) {
+        let (metrics, mut told) = (&self.house.metrics, self.lives.told.lock().unwrap());
+        told.turns += metrics.turns.get();
+        told.panics += metrics.panics.get();
+        told.queued += metrics.queued.get();
+        told.rests += metrics.passivations.get();
+        told.warm += metrics.activated.warm.get();
+        told.cold += metrics.activated.cold.get();
+        told.stored += metrics.saved.get();
     }
 
     /// Holds the journal and the states against what the callers know.
@@ -256,6 +271,7 @@ impl Plan {
             failing: often(dice, &[0, 0, 0, 0, 3, 15]),
             full: often(dice, &[0, 0, 60]),
             balking: often(dice, &[0, 0, 0, 10, 40]),
+            lying: 0,
         };
         let config = Config {
             keepers: dice.between(1, 2) as usize,
@@ -267,11 +283,11 @@ impl Plan {
         };
         Self {
             callers: dice.between(1, 4),
-            turns: dice.between(1, 8),
+            turns: dice.between(2, 12),
             customers: dice.between(1, 4),
             ticks: dice.below(8),
             checkpoints: dice.below(4),
-            panics: often(dice, &[0, 0, 15]),
+            panics: often(dice, &[0, 15, 40]),
             given_up: often(dice, &[0, 30]),
             repeated: often(dice, &[0, 15]),
             shared: often(dice, &[0, 25]),

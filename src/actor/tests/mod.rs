@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+mod history;
+
 use super::cell::Cell;
 use super::customers::open_house;
 use super::house::House;
