@@ -11,13 +11,14 @@
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `flow_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod cap;
 mod compile;
 mod condition_reader;
 mod context_reader;
 mod flow;
+mod flow_reader;
 mod hit_policy_reader;
 mod list_reader;
 mod outcome;

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::context_reader::Context;
-use super::playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource};
+use super::playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{Flow, OutcomeSchema, Sources, condition_reader};
+use super::{OutcomeSchema, Sources, condition_reader, flow_reader};
 use crate::context::{Layout, PlaybookKey, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -40,6 +40,8 @@ pub(super) fn read(
     let budget = root.get("budget").and_then(|node| node.duration(BUDGET.0, BUDGET.1));
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
+    let flow = flow_reader::flow(&root, layout, &on);
+    let priority = flow_reader::priority(&root);
     let (mut scope, slot_sources) = scope(layout, &on, &root);
     context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
     context.broken.iter().for_each(|path| scope.declare_broken(path));
@@ -89,8 +91,8 @@ pub(super) fn read(
         consents: Vec::new(),
         caps: Vec::new(),
         settle_within: None,
-        flow: Flow::default(),
-        priority: PRIORITY_DEFAULT,
+        flow,
+        priority,
     })
 }
 

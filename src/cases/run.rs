@@ -47,18 +47,26 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     let around = Surroundings { bundle, tenant: &tenant };
     let mut state = CustomerState::new(Arc::clone(bundle.layout()));
     let mut ids = 0..;
+    let mut before: Vec<Made> = Vec::new();
     for Earlier { arrival, input, times } in &case.earlier {
         for id in ids.by_ref().take(*times) {
-            take(&mut state, &known_as(id, input), &Readings::at(*arrival), around, scratch);
+            let taken = take(&mut state, &known_as(id, input), &Readings::at(*arrival), around, scratch);
+            if let Taken::Turn(turn) = taken {
+                before.extend(turn.decisions);
+            }
         }
     }
     let input = Input::Event(case.event.clone());
     let taken = take(&mut state, &input, &Readings::at(case.at), around, scratch);
     let made = match taken {
-        Taken::Turn(Turn { mut decisions, .. }) => decisions.pop(),
+        Taken::Turn(Turn { mut decisions, repeated, .. }) => decisions.pop().or_else(|| {
+            // Flow control takes the event for one that was decided before it.
+            let (_, id) = repeated.first()?;
+            before.into_iter().find(|made| made.id == *id)
+        }),
         Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => None,
     };
-    made.expect("a new event that its playbook decides on is decided")
+    made.expect("a new event that its playbook decides on is decided, or repeats what was decided before it")
 }
 
 /// The input under an id of its own, so that no event is taken for a repetition of another.

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Commitments;
 use super::commitments::StoredCommitments;
+use super::pace::StoredPace;
+use super::{Commitments, Pace};
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
 /// A playbook's name in a ledger: four bytes instead of a text. Two playbooks of one bundle never share one; the bundle
@@ -23,6 +24,8 @@ pub struct Ledger {
     tallies: Vec<Tally>,
     /// What decisions took of caps, and those that wait to be settled.
     pub commitments: Commitments,
+    /// When playbooks with flow control last heard of a key.
+    pub pace: Pace,
 }
 
 /// One event that was folded, or one decision on it.
@@ -95,6 +98,8 @@ pub(super) struct StoredLedger {
     tallies: Vec<(PlaybookKey, u64, i64)>,
     #[serde(default)]
     commitments: StoredCommitments,
+    #[serde(default)]
+    pace: StoredPace,
 }
 
 impl PlaybookKey {
@@ -125,6 +130,11 @@ impl Ledger {
         if let Some((playbook, _)) = entry.decision {
             self.count(playbook, entry.arrival);
         }
+        self.enter_repeated(entry, window);
+    }
+
+    /// Enters an event that repeats an earlier decision on another: it counts for nothing, but is known from now on.
+    pub fn enter_repeated(&mut self, entry: Entry, window: Window) {
         let oldest = window.since(entry.arrival);
         while self.window.front().is_some_and(|first| self.window.len() >= window.entries || first.arrival < oldest) {
             self.window.pop_front();
@@ -157,6 +167,7 @@ impl Ledger {
         self.window.capacity() * size_of::<Entry>()
             + self.tallies.capacity() * size_of::<Tally>()
             + self.commitments.heap_bytes()
+            + self.pace.heap_bytes()
     }
 
     pub(super) fn store(&self) -> StoredLedger {
@@ -168,6 +179,7 @@ impl Ledger {
             window: self.window.iter().map(entry).collect(),
             tallies: self.tallies.iter().map(|t| (t.playbook, t.decisions, t.last.micros())).collect(),
             commitments: self.commitments.store(),
+            pace: self.pace.store(),
         }
     }
 
@@ -183,6 +195,7 @@ impl Ledger {
             window: stored.window.into_iter().map(entry).collect(),
             tallies: stored.tallies.into_iter().map(tally).collect(),
             commitments: Commitments::restore(stored.commitments),
+            pace: Pace::restore(stored.pace),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
 //! | `cap_account` | what all customers together took of a cap |
+//! | `pace` | when a playbook with flow control last heard of a key |
 //! | `purpose`, `consent` | what data is used for, what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `codec` | values on disk |
@@ -20,6 +21,7 @@ mod commitments;
 mod consent;
 mod layout;
 mod ledger;
+mod pace;
 mod purpose;
 mod signal;
 mod state;
@@ -32,6 +34,7 @@ pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, Reservation, Se
 pub use consent::{Consent, Consents};
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
+pub use pace::{FlowKey, KEYS_MAX, Memory, Pace, Paced, Step};
 pub use purpose::Purpose;
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};

@@ -15,6 +15,8 @@
 //! | `replay` | records applied, decisions remade |
 
 mod circumstances;
+#[cfg(test)]
+mod flow_tests;
 mod input;
 mod record;
 mod record_read;

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use super::circumstances::{circumstances, window_since};
+use super::circumstances::{circumstances, deduplicated, flow_key, window_since};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{
-    Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
+    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled, Step,
+    TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
 use crate::domain::{DecisionId, DecisionName, FallbackReason, TenantId, Timestamp, Value};
@@ -46,7 +47,7 @@ pub struct Turn {
     pub arrival: Timestamp,
     /// What was decided, in the order of the playbooks.
     pub decisions: Vec<Made>,
-    /// Decisions on the same event that were made before.
+    /// Decisions on the same event, or on others that count as the same, that were made before.
     pub repeated: Vec<(usize, DecisionId)>,
     /// Facts or consents that were not taken, because a later observation is held.
     pub outdated: Vec<usize>,
@@ -76,6 +77,8 @@ pub struct Entered<'a> {
     pub id: DecisionId,
     /// The values of its outcome.
     pub outcome: &'a [Value],
+    /// Whether the rules were asked for it.
+    pub is_asked: bool,
 }
 
 /// Takes a turn. Never waits, does no I/O, reads no clock.
@@ -138,10 +141,13 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
-    let decisions: Vec<Made> = pending
-        .into_iter()
-        .filter_map(|number| decide(state, event, number, (arrival, readings), around, scratch))
-        .collect();
+    let mut decisions = Vec::with_capacity(pending.len());
+    for number in pending {
+        match deduplicated(state, event, &around.bundle.playbooks()[number], arrival) {
+            Some(id) => repeated.push((number, id)),
+            None => decisions.extend(decide(state, event, number, (arrival, readings), around, scratch)),
+        }
+    }
     apply_outcome(state, event, arrival, decisions.iter().map(Made::entered), around);
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
 }
@@ -150,9 +156,20 @@ fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
     match event.run {
         Run::Playbook(number) => vec![number],
         Run::Subscribed => {
-            let listens = |(_, playbook): &(usize, &Playbook)| playbook.position_of_event(event.event.kind).is_some();
-            bundle.playbooks().iter().enumerate().filter(listens).map(|(number, _)| number).collect()
+            let playbooks = bundle.playbooks().iter().enumerate();
+            playbooks
+                .filter(|(number, playbook)| is_asked_of(event, *number, playbook))
+                .map(|(number, _)| number)
+                .collect()
         }
+    }
+}
+
+/// Whether an event is for a playbook to decide on.
+fn is_asked_of(event: &EventInput, number: usize, playbook: &Playbook) -> bool {
+    match event.run {
+        Run::Playbook(asked) => asked == number,
+        Run::Subscribed => playbook.position_of_event(event.event.kind).is_some(),
     }
 }
 
@@ -234,7 +251,8 @@ pub fn decide(
 impl Made {
     /// The decision as it is entered in the state.
     pub fn entered(&self) -> Entered<'_> {
-        Entered { playbook: self.playbook, id: self.id, outcome: self.decided.outcome.get().values() }
+        let is_asked = self.circumstances.refusal.is_none();
+        Entered { playbook: self.playbook, id: self.id, outcome: self.decided.outcome.get().values(), is_asked }
     }
 }
 
@@ -248,22 +266,63 @@ pub fn apply_outcome<'a>(
     decisions: impl IntoIterator<Item = Entered<'a>>,
     around: Surroundings<'_>,
 ) {
+    let window = around.bundle.layout().repetitions();
     let entry = |decision| Entry { event: event.event.key.fingerprint(), body: event.event.body, arrival, decision };
-    let mut is_entered = false;
+    let mut entered_any = enter_repeated(state, event, arrival, entry, around);
     for entered in decisions {
         let playbook = &around.bundle.playbooks()[entered.playbook];
-        state.ledger.enter(entry(Some((playbook.key, entered.id))), around.bundle.layout().repetitions());
-        commit(&mut state.ledger.commitments, playbook, entered, arrival);
-        is_entered = true;
+        let key = if playbook.flow.is_free() { FlowKey::WHOLE } else { flow_key(playbook, event, state.layout()) };
+        state.ledger.enter(entry(Some((playbook.key, entered.id))), window);
+        commit(&mut state.ledger, playbook, entered, (key, arrival));
+        entered_any = true;
     }
-    if !is_entered {
-        state.ledger.enter(entry(None), around.bundle.layout().repetitions());
+    if !entered_any {
+        state.ledger.enter(entry(None), window);
     }
 }
 
-/// Reserves what a decision takes of caps, and holds it if it waits to be settled.
-fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
-    let Entered { id: decision, outcome, .. } = entered;
+/// Enters the decisions that the event repeats because others with the same key were decided a short while ago. What they
+/// are follows from the state, so that a record need not say.
+fn enter_repeated(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    entry: impl Fn(Option<(PlaybookKey, DecisionId)>) -> Entry,
+    around: Surroundings<'_>,
+) -> bool {
+    let mut is_any = false;
+    let window = around.bundle.layout().repetitions();
+    let Entry { event: fingerprint, body, .. } = entry(None);
+    for (number, playbook) in around.bundle.playbooks().iter().enumerate() {
+        if playbook.flow.deduplicate.is_none() || !is_asked_of(event, number, playbook) {
+            continue;
+        }
+        let known = state.ledger.known(fingerprint, body, Some(playbook.key), window.since(arrival));
+        if matches!(known, Known::Decided(_)) {
+            continue;
+        }
+        if let Some(id) = deduplicated(state, event, playbook, arrival) {
+            let key = flow_key(playbook, event, state.layout());
+            state.ledger.enter_repeated(entry(Some((playbook.key, id))), window);
+            step(&mut state.ledger, playbook, (key, arrival), None);
+            is_any = true;
+        }
+    }
+    is_any
+}
+
+/// Takes an event in a playbook's flow control.
+fn step(ledger: &mut Ledger, playbook: &Playbook, (key, at): (FlowKey, Timestamp), asked: Option<DecisionId>) {
+    if let Some(memory) = playbook.flow.memory() {
+        ledger.pace.enter(Step { playbook: playbook.key, key, at, asked }, memory);
+    }
+}
+
+/// Reserves what a decision takes of caps, holds it if it waits to be settled, and takes it in flow control.
+fn commit(ledger: &mut Ledger, playbook: &Playbook, entered: Entered<'_>, (key, at): (FlowKey, Timestamp)) {
+    let Entered { id: decision, outcome, is_asked, .. } = entered;
+    step(ledger, playbook, (key, at), is_asked.then_some(decision));
+    let commitments = &mut ledger.commitments;
     let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
     for cap in &playbook.caps {
         if let Some(amount) = cap.takes(outcome) {
@@ -274,6 +333,6 @@ fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'
     if let Some(until) = held_until
         && playbook.is_action(outcome)
     {
-        commitments.hold(Pending { decision, playbook: playbook.key, at, until, settled: None });
+        commitments.hold(Pending { decision, playbook: playbook.key, key, at, until, settled: None });
     }
 }
