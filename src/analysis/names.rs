@@ -65,7 +65,10 @@ fn context(source: ContextSource, layout: &Layout) -> (Limits, bool) {
     match source {
         ContextSource::Fact(number) => {
             let fact = &layout.facts()[number];
-            (fact.field.limits.clone(), fact.field.default.is_none() || fact.fresh.is_some())
+            (
+                fact.field.limits.clone(),
+                fact.field.default.is_none() || fact.fresh.hard.is_some() || fact.tags.retain.is_some(),
+            )
         }
         // Whatever it keeps, a signal cannot be told of an event that is older than what it remembers.
         ContextSource::Signal(number) => (signal(&layout.signals()[number], layout), true),

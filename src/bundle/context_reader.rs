@@ -1,18 +1,17 @@
-//! Reads `context.toml`: events, facts, signals and named lists.
+//! Reads `context.toml`: purposes, events, facts, signals and named lists.
 
 use std::sync::Arc;
 
-use super::schema_reader::{field, field_with, is_name};
-use super::{Sources, list_reader};
-use crate::context::{
-    BUCKETS_MAX, EventType, FactDefinition, Layout, SignalDefinition, SignalKind, Undeclared, Window,
-};
+use super::schema_reader::{field, field_with};
+use super::tags_reader::{Declared, TAGS, freshness};
+use super::{Sources, list_reader, signal_reader};
+use crate::context::{EventType, FactDefinition, Freshness, Layout, Tags, Undeclared, Window};
 use crate::document::{Document, FaultSink, Node, Section};
-use crate::domain::{Field, TimeDelta, Type, suggestion};
+use crate::domain::{Field, TimeDelta, suggestion};
 use crate::rules::NamedList;
 
-/// The longest window or freshness that can be declared.
-const WINDOW_MAX: TimeDelta = TimeDelta::from_micros(10 * 366 * TimeDelta::DAY.micros());
+/// The longest window, freshness or retention that can be declared.
+pub(super) const WINDOW_MAX: TimeDelta = TimeDelta::from_micros(10 * 366 * TimeDelta::DAY.micros());
 
 /// Declarations of each kind that a bundle may have.
 const DECLARATIONS_MAX: usize = 1_000;
@@ -36,16 +35,18 @@ pub(super) fn read(document: &Document<'_>, sources: &Sources, sink: &FaultSink)
             None
         }
     });
-    let events = events(&root, undeclared.unwrap_or_default());
-    let facts = facts(&root);
-    let signals = signals(&root, &events);
+    let declared = Declared::read(&root);
+    let events = events(&root, undeclared.unwrap_or_default(), &declared);
+    let facts: Vec<FactDefinition> =
+        entries(&root, "facts").iter().filter_map(|(name, node)| fact(name, node, &declared)).collect();
+    let signals = signal_reader::read(&root, &events, &declared);
     let repetitions = repetitions(&root);
-    let declared = list_reader::read(&root, sources, sink);
+    let named_lists = list_reader::read(&root, sources, sink);
     root.refuse_unknown();
-    let layout = Layout::new(events, facts, signals, repetitions);
+    let layout = Layout::new(events, facts, signals, repetitions).with_purposes(declared.purposes);
     let mut broken = broken(&root, &layout);
     let mut lists = Vec::new();
-    for (name, list) in declared {
+    for (name, list) in named_lists {
         match list {
             Some(list) => lists.push((name, list)),
             None => broken.push(format!("list.{name}")),
@@ -87,7 +88,7 @@ fn broken(root: &Section<'_>, layout: &Layout) -> Vec<String> {
     broken
 }
 
-fn entries<'d>(root: &Section<'d>, key: &'static str) -> Vec<(String, Node<'d>)> {
+pub(super) fn entries<'d>(root: &Section<'d>, key: &'static str) -> Vec<(String, Node<'d>)> {
     let Some(section) = root.get(key).and_then(|node| node.section()) else { return Vec::new() };
     let entries = section.entries();
     if entries.len() > DECLARATIONS_MAX {
@@ -96,23 +97,57 @@ fn entries<'d>(root: &Section<'d>, key: &'static str) -> Vec<(String, Node<'d>)>
     entries
 }
 
-fn events(root: &Section<'_>, undeclared: Undeclared) -> Vec<EventType> {
+fn events(root: &Section<'_>, undeclared: Undeclared, declared: &Declared) -> Vec<EventType> {
     let entries = entries(root, "events");
     if entries.is_empty() {
         root.fault("no event is declared; declare at least one, such as `[events.\"ticket.created\"]`");
     }
+    let tags = event_tags(root, &entries, declared);
     let event = |(name, node): &(String, Node<'_>)| {
         if name.is_empty() || name.len() > 128 {
             node.fault("an event type has a name of 1 to 128 bytes");
         }
-        let attributes = node.section()?.entries().iter().filter_map(|(name, node)| attribute(name, node)).collect();
-        Some(EventType { name: name.as_str().into(), attributes, undeclared })
+        let tags = tags.iter().find(|(tagged, _)| tagged == name).map(|(_, tags)| tags.clone()).unwrap_or_default();
+        let attribute = |(name, node): &(String, Node<'_>)| {
+            let field = attribute(name, node);
+            let own = declared.tags_of(node);
+            field.map(|field| (field, narrowed(&tags, &own, node)))
+        };
+        let (attributes, attribute_tags) = node.section()?.entries().iter().filter_map(attribute).unzip();
+        Some(EventType { name: name.as_str().into(), attributes, undeclared, tags, attribute_tags })
     };
     entries.iter().filter_map(event).collect()
 }
 
+/// Tags of whole event types stand in a section of their own, because every key of an event type is an attribute.
+fn event_tags(root: &Section<'_>, events: &[(String, Node<'_>)], declared: &Declared) -> Vec<(String, Tags)> {
+    let Some(section) = root.get("tags").and_then(|node| node.section()) else { return Vec::new() };
+    let tagged = entries(&section, "events");
+    section.refuse_unknown();
+    let tags = |(name, node): (String, Node<'_>)| {
+        if !events.iter().any(|(event, _)| *event == name) {
+            let hint = suggestion(&name, events.iter().map(|(event, _)| event.as_str()));
+            node.fault(format!("no event `{name}` is declared{hint}"));
+        }
+        let section = node.section()?;
+        let tags = declared.tags(&section);
+        section.refuse_unknown();
+        Some((name, tags))
+    };
+    tagged.into_iter().filter_map(tags).collect()
+}
+
+/// The tags of something that is part of, or made from, what has tags already.
+pub(super) fn narrowed(from: &Tags, own: &Tags, node: &Node<'_>) -> Tags {
+    let tags = from.and(own);
+    if tags.purposes.is_none() {
+        node.fault("no purpose is left for which it may be used: what it is part of, or made from, allows others");
+    }
+    tags
+}
+
 fn attribute(name: &str, node: &Node<'_>) -> Option<Field> {
-    let field = field_with(name, node, &["immutable"])?;
+    let field = field_with(name, node, &[&["immutable"][..], &TAGS].concat())?;
     Some(Field { immutable: is_immutable(node), ..field })
 }
 
@@ -122,146 +157,18 @@ fn is_immutable(node: &Node<'_>) -> bool {
     section.and_then(|section| section.get("immutable")?.bool()).unwrap_or(false)
 }
 
-fn facts(root: &Section<'_>) -> Vec<FactDefinition> {
-    entries(root, "facts").iter().filter_map(|(name, node)| fact(name, node)).collect()
-}
-
-fn fact(name: &str, node: &Node<'_>) -> Option<FactDefinition> {
+fn fact(name: &str, node: &Node<'_>, declared: &Declared) -> Option<FactDefinition> {
+    let tags = declared.tags_of(node);
     if !node.is_section() {
-        return field(name, node).map(|field| FactDefinition { field, fresh: None });
+        return field(name, node).map(|field| FactDefinition { field, fresh: Freshness::default(), tags });
     }
     // `fresh` belongs to the fact, the rest to its type: the two share one table for the author's sake.
     let section = node.section()?;
     let fresh = match section.get("fresh") {
-        Some(node) => Some(node.duration(TimeDelta::SECOND, WINDOW_MAX)?),
-        None => None,
+        Some(node) => freshness(&node)?,
+        None => Freshness::default(),
     };
-    let field = field_with(name, node, &["fresh", "immutable"])?;
+    let field = field_with(name, node, &[&["fresh", "immutable"][..], &TAGS].concat())?;
     let field = Field { immutable: is_immutable(node), ..field };
-    Some(FactDefinition { field, fresh })
-}
-
-fn signals(root: &Section<'_>, events: &[EventType]) -> Vec<SignalDefinition> {
-    entries(root, "signals").iter().filter_map(|(name, node)| signal(name, node, events)).collect()
-}
-
-fn signal(name: &str, node: &Node<'_>, events: &[EventType]) -> Option<SignalDefinition> {
-    if !is_name(name) {
-        node.fault(
-            "a name consists of letters, digits and `_`, and begins with a letter, so that conditions can use it",
-        );
-        return None;
-    }
-    let section = node.section()?;
-    section.allow(&["over", "every", "partial", "immutable"]);
-    let made = signal_parts(name, &section, events);
-    section.refuse_unknown();
-    made
-}
-
-fn signal_parts(name: &str, section: &Section<'_>, events: &[EventType]) -> Option<SignalDefinition> {
-    let (kind_name, watched) = kind(section, events)?;
-    let over = section.get("over").map(|node| node.duration(TimeDelta::MINUTE, WINDOW_MAX));
-    let every = section.get("every").map(|node| (node.clone(), node.duration(TimeDelta::SECOND, TimeDelta::DAY)));
-    let partial = section.get("partial").map(|node| node.bool());
-    let over = match (over, watched.kind) {
-        (Some(over), _) => Some(over?),
-        (None, SignalKind::Last(_)) => None,
-        (None, _) => {
-            section.fault("the key `over` is missing: how far back the signal looks, such as \"24h\"");
-            return None;
-        }
-    };
-    let resolution = match (every, over) {
-        (Some((_, every)), _) => every?,
-        (None, Some(over)) => SignalDefinition::default_resolution(over),
-        (None, None) => TimeDelta::SECOND,
-    };
-    if over.is_some_and(|over| over.micros() / resolution.micros() > BUCKETS_MAX) {
-        section.fault(format!("`over` has more than {BUCKETS_MAX} times `every`; make `every` longer"));
-        return None;
-    }
-    let event = &events[watched.event];
-    let attribute = watched.attribute.map(|number| &event.attributes[number]);
-    // Everything that gives the contents their meaning; the name is not among it, so a signal may be renamed.
-    let meaning = format!(
-        "{kind_name}|{}|{}|{}|{}|{}",
-        event.name,
-        attribute.map_or("", |field| &field.name),
-        attribute.map_or_else(String::new, |field| field.ty.name()),
-        over.unwrap_or_default(),
-        resolution
-    );
-    Some(SignalDefinition {
-        name: name.into(),
-        kind: watched.kind,
-        event: watched.event,
-        over,
-        resolution,
-        of: attribute.map(|field| field.ty.clone()),
-        partial: partial.flatten().unwrap_or(false),
-        immutable: section.get("immutable").and_then(|node| node.bool()).unwrap_or(false),
-        ty: match (watched.kind, attribute) {
-            (SignalKind::Count | SignalKind::Distinct(_), _) | (_, None) => Type::Int,
-            (SignalKind::Sum(_) | SignalKind::Last(_), Some(field)) => field.ty.clone(),
-        },
-        fingerprint: SignalDefinition::fingerprint_of(&meaning),
-    })
-}
-
-/// What a signal watches.
-struct Watched {
-    kind: SignalKind,
-    event: usize,
-    attribute: Option<usize>,
-}
-
-fn kind(section: &Section<'_>, events: &[EventType]) -> Option<(&'static str, Watched)> {
-    let forms = ["count", "sum", "last", "distinct"].map(|name| section.get(name).map(|node| (name, node)));
-    let of = section.get("of");
-    let mut forms = forms.into_iter().flatten();
-    let (Some((name, what)), None) = (forms.next(), forms.next()) else {
-        section.fault("exactly one of `count`, `sum`, `last` and `distinct` says what the signal keeps");
-        return None;
-    };
-    if name == "count" {
-        if let Some(of) = of {
-            of.fault("`count` names the event itself: `{ count = \"ticket.created\", over = \"24h\" }`");
-        }
-        let event = event_number(&what, events)?;
-        return Some((name, Watched { kind: SignalKind::Count, event, attribute: None }));
-    }
-    let Some(of) = of else {
-        section.fault(format!("the key `of` is missing: the event whose attribute `{name}` looks at"));
-        return None;
-    };
-    let event = event_number(&of, events)?;
-    let ty = &events[event];
-    let wanted = what.text()?;
-    let Some(attribute) = ty.attribute_number(wanted) else {
-        let hint = suggestion(wanted, ty.attributes.iter().map(|field| &*field.name));
-        what.fault(format!("`{}` has no attribute `{wanted}`{hint}", ty.name));
-        return None;
-    };
-    let kind = match name {
-        "sum" => SignalKind::Sum(attribute),
-        "last" => SignalKind::Last(attribute),
-        _ => SignalKind::Distinct(attribute),
-    };
-    let of_type = &ty.attributes[attribute].ty;
-    if name == "sum" && !matches!(of_type, Type::Int | Type::Decimal | Type::Duration) {
-        what.fault(format!("values of type {} cannot be summed", of_type.name()));
-        return None;
-    }
-    Some((name, Watched { kind, event, attribute: Some(attribute) }))
-}
-
-fn event_number(node: &Node<'_>, events: &[EventType]) -> Option<usize> {
-    let name = node.text()?;
-    let number = events.iter().position(|event| *event.name == *name);
-    if number.is_none() {
-        let names = events.iter().map(|event| Arc::as_ref(&event.name));
-        node.fault(format!("no event `{name}` is declared{}", suggestion(name, names)));
-    }
-    number
+    Some(FactDefinition { field, fresh, tags })
 }

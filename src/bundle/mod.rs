@@ -11,12 +11,14 @@
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `list_reader`, `condition_reader`, `flow_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `flow_reader`, `playbook_reader`, `rule_reader` | reading the files |
 
 mod cap;
 mod compile;
 mod condition_reader;
 mod context_reader;
+#[cfg(test)]
+mod context_tests;
 mod flow;
 mod flow_reader;
 mod hit_policy_reader;
@@ -27,7 +29,9 @@ mod playbook;
 mod playbook_reader;
 mod rule_reader;
 mod schema_reader;
+mod signal_reader;
 mod sources;
+mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 

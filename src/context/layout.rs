@@ -6,13 +6,12 @@ use std::sync::Arc;
 use crate::domain::{CustomerId, RawMap, Value};
 
 use crate::domain::{
-    EVENT_BYTES_MAX, Event, EventKey, Field, FieldFault, IdError, MEMBERS_MAX, Raw, TimeDelta, Timestamp, key_twice,
-    suggestion,
+    EVENT_BYTES_MAX, Event, EventKey, Field, FieldFault, IdError, MEMBERS_MAX, Raw, Timestamp, key_twice, suggestion,
 };
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Purpose, SignalDefinition, Window};
+use super::{Freshness, Purpose, SignalDefinition, Tags, Window};
 
 /// The declared events, facts and signals of a bundle.
 #[derive(Debug, Default)]
@@ -35,6 +34,10 @@ pub struct EventType {
     pub attributes: Vec<Field>,
     /// What happens to attributes that are not declared.
     pub undeclared: Undeclared,
+    /// What may be done with its events.
+    pub tags: Tags,
+    /// What may be done with its attributes, each narrowed by the type's own tags; see [`EventType::tags_of`].
+    pub attribute_tags: Vec<Tags>,
 }
 
 /// What happens to attributes of an event that its type does not declare.
@@ -53,7 +56,9 @@ pub struct FactDefinition {
     /// Its type, bounds and default.
     pub field: Field,
     /// How long after it was observed it may be relied on.
-    pub fresh: Option<TimeDelta>,
+    pub fresh: Freshness,
+    /// What may be done with it.
+    pub tags: Tags,
 }
 
 /// An event that its schema has typed.
@@ -165,9 +170,20 @@ impl Layout {
         }
     }
 
-    /// The declared purposes.
+    /// The layout with these purposes; tags name them by their place here.
+    #[must_use]
+    pub fn with_purposes(self, purposes: Vec<Purpose>) -> Self {
+        Self { purposes, ..self }
+    }
+
+    /// The declared purposes, at most [`PURPOSES_MAX`](super::PURPOSES_MAX).
     pub fn purposes(&self) -> &[Purpose] {
         &self.purposes
+    }
+
+    /// The number of a purpose.
+    pub fn purpose_number(&self, name: &str) -> Option<usize> {
+        self.purposes.iter().position(|purpose| *purpose.name == *name)
     }
 
     /// How long repetitions of an event are recognised.
@@ -310,6 +326,11 @@ impl EventType {
     /// The number of an attribute. Types have few attributes: a walk over the names beats a hash.
     pub fn attribute_number(&self, name: &str) -> Option<usize> {
         self.attributes.iter().position(|field| &*field.name == name)
+    }
+
+    /// What may be done with an attribute.
+    pub fn tags_of(&self, attribute: usize) -> &Tags {
+        self.attribute_tags.get(attribute).unwrap_or(&self.tags)
     }
 
     /// Types attributes of which none stands twice.

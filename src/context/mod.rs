@@ -6,12 +6,13 @@
 //! | file | noun |
 //! |---|---|
 //! | `layout` | what is declared: event types, facts, signals; typing an event |
+//! | `tags` | purposes, retention, regulation, freshness |
 //! | `signal` | windowed counts, sums, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
 //! | `cap_account` | what all customers together took of a cap |
 //! | `pace` | when a playbook with flow control last heard of a key |
-//! | `purpose`, `consent` | what data is used for, what the customer allows |
+//! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `codec` | values on disk |
 
@@ -22,9 +23,9 @@ mod consent;
 mod layout;
 mod ledger;
 mod pace;
-mod purpose;
 mod signal;
 mod state;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,6 @@ pub use consent::{Consent, Consents};
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
 pub use pace::{FlowKey, KEYS_MAX, Memory, Pace, Paced, Step};
-pub use purpose::Purpose;
 pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
 pub use state::{CustomerState, Fact, StateError};
+pub use tags::{Freshness, PURPOSES_MAX, Purpose, Purposes, Tags};

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::TypedEvent;
+use super::{Tags, TypedEvent};
 use crate::domain::{Decimal, FUTURE_MAX, Raw, TimeDelta, Timestamp, Type, Unavailable, Value};
 
 /// A declared signal.
@@ -33,6 +33,8 @@ pub struct SignalDefinition {
     pub of: Option<Type>,
     /// Whether nobody can change it: what is suggested to make a rule decide leaves it alone.
     pub immutable: bool,
+    /// What may be done with it: what may be done with what it is made from.
+    pub tags: Tags,
     /// Changes when the definition changes its meaning, so that old contents are not taken for new ones.
     pub fingerprint: u64,
 }
@@ -87,6 +89,16 @@ const DISTINCT_MAX: usize = 512;
 
 /// Stands for a total that left the range of 64 bits.
 const OVERFLOWED: i64 = i64::MIN;
+
+impl SignalKind {
+    /// The attribute that is looked at.
+    pub fn attribute(self) -> Option<usize> {
+        match self {
+            Self::Count => None,
+            Self::Sum(number) | Self::Last(number) | Self::Distinct(number) => Some(number),
+        }
+    }
+}
 
 impl SignalDefinition {
     /// The resolution of a window that does not declare one: the largest round width of which 24 fit into it.

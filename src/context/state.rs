@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::consent::StoredConsents;
 use super::ledger::StoredLedger;
 use super::signal::StoredSignal;
-use super::{Consents, FactDefinition, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
 use crate::domain::{Raw, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
@@ -126,7 +126,7 @@ impl CustomerState {
 
     /// The value of a fact at a time, or why there is none.
     pub fn fact(&self, number: usize, now: Timestamp) -> Result<&Value, Unavailable> {
-        let Some(FactDefinition { field, fresh }) = self.layout.facts().get(number) else {
+        let Some(FactDefinition { field, fresh, .. }) = self.layout.facts().get(number) else {
             return Err(Unavailable::Unknown);
         };
         let Some((observed_at, value)) =
@@ -134,10 +134,16 @@ impl CustomerState {
         else {
             return field.default.as_ref().ok_or(Unavailable::Unknown);
         };
-        match fresh {
-            Some(fresh) if now.since(observed_at) > *fresh => Err(Unavailable::Stale),
-            _ => Ok(value),
-        }
+        if Freshness::is_beyond(fresh.hard, observed_at, now) { Err(Unavailable::Stale) } else { Ok(value) }
+    }
+
+    /// Whether a fact is beyond its soft limit at a time: still used, and called stale.
+    pub fn is_stale(&self, number: usize, now: Timestamp) -> bool {
+        let (Some(definition), Some(fact)) = (self.layout.facts().get(number), self.held_fact(number)) else {
+            return false;
+        };
+        let is_beyond = Freshness::is_beyond(definition.fresh.soft, fact.observed_at, now);
+        is_beyond && fact.value.is_some() && self.fact(number, now).is_ok()
     }
 
     /// The value of a signal as of a time, or why there is none.

@@ -24,6 +24,7 @@ fn signal(name: &str, kind: SignalKind, over: Option<TimeDelta>, ty: Type) -> Si
         over,
         resolution: over.map_or(TimeDelta::SECOND, SignalDefinition::default_resolution),
         immutable: false,
+        tags: Tags::default(),
         partial: true,
         ty,
         of: None,
@@ -41,16 +42,28 @@ fn layout() -> Arc<Layout> {
             Field::new("amount", Type::Decimal).optional(),
         ],
         undeclared: Undeclared::Keep,
+        tags: Tags::default(),
+        attribute_tags: vec![],
     };
-    let strict = EventType { name: "login.failed".into(), attributes: vec![], undeclared: Undeclared::Refuse };
+    let strict = EventType {
+        name: "login.failed".into(),
+        attributes: vec![],
+        undeclared: Undeclared::Refuse,
+        tags: Tags::default(),
+        attribute_tags: vec![],
+    };
     let day = Some(TimeDelta::DAY);
     let mut vip = Field::new("vip", Type::Bool);
     vip.default = Some(Value::Bool(false));
     Arc::new(Layout::new(
         vec![created, strict],
         vec![
-            FactDefinition { field: Field::new("plan", Type::Text), fresh: Some(TimeDelta::DAY) },
-            FactDefinition { field: vip, fresh: None },
+            FactDefinition {
+                field: Field::new("plan", Type::Text),
+                fresh: Freshness { soft: Some(TimeDelta::HOUR), hard: Some(TimeDelta::DAY) },
+                tags: Tags::default(),
+            },
+            FactDefinition { field: vip, fresh: Freshness::default(), tags: Tags::default() },
         ],
         vec![
             signal("tickets_24h", SignalKind::Count, day, Type::Int),
@@ -139,8 +152,9 @@ fn a_fact_ages_and_a_later_observation_wins() {
     assert_eq!(state.fact(1, at(0)), Ok(&Value::Bool(false)), "a declared default stands in");
     assert!(state.put_fact(0, fact("pro", 2)));
     assert!(!state.put_fact(0, fact("free", 1)), "an older observation is not taken");
-    assert_eq!(state.fact(0, at(26)), Ok(&Value::Text("pro".into())));
-    assert_eq!(state.fact(0, at(27)), Err(Unavailable::Stale));
+    assert_eq!((state.fact(0, at(3)), state.is_stale(0, at(3))), (Ok(&Value::Text("pro".into())), false));
+    assert_eq!((state.fact(0, at(26)), state.is_stale(0, at(26))), (Ok(&Value::Text("pro".into())), true));
+    assert_eq!((state.fact(0, at(27)), state.is_stale(0, at(27))), (Err(Unavailable::Stale), false));
     let withdrawn = |hours| Fact { value: None, source: "crm".into(), observed_at: at(hours) };
     assert!(!state.put_fact(0, withdrawn(1)) && state.put_fact(0, withdrawn(4)));
     assert_eq!(state.fact(0, at(4)), Err(Unavailable::Unknown));

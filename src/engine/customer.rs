@@ -37,6 +37,10 @@ pub struct FactView {
     pub value: Option<Datum>,
     /// Why it cannot be used now.
     pub unavailable: Option<String>,
+    /// Whether it is beyond its soft limit: used, and old.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub stale: bool,
     /// Who told it.
     pub source: Option<String>,
     /// When they observed it.
@@ -133,6 +137,7 @@ fn fact(state: &CustomerState, number: usize, now: Timestamp) -> FactView {
         name: field.name.to_string(),
         value: value.ok().map(|value| Datum::new(&field.ty, value.clone())),
         unavailable: value.err().map(|reason| reason.to_string()),
+        stale: state.is_stale(number, now),
         source: held.map(|fact| fact.source.to_string()),
         observed_at: held.map(|fact| fact.observed_at.to_string()),
     }
