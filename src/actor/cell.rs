@@ -18,11 +18,11 @@
 //! The state lies behind a mutex that is never contended, since only the owner locks it: the price is one uncontended
 //! lock per turn, the gain is that the room needs no unsafe code.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
-use super::job::Job;
+use super::job::{Job, TurnJob};
+use super::mailbox::{Mailbox, Put};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -44,7 +44,7 @@ pub(super) struct Cell {
     /// Whether the state has changed since it was last stored. Changed by the owner only.
     is_dirty: AtomicBool,
     state: Mutex<Option<CustomerState>>,
-    queue: Mutex<VecDeque<Job>>,
+    queue: Mutex<Mailbox>,
 }
 
 /// The right to take the cell's turns. Passed on or given back, never dropped with work left.
@@ -57,9 +57,9 @@ pub(super) struct Owner(Arc<Cell>);
 pub(super) enum Entered {
     /// The cell was idle: the caller owns it, and has its job to do.
     Owner(Owner, Job),
-    /// The job waits its turn.
-    Queued,
-    /// Too many jobs wait already.
+    /// The job waits its turn, behind so many. Another may have lost its place to it.
+    Queued(usize, Option<Box<TurnJob>>),
+    /// Too many jobs wait already, and each is worth as much.
     Full,
     /// The cell is gone from memory.
     Gone(Job),
@@ -84,7 +84,7 @@ impl Cell {
             touched: AtomicU32::new(0),
             is_dirty: AtomicBool::new(false),
             state: Mutex::new(None),
-            queue: Mutex::new(VecDeque::new()),
+            queue: Mutex::default(),
         }))
     }
 
@@ -99,13 +99,15 @@ impl Cell {
                 IDLE if self.swap(IDLE, RUN) => return Entered::Owner(Owner(Arc::clone(self)), job),
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
-                    queue.push_back(job);
-                    return Entered::Queued;
+                    queue.push(job);
+                    return Entered::Queued(0, None);
                 }
-                RUNQ if queue.len() >= mailbox => return Entered::Full,
                 RUNQ => {
-                    queue.push_back(job);
-                    return Entered::Queued;
+                    return match queue.put(job, mailbox) {
+                        Put::Waits(ahead) => Entered::Queued(ahead, None),
+                        Put::InPlaceOf(shed, ahead) => Entered::Queued(ahead, Some(shed)),
+                        Put::Refused => Entered::Full,
+                    };
                 }
                 GONE => return Entered::Gone(job),
                 // The status moved between the look and the swap.
@@ -127,6 +129,11 @@ impl Cell {
         self.status.load(Ordering::Acquire) == IDLE
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
     pub(super) fn touched(&self) -> u32 {
         self.touched.load(Ordering::Relaxed)
     }
@@ -135,7 +142,7 @@ impl Cell {
         self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
+    fn queue(&self) -> MutexGuard<'_, Mailbox> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,7 +183,7 @@ impl Owner {
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
         self.0.status.store(RUNQ, Ordering::Release);
-        queue.push_back(job);
+        queue.push(job);
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -187,7 +194,7 @@ impl Owner {
         for _ in 0..limit {
             let job = {
                 let mut queue = self.0.queue();
-                let Some(job) = queue.pop_front() else {
+                let Some(job) = queue.pop() else {
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
                     self.0.status.store(IDLE, Ordering::Release);
                     return Left::Idle;
@@ -208,18 +215,18 @@ impl Owner {
     }
 
     /// Gives the cell back without a state, and hands out what waits.
-    pub(super) fn leave_broken(self) -> VecDeque<Job> {
+    pub(super) fn leave_broken(self) -> impl Iterator<Item = Job> + use<> {
         let mut queue = self.0.queue();
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
         self.0.status.store(IDLE, Ordering::Release);
-        std::mem::take(&mut *queue)
+        queue.take()
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
-    pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
+    pub(super) fn abandon(self) -> (Arc<Cell>, impl Iterator<Item = Job> + use<>) {
         let mut queue = self.0.queue();
         self.0.status.store(GONE, Ordering::Release);
-        let jobs = std::mem::take(&mut *queue);
+        let jobs = queue.take();
         drop(queue);
         (self.0, jobs)
     }

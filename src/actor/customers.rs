@@ -17,6 +17,7 @@ use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
 use crate::sync::{Mutex, mpsc};
 use crate::time::Clock;
+use crate::turn::Made;
 
 /// How customers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,11 @@ impl Customers {
         self.house.ask(request)
     }
 
+    /// What a caller is told of an event whose turn will be taken too late: the defaults, as that turn will record them.
+    pub fn late(&self, request: &Request) -> Vec<Made> {
+        self.house.late(request)
+    }
+
     /// A copy of a customer's state; the receiver fails for one that cannot be read.
     pub fn view(&self, customer: &CustomerId) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
         self.house.view(customer)
@@ -177,6 +183,11 @@ impl Customers {
         let owner = self.house.hold(customer);
         *owner.state() = None;
         self.house.turn_away(owner, true, &super::Refusal::Failed(super::Failure::StateUnreadable));
+    }
+
+    /// A test door: how many jobs wait for a customer.
+    pub(super) fn mailbox_of(&self, customer: &str) -> usize {
+        self.house.mailbox_of(customer)
     }
 
     /// Gives a cell back.

@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::cell::{Cell, Entered, Left, Owner};
-use super::job::{Claim, Counted, Job, TurnJob};
+use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
+use super::lateness::TurnTime;
 use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
@@ -24,7 +25,7 @@ use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use crate::time::{Clock, Deadline};
-use crate::turn::{Input, Readings, RecordBuffer, Surroundings, Taken, Written, take};
+use crate::turn::{Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, late, take};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -53,6 +54,8 @@ pub(super) struct House {
     is_stopping: AtomicBool,
     /// Turns that wait in mailboxes.
     waiting: Arc<AtomicUsize>,
+    /// What a turn that waited took, lately.
+    turn_time: TurnTime,
 }
 
 /// A bundle in force and the record that holds it.
@@ -95,20 +98,47 @@ pub enum Asked {
     Done(Result<TurnDone, Refusal>),
     /// It waits its turn.
     Waiting(Waiting),
+    /// It will be taken, but too late for the caller, who is to be answered with [`late`](crate::turn::late) decisions.
+    Late(Arc<Request>),
 }
 
 /// A turn that waits in a mailbox.
 #[derive(Debug)]
 pub struct Waiting {
+    request: Arc<Request>,
     claim: Claim,
     /// Resolves when the turn was taken.
     pub reply: oneshot::Receiver<Result<TurnDone, Refusal>>,
 }
 
+/// What becomes of a turn whose caller can wait no longer.
+#[derive(Debug)]
+pub enum Overdue {
+    /// A runner has it: it will be done within microseconds, and what was decided must be told.
+    Begun(oneshot::Receiver<Result<TurnDone, Refusal>>),
+    /// It will be taken late. The caller is to be answered with [`late`](crate::turn::late) decisions.
+    Late(Arc<Request>),
+    /// It was given up and is never taken.
+    GivenUp,
+}
+
 impl Waiting {
-    /// Gives the turn up, unless a runner has it already. True: it will never be taken.
-    pub fn give_up(&self) -> bool {
-        self.claim.take()
+    /// Waits no longer. An event stays in the mailbox and is taken late; everything else is given up.
+    pub fn leave(self) -> Overdue {
+        if self.request.is_event() {
+            if self.claim.answer() { Overdue::Late(self.request) } else { Overdue::Begun(self.reply) }
+        } else if self.claim.give_up() {
+            Overdue::GivenUp
+        } else {
+            Overdue::Begun(self.reply)
+        }
+    }
+}
+
+impl Request {
+    /// Whether it may be answered with a default when its deadline has come.
+    fn is_event(&self) -> bool {
+        matches!(self.input, Input::Event(_))
     }
 }
 
@@ -141,6 +171,7 @@ impl House {
             tick: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
             waiting: Arc::default(),
+            turn_time: TurnTime::default(),
             config,
             tenant,
             clock,
@@ -161,7 +192,7 @@ impl House {
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
         {
-            let result = self.guarded_turn(&owner, &request);
+            let result = self.guarded_turn(&owner, &request, false);
             self.drive(owner, DRAIN_MAX);
             return Asked::Done(result);
         }
@@ -172,34 +203,52 @@ impl House {
     fn ask_in_turn(self: &Arc<Self>, request: Request) -> Asked {
         let customer = request.input.customer().clone();
         let (reply, received) = oneshot::channel();
-        let waiting = Waiting { claim: Claim::default(), reply: received };
+        let (worth, request) = (Worth::of(&request), Arc::new(request));
+        let waiting = Waiting { request: Arc::clone(&request), claim: Claim::default(), reply: received };
         let (claim, counted) = (waiting.claim.clone(), Counted::new(&self.waiting));
-        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, claim, reply, counted }))) {
-            Ok(()) => Asked::Waiting(waiting).settled(),
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted }))) {
+            Ok(ahead) if self.comes_too_late(&waiting, ahead) => Asked::Late(waiting.request),
+            Ok(_) => Asked::Waiting(waiting).settled(),
             Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
         }
     }
 
-    /// Has a job done, now or in its turn.
-    fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<(), Shed> {
+    /// What a caller is told of an event whose turn will be taken too late.
+    pub(super) fn late(&self, request: &Request) -> Vec<Made> {
+        let around = Surroundings { bundle: &request.bundle.bundle, tenant: &self.tenant };
+        late(&request.input, request.readings.arrival, around)
+    }
+
+    /// Whether a turn behind so many cannot begin before its deadline: then its caller need not wait for that.
+    fn comes_too_late(&self, waiting: &Waiting, ahead: usize) -> bool {
+        let Waiting { request, claim, .. } = waiting;
+        let left = || request.deadline.instant().since(self.clock.instant());
+        ahead > 0 && request.is_event() && self.turn_time.of(ahead) > left() && claim.answer()
+    }
+
+    /// Has a job done, now or in its turn; says how many wait before it.
+    fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<usize, Shed> {
         loop {
             let cell = match self.cells.find_or_enter(customer, || self.vacant(customer)) {
                 Ok(cell) => cell,
                 Err(loading) => {
                     loading.push(job);
                     self.load(loading);
-                    return Ok(());
+                    return Ok(0);
                 }
             };
             match cell.enter(job, self.config.mailbox) {
                 Entered::Owner(owner, job) => {
                     owner.push(job);
                     self.drive(owner, DRAIN_MAX);
-                    return Ok(());
+                    return Ok(0);
                 }
-                Entered::Queued => {
+                Entered::Queued(ahead, shed) => {
                     self.metrics.queued.inc();
-                    return Ok(());
+                    if let Some(shed) = shed {
+                        let _ = shed.reply.send(Err(Refusal::Shed(Shed::MailboxFull)));
+                    }
+                    return Ok(ahead);
                 }
                 Entered::Full => return Err(Shed::MailboxFull),
                 Entered::Gone(back) => {
@@ -216,7 +265,7 @@ impl House {
         customer: &CustomerId,
     ) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
         let (reply, received) = oneshot::channel();
-        self.hand_in(customer, Job::View(reply)).map(|()| received)
+        self.hand_in(customer, Job::View(reply)).map(|_| received)
     }
 
     /// Has a job done in a cell, now or in its turn; one that is gone drops it.
@@ -265,24 +314,29 @@ impl House {
     }
 
     fn perform_turn(&self, owner: &Owner, job: TurnJob) -> ControlFlow<()> {
-        // A caller that has given up must not find later that it was decided after all.
-        if !job.claim.take() {
-            return ControlFlow::Continue(());
-        }
-        if job.request.deadline.is_past(self.clock.instant()) {
+        let begun = self.clock.instant();
+        let is_late = match job.claim.take() {
+            // A caller that has given up must not find later that it was decided after all.
+            Claimed::GivenUp => return ControlFlow::Continue(()),
+            Claimed::Answered => true,
+            Claimed::Waiting => job.request.deadline.is_past(begun),
+        };
+        if is_late && !job.request.is_event() {
             let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
             return ControlFlow::Continue(());
         }
-        let result = self.guarded_turn(owner, &job.request);
+        let result = self.guarded_turn(owner, &job.request, is_late);
+        self.turn_time.learn(self.clock.instant().since(begun));
         let TurnJob { reply, counted, .. } = job;
         drop(counted);
+        // A caller who has been answered already does not listen.
         let _ = reply.send(result);
         if owner.state().is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
-    fn guarded_turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
-        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request)));
+    fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
+        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
         let result = turn.unwrap_or_else(|_| {
             self.metrics.panics.inc();
             let partition = owner.cell().partition.number();
@@ -299,12 +353,20 @@ impl House {
     }
 
     /// One turn: take it, record it while the cell is still owned, so that the journal's order is the turns' order.
-    fn turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
+    fn turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
         let mut state = owner.state();
         let Some(state) = state.as_mut() else {
             return Err(Refusal::Failed(Failure::StateUnreadable));
         };
         let Request { input, readings, bundle, .. } = request;
+        let late;
+        let readings = if is_late {
+            self.metrics.late.inc();
+            late = Readings { is_late, ..readings.clone() };
+            &late
+        } else {
+            readings
+        };
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
@@ -354,6 +416,18 @@ impl House {
 
     pub(super) fn advance_tick(&self) {
         self.tick.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A test door: a turn that waited took so long.
+    #[cfg(test)]
+    pub(super) fn learn_turn_time(&self, took: std::time::Duration) {
+        self.turn_time.learn(took);
+    }
+
+    /// A test door: how many jobs wait for a customer.
+    #[cfg(test)]
+    pub(super) fn mailbox_of(&self, customer: &str) -> usize {
+        self.cells.find(&CustomerId::new(customer).unwrap()).map_or(0, |cell| cell.waiting())
     }
 
     /// A test door: owns the cell of a customer who is in memory and idle.

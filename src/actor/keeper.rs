@@ -13,7 +13,7 @@ use super::sweep::{Intake, Look, Sweep};
 use super::{Failure, Refusal, Shed};
 
 /// Turns that a keeper takes for one customer before it turns to the next.
-const KEEPER_DRAIN: usize = 256;
+pub(super) const KEEPER_DRAIN: usize = 256;
 
 /// What a keeper is asked to do.
 #[derive(Debug)]

@@ -11,7 +11,8 @@
 //! | file | noun |
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
-//! | `job` | what waits in a mailbox |
+//! | `job`, `mailbox` | what waits; what goes first when too much does |
+//! | `lateness` | how long a turn has to wait |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -28,11 +29,15 @@ mod archive;
 mod archivist;
 mod cell;
 mod customers;
+#[cfg(test)]
+mod hot_tests;
 mod house;
 mod job;
 mod keeper;
 mod keeper_actor;
+mod lateness;
 mod loading;
+mod mailbox;
 mod metrics;
 mod outcome;
 mod recovery;
@@ -49,7 +54,7 @@ mod tests;
 mod warm;
 
 pub use customers::{Config, Customers, Progress, Start};
-pub use house::{Asked, InForce, Request, TurnDone, Waiting};
+pub use house::{Asked, InForce, Overdue, Request, TurnDone, Waiting};
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn every_fault_of_flow_control_is_named() {
-        let flow = "key = 'event.chanel'\ndebounce = '2'\nthrottle = { max = 0, ovr = '1h' }\npending_max = 1\ndedup = '1m'\n";
+        let flow =
+            "key = 'event.chanel'\ndebounce = '2'\nthrottle = { max = 0, ovr = '1h' }\npending_max = 1\ndedup = '1m'\n";
         let found = [
             read("priority = 10", flow).unwrap_err(),
             read("", "key = 'customer.vip'\ndeduplicate = '400d'").unwrap_err(),

@@ -11,6 +11,7 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `customer`, `explain` | the other calls |
+//! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
@@ -29,6 +30,7 @@ mod options;
 mod rule_shown;
 #[cfg(test)]
 mod tests;
+mod turning;
 mod wait;
 mod why_not;
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
+//! | `late` | what is answered when there is no time for one |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
@@ -18,6 +19,7 @@ mod circumstances;
 #[cfg(test)]
 mod flow_tests;
 mod input;
+mod late;
 mod record;
 mod record_read;
 mod record_write;
@@ -27,6 +29,7 @@ mod take;
 mod tests;
 
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
+pub use late::late;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};

@@ -152,7 +152,7 @@ fn take_event(
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
 }
 
-fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
+pub(super) fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
     match event.run {
         Run::Playbook(number) => vec![number],
         Run::Subscribed => {
