@@ -1,6 +1,7 @@
 //! An allocator that counts what is kept, while it is asked to.
 
 #![allow(unsafe_code, reason = "an allocator is unsafe by nature; every call is handed on as it came")]
+#![allow(dead_code, reason = "each bench uses its part")]
 #![allow(clippy::disallowed_methods, reason = "a bench has a clock")]
 
 use std::alloc::{GlobalAlloc, Layout};

@@ -79,7 +79,8 @@ impl Archive {
             rest = later;
         }
         let bundle_seq = self.house.current.load().seq;
-        self.house.store.checkpoint(Checkpoint { seq, bundle_seq })?;
+        let caps = self.house.caps.checkpoint(seq);
+        self.house.store.checkpoint(&Checkpoint { seq, bundle_seq, caps })?;
         (self.last_checkpoint, self.last_seq) = (self.house.clock.instant(), seq);
         self.house.metrics.checkpoint_seq.set(seq as i64);
         self.house.metrics.checkpoint_seconds.observe_duration(self.last_checkpoint.since(start));

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::archivist::CheckpointNow;
-use super::house::{Asked, Foundations, House, InForce, Request};
+use super::cap_book::CapBook;
+use super::house::{Foundations, House, InForce};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::shelf::{Shelf, record_bundle};
-use super::{Metrics, RecoveryError, Shed, ShelfError};
-use crate::bundle::Bundle;
+use super::{Asked, Metrics, RecoveryError, Request, Shed, ShelfError};
+use crate::bundle::{Bundle, Cap, CapScope};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
@@ -73,6 +74,17 @@ pub struct Start<'a> {
     pub metrics: Metrics,
     /// Told how far recovery has come: the record, and the last one.
     pub progress: Progress<'a>,
+}
+
+/// How a global cap stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GlobalCap {
+    /// The cap.
+    pub cap: Cap,
+    /// What all customers' decisions took of it.
+    pub taken: i64,
+    /// What is lent out to be taken, and lies unused.
+    pub unused: i64,
 }
 
 /// Hears of progress.
@@ -140,6 +152,21 @@ impl Customers {
         Ok(())
     }
 
+    /// How the global caps of the bundle in force stand. Not for the way of an event.
+    pub fn global_caps(&self) -> Vec<GlobalCap> {
+        let in_force = self.in_force();
+        let now = self.house.clock.wall();
+        let caps = in_force.bundle.playbooks().iter().flat_map(|playbook| &playbook.caps);
+        let mut standings: Vec<GlobalCap> = Vec::new();
+        for cap in caps.filter(|cap| cap.scope == CapScope::Global) {
+            if standings.iter().all(|known| known.cap.key != cap.key) {
+                let (taken, unused) = self.house.caps.standing(cap, now);
+                standings.push(GlobalCap { cap: cap.clone(), taken, unused });
+            }
+        }
+        standings
+    }
+
     /// Customers in memory.
     pub fn hot_customers(&self) -> usize {
         self.house.hot_customers()
@@ -200,10 +227,13 @@ impl Customers {
 pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), RecoveryError> {
     let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
     let shelf = Shelf::default();
-    let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, progress: progress.0 };
-    let recovered = recovery.run()?;
+    let checkpoint = store.last_checkpoint()?.unwrap_or_default();
+    let damaged = |e| JournalError::Store(format!("the accounts of global caps are not readable: {e}"));
+    let caps = CapBook::restore(&checkpoint.caps).map_err(damaged)?;
+    let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, caps: &caps, progress: progress.0 };
+    let recovered = recovery.run(&checkpoint)?;
     let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
-    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf };
+    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps };
     Ok((Arc::new(House::new(foundations)), recovered))
 }
 

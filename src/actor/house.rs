@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use super::cap_book::{CapBook, Drawing};
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
@@ -16,7 +17,7 @@ use super::lateness::TurnTime;
 use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
-use super::{Config, Failure, Metrics, Refusal, Shed};
+use super::{Asked, Config, Failure, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
 use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
@@ -24,8 +25,10 @@ use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use crate::time::{Clock, Deadline};
-use crate::turn::{Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, late, take};
+use crate::time::Clock;
+use crate::turn::{
+    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, playbooks_of, take,
+};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -44,6 +47,7 @@ pub(super) struct House {
     pub(super) metrics: Metrics,
     pub(super) current: ArcSwap<InForce>,
     pub(super) shelf: Shelf,
+    pub(super) caps: CapBook,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
@@ -67,81 +71,6 @@ pub struct InForce {
     pub seq: u64,
 }
 
-/// A turn that is asked for.
-#[derive(Debug)]
-pub struct Request {
-    /// What it is taken on.
-    pub input: Input,
-    /// What it consults besides.
-    pub readings: Readings,
-    /// The bundle that the input was typed by: the turn is taken on it, whatever is in force by then.
-    pub bundle: Arc<InForce>,
-    /// When it is too late to begin.
-    pub deadline: Deadline,
-}
-
-/// A turn that was taken.
-#[derive(Debug)]
-pub struct TurnDone {
-    /// What became of the input.
-    pub taken: Taken,
-    /// The record, if the turn changed anything.
-    pub seq: Option<u64>,
-    /// The last record in the customer's state, this turn's included: what the answer rests on.
-    pub last_seq: u64,
-}
-
-/// A turn that was asked for.
-#[derive(Debug)]
-pub enum Asked {
-    /// It was taken, or refused, at once.
-    Done(Result<TurnDone, Refusal>),
-    /// It waits its turn.
-    Waiting(Waiting),
-    /// It will be taken, but too late for the caller, who is to be answered with [`late`](crate::turn::late) decisions.
-    Late(Arc<Request>),
-}
-
-/// A turn that waits in a mailbox.
-#[derive(Debug)]
-pub struct Waiting {
-    request: Arc<Request>,
-    claim: Claim,
-    /// Resolves when the turn was taken.
-    pub reply: oneshot::Receiver<Result<TurnDone, Refusal>>,
-}
-
-/// What becomes of a turn whose caller can wait no longer.
-#[derive(Debug)]
-pub enum Overdue {
-    /// A runner has it: it will be done within microseconds, and what was decided must be told.
-    Begun(oneshot::Receiver<Result<TurnDone, Refusal>>),
-    /// It will be taken late. The caller is to be answered with [`late`](crate::turn::late) decisions.
-    Late(Arc<Request>),
-    /// It was given up and is never taken.
-    GivenUp,
-}
-
-impl Waiting {
-    /// Waits no longer. An event stays in the mailbox and is taken late; everything else is given up.
-    pub fn leave(self) -> Overdue {
-        if self.request.is_event() {
-            if self.claim.answer() { Overdue::Late(self.request) } else { Overdue::Begun(self.reply) }
-        } else if self.claim.give_up() {
-            Overdue::GivenUp
-        } else {
-            Overdue::Begun(self.reply)
-        }
-    }
-}
-
-impl Request {
-    /// Whether it may be answered with a default when its deadline has come.
-    fn is_event(&self) -> bool {
-        matches!(self.input, Input::Event(_))
-    }
-}
-
 crate::sync::thread_local! {
     /// Memory that every turn on this thread uses again.
     static WORKBENCH: RefCell<(Scratch, RecordBuffer)> = RefCell::default();
@@ -157,11 +86,12 @@ pub(super) struct Foundations {
     pub(super) metrics: Metrics,
     pub(super) current: InForce,
     pub(super) shelf: Shelf,
+    pub(super) caps: CapBook,
 }
 
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
-        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf } = foundations;
+        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps } = foundations;
         Self {
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
@@ -179,6 +109,7 @@ impl House {
             store,
             metrics,
             shelf,
+            caps,
         }
     }
 
@@ -370,9 +301,12 @@ impl House {
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         self.metrics.turns.inc();
+        let partition = owner.cell().partition;
+        let mut drawing = self.draw(input, readings, &bundle.bundle, partition);
+        let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
-            let taken = take(state, input, readings, around, scratch);
+            let taken = take(state, input, drawn.as_ref().unwrap_or(readings), around, scratch);
             #[cfg(test)]
             super::tests::panic_if_told(input);
             #[cfg(simulation)]
@@ -387,9 +321,13 @@ impl House {
             }
             let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
             let keys: SmallVec<[u128; 2]> = turn.decisions.iter().map(|made| made.id.to_u128()).collect();
-            let partition = owner.cell().partition.number();
-            match self.journal.append(&Entry { kind: Kind::Turn, partition, keys: &keys, payload }) {
+            let entry = Entry { kind: Kind::Turn, partition: partition.number(), keys: &keys, payload };
+            match self.journal.append(&entry) {
                 Ok(seq) => {
+                    if let Some(drawing) = &mut drawing {
+                        let made = turn.decisions.iter().map(Made::entered);
+                        drawing.enter(seq, cap_changes(input, made, turn.arrival, &bundle.bundle));
+                    }
                     state.last_seq = seq;
                     Ok(TurnDone { taken, seq: Some(seq), last_seq: seq })
                 }
@@ -399,6 +337,26 @@ impl House {
                 Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
             }
         })
+    }
+
+    /// What the turn on an input may take of global caps; `None` for one that has nothing to do with them.
+    fn draw(&self, input: &Input, readings: &Readings, bundle: &Bundle, partition: Partition) -> Option<Drawing<'_>> {
+        if !bundle.has_global_caps() {
+            return None;
+        }
+        match input {
+            // A default takes nothing.
+            Input::Event(_) if readings.is_late => None,
+            Input::Facts(_) | Input::Consents(_) => None,
+            // What was taken is entered before what becomes of it.
+            Input::Settlement(_) => Some(self.caps.draw(partition, std::iter::empty(), readings.arrival)),
+            Input::Event(event) => {
+                let capped = playbooks_of(event, bundle).map(|number| &bundle.playbooks()[number]);
+                let mut capped = capped.filter(|playbook| playbook.has_global_caps()).peekable();
+                capped.peek()?;
+                Some(self.caps.draw(partition, capped, readings.arrival))
+            }
+        }
     }
 
     pub(super) fn hot_customers(&self) -> usize {
@@ -443,18 +401,5 @@ impl House {
 
     pub(super) fn stop_taking(&self) {
         self.is_stopping.store(true, Ordering::Release);
-    }
-}
-
-impl Asked {
-    /// A turn that was taken while it was asked for needs no waiting.
-    fn settled(self) -> Self {
-        match self {
-            Self::Waiting(mut waiting) => match waiting.reply.try_recv() {
-                Ok(result) => Self::Done(result),
-                Err(_) => Self::Waiting(waiting),
-            },
-            done => done,
-        }
     }
 }

@@ -11,8 +11,10 @@
 //! | file | noun |
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
+//! | `request` | a turn as it is asked for |
 //! | `job`, `mailbox` | what waits; what goes first when too much does |
 //! | `lateness` | how long a turn has to wait |
+//! | `cap_book` | global caps: what is taken, what is lent out |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -27,6 +29,9 @@
 
 mod archive;
 mod archivist;
+mod cap_book;
+#[cfg(test)]
+mod cap_tests;
 mod cell;
 mod customers;
 #[cfg(test)]
@@ -42,6 +47,7 @@ mod metrics;
 mod outcome;
 mod recovery;
 mod registry;
+mod request;
 mod runtime;
 mod shelf;
 #[cfg(simulation)]
@@ -53,9 +59,10 @@ mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
 
-pub use customers::{Config, Customers, Progress, Start};
-pub use house::{Asked, InForce, Overdue, Request, TurnDone, Waiting};
+pub use customers::{Config, Customers, GlobalCap, Progress, Start};
+pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
+pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
 pub use shelf::{ShelfError, bundle_of};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::cap_book::CapBook;
 use super::house::House;
 use super::loading::LoadError;
 use super::shelf::Shelf;
@@ -34,6 +35,8 @@ pub(super) struct Recovery<'a> {
     pub(super) journal: &'a Journal,
     pub(super) store: &'a dyn StateStore,
     pub(super) shelf: &'a Shelf,
+    /// The accounts of global caps as of the store's checkpoint.
+    pub(super) caps: &'a CapBook,
     /// Told how far it has come: the record, and the last one.
     pub(super) progress: &'a mut dyn FnMut(u64, u64),
 }
@@ -41,8 +44,7 @@ pub(super) struct Recovery<'a> {
 impl Recovery<'_> {
     /// Applies every record after the store's checkpoint to the states in the store. Idempotent: a state remembers the last
     /// record in it.
-    pub(super) fn run(mut self) -> Result<Recovered, RecoveryError> {
-        let checkpoint = self.store.last_checkpoint()?.unwrap_or_default();
+    pub(super) fn run(mut self, checkpoint: &Checkpoint) -> Result<Recovered, RecoveryError> {
         let last_seq = self.journal.last_seq();
         if checkpoint.seq > last_seq {
             return Err(RecoveryError::JournalBehind { store: checkpoint.seq, journal: last_seq });
@@ -69,8 +71,10 @@ impl Recovery<'_> {
             }
         }
         self.store_states(&mut states)?;
-        if recovered.records > 0 || checkpoint == Checkpoint::default() {
-            self.store.checkpoint(Checkpoint { seq: last_seq, bundle_seq: recovered.bundle_seq })?;
+        self.caps.open();
+        if recovered.records > 0 || *checkpoint == Checkpoint::default() {
+            let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq));
+            self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps })?;
         }
         Ok(recovered)
     }
@@ -86,6 +90,8 @@ impl Recovery<'_> {
             return Ok(());
         }
         let (record, bundle) = read_record(found, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
+        // The accounts are as of the checkpoint, whatever a state may have been stored with since.
+        self.caps.recover(record.cap_changes(&bundle));
         let customer = record.input.customer();
         if !states.contains_key(customer) {
             let layout = Arc::clone(bundle.layout());

@@ -28,6 +28,17 @@ pub(super) fn small() -> Config {
     Config { keepers: 2, mailbox: 64, checkpoint_every: Duration::from_secs(3_600), ..Config::default() }
 }
 
+impl Asked {
+    /// The result, waited for.
+    pub(super) fn waited(self) -> Result<TurnDone, Refusal> {
+        match self {
+            Self::Done(result) => result,
+            Self::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+            Self::Late(_) => panic!("a minute is enough"),
+        }
+    }
+}
+
 impl World {
     pub(super) fn open(folder: &Path, config: Config) -> Self {
         Self::open_with(folder, config, bundle())
@@ -65,13 +76,15 @@ impl World {
         request_of(&self.customers.in_force(), &self.clock, (customer, id, playbook), budget)
     }
 
+    pub(super) fn input(&self, input: Input) -> Asked {
+        let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(60));
+        let (readings, bundle) = (Readings::at(self.clock.wall()), self.customers.in_force());
+        self.customers.ask(Request { input, readings, bundle, deadline })
+    }
+
     /// The result of a turn, waited for.
     pub(super) fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
-        match self.ask(customer, id) {
-            Asked::Done(result) => result,
-            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
-            Asked::Late(_) => panic!("a minute is enough"),
-        }
+        self.ask(customer, id).waited()
     }
 
     /// How many decisions a customer's ledger counts.

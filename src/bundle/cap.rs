@@ -29,7 +29,16 @@ pub struct Cap {
     pub scope: CapScope,
     /// What becomes of a proposal that does not fit.
     pub on_violation: OnViolation,
+    /// For a cap of all customers together: how much of it may lie unused in portions that were lent out.
+    pub unused_max: Share,
 }
+
+/// Caps that a playbook may have.
+pub const CAPS_MAX: usize = 32;
+
+/// A part of a whole, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u32);
 
 /// What a cap counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,5 +85,38 @@ impl Cap {
     /// What an outcome takes of the cap.
     pub fn takes_of(&self, outcome: &Outcome) -> Option<i64> {
         self.takes(outcome.values())
+    }
+
+    /// Whether another cap of the same id means the same limit; what counts against it may differ.
+    pub(super) fn is_same_limit(&self, other: &Self) -> bool {
+        let is_count = |cap: &Self| cap.measure == Measure::Count;
+        is_count(self) == is_count(other)
+            && self.max == other.max
+            && self.over == other.over
+            && self.scope == other.scope
+            && (self.scope == CapScope::Customer || self.unused_max == other.unused_max)
+    }
+}
+
+impl Share {
+    /// The whole.
+    pub const WHOLE: Self = Self(1_000_000);
+
+    /// A part in millionths, at most the whole.
+    pub const fn millionths(of: u32) -> Self {
+        Self(if of > Self::WHOLE.0 { Self::WHOLE.0 } else { of })
+    }
+
+    /// So much of an amount, rounded down.
+    pub fn of(self, amount: i64) -> i64 {
+        let part = i128::from(amount) * i128::from(self.0) / i128::from(Self::WHOLE.0);
+        i64::try_from(part).unwrap_or(amount)
+    }
+}
+
+impl Default for Share {
+    /// One hundredth: small enough that a campaign is as good as spent when it stops, large enough that portions last.
+    fn default() -> Self {
+        Self(10_000)
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{BundleId, Playbook, Sources, context_reader, playbook_reader};
-use crate::context::{Layout, Purpose};
+use super::{BundleId, Cap, Measure, Playbook, Sources, context_reader, playbook_reader};
+use crate::context::{CapKey, Layout, Purpose};
 use crate::document::{Document, FaultSink, Faults, Place};
 use crate::domain::suggestion;
 
@@ -31,6 +31,7 @@ pub struct Bundle {
     layout: Arc<Layout>,
     playbooks: Vec<Playbook>,
     numbers: HashMap<Arc<str>, usize>,
+    has_global_caps: bool,
 }
 
 impl Bundle {
@@ -59,7 +60,8 @@ impl Bundle {
         }
         let (layout, playbooks) = compiled;
         let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
-        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers })
+        let has_global_caps = playbooks.iter().any(Playbook::has_global_caps);
+        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers, has_global_caps })
     }
 
     /// The hash that names the bundle.
@@ -75,6 +77,12 @@ impl Bundle {
     /// The declared events, facts and signals.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// Whether any playbook has a cap of all customers together.
+    #[inline]
+    pub fn has_global_caps(&self) -> bool {
+        self.has_global_caps
     }
 
     /// A declared purpose, by number.
@@ -110,7 +118,7 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
         return (Layout::default(), Vec::new());
     };
     let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink), sources, sink);
-    let mut playbooks: Vec<Playbook> = Vec::new();
+    let (mut playbooks, mut paths) = (Vec::<Playbook>::new(), Vec::new());
     let files = sources.iter().filter(|(path, _)| path.starts_with(PLAYBOOK_FOLDER));
     let mut is_any = false;
     for (path, text) in files {
@@ -125,9 +133,13 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
                 let message = format!("`{}` and `{}` have the same fingerprint; rename one", known.name, playbook.name);
                 sink.add(Place::file(path), "playbook", message);
             }
-            None => playbooks.push(playbook),
+            None => {
+                playbooks.push(playbook);
+                paths.push(path);
+            }
         }
     }
+    check_shared_caps(&playbooks, &paths, sink);
     if !is_any {
         sink.add(Place::file(PLAYBOOK_FOLDER), "", "there is no playbook; add one as `playbooks/NAME.toml`");
     }
@@ -139,4 +151,37 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
         }
     }
     (context.layout, playbooks)
+}
+
+/// A cap of one id is one cap, whichever playbooks name it.
+fn check_shared_caps(playbooks: &[Playbook], paths: &[&str], sink: &FaultSink) {
+    let mut known: HashMap<CapKey, (&Playbook, &Cap)> = HashMap::new();
+    for (playbook, path) in playbooks.iter().zip(paths) {
+        for cap in &playbook.caps {
+            let fault = match known.get(&cap.key) {
+                Some((_, first)) if first.id != cap.id => {
+                    format!("`{}` and `{}` have the same fingerprint; rename one", first.id, cap.id)
+                }
+                Some((by, first)) if !is_same_limit((by, first), (playbook, cap)) => format!(
+                    "the cap `{}` is shared with playbook `{}`, so both must say the same of `max`, `over`, `scope`, \
+                     `unused_max` and of what is counted",
+                    cap.id, by.name
+                ),
+                Some(_) => continue,
+                None => {
+                    known.insert(cap.key, (playbook, cap));
+                    continue;
+                }
+            };
+            sink.add(Place::file(path), "caps", fault);
+        }
+    }
+}
+
+fn is_same_limit((by, first): (&Playbook, &Cap), (playbook, cap): (&Playbook, &Cap)) -> bool {
+    let type_of = |playbook: &Playbook, cap: &Cap| match cap.measure {
+        Measure::Count => None,
+        Measure::Amount(field) => playbook.outcome.fields().get(field).map(|field| field.ty.clone()),
+    };
+    first.is_same_limit(cap) && type_of(by, first) == type_of(playbook, cap)
 }

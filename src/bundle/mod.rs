@@ -11,9 +11,12 @@
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `flow_reader`, `playbook_reader`, `rule_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
 
 mod cap;
+mod cap_reader;
+#[cfg(test)]
+pub(crate) mod cap_tests;
 mod compile;
 mod condition_reader;
 mod context_reader;
@@ -35,7 +38,7 @@ mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use cap::{Cap, CapScope, Measure, OnViolation};
+pub use cap::{CAPS_MAX, Cap, CapScope, Measure, OnViolation, Share};
 pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
 pub use flow::{Flow, Throttle};
 pub use outcome::{Outcome, OutcomeSchema};

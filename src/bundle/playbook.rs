@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cap, Flow, OutcomeSchema, Permit};
+use super::{Cap, CapScope, Flow, OutcomeSchema, Permit};
 use crate::context::{Layout, PlaybookKey, Purpose};
 use crate::domain::{TimeDelta, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
@@ -125,6 +125,11 @@ impl ContextSource {
 }
 
 impl Playbook {
+    /// Whether any of its caps is one of all customers together.
+    pub fn has_global_caps(&self) -> bool {
+        self.caps.iter().any(|cap| cap.scope == CapScope::Global)
+    }
+
     /// Whether an outcome is something to be carried out: anything but the default.
     pub fn is_action(&self, outcome: &[Value]) -> bool {
         *outcome != *self.default.values

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::cap_reader::Outcomes;
 use super::context_reader::Context;
 use super::playbook::{Ack, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{OutcomeSchema, Sources, condition_reader, flow_reader};
+use super::{OutcomeSchema, Sources, cap_reader, condition_reader, flow_reader};
 use crate::context::{Layout, PlaybookKey, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -63,6 +64,8 @@ pub(super) fn read(
     let default = reader.default();
     reader.check_permit(&permit, &groups, default.as_ref());
     let texts = reader.texts;
+    let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: default.as_deref() }, ack);
+    let settle_within = cap_reader::settle_within(&root);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
@@ -89,8 +92,8 @@ pub(super) fn read(
         permit,
         purpose: None,
         consents: Vec::new(),
-        caps: Vec::new(),
-        settle_within: None,
+        caps,
+        settle_within,
         flow,
         priority,
     })

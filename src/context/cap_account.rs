@@ -125,8 +125,8 @@ impl CapAccount {
     /// The account of a stored form.
     pub fn restore(stored: StoredCapAccount) -> Self {
         let time = Timestamp::from_micros;
-        let mut account = Self::default();
-        account.committed = stored.committed.into_iter().map(|(end, amount)| (time(end), amount)).collect();
+        let committed = stored.committed.into_iter().map(|(end, amount)| (time(end), amount)).collect();
+        let mut account = Self { committed, ..Self::default() };
         for (id, amount, bucket, until) in stored.holds {
             let decision = DecisionId::from_u128(u128::from_be_bytes(id));
             account.holds.insert(decision, Hold { amount, bucket: time(bucket), until: time(until) });

@@ -78,7 +78,7 @@ pub const PENDING_MAX: usize = 256;
 
 /// Reservations that one customer's ledger keeps for one cap. Beyond it the oldest committed ones are merged, and leave the
 /// window with the younger of the two: later than they might, never sooner.
-pub(super) const RESERVATIONS_MAX: usize = 1_000;
+pub const RESERVATIONS_MAX: usize = 1_000;
 
 /// Cap, decision, amount, at, held until.
 type StoredReservation = (CapKey, [u8; 16], i64, i64, Option<i64>);

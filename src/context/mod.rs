@@ -31,7 +31,7 @@ mod tests;
 
 pub use cap_account::{CapAccount, StoredCapAccount, Take};
 pub use codec::{Compact, CompactSeed};
-pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, Reservation, Settled};
+pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, RESERVATIONS_MAX, Reservation, Settled};
 pub use consent::{Consent, Consents};
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};

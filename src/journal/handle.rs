@@ -125,6 +125,20 @@ impl Journal {
         Ok((Self(Arc::new(running)), opening))
     }
 
+    /// A journal that numbers records and keeps none, **for measurements only**: what a turn costs without its record's way
+    /// to the disk. Everything counts as synced at once, and nothing is found again. `folder` exists and stays empty.
+    pub fn discarding(folder: &Path, metrics: Metrics) -> Self {
+        Self(Arc::new(Running {
+            folder: folder.to_owned(),
+            queue: Arc::new(Queue::discarding()),
+            open_index: Arc::default(),
+            indexes: Mutex::default(),
+            begun: Mutex::default(),
+            metrics,
+            thread: Mutex::new(None),
+        }))
+    }
+
     /// Appends a record and returns its sequence. It is on disk when [`Journal::wait_synced`] says so. Never waits; look
     /// at [`Journal::is_full`] first.
     pub fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {

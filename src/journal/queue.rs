@@ -31,6 +31,8 @@ pub(super) struct Queue {
     linger_bytes: usize,
     /// Whether a full disk is waited out no more.
     is_leaving: AtomicBool,
+    /// Whether records are counted and thrown away.
+    is_discarding: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,13 @@ impl Queue {
             linger,
             linger_bytes: limit / 8,
             is_leaving: AtomicBool::new(false),
+            is_discarding: false,
         }
+    }
+
+    /// A queue without a committer: whatever is appended counts as on disk at once, and is nowhere.
+    pub(super) fn discarding() -> Self {
+        Self { is_discarding: true, ..Self::new(0, usize::MAX, usize::MAX, Duration::ZERO) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -101,6 +109,9 @@ impl Queue {
     pub(super) fn append(&self, entry: &Entry<'_>) -> Result<u64, JournalError> {
         if entry.frame_bytes() > self.batch_max {
             return Err(JournalError::TooLarge { bytes: entry.frame_bytes(), limit: self.batch_max });
+        }
+        if self.is_discarding {
+            return Ok(self.synced.fetch_add(1, Ordering::AcqRel) + 1);
         }
         let checksum = entry.checksum();
         let mut pending = self.lock();
@@ -152,7 +163,7 @@ impl Queue {
     }
 
     pub(super) fn last_seq(&self) -> u64 {
-        self.lock().last_seq
+        if self.is_discarding { self.synced_seq() } else { self.lock().last_seq }
     }
 
     pub(super) fn stopped(&self) -> Option<Arc<str>> {

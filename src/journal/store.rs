@@ -18,19 +18,21 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
     fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError>;
 
     /// Makes durable what was put so far, and notes that every state is current up to the checkpoint.
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError>;
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError>;
 
     /// The last checkpoint, if there was one.
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
 }
 
 /// How far the store has followed the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Every state is current up to this record.
     pub seq: u64,
     /// The record of the bundle in force; 0 for none.
     pub bundle_seq: u64,
+    /// The accounts of global caps as of the record, encoded; empty if there are none.
+    pub caps: Vec<u8>,
 }
 
 /// The embedded store.
@@ -72,12 +74,13 @@ impl StateStore for FjallStore {
         batch.commit().map_err(failed)
     }
 
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Result<(), JournalError> {
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
         // States first: a checkpoint that is durable before them would promise what is not there.
         self.database.persist(PersistMode::SyncAll).map_err(failed)?;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&checkpoint.seq.to_le_bytes());
-        bytes[8..].copy_from_slice(&checkpoint.bundle_seq.to_le_bytes());
+        let mut bytes = Vec::with_capacity(16 + checkpoint.caps.len());
+        bytes.extend_from_slice(&checkpoint.seq.to_le_bytes());
+        bytes.extend_from_slice(&checkpoint.bundle_seq.to_le_bytes());
+        bytes.extend_from_slice(&checkpoint.caps);
         self.meta.insert(CHECKPOINT_KEY, bytes).map_err(failed)?;
         self.database.persist(PersistMode::SyncAll).map_err(failed)
     }
@@ -85,9 +88,10 @@ impl StateStore for FjallStore {
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
         let Some(bytes) = self.meta.get(CHECKPOINT_KEY).map_err(failed)? else { return Ok(None) };
         match bytes.len() {
-            16 => Ok(Some(Checkpoint {
+            16.. => Ok(Some(Checkpoint {
                 seq: super::batch::u64_at(&bytes, 0),
                 bundle_seq: super::batch::u64_at(&bytes, 8),
+                caps: bytes[16..].to_vec(),
             })),
             _ => Err(JournalError::Store("the checkpoint is not readable".to_owned())),
         }
@@ -107,13 +111,13 @@ mod tests {
     #[test]
     fn keeps_states_and_checkpoints_across_openings() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1 };
+        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1, caps: vec![1, 2, 3] };
         {
             let store = FjallStore::open(folder.path()).unwrap();
             assert_eq!(store.last_checkpoint().unwrap(), None);
             store.put(&[("c-1".into(), b"one".to_vec()), ("c-2".into(), b"two".to_vec())]).unwrap();
             store.put(&[("c-1".into(), b"newer".to_vec())]).unwrap();
-            store.checkpoint(checkpoint).unwrap();
+            store.checkpoint(&checkpoint).unwrap();
         }
         let store = FjallStore::open(folder.path()).unwrap();
         assert_eq!(store.get("c-1").unwrap(), Some(b"newer".to_vec()));

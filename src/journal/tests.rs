@@ -131,3 +131,17 @@ fn a_closed_or_failed_journal_refuses_and_says_why() {
     assert_eq!(queue.append(&entry).unwrap_err().to_string(), "the journal has stopped: the disk is on fire");
     assert!(queue.wait_synced(9).unwrap().blocking_recv().unwrap().is_err());
 }
+
+#[test]
+fn a_discarding_journal_numbers_records_and_keeps_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::discarding(folder.path(), Metrics::new(&Registry::default()));
+    assert_eq!([1, 2, 3].map(|key| append(&journal, key, b"gone")), [1, 2, 3]);
+    assert_eq!((journal.last_seq(), journal.synced_seq(), journal.is_full()), (3, 3, false));
+    assert!(journal.wait_synced(3).is_none());
+    journal.wait_synced_blocking(3).unwrap();
+    assert_eq!(journal.find(2, Timestamp::from_micros(0)).unwrap(), None);
+    assert!(!journal.reader(1).unwrap().next_batch(|_| ()).unwrap());
+    journal.close().unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bundle::{Bundle, CONTEXT_FILE, Sources};
 use crate::context::CustomerState;
-use crate::domain::{DecisionId, Event, FallbackReason, TenantId, Timestamp, Value};
+use crate::domain::{CustomerId, DecisionId, Event, FallbackReason, Settlement, TenantId, Timestamp, Value};
 use crate::rules::Scratch;
 
 const CONTEXT: &str = r#"
@@ -99,6 +99,19 @@ impl World {
         }
     }
 
+    fn settle(&mut self, decision: DecisionId, second: i64) {
+        let settlement =
+            SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement: Settlement::Commit };
+        let input = Input::Settlement(settlement);
+        let tenant = TenantId::default();
+        let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
+        let taken = take(&mut self.state, &input, &Readings::at(at(second)), around, &mut Scratch::default());
+        let Taken::Turn(turn) = &taken else { panic!("{taken:?}") };
+        let written = Written { tenant: &tenant, bundle_seq: 1, input: &input, turn };
+        self.records.push(RecordBuffer::default().write(written).to_vec());
+        self.state.last_seq = self.records.len() as u64 + 1;
+    }
+
     /// A new event of a type, with a key, at a second.
     fn event(&mut self, kind: &str, order: Option<&str>, second: i64) -> Came {
         self.events += 1;
@@ -173,6 +186,19 @@ fn an_event_about_the_same_repeats_the_decision_and_is_folded_all_the_same() {
     assert_eq!(world.take(again, &Readings::at(at(1_300))), Came::Repeated(first));
     let unkeyed = [world.event("order.placed", None, 2_000), world.event("order.placed", None, 2_001)];
     assert!(unkeyed.iter().all(|came| matches!(came, Came::Decided(_))), "what lacks the key is not the same");
+}
+
+#[test]
+fn decisions_that_wait_to_be_settled_are_bounded_for_each_key() {
+    let mut world = World::new("settle_within = '1h'\nflow = { key = 'event.order', pending_max = 1 }");
+    let Came::Decided(first) = world.placed("a", 0) else { panic!() };
+    assert_eq!(world.placed("a", 1), Came::Held(FallbackReason::TooManyPending));
+    assert!(matches!(world.placed("b", 2), Came::Decided(_)));
+    world.settle(first, 3);
+    assert!(matches!(world.placed("a", 4), Came::Decided(_)), "what is settled is pending no more");
+    assert_eq!(world.placed("b", 3_601), Came::Held(FallbackReason::TooManyPending));
+    assert!(matches!(world.placed("b", 3_602), Came::Decided(_)), "and neither is what nobody settled in time");
+    assert_eq!(world.recovered().encode(), world.state.encode());
 }
 
 #[test]

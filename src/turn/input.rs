@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Entered;
+use crate::bundle::Cap;
 use crate::context::{CapKey, TypedEvent};
 use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp, Value};
 
@@ -103,6 +105,16 @@ impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
         Self { arrival, is_late: false, leases: Vec::new() }
+    }
+
+    /// The readings of the next decision in the same turn: what this one took of global caps is gone.
+    pub(super) fn without(&self, entered: Entered<'_>, caps: &[Cap]) -> Self {
+        let mut left = self.clone();
+        for lease in &mut left.leases {
+            let takes = caps.iter().filter(|cap| cap.key == lease.cap).filter_map(|cap| cap.takes(entered.outcome));
+            lease.room = takes.fold(lease.room, i64::saturating_sub);
+        }
+        left
     }
 }
 

@@ -10,12 +10,16 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
+//! | `flow` | an event in a playbook's flow control |
 //! | `late` | what is answered when there is no time for one |
+//! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `replay` | records applied, decisions remade |
 
+mod cap_change;
 mod circumstances;
+mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod input;
@@ -28,9 +32,10 @@ mod take;
 #[cfg(test)]
 mod tests;
 
+pub use cap_change::{CapChange, cap_changes};
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use late::late;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
-pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, take};
+pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, playbooks_of, take};

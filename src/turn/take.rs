@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::circumstances::{circumstances, deduplicated, flow_key, window_since};
+use super::circumstances::{circumstances, window_since};
+use super::flow::{enter_repeated, flow_key, step};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{
-    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled, Step,
-    TypedEvent,
+    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
 use crate::domain::{DecisionId, DecisionName, FallbackReason, TenantId, Timestamp, Value};
@@ -122,7 +122,7 @@ fn take_event(
     around: Surroundings<'_>,
     scratch: &mut Scratch,
 ) -> Taken {
-    let Arrived { arrival, readings } = arrived;
+    let arrival = arrived.arrival;
     let (fingerprint, body) = (event.event.key.fingerprint(), event.event.body);
     let since = around.bundle.layout().repetitions().since(arrival);
     let known = |playbook: Option<PlaybookKey>| state.ledger.known(fingerprint, body, playbook, since);
@@ -141,36 +141,49 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
-    let mut decisions = Vec::with_capacity(pending.len());
-    for number in pending {
-        match deduplicated(state, event, &around.bundle.playbooks()[number], arrival) {
-            Some(id) => repeated.push((number, id)),
-            None => decisions.extend(decide(state, event, number, (arrival, readings), around, scratch)),
-        }
+    let same = enter_repeated(state, event, arrival, around);
+    pending.retain(|number| same.iter().all(|(of, _)| of != number));
+    let decisions = decide_each(state, event, &pending, arrived, around, scratch);
+    if decisions.is_empty() && same.is_empty() {
+        enter_event(state, event, arrival, None, around);
     }
-    apply_outcome(state, event, arrival, decisions.iter().map(Made::entered), around);
+    repeated.extend(same);
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
 }
 
-pub(super) fn playbooks_of(event: &EventInput, bundle: &Bundle) -> Vec<usize> {
-    match event.run {
-        Run::Playbook(number) => vec![number],
-        Run::Subscribed => {
-            let playbooks = bundle.playbooks().iter().enumerate();
-            playbooks
-                .filter(|(number, playbook)| is_asked_of(event, *number, playbook))
-                .map(|(number, _)| number)
-                .collect()
+/// Decides by one playbook after the other: what one takes of a cap is not there for the next.
+fn decide_each(
+    state: &mut CustomerState,
+    event: &EventInput,
+    playbooks: &[usize],
+    arrived: Arrived<'_>,
+    around: Surroundings<'_>,
+    scratch: &mut Scratch,
+) -> Vec<Made> {
+    let arrival = arrived.arrival;
+    let mut left = None;
+    let mut decisions: Vec<Made> = Vec::with_capacity(playbooks.len());
+    for playbook in playbooks {
+        let readings = left.as_ref().unwrap_or(arrived.readings);
+        let Some(made) = decide(state, event, *playbook, (arrival, readings), around, scratch) else { continue };
+        enter_decision(state, event, arrival, made.entered(), around);
+        if !readings.leases.is_empty() && playbooks.len() > 1 {
+            left = Some(readings.without(made.entered(), &around.bundle.playbooks()[*playbook].caps));
         }
+        decisions.push(made);
     }
+    decisions
 }
 
-/// Whether an event is for a playbook to decide on.
-fn is_asked_of(event: &EventInput, number: usize, playbook: &Playbook) -> bool {
-    match event.run {
-        Run::Playbook(asked) => asked == number,
-        Run::Subscribed => playbook.position_of_event(event.event.kind).is_some(),
-    }
+/// The playbooks that are to decide on an event, by number.
+pub fn playbooks_of<'a>(event: &EventInput, bundle: &'a Bundle) -> impl Iterator<Item = usize> + use<'a> {
+    let kind = event.event.kind;
+    let (asked, subscribed) = match event.run {
+        Run::Playbook(number) => (Some(number), 0..0),
+        Run::Subscribed => (None, 0..bundle.playbooks().len()),
+    };
+    let listens = move |number: &usize| bundle.playbooks()[*number].position_of_event(kind).is_some();
+    asked.into_iter().chain(subscribed.filter(listens))
 }
 
 /// Takes an input into the state: folds an event that is new, sets facts that are not outdated. Returns the facts that are.
@@ -258,7 +271,7 @@ impl Made {
 
 /// Enters the event and the decisions made on it, with what they take of caps.
 ///
-/// One of the two functions that change a state, live and in recovery.
+/// One of the two functions that change a state; a live turn enters each decision as it is made.
 pub fn apply_outcome<'a>(
     state: &mut CustomerState,
     event: &EventInput,
@@ -266,59 +279,42 @@ pub fn apply_outcome<'a>(
     decisions: impl IntoIterator<Item = Entered<'a>>,
     around: Surroundings<'_>,
 ) {
-    let window = around.bundle.layout().repetitions();
-    let entry = |decision| Entry { event: event.event.key.fingerprint(), body: event.event.body, arrival, decision };
-    let mut entered_any = enter_repeated(state, event, arrival, entry, around);
+    let mut is_entered = !enter_repeated(state, event, arrival, around).is_empty();
     for entered in decisions {
-        let playbook = &around.bundle.playbooks()[entered.playbook];
-        let key = if playbook.flow.is_free() { FlowKey::WHOLE } else { flow_key(playbook, event, state.layout()) };
-        state.ledger.enter(entry(Some((playbook.key, entered.id))), window);
-        commit(&mut state.ledger, playbook, entered, (key, arrival));
-        entered_any = true;
+        enter_decision(state, event, arrival, entered, around);
+        is_entered = true;
     }
-    if !entered_any {
-        state.ledger.enter(entry(None), window);
+    if !is_entered {
+        enter_event(state, event, arrival, None, around);
     }
 }
 
-/// Enters the decisions that the event repeats because others with the same key were decided a short while ago. What they
-/// are follows from the state, so that a record need not say.
-fn enter_repeated(
+fn enter_decision(
     state: &mut CustomerState,
     event: &EventInput,
     arrival: Timestamp,
-    entry: impl Fn(Option<(PlaybookKey, DecisionId)>) -> Entry,
+    entered: Entered<'_>,
     around: Surroundings<'_>,
-) -> bool {
-    let mut is_any = false;
-    let window = around.bundle.layout().repetitions();
-    let Entry { event: fingerprint, body, .. } = entry(None);
-    for (number, playbook) in around.bundle.playbooks().iter().enumerate() {
-        if playbook.flow.deduplicate.is_none() || !is_asked_of(event, number, playbook) {
-            continue;
-        }
-        let known = state.ledger.known(fingerprint, body, Some(playbook.key), window.since(arrival));
-        if matches!(known, Known::Decided(_)) {
-            continue;
-        }
-        if let Some(id) = deduplicated(state, event, playbook, arrival) {
-            let key = flow_key(playbook, event, state.layout());
-            state.ledger.enter_repeated(entry(Some((playbook.key, id))), window);
-            step(&mut state.ledger, playbook, (key, arrival), None);
-            is_any = true;
-        }
-    }
-    is_any
+) {
+    let playbook = &around.bundle.playbooks()[entered.playbook];
+    enter_event(state, event, arrival, Some((playbook.key, entered.id)), around);
+    let key = flow_key(playbook, event, state.layout());
+    commit(&mut state.ledger, playbook, entered, (key, arrival));
 }
 
-/// Takes an event in a playbook's flow control.
-fn step(ledger: &mut Ledger, playbook: &Playbook, (key, at): (FlowKey, Timestamp), asked: Option<DecisionId>) {
-    if let Some(memory) = playbook.flow.memory() {
-        ledger.pace.enter(Step { playbook: playbook.key, key, at, asked }, memory);
-    }
+fn enter_event(
+    state: &mut CustomerState,
+    event: &EventInput,
+    arrival: Timestamp,
+    decision: Option<(PlaybookKey, DecisionId)>,
+    around: Surroundings<'_>,
+) {
+    let EventInput { event: TypedEvent { key, body, .. }, .. } = event;
+    let entry = Entry { event: key.fingerprint(), body: *body, arrival, decision };
+    state.ledger.enter(entry, around.bundle.layout().repetitions());
 }
 
-/// Reserves what a decision takes of caps, holds it if it waits to be settled, and takes it in flow control.
+/// Takes a decision in flow control, reserves what it takes of caps, and holds it if it waits to be settled.
 fn commit(ledger: &mut Ledger, playbook: &Playbook, entered: Entered<'_>, (key, at): (FlowKey, Timestamp)) {
     let Entered { id: decision, outcome, is_asked, .. } = entered;
     step(ledger, playbook, (key, at), is_asked.then_some(decision));

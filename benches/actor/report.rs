@@ -1,0 +1,122 @@
+//! What people read.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::contest::{Entry, Subject};
+use super::draw::Spread;
+
+/// Says what is going on.
+pub(crate) fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+/// The turn that everyone takes.
+pub(crate) fn ground(state_bytes: usize, turn_nanos: f64) {
+    println!("The turn alone takes {turn_nanos:.0} ns with everything at hand, on a state of {state_bytes} bytes.\n");
+}
+
+/// A table for each setting, and one of bytes.
+pub(crate) fn contest(settings: &[(Spread, usize)], entries: &[Entry], state_bytes: usize) {
+    for (nth, (spread, callers)) in settings.iter().enumerate() {
+        println!("**{callers} callers, {}**\n", spread.name());
+        println!(
+            "| | customers | turns/s | of the floor's | p50 | p99 | p99.9 | shed |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+        );
+        entries.iter().for_each(|entry| row(entry, entries, nth));
+        println!();
+    }
+    println!("| | customers | bytes per customer | beyond the state |\n|---|--:|--:|--:|");
+    for entry in entries.iter().filter(|entry| entry.subject != Subject::Nothing) {
+        let (title, customers, bytes) = (entry.subject.title(), thousands(entry.customers), entry.bytes);
+        println!("| {title} | {customers} | {bytes:.0} | {:.0} |", bytes - state_bytes as f64);
+    }
+    println!();
+}
+
+fn row(entry: &Entry, entries: &[Entry], nth: usize) {
+    let rates = |entry: &Entry| -> Vec<f64> { entry.rounds.iter().map(|round| round[nth].per_second()).collect() };
+    let mut latencies = entry.rounds[0][nth].latencies.clone();
+    entry.rounds[1..].iter().for_each(|round| latencies.add(&round[nth].latencies).expect("histograms of one kind"));
+    let own = rates(entry);
+    let floor = entries.iter().find(|entry| entry.subject == Subject::Bare && entry.rounds.len() == own.len());
+    let ratio = match floor {
+        Some(floor) if entry.subject != Subject::Bare => {
+            let ratios: Vec<f64> = own.iter().zip(rates(floor)).map(|(own, floor)| 100.0 * own / floor).collect();
+            let (low, middle, high) = spread(ratios);
+            format!("{middle:.0} % ({low:.0} to {high:.0})")
+        }
+        _ => String::new(),
+    };
+    let shed: u64 = entry.rounds.iter().map(|round| round[nth].shed).sum();
+    println!(
+        "| {} | {} | {} | {ratio} | {} | {shed} |",
+        entry.subject.title(),
+        thousands(entry.customers),
+        thousands(spread(own).1 as u64),
+        quantiles(&latencies),
+    );
+}
+
+/// Median and tails, as cells of a table.
+pub(crate) fn quantiles(latencies: &Histogram<u64>) -> String {
+    let quantile = |quantile| time(Duration::from_nanos(latencies.value_at_quantile(quantile)));
+    format!("{} | {} | {}", quantile(0.5), quantile(0.99), quantile(0.999))
+}
+
+/// The smallest, the median and the largest.
+pub(crate) fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
+    figures.sort_by(f64::total_cmp);
+    (figures[0], figures[figures.len() / 2], figures[figures.len() - 1])
+}
+
+/// A number with commas.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// A time with three figures and a unit.
+pub(crate) fn time(time: Duration) -> String {
+    let nanos = time.as_nanos() as f64;
+    match nanos {
+        _ if nanos < 1e3 => format!("{nanos:.0} ns"),
+        _ if nanos < 1e6 => format!("{} µs", figures(nanos / 1e3)),
+        _ if nanos < 1e9 => format!("{} ms", figures(nanos / 1e6)),
+        _ => format!("{} s", figures(nanos / 1e9)),
+    }
+}
+
+fn figures(number: f64) -> String {
+    match number {
+        _ if number < 10.0 => format!("{number:.2}"),
+        _ if number < 100.0 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}
+
+/// A heading with a table's head.
+pub(crate) fn table(title: &str, head: &[&str]) {
+    println!("**{title}**\n\n| {} |\n|---|{}", head.join(" | "), "--:|".repeat(head.len() - 1));
+}
+
+/// A row of a table.
+pub(crate) fn cells(cells: &[String]) {
+    println!("| {} |", cells.join(" | "));
+}
+
+/// The end of a table.
+pub(crate) fn end() {
+    println!();
+}
+
+/// Bytes that the program has in memory, as the system counts them.
+pub(crate) fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
+    pages.unwrap_or_default() * 4_096
+}

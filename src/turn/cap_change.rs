@@ -1,0 +1,51 @@
+//! What a turn changes in the accounts of global caps: told live, and read from records in recovery.
+
+use super::{Entered, Input, Record};
+use crate::bundle::{Bundle, CapScope, Playbook};
+use crate::context::Take;
+use crate::domain::{DecisionId, Settlement, Timestamp};
+
+/// A change of the accounts of global caps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapChange {
+    /// A decision took something.
+    Took(Take),
+    /// A decision was settled.
+    Settled(DecisionId, Settlement),
+}
+
+/// What a turn that was taken changes, in the order of its decisions. Nothing for a bundle without global caps.
+pub fn cap_changes<'a>(
+    input: &'a Input,
+    decisions: impl Iterator<Item = Entered<'a>> + 'a,
+    arrival: Timestamp,
+    bundle: &'a Bundle,
+) -> impl Iterator<Item = CapChange> + 'a {
+    let settled = match input {
+        Input::Settlement(of) => Some(CapChange::Settled(of.decision, of.settlement)),
+        Input::Event(_) | Input::Facts(_) | Input::Consents(_) => None,
+    };
+    let took = decisions.flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
+    settled.into_iter().chain(took)
+}
+
+fn took<'a>(playbook: &'a Playbook, entered: Entered<'a>, at: Timestamp) -> impl Iterator<Item = CapChange> + 'a {
+    let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
+    let global = playbook.caps.iter().filter(|cap| cap.scope == CapScope::Global);
+    global.filter_map(move |cap| {
+        let amount = cap.takes(entered.outcome)?;
+        Some(CapChange::Took(Take { cap: cap.key, over: cap.over, decision: entered.id, amount, at, held_until }))
+    })
+}
+
+impl Record {
+    /// What the record's turn changed in the accounts of global caps.
+    pub fn cap_changes<'a>(&'a self, bundle: &'a Bundle) -> impl Iterator<Item = CapChange> + 'a {
+        let entered = self.decisions.iter().filter_map(|decision| {
+            let id = self.id_of(decision, bundle)?;
+            let is_asked = decision.circumstances.refusal.is_none();
+            Some(Entered { playbook: decision.playbook, id, outcome: &decision.outcome, is_asked })
+        });
+        cap_changes(&self.input, entered, self.arrival, bundle)
+    }
+}
