@@ -1,7 +1,7 @@
 //! Customers who get most of what comes: bounds, priorities, fairness, late answers.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::customers::open_house;
@@ -13,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::bundle::tests::{PLAYBOOK, bundle, sources};
 use crate::domain::{CustomerId, FallbackReason, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal, Kind};
+use crate::sync::Mutex;
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
 use crate::turn::{FactsInput, Input, Made, Readings, Record, Taken};

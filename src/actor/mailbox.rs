@@ -124,7 +124,6 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -135,6 +134,7 @@ mod tests {
     use crate::actor::{InForce, Request};
     use crate::bundle::tests::tiny_bundle;
     use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp};
+    use crate::sync::atomic::AtomicUsize;
     use crate::time::{Clock, Deadline};
     use crate::turn::{Input, Readings, SettlementInput};
 
