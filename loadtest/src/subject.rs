@@ -42,6 +42,7 @@ impl Subject {
         let Config { engine: mut config, settings } = Config::load(&load.config)?;
         config.bundle = Bundle::compile(with_ack(config.bundle.sources(), &load.playbook, load.ack)?)?;
         config.customers.hot_customers_max = usize::try_from(load.customers)?.max(config.customers.hot_customers_max);
+        config.customers.hot_bytes = (load.customers * 8_192).max(config.customers.hot_bytes);
         let engine = Engine::start(config.data(data(&folder)))?;
         let threads = load.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let runtime = Builder::new_current_thread().enable_all().build()?;

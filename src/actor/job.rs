@@ -53,9 +53,11 @@ impl Drop for Counted {
 /// A state as it is to be stored.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<[u8]>,
     /// The last record that changed it.
     pub(super) last_seq: u64,
+    /// Whether it had changed since it was last stored.
+    pub(super) was_dirty: bool,
 }
 
 /// What a turn is worth when there is no room for all: by priority, then by how much time it has. What comes first goes first.

@@ -74,12 +74,11 @@ impl Mailbox {
     }
 
     /// Takes everything.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Job> + use<> {
-        self.by_worth = None;
-        std::mem::take(&mut self.jobs).into_iter().map(|(_, job)| job)
+    pub(super) fn take(self) -> impl Iterator<Item = Job> + use<> {
+        self.jobs.into_iter().map(|(_, job)| job)
     }
 
-    #[cfg(test)]
+    /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
     }

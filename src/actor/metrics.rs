@@ -11,6 +11,8 @@ pub struct Metrics {
     pub(super) handovers: Counter,
     pub(super) panics: Counter,
     pub(super) hot: Gauge,
+    pub(super) hot_bytes: Gauge,
+    pub(super) held: Counter,
     pub(super) warm_bytes: Gauge,
     pub(super) passivations: Counter,
     pub(super) activated: Activations,
@@ -49,6 +51,11 @@ impl Metrics {
             ),
             panics: registry.counter("forthwith_turn_panics_total", "Turns that panicked; the state was rebuilt."),
             hot: registry.gauge("forthwith_hot_customers", "Customers in memory."),
+            hot_bytes: registry.gauge("forthwith_hot_bytes", "Bytes that the customers in memory take."),
+            held: registry.counter(
+                "forthwith_activations_held_total",
+                "Customers who were held off until memory had room for them.",
+            ),
             warm_bytes: registry.gauge("forthwith_warm_bytes", "Bytes of encoded states in the warm cache."),
             passivations: registry.counter("forthwith_passivations_total", "Customers put to rest."),
             activated: Activations {

@@ -7,18 +7,26 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
+use crate::domain::CustomerId;
+
 /// Encoded states by customer.
 #[derive(Clone, Debug)]
-pub(super) struct WarmCache(Cache<Arc<str>, Arc<[u8]>>);
+pub(super) struct WarmCache(Cache<CustomerId, Arc<[u8]>, foldhash::fast::RandomState>);
 
 impl WarmCache {
     pub(super) fn new(bytes_max: u64) -> Self {
-        let weigh = |key: &Arc<str>, value: &Arc<[u8]>| u32::try_from(key.len() + value.len()).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(bytes_max).weigher(weigh).build())
+        let weigh =
+            |key: &CustomerId, value: &Arc<[u8]>| u32::try_from(key.as_str().len() + value.len()).unwrap_or(u32::MAX);
+        Self(
+            Cache::builder()
+                .max_capacity(bytes_max)
+                .weigher(weigh)
+                .build_with_hasher(foldhash::fast::RandomState::default()),
+        )
     }
 
-    pub(super) fn put(&self, customer: &str, bytes: &[u8]) {
-        self.0.insert(customer.into(), bytes.into());
+    pub(super) fn put(&self, customer: &CustomerId, bytes: Arc<[u8]>) {
+        self.0.insert(customer.clone(), bytes);
     }
 
     /// Takes a state out: it is about to be hot, and would be stale here after its first turn.

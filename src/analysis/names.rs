@@ -84,8 +84,21 @@ fn signal(definition: &SignalDefinition, layout: &Layout) -> Limits {
         SignalKind::Count | SignalKind::Distinct(_) => Limits { min: 0, ..any },
         // A sum of nothing is zero, and of values that are not negative it is not negative.
         SignalKind::Sum(number) if of(number).is_some_and(|field| field.limits.min >= 0) => Limits { min: 0, ..any },
-        SignalKind::Sum(_) => any,
-        SignalKind::Last(number) => of(number).map_or(any, |field| field.limits.clone()),
+        SignalKind::Decayed(None) => Limits { min: 0, ..any },
+        SignalKind::Decayed(Some(number)) if of(number).is_some_and(|field| field.limits.min >= 0) => {
+            Limits { min: 0, ..any }
+        }
+        SignalKind::Sum(_) | SignalKind::Decayed(_) => any,
+        // A mean lies between the values, in its own units: those of whole numbers are rounded to decimals.
+        SignalKind::Mean(number) => match of(number) {
+            Some(field) if field.ty == definition.ty => field.limits.clone(),
+            Some(field) if field.limits.min >= 0 => Limits { min: 0, ..any },
+            _ => any,
+        },
+        SignalKind::Min(number) | SignalKind::Max(number) | SignalKind::Last(number) => {
+            of(number).map_or(any, |field| field.limits.clone())
+        }
+        SignalKind::LastN { n, .. } => Limits { length_max: n, ..any },
     }
 }
 

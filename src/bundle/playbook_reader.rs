@@ -203,6 +203,7 @@ fn scope(layout: &Layout, on: &[usize], root: &Section<'_>) -> (Scope, Vec<SlotS
         let source = SlotSource::Unused(ContextSource::Signal(number));
         let length_max = match signal.kind {
             SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
+            SignalKind::LastN { n, .. } => n,
             _ => 0,
         };
         declare(&format!("signal.{}", signal.name), &signal.ty, length_max, source);

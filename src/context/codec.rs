@@ -1,10 +1,10 @@
-//! Values on disk: compact where a bundle gives their types (records), self-describing where it may change (states).
+//! Values in records: compact, for the bundle gives their types.
 
 use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserializer, Serialize, Serializer};
 
-use crate::domain::{Decimal, Raw, TimeDelta, Timestamp, Type, Value};
+use crate::domain::{Decimal, TimeDelta, Timestamp, Type, Value};
 
 /// Writes a value without its type: numbers of all kinds as integers, symbols by number. For records, whose bundle gives
 /// the types back.
@@ -93,22 +93,5 @@ impl<'de> Visitor<'de> for CompactSeed<'_> {
             items.push(item);
         }
         Ok(Value::List(items.into()))
-    }
-}
-
-/// The value in the form in which it could have come from outside: symbols by name, times as texts. A later bundle, whose
-/// types may differ, types it anew.
-pub(super) fn to_raw(ty: &Type, value: &Value) -> Raw {
-    match (value, ty) {
-        (Value::Bool(v), _) => Raw::Bool(*v),
-        (Value::Int(v), _) => Raw::Int(*v),
-        (Value::Decimal(v), _) => Raw::Decimal(*v),
-        (Value::Text(v), _) => Raw::Text(v.to_string()),
-        (Value::Symbol(v), Type::OneOf(of)) => Raw::Text(of.name(*v).to_owned()),
-        (Value::Symbol(v), _) => Raw::Int((*v).into()),
-        (Value::Time(v), _) => Raw::Text(v.to_string()),
-        (Value::Duration(v), _) => Raw::Text(v.to_string()),
-        (Value::List(items), Type::List(of)) => Raw::List(items.iter().map(|item| to_raw(of, item)).collect()),
-        (Value::List(_), _) => Raw::Null,
     }
 }

@@ -212,17 +212,22 @@ impl Commitments {
         self.0.get_or_insert_default()
     }
 
-    pub(super) fn store(&self) -> StoredCommitments {
+    /// The stored form; `None` if there is nothing.
+    pub(super) fn store(&self) -> Option<StoredCommitments> {
+        let content = self.0.as_deref()?;
+        if content.reservations.is_empty() && content.pending.is_empty() {
+            return None;
+        }
         let bytes = |id: DecisionId| id.to_u128().to_be_bytes();
         let reservation =
             |r: &Reservation| (r.cap, bytes(r.decision), r.amount, r.at.micros(), r.held_until.map(Timestamp::micros));
         let pending = |p: &Pending| {
             (bytes(p.decision), p.playbook, p.key, p.at.micros(), p.until.micros(), p.settled.map(Settlement::code))
         };
-        StoredCommitments {
-            reservations: self.reservations().map(reservation).collect(),
-            pending: self.pending().map(pending).collect(),
-        }
+        Some(StoredCommitments {
+            reservations: content.reservations.iter().map(reservation).collect(),
+            pending: content.pending.iter().map(pending).collect(),
+        })
     }
 
     pub(super) fn restore(stored: StoredCommitments) -> Self {

@@ -64,11 +64,12 @@ impl Consents {
         self.0.capacity() * size_of::<Consent>()
     }
 
-    pub(super) fn store(&self) -> StoredConsents {
+    /// The stored form; `None` if nothing was said.
+    pub(super) fn store(&self) -> Option<StoredConsents> {
         let stored = |consent: &Consent| {
             (consent.purpose.to_string(), consent.is_given, consent.source.to_string(), consent.observed_at.micros())
         };
-        StoredConsents(self.0.iter().map(stored).collect())
+        (!self.0.is_empty()).then(|| StoredConsents(self.0.iter().map(stored).collect()))
     }
 
     pub(super) fn restore(stored: StoredConsents) -> Self {

@@ -11,6 +11,7 @@ use crate::domain::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::state::key_of;
 use super::{Freshness, Purpose, SignalDefinition, Tags, Window};
 
 /// The declared events, facts and signals of a bundle.
@@ -20,6 +21,8 @@ pub struct Layout {
     event_numbers: HashMap<Box<str>, usize>,
     facts: Vec<FactDefinition>,
     fact_numbers: HashMap<Box<str>, usize>,
+    /// Names of facts in stored states, by number.
+    fact_keys: Vec<u32>,
     signals: Vec<SignalDefinition>,
     repetitions: Window,
     purposes: Vec<Purpose>,
@@ -162,6 +165,7 @@ impl Layout {
         Self {
             event_numbers: numbered(events.iter().map(|event| &*event.name).collect()),
             fact_numbers: numbered(facts.iter().map(|fact| &*fact.field.name).collect()),
+            fact_keys: facts.iter().map(|fact| key_of(&fact.field.name)).collect(),
             events,
             facts,
             signals,
@@ -199,6 +203,11 @@ impl Layout {
     /// The declared facts.
     pub fn facts(&self) -> &[FactDefinition] {
         &self.facts
+    }
+
+    /// The names of facts in stored states, by number.
+    pub fn fact_keys(&self) -> &[u32] {
+        &self.fact_keys
     }
 
     /// The declared signals.

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::commitments::StoredCommitments;
-use super::pace::StoredPace;
 use super::{Commitments, Pace};
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
@@ -19,9 +17,9 @@ pub struct PlaybookKey(u32);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     /// Events seen and decided, oldest first.
-    window: VecDeque<Entry>,
+    pub(super) window: VecDeque<Entry>,
     /// Decisions by playbook.
-    tallies: Vec<Tally>,
+    pub(super) tallies: Vec<Tally>,
     /// What decisions took of caps, and those that wait to be settled.
     pub commitments: Commitments,
     /// When playbooks with flow control last heard of a key.
@@ -92,20 +90,25 @@ pub enum Known {
 /// Event, body, arrival, and the decision with its playbook.
 type StoredEntry = ([u8; 16], u64, i64, Option<(PlaybookKey, [u8; 16])>);
 
-#[derive(Debug, Serialize, Deserialize)]
+/// A ledger as version 1 of the stored state has it.
+#[derive(Debug, Deserialize)]
 pub(super) struct StoredLedger {
     window: Vec<StoredEntry>,
     tallies: Vec<(PlaybookKey, u64, i64)>,
-    #[serde(default)]
-    commitments: StoredCommitments,
-    #[serde(default)]
-    pace: StoredPace,
 }
 
 impl PlaybookKey {
     /// The key of a playbook's name.
     pub fn of(name: &str) -> Self {
         Self(xxh3_64(name.as_bytes()) as u32)
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(bytes))
     }
 }
 
@@ -170,19 +173,6 @@ impl Ledger {
             + self.pace.heap_bytes()
     }
 
-    pub(super) fn store(&self) -> StoredLedger {
-        let entry = |e: &Entry| {
-            let decision = e.decision.map(|(playbook, id)| (playbook, id.to_u128().to_be_bytes()));
-            (e.event.to_be_bytes(), e.body, e.arrival.micros(), decision)
-        };
-        StoredLedger {
-            window: self.window.iter().map(entry).collect(),
-            tallies: self.tallies.iter().map(|t| (t.playbook, t.decisions, t.last.micros())).collect(),
-            commitments: self.commitments.store(),
-            pace: self.pace.store(),
-        }
-    }
-
     pub(super) fn restore(stored: StoredLedger) -> Self {
         let entry = |(event, body, arrival, decision): StoredEntry| Entry {
             event: u128::from_be_bytes(event),
@@ -194,8 +184,8 @@ impl Ledger {
         Self {
             window: stored.window.into_iter().map(entry).collect(),
             tallies: stored.tallies.into_iter().map(tally).collect(),
-            commitments: Commitments::restore(stored.commitments),
-            pace: Pace::restore(stored.pace),
+            commitments: Commitments::default(),
+            pace: Pace::default(),
         }
     }
 }

@@ -7,24 +7,39 @@
 //! |---|---|
 //! | `layout` | what is declared: event types, facts, signals; typing an event |
 //! | `tags` | purposes, retention, regulation, freshness |
-//! | `signal` | windowed counts, sums, last values, distinct counts |
+//! | `signal_definition`, `decay` | what a signal keeps |
+//! | `signal`, `content`, `latest`, `distinct`, `groups` | windowed counts, sums, extremes, means, last values, distinct counts |
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
 //! | `cap_account` | what all customers together took of a cap |
 //! | `pace` | when a playbook with flow control last heard of a key |
 //! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
-//! | `codec` | values on disk |
+//! | `state_form`, `signal_form`, `ledger_form`, `kept`, `packed` | a state on disk |
+//! | `state_v1` | a state on disk as it was once |
+//! | `codec` | values in records |
 
 mod cap_account;
 mod codec;
 mod commitments;
 mod consent;
+mod content;
+mod decay;
+mod distinct;
+mod groups;
+mod kept;
+mod latest;
 mod layout;
 mod ledger;
+mod ledger_form;
 mod pace;
+mod packed;
 mod signal;
+mod signal_definition;
+mod signal_form;
 mod state;
+mod state_form;
+mod state_v1;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -33,9 +48,13 @@ pub use cap_account::{CapAccount, StoredCapAccount, Take};
 pub use codec::{Compact, CompactSeed};
 pub use commitments::{CapKey, Commitments, PENDING_MAX, Pending, RESERVATIONS_MAX, Reservation, Settled};
 pub use consent::{Consent, Consents};
+pub use decay::Decay;
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
 pub use pace::{FlowKey, KEYS_MAX, Memory, Pace, Paced, Step};
-pub use signal::{BUCKETS_MAX, Signal, SignalDefinition, SignalKind};
+pub use signal::Signal;
+pub use signal_definition::{
+    BUCKETS_MAX, GROUPS_DEFAULT, GROUPS_MAX, Grouping, LAST_N_MAX, SignalDefinition, SignalKind,
+};
 pub use state::{CustomerState, Fact, StateError};
 pub use tags::{Freshness, PURPOSES_MAX, Purpose, Purposes, Tags};

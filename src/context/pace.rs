@@ -68,7 +68,7 @@ pub struct Memory {
 /// Playbook, key, last, how long before it the rules were asked, and the last decision with how long before it that was made.
 type StoredPaced = (PlaybookKey, FlowKey, i64, Vec<i64>, Option<(i64, [u8; 16])>);
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct StoredPace(Vec<StoredPaced>);
 
@@ -144,7 +144,9 @@ impl Pace {
         })
     }
 
-    pub(super) fn store(&self) -> StoredPace {
+    /// Its stored form; `None` if there is nothing to store.
+    pub(super) fn store(&self) -> Option<StoredPace> {
+        self.0.as_ref()?;
         let before = |last: Timestamp, at: Timestamp| last.since(at).micros();
         let stored = |paced: &Paced| {
             let Paced { playbook, key, last, asked, decided } = paced;
@@ -152,13 +154,10 @@ impl Pace {
             let decided = decided.map(|(at, id)| (before(*last, at), id.to_u128().to_be_bytes()));
             (*playbook, *key, last.micros(), asked, decided)
         };
-        StoredPace(self.paced().iter().map(stored).collect())
+        Some(StoredPace(self.paced().iter().map(stored).collect()))
     }
 
     pub(super) fn restore(StoredPace(stored): StoredPace) -> Self {
-        if stored.is_empty() {
-            return Self::default();
-        }
         let paced = |(playbook, key, last, asked, decided): StoredPaced| {
             let last = Timestamp::from_micros(last);
             let at = |before| last.saturating_sub(TimeDelta::from_micros(before));
@@ -223,8 +222,8 @@ mod tests {
         assert_eq!(paced.asked_within(TimeDelta::HOUR, at(5_400)), 6);
         pace.enter(step(2, 5_400 + 86_400), MEMORY);
         assert_eq!(pace.paced().len(), 1);
-        assert_eq!(Pace::restore(pace.store()), pace);
-        assert_eq!(Pace::restore(Pace::default().store()), Pace::default());
+        assert_eq!(Pace::restore(pace.store().unwrap()), pace);
+        assert!(Pace::default().store().is_none());
     }
 
     #[test]

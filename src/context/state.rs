@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::consent::StoredConsents;
-use super::ledger::StoredLedger;
-use super::signal::StoredSignal;
-use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, SignalDefinition, TypedEvent, codec};
-use crate::domain::{Raw, Timestamp, Unavailable, Value};
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
+use crate::domain::{TimeDelta, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
 #[derive(Clone, Debug)]
 pub struct CustomerState {
-    layout: Arc<Layout>,
+    pub(super) layout: Arc<Layout>,
     /// The sequence of the last record that changed it; 0 before the first.
     pub last_seq: u64,
     /// The latest arrival; arrivals never go backwards for a customer.
     pub last_arrival: Timestamp,
-    facts: Box<[Option<Fact>]>,
-    signals: Box<[Signal]>,
+    /// By number; empty until the first fact is told.
+    pub(super) facts: Box<[Option<Held>]>,
+    pub(super) signals: Box<[Signal]>,
     /// Facts that the layout does not declare, or types so that they do not fit: kept for a bundle that does again.
-    parked: Vec<StoredFact>,
+    pub(super) parked: Box<[Parked]>,
     /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
     /// the arrival, so that recovery finds the same.
     is_settled: bool,
@@ -42,45 +40,86 @@ pub struct Fact {
     pub observed_at: Timestamp,
 }
 
-/// Name, value, source, observed-at.
-type StoredFact = (String, Raw, String, i64);
+/// A fact, or what is left of one that has expired: the time of its observation, so that an older one does not take its
+/// place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Held {
+    Told(Fact),
+    Expired(Timestamp),
+}
 
-/// The stored form, version 1: a MessagePack array. Facts and signals go by name, so that another bundle can read them.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    version: u8,
-    last_seq: u64,
-    last_arrival: i64,
-    facts: Vec<StoredFact>,
-    signals: Vec<(u64, StoredSignal)>,
-    ledger: StoredLedger,
-    #[serde(default)]
-    consents: StoredConsents,
+/// A fact that the layout has no place for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parked {
+    pub(super) key: u32,
+    pub(super) source: Arc<str>,
+    pub(super) observed_at: Timestamp,
+    /// How long the bundle under which it was told keeps it.
+    pub(super) retain: Option<TimeDelta>,
+    pub(super) value: PackedValue,
+}
+
+/// A value in its stored form.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum PackedValue {
+    Value(u8, Box<[u8]>),
+    Withdrawn,
+    Expired,
 }
 
 /// Why a stored state cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The bytes are not a state.
+    /// The bytes, or a part of them that is MessagePack, are not a state.
     #[error("a stored customer state is damaged: {0}")]
     Damaged(#[from] rmp_serde::decode::Error),
+    /// The bytes are not a state.
+    #[error("a stored customer state is damaged: it ends too soon or says what cannot be")]
+    Torn,
     /// Written by a newer release.
-    #[error("a stored customer state has version {0}, this release reads version 1")]
+    #[error("a stored customer state has version {0}, this release reads versions 1 and 2")]
     Newer(u8),
+    /// Written by a newer release that keeps more.
+    #[error("a stored customer state has a part {0}, which this release does not know")]
+    Part(u8),
+}
+
+/// The name of a fact in a stored state. Two facts of one bundle never share one; the bundle refuses that.
+pub(super) fn key_of(name: &str) -> u32 {
+    xxh3_64(name.as_bytes()) as u32
+}
+
+impl Held {
+    fn observed_at(&self) -> Timestamp {
+        match self {
+            Self::Told(fact) => fact.observed_at,
+            Self::Expired(at) => *at,
+        }
+    }
+}
+
+impl Parked {
+    pub(super) fn expired(key: u32, observed_at: Timestamp) -> Self {
+        Self { key, source: "".into(), observed_at, retain: None, value: PackedValue::Expired }
+    }
+
+    fn expiry(&self) -> Option<Timestamp> {
+        let retain = self.retain.filter(|_| matches!(self.value, PackedValue::Value(..)));
+        retain.map(|retain| self.observed_at.saturating_add(retain))
+    }
 }
 
 impl CustomerState {
     /// The state of a customer nobody has heard of.
     pub fn new(layout: Arc<Layout>) -> Self {
         let signals = layout.signals().iter().map(Signal::unsettled).collect();
-        let facts = layout.facts().iter().map(|_| None).collect();
         Self {
             layout,
             last_seq: 0,
             last_arrival: Timestamp::from_micros(i64::MIN),
-            facts,
+            facts: [].into(),
             signals,
-            parked: Vec::new(),
+            parked: [].into(),
             is_settled: false,
             consents: Consents::default(),
             ledger: Ledger::default(),
@@ -91,7 +130,10 @@ impl CustomerState {
     /// begins to watch now. Free when nothing changed.
     pub fn conform(&mut self, layout: &Arc<Layout>, now: Timestamp) {
         if !Arc::ptr_eq(&self.layout, layout) {
-            *self = Self::restore(self.store(), layout);
+            // What was just written can be read: it is neither torn nor of another version.
+            let conformed = Self::decode(&self.encode(), layout);
+            debug_assert!(conformed.is_ok(), "{conformed:?}");
+            *self = conformed.unwrap_or_else(|_| Self::new(Arc::clone(layout)));
         }
         if !self.is_settled {
             self.signals.iter_mut().for_each(|signal| signal.settle(now));
@@ -99,42 +141,64 @@ impl CustomerState {
         }
     }
 
-    /// Folds an event into the signals that watch its type.
+    /// Folds an event into the signals that watch its type. What has expired by the latest arrival leaves no mark.
     pub fn fold(&mut self, event: &TypedEvent, time: Timestamp) {
         let watching = self.layout.signals().iter().zip(&mut self.signals);
         for (definition, signal) in watching.filter(|(definition, _)| definition.event == event.kind) {
-            signal.fold(definition, event, time);
+            signal.fold(definition, event, time, self.last_arrival);
         }
     }
 
     /// Sets or withdraws a fact, unless a later observation of it is held. Says whether it was taken.
     pub fn put_fact(&mut self, number: usize, fact: Fact) -> bool {
-        let Some(held) = self.facts.get_mut(number) else { return false };
-        let is_newer = held.as_ref().is_none_or(|held| held.observed_at <= fact.observed_at);
+        if number >= self.layout.facts().len() {
+            return false;
+        }
+        let held = self.facts.get(number).and_then(Option::as_ref);
+        let is_newer = held.is_none_or(|held| held.observed_at() <= fact.observed_at);
         if is_newer {
-            *held = Some(fact);
-            let name = &self.layout.facts()[number].field.name;
-            self.parked.retain(|(parked, ..)| **parked != **name);
+            let key = self.layout.fact_keys()[number];
+            if self.parked.iter().any(|parked| parked.key == key) {
+                self.parked = self.parked.iter().filter(|parked| parked.key != key).cloned().collect();
+            }
+            self.hold(number, Held::Told(fact));
         }
         is_newer
     }
 
-    /// The fact as it is held: fresh or not, withdrawn or not.
+    pub(super) fn hold(&mut self, number: usize, held: Held) {
+        if self.facts.is_empty() {
+            self.facts = self.layout.facts().iter().map(|_| None).collect();
+        }
+        self.facts[number] = Some(held);
+    }
+
+    /// The fact as it is held: fresh or not, withdrawn or not; `None` for one that is gone.
     pub fn held_fact(&self, number: usize) -> Option<&Fact> {
-        self.facts.get(number)?.as_ref()
+        match self.facts.get(number)?.as_ref()? {
+            Held::Told(fact) => Some(fact),
+            Held::Expired(_) => None,
+        }
     }
 
     /// The value of a fact at a time, or why there is none.
     pub fn fact(&self, number: usize, now: Timestamp) -> Result<&Value, Unavailable> {
-        let Some(FactDefinition { field, fresh, .. }) = self.layout.facts().get(number) else {
+        let Some(FactDefinition { field, fresh, tags }) = self.layout.facts().get(number) else {
             return Err(Unavailable::Unknown);
         };
-        let Some((observed_at, value)) =
-            self.held_fact(number).and_then(|fact| Some((fact.observed_at, fact.value.as_ref()?)))
-        else {
-            return field.default.as_ref().ok_or(Unavailable::Unknown);
-        };
-        if Freshness::is_beyond(fresh.hard, observed_at, now) { Err(Unavailable::Stale) } else { Ok(value) }
+        match self.facts.get(number).and_then(Option::as_ref) {
+            Some(Held::Expired(_)) => Err(Unavailable::Expired),
+            Some(Held::Told(Fact { value: Some(value), observed_at, .. })) => {
+                if tags.is_expired(*observed_at, now) {
+                    Err(Unavailable::Expired)
+                } else if Freshness::is_beyond(fresh.hard, *observed_at, now) {
+                    Err(Unavailable::Stale)
+                } else {
+                    Ok(value)
+                }
+            }
+            Some(Held::Told(_)) | None => field.default.as_ref().ok_or(Unavailable::Unknown),
+        }
     }
 
     /// Whether a fact is beyond its soft limit at a time: still used, and called stale.
@@ -146,12 +210,61 @@ impl CustomerState {
         is_beyond && fact.value.is_some() && self.fact(number, now).is_ok()
     }
 
-    /// The value of a signal as of a time, or why there is none.
+    /// The value of a signal as of a time, or why there is none: for somebody who looks at the customer now.
     pub fn signal(&self, number: usize, as_of: Timestamp) -> Result<Value, Unavailable> {
+        self.signal_for(number, None, as_of, as_of.max(self.last_arrival))
+    }
+
+    /// The value of a signal as of a time, for a decision on an event that arrived at `arrival`; or why there is none.
+    pub fn signal_for(
+        &self,
+        number: usize,
+        event: Option<&TypedEvent>,
+        as_of: Timestamp,
+        arrival: Timestamp,
+    ) -> Result<Value, Unavailable> {
         match (self.layout.signals().get(number), self.signals.get(number)) {
-            (Some(definition), Some(signal)) => signal.value(definition, as_of),
+            (Some(definition), Some(signal)) => signal.value(definition, event, as_of, arrival),
             _ => Err(Unavailable::Unknown),
         }
+    }
+
+    // === retention ===
+
+    /// When the next of what it holds expires: from then on [`CustomerState::purge`] has something to drop.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let fact = |(definition, held): (&FactDefinition, &Option<Held>)| match held {
+            Some(Held::Told(fact)) if fact.value.is_some() => definition.tags.expiry(fact.observed_at),
+            _ => None,
+        };
+        let facts = self.layout.facts().iter().zip(&self.facts).filter_map(fact);
+        let signals = self.layout.signals().iter().zip(&self.signals);
+        let signals = signals.filter_map(|(definition, signal)| signal.next_expiry(definition));
+        facts.chain(signals).chain(self.parked.iter().filter_map(Parked::expiry)).min()
+    }
+
+    /// Drops what has expired at `now`, which is not before the latest arrival. No question asked at `now` or later has
+    /// another answer than before: purging is no input, and no record knows of it. Says whether anything was dropped.
+    pub fn purge(&mut self, now: Timestamp) -> bool {
+        if self.next_expiry().is_none_or(|expiry| expiry > now) {
+            return false;
+        }
+        for (definition, held) in self.layout.facts().iter().zip(&mut self.facts) {
+            if let Some(Held::Told(Fact { value: Some(_), observed_at, .. })) = held
+                && definition.tags.is_expired(*observed_at, now)
+            {
+                *held = Some(Held::Expired(*observed_at));
+            }
+        }
+        for parked in &mut self.parked {
+            if parked.expiry().is_some_and(|expiry| expiry <= now) {
+                *parked = Parked::expired(parked.key, parked.observed_at);
+            }
+        }
+        for (definition, signal) in self.layout.signals().iter().zip(&mut self.signals) {
+            signal.purge(definition, now);
+        }
+        true
     }
 
     /// The layout whose slots the state has.
@@ -161,84 +274,19 @@ impl CustomerState {
 
     /// An estimate of the bytes the state holds.
     pub fn bytes(&self) -> usize {
-        let facts: usize = self.facts.iter().flatten().flat_map(|fact| &fact.value).map(Value::heap_bytes).sum();
+        let value = |held: &Held| match held {
+            Held::Told(fact) => fact.value.as_ref().map_or(0, Value::heap_bytes),
+            Held::Expired(_) => 0,
+        };
+        let facts: usize = self.facts.iter().flatten().map(value).sum();
         let signals: usize = self.signals.iter().map(Signal::heap_bytes).sum();
         size_of::<Self>()
             + size_of_val(&*self.facts)
             + size_of_val(&*self.signals)
             + facts
             + signals
-            + self.parked.capacity() * size_of::<StoredFact>()
+            + size_of_val(&*self.parked)
             + self.ledger.heap_bytes()
             + self.consents.heap_bytes()
-    }
-
-    // === on disk ===
-
-    /// The state's stored form.
-    pub fn encode(&self) -> Vec<u8> {
-        // Writing into memory cannot fail, and every part has a stored form.
-        rmp_serde::to_vec(&self.store()).unwrap_or_default()
-    }
-
-    /// Reads a stored state into a layout.
-    pub fn decode(bytes: &[u8], layout: &Arc<Layout>) -> Result<Self, StateError> {
-        let stored: Stored = rmp_serde::from_slice(bytes)?;
-        if stored.version != 1 {
-            return Err(StateError::Newer(stored.version));
-        }
-        Ok(Self::restore(stored, layout))
-    }
-
-    fn store(&self) -> Stored {
-        let facts = self.layout.facts().iter().zip(&self.facts).filter_map(|(definition, fact)| {
-            let fact = fact.as_ref()?;
-            let raw = fact.value.as_ref().map_or(Raw::Null, |value| codec::to_raw(&definition.field.ty, value));
-            Some((definition.field.name.to_string(), raw, fact.source.to_string(), fact.observed_at.micros()))
-        });
-        let signals = self.layout.signals().iter().zip(&self.signals);
-        Stored {
-            version: 1,
-            last_seq: self.last_seq,
-            last_arrival: self.last_arrival.micros(),
-            facts: facts.chain(self.parked.iter().cloned()).collect(),
-            signals: signals.map(|(definition, signal)| (definition.fingerprint, signal.store(definition))).collect(),
-            ledger: self.ledger.store(),
-            consents: self.consents.store(),
-        }
-    }
-
-    fn restore(stored: Stored, layout: &Arc<Layout>) -> Self {
-        let mut state = Self::new(Arc::clone(layout));
-        state.last_seq = stored.last_seq;
-        state.last_arrival = Timestamp::from_micros(stored.last_arrival);
-        let mut source: Arc<str> = "".into();
-        for (name, raw, from, observed_at) in stored.facts {
-            let number = layout.fact_number(&name);
-            let typed = match number {
-                Some(_) if raw == Raw::Null => Some(None),
-                Some(number) => layout.facts()[number].field.accept(raw.clone()).ok().flatten().map(Some),
-                None => None,
-            };
-            let (Some(number), Some(value)) = (number, typed) else {
-                state.parked.push((name, raw, from, observed_at));
-                continue;
-            };
-            if *source != *from {
-                source = from.into();
-            }
-            let fact = Fact { value, source: Arc::clone(&source), observed_at: Timestamp::from_micros(observed_at) };
-            state.facts[number] = Some(fact);
-        }
-        let number_of =
-            |fingerprint: u64| layout.signals().iter().position(|d: &SignalDefinition| d.fingerprint == fingerprint);
-        for (fingerprint, signal) in stored.signals {
-            if let Some(number) = number_of(fingerprint) {
-                state.signals[number] = Signal::restore(&layout.signals()[number], signal);
-            }
-        }
-        state.ledger = Ledger::restore(stored.ledger);
-        state.consents = Consents::restore(stored.consents);
-        state
     }
 }

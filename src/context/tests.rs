@@ -26,6 +26,8 @@ fn signal(name: &str, kind: SignalKind, over: Option<TimeDelta>, ty: Type) -> Si
         immutable: false,
         tags: Tags::default(),
         partial: true,
+        decay: None,
+        by: None,
         ty,
         of: None,
         fingerprint: SignalDefinition::fingerprint_of(name),
@@ -170,13 +172,13 @@ fn a_signal_warms_up_unless_it_may_be_partial() {
     let mut definition = signal("n", SignalKind::Count, Some(TimeDelta::DAY), Type::Int);
     let fold = |definition: &SignalDefinition| {
         let mut signal = Signal::new(definition, at(0));
-        signal.fold(definition, &event(None, 0), at(1));
+        signal.fold(definition, &event(None, 0), at(1), at(1));
         signal
     };
-    assert_eq!(fold(&definition).value(&definition, at(1)), Ok(Value::Int(1)));
+    assert_eq!(fold(&definition).value(&definition, None, at(1), at(1)), Ok(Value::Int(1)));
     definition.partial = false;
-    assert_eq!(fold(&definition).value(&definition, at(23)), Err(Unavailable::Warming));
-    assert_eq!(fold(&definition).value(&definition, at(24)), Ok(Value::Int(1)));
+    assert_eq!(fold(&definition).value(&definition, None, at(23), at(23)), Err(Unavailable::Warming));
+    assert_eq!(fold(&definition).value(&definition, None, at(24), at(24)), Ok(Value::Int(1)));
 }
 
 #[test]
@@ -185,18 +187,21 @@ fn the_latest_value_of_all_times_needs_no_warming_up() {
     definition.partial = false;
     let mut signal = Signal::new(&definition, at(1));
     // The event happened before it arrived, and the signal began to watch when it arrived.
-    signal.fold(&definition, &event(None, 1), at(0));
-    assert_eq!(signal.value(&definition, at(0)), Ok(Value::Symbol(1)));
+    signal.fold(&definition, &event(None, 1), at(0), at(0));
+    assert_eq!(signal.value(&definition, None, at(0), at(0)), Ok(Value::Symbol(1)));
 }
 
 #[test]
 fn an_event_a_little_ahead_of_the_clock_outdates_nothing_that_counts_now() {
     let definition = signal("n", SignalKind::Count, Some(TimeDelta::MINUTE), Type::Int);
     let mut signal = Signal::new(&definition, at(0));
-    signal.fold(&definition, &event(None, 0), at(0));
-    signal.fold(&definition, &event(None, 0), at(0).saturating_add(FUTURE_MAX));
-    assert_eq!(signal.value(&definition, at(0)), Ok(Value::Int(1)));
-    assert_eq!(signal.value(&definition, at(0).saturating_add(FUTURE_MAX)), Ok(Value::Int(1)));
+    signal.fold(&definition, &event(None, 0), at(0), at(0));
+    signal.fold(&definition, &event(None, 0), at(0).saturating_add(FUTURE_MAX), at(0));
+    assert_eq!(signal.value(&definition, None, at(0), at(0)), Ok(Value::Int(1)));
+    assert_eq!(
+        signal.value(&definition, None, at(0).saturating_add(FUTURE_MAX), at(0).saturating_add(FUTURE_MAX)),
+        Ok(Value::Int(1))
+    );
 }
 
 #[test]
@@ -208,22 +213,22 @@ fn names_are_counted_not_their_order() {
     let mut definition = signal("d", SignalKind::Distinct(1), Some(TimeDelta::DAY), Type::Int);
     definition.of = names(["email", "chat", "phone"]);
     let mut signal = Signal::new(&definition, at(0));
-    signal.fold(&definition, &event(None, 0), at(0));
+    signal.fold(&definition, &event(None, 0), at(0), at(0));
     // A later bundle has the names in another order: chat is 0 now, and was not seen yet.
     definition.of = names(["chat", "email", "phone"]);
-    signal.fold(&definition, &event(None, 0), at(0));
-    assert_eq!(signal.value(&definition, at(0)), Ok(Value::Int(2)));
+    signal.fold(&definition, &event(None, 0), at(0), at(0));
+    assert_eq!(signal.value(&definition, None, at(0), at(0)), Ok(Value::Int(2)));
 }
 
 #[test]
 fn a_total_that_overflows_is_unavailable_not_wrong() {
     let definition = signal("sum", SignalKind::Sum(2), Some(TimeDelta::DAY), Type::Decimal);
     let mut signal = Signal::new(&definition, at(0));
-    signal.fold(&definition, &event(Some(i64::MAX), 0), at(0));
-    signal.fold(&definition, &event(Some(1), 0), at(0));
-    signal.fold(&definition, &event(Some(-5), 0), at(0));
-    assert_eq!(signal.value(&definition, at(0)), Err(Unavailable::Overflow));
-    assert_eq!(signal.value(&definition, at(40)), Ok(Value::Decimal(Decimal::default())));
+    signal.fold(&definition, &event(Some(i64::MAX), 0), at(0), at(0));
+    signal.fold(&definition, &event(Some(1), 0), at(0), at(0));
+    signal.fold(&definition, &event(Some(-5), 0), at(0), at(0));
+    assert_eq!(signal.value(&definition, None, at(0), at(0)), Err(Unavailable::Overflow));
+    assert_eq!(signal.value(&definition, None, at(40), at(40)), Ok(Value::Decimal(Decimal::default())));
 }
 
 #[test]
@@ -306,4 +311,36 @@ proptest! {
         let channels: std::collections::BTreeSet<u16> = within.iter().map(|(.., channel)| *channel).collect();
         prop_assert_eq!(state.signal(3, ask), Ok(Value::Int(channels.len() as i64)));
     }
+}
+
+/// Version 1 of the stored state stays readable; the files were written when it was new.
+#[test]
+fn a_state_of_version_1_is_read() {
+    let layout = layout();
+    let stored =
+        |name: &str| std::fs::read(format!("{}/tests/fixtures/state-1/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut state = CustomerState::decode(&stored("known.mpk"), &layout).unwrap();
+    for _ in 0..2 {
+        assert_eq!((state.last_seq, state.last_arrival), (9, at(3)));
+        assert_eq!(state.fact(0, at(3)), Ok(&Value::Text("pro".into())));
+        assert_eq!(state.held_fact(1).map(|fact| (&fact.value, &*fact.source)), Some((&None, "crm")));
+        assert_eq!(state.signal(0, at(3)), Ok(Value::Int(3)));
+        assert_eq!(state.signal(1, at(3)), Ok(Value::Decimal(Decimal::from_units(12_655))));
+        assert_eq!(state.signal(2, at(3)), Ok(Value::Symbol(0)));
+        assert_eq!(state.signal(3, at(3)), Ok(Value::Int(2)));
+        let entries: Vec<Entry> = state.ledger.entries().copied().collect();
+        let id = DecisionId::from_u128(0x019a_b3c2_5f00_8d1e_9a41_6c1f_0e2b_7d33);
+        assert_eq!((entries[0].event, entries[0].body, entries[0].decision), (u128::MAX, u64::MAX, None));
+        assert_eq!(entries[1].decision, Some((PlaybookKey::of("p"), id)));
+        assert_eq!(state.ledger.tally(PlaybookKey::of("p")).map(|tally| tally.decisions), Some(1));
+        state = CustomerState::decode(&state.encode(), &layout).unwrap();
+    }
+    // A fact that no bundle declared when the state was read comes back with the bundle that does.
+    let mut parked = CustomerState::decode(&stored("parked.mpk"), &layout).unwrap();
+    parked = CustomerState::decode(&parked.encode(), &layout).unwrap();
+    let gone =
+        FactDefinition { field: Field::new("gone", Type::Decimal), fresh: Freshness::default(), tags: Tags::default() };
+    parked.conform(&Arc::new(Layout::new(vec![], vec![gone], vec![], Window::default())), at(1));
+    assert_eq!(parked.fact(0, at(1)), Ok(&Value::Decimal("1.25".parse().unwrap())));
+    assert_eq!(parked.held_fact(0).map(|fact| (&*fact.source, fact.observed_at)), Some(("erp", at(0))));
 }

@@ -45,7 +45,7 @@ impl<'a> Sight<'a> {
         let as_of = event.time.unwrap_or(arrival);
         let look = |source: &ContextSource| match source {
             ContextSource::Fact(number) => state.fact(*number, arrival).cloned(),
-            ContextSource::Signal(number) => state.signal(*number, as_of),
+            ContextSource::Signal(number) => state.signal_for(*number, Some(event), as_of, arrival),
             ContextSource::Decisions => {
                 Ok(Value::Int(state.ledger.tally(playbook.key).map_or(0, |tally| tally.decisions as i64)))
             }

@@ -107,7 +107,7 @@ impl Decimal {
     /// Product rounded half to even at the fourth place, or `None` on overflow.
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         let wide = i128::from(self.0) * i128::from(other.0);
-        div_half_even(wide, i128::from(Self::ONE)).map(Self)
+        half_even(wide, i128::from(Self::ONE)).map(Self)
     }
 
     /// Quotient rounded half to even at the fourth place, or `None` on overflow or division by zero.
@@ -116,7 +116,7 @@ impl Decimal {
             return None;
         }
         let wide = i128::from(self.0) * i128::from(Self::ONE);
-        div_half_even(wide, i128::from(other.0)).map(Self)
+        half_even(wide, i128::from(other.0)).map(Self)
     }
 
     /// The negated decimal, or `None` for the smallest one.
@@ -128,7 +128,8 @@ impl Decimal {
     }
 }
 
-fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
+/// A quotient rounded half to even; `None` if it does not fit. The denominator is not zero.
+pub fn half_even(numerator: i128, denominator: i128) -> Option<i64> {
     let quotient = numerator / denominator;
     let remainder = (numerator % denominator).unsigned_abs() * 2;
     let away = if (numerator < 0) == (denominator < 0) { 1 } else { -1 };

@@ -32,7 +32,7 @@ mod unavailable;
 mod verdict;
 
 pub use datum::Datum;
-pub use decimal::{Decimal, DecimalError};
+pub use decimal::{Decimal, DecimalError, half_even};
 pub use event::Event;
 pub use field::{Field, FieldFault, Limits};
 pub use id::{

@@ -28,7 +28,7 @@ pub enum Unavailable {
     TooCostly,
     /// A list or a text has no such place.
     OutOfRange,
-    /// The fact was to be kept only so long, and is not known any more.
+    /// It was observed longer ago than it may be kept.
     Expired,
     /// The purpose of the decision may not see it.
     Withheld,
@@ -95,7 +95,7 @@ impl fmt::Display for Unavailable {
             Self::Malformed => "text of the wrong form",
             Self::TooCostly => "cost more steps than allowed",
             Self::OutOfRange => "no such place in a list or text",
-            Self::Expired => "kept only so long, and expired",
+            Self::Expired => "observed longer ago than it may be kept",
             Self::Withheld => "withheld: the decision's purpose may not see it",
             Self::Late => "further back than the signal remembers",
         })

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
+use crate::domain::CustomerId;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Encoded states by customer, the oldest dropped first.
@@ -12,17 +13,17 @@ pub(super) struct WarmCache {
     states: Arc<Mutex<VecDeque<State>>>,
 }
 
-type State = (Arc<str>, Arc<[u8]>);
+type State = (CustomerId, Arc<[u8]>);
 
 impl WarmCache {
     pub(super) fn new(bytes_max: u64) -> Self {
         Self { bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), states: Arc::default() }
     }
 
-    pub(super) fn put(&self, customer: &str, bytes: &[u8]) {
+    pub(super) fn put(&self, customer: &CustomerId, bytes: Arc<[u8]>) {
         let mut states = self.states();
-        states.retain(|(known, _)| &**known != customer);
-        states.push_back((customer.into(), bytes.into()));
+        states.retain(|(known, _)| known != customer);
+        states.push_back((customer.clone(), bytes));
         while weight(&states) > self.bytes_max {
             states.pop_front();
         }
@@ -30,7 +31,7 @@ impl WarmCache {
 
     pub(super) fn take(&self, customer: &str) -> Option<Arc<[u8]>> {
         let mut states = self.states();
-        let at = states.iter().position(|(known, _)| &**known == customer)?;
+        let at = states.iter().position(|(known, _)| known.as_str() == customer)?;
         states.remove(at).map(|(_, bytes)| bytes)
     }
 
@@ -44,5 +45,5 @@ impl WarmCache {
 }
 
 fn weight(states: &VecDeque<State>) -> usize {
-    states.iter().map(|(customer, bytes)| customer.len() + bytes.len()).sum()
+    states.iter().map(|(customer, bytes)| customer.as_str().len() + bytes.len()).sum()
 }
