@@ -191,10 +191,12 @@ impl Life {
                 }
                 let asked = self.lives.witness.lock().unwrap().ask(&customer, &id);
                 match self.turn(&customer, &id, &mut dice) {
-                    Some(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
-                    Some(done) => self.wait_for_disk(&id, &done, asked),
-                    None if self.machine.is_dead() => return,
-                    None => self.lives.witness.lock().unwrap().refuse(&id),
+                    Told::Done(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
+                    Told::Done(done) => self.wait_for_disk(&id, &done, asked),
+                    // It will be taken all the same, and is in the journal unless the machine dies before.
+                    Told::Late => {}
+                    Told::Refused if self.machine.is_dead() => return,
+                    Told::Refused => self.lives.witness.lock().unwrap().refuse(&id),
                 }
             }
         }
@@ -214,17 +216,17 @@ impl Life {
         (customer, format!("{kind}-{life}-{caller}-{nth}"))
     }
 
-    /// A turn; nothing if it was refused, or its caller did not wait for it.
-    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Option<TurnDone> {
+    /// A turn, asked for and waited for, unless the caller has no patience.
+    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Told {
         let result: Result<TurnDone, Refusal> = match self.house.ask(request(&self.house, customer, id)) {
             Asked::Done(result) => result,
-            Asked::Late(_) => return None,
+            Asked::Late(_) => return Told::Late,
             Asked::Waiting(waiting) => {
                 let reply = if dice.percent(self.plan.given_up) {
                     (0..dice.below(20)).for_each(|_| thread::yield_now());
                     match waiting.leave() {
-                        // It will be taken all the same, and is in the record if nothing dies before.
-                        Overdue::Late(_) | Overdue::GivenUp => return None,
+                        Overdue::Late(_) => return Told::Late,
+                        Overdue::GivenUp => return Told::Refused,
                         Overdue::Begun(reply) => reply,
                     }
                 } else {
@@ -233,7 +235,7 @@ impl Life {
                 shuttle::future::block_on(reply).unwrap_or_else(|_| panic!("`{id}` was never answered"))
             }
         };
-        result.ok()
+        result.map_or(Told::Refused, Told::Done)
     }
 
     /// Waits until a turn is on disk, as an engine does before it answers, and is told so.
@@ -249,6 +251,13 @@ impl Life {
             self.lives.witness.lock().unwrap().acknowledge(id, done.seq, asked);
         }
     }
+}
+
+/// What a caller is told of a turn.
+enum Told {
+    Done(TurnDone),
+    Late,
+    Refused,
 }
 
 impl Plan {
