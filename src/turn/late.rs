@@ -20,6 +20,7 @@ pub fn late(input: &Input, arrival: Timestamp, around: Surroundings<'_>) -> Vec<
             playbook: number,
             decided: fallen_back(playbook, FallbackReason::Late),
             seen: Vec::new(),
+            settle_by: None,
             circumstances: Circumstances { refusal: Some(FallbackReason::Late), ..Circumstances::default() },
         }
     };

@@ -18,6 +18,8 @@
 //! | `replay` | records applied, decisions remade |
 
 mod cap_change;
+#[cfg(test)]
+mod cap_tests;
 mod circumstances;
 mod flow;
 #[cfg(test)]
@@ -28,6 +30,8 @@ mod record;
 mod record_read;
 mod record_write;
 mod replay;
+#[cfg(test)]
+mod state_tests;
 mod take;
 #[cfg(test)]
 mod tests;
