@@ -124,6 +124,7 @@ impl World {
         let done = match self.customers.ask(Request { input, readings, bundle, deadline }) {
             Asked::Done(result) => result.unwrap(),
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap().unwrap(),
+            Asked::Late(_) => panic!("a minute is enough"),
         };
         let Taken::Turn(turn) = &done.taken else { panic!("every id is sent once") };
         match turn.decisions[0].decided.outcome.get().values() {
