@@ -1,9 +1,10 @@
 //! Customers who are all on disk: how long a start takes, and the first turns after it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use forthwith::actor::Config;
-use forthwith::journal::{DataDirectory, FjallStore, StateStore};
+use forthwith::journal::{DataDirectory, FjallStore, StateStore, StateWrite};
 use forthwith::turn::Readings;
 use tempfile::TempDir;
 
@@ -31,11 +32,12 @@ impl Filled {
         filled.open(roomy(customers)).stop();
         let directory = DataDirectory::open(filled.folder.path()).expect("the data directory opens");
         let store = FjallStore::open(&directory.store()).expect("the store opens");
-        let encoded: Vec<Vec<u8>> = (0..1_024).map(|customer| encoded(ground, customer)).collect();
+        let encoded: Vec<Arc<[u8]>> = (0..1_024).map(|customer| encoded(ground, customer)).collect();
         let mut chunk = Vec::with_capacity(CHUNK);
         for nth in 0..customers {
             let customer = strewn(nth, customers);
-            chunk.push((customer_id(customer).to_string(), encoded[customer as usize % encoded.len()].clone()));
+            let bytes = Arc::clone(&encoded[customer as usize % encoded.len()]);
+            chunk.push(StateWrite { customer: customer_id(customer), bytes });
             if chunk.len() == CHUNK || nth + 1 == customers {
                 store.put(&chunk).expect("the store takes states");
                 chunk.clear();
@@ -70,10 +72,10 @@ impl Filled {
     }
 }
 
-fn encoded(ground: &Ground, customer: u64) -> Vec<u8> {
+fn encoded(ground: &Ground, customer: u64) -> Arc<[u8]> {
     let mut state = ground.state(customer);
     state.last_seq = 1;
-    state.encode()
+    state.encode().into()
 }
 
 /// The numbers below `length` in another order, each once.

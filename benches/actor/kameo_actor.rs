@@ -25,6 +25,7 @@ struct Customer {
     state: CustomerState,
 }
 
+#[derive(Debug)]
 struct Turn(Input, Readings);
 
 impl Actor for Customer {
@@ -66,6 +67,6 @@ impl KameoActors {
 impl Taker for KameoActors {
     async fn take(&self, input: Input, readings: Readings) -> Option<Taken> {
         let address = self.0.get(input.customer()).map(|address| address.clone()).expect("every customer has an actor");
-        Some(address.ask(Turn(input, readings)).await.ok().expect("the actor answers"))
+        Some(address.ask(Turn(input, readings)).await.expect("the actor answers"))
     }
 }

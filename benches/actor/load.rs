@@ -3,7 +3,8 @@
 //! A caller prepares a handful of inputs, hands them in one after the other, waiting for each answer, and prepares again.
 //! What preparing takes is taken off the time in which the calls were made: it is the door's work, the same for all. What
 //! the loop itself costs (a reading of the clock and an entry in a histogram for each call) is a row of the table, and is
-//! not taken off the others.
+//! not taken off the others. The time of processors is the whole program's, its threads in the background included, less
+//! that of a call of the loop alone: it means the same on a machine that has other work.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -96,6 +97,10 @@ pub(crate) struct Seen {
     pub(crate) shed: u64,
     /// Time in which they were made, without that of preparing.
     pub(crate) time: Duration,
+    /// Time that passed.
+    pub(crate) elapsed: Duration,
+    /// Time of processors that the whole program took meanwhile, that of preparing included.
+    pub(crate) processor: Duration,
     /// Nanoseconds of single calls.
     pub(crate) latencies: Histogram<u64>,
 }
@@ -103,11 +108,21 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn none() -> Self {
         let latencies = Histogram::new_with_bounds(1, LATENCY_MAX, 3).expect("the bounds are sound");
-        Self { calls: 0, shed: 0, time: Duration::ZERO, latencies }
+        Self { calls: 0, shed: 0, time: Duration::ZERO, elapsed: Duration::ZERO, processor: Duration::ZERO, latencies }
     }
 
     pub(crate) fn per_second(&self) -> f64 {
         self.calls as f64 / self.time.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// The part of the callers' processors that this program had.
+    pub(crate) fn share(&self) -> f64 {
+        self.processor.as_secs_f64() / (self.elapsed.as_secs_f64() * THREADS as f64).max(f64::MIN_POSITIVE)
+    }
+
+    /// Nanoseconds of processors for each call.
+    pub(crate) fn processor_nanos(&self) -> f64 {
+        self.processor.as_nanos() as f64 / self.calls.max(1) as f64
     }
 }
 
@@ -137,10 +152,10 @@ pub(crate) fn drive<T: Taker>(ground: &'static Ground, threads: &Threads, taker:
     drop(report);
     std::thread::sleep(plan.time / 5);
     phase.store(COUNTING, Ordering::Release);
-    let start = Instant::now();
+    let (start, processor) = (Instant::now(), processor_time());
     std::thread::sleep(plan.time);
     phase.store(OVER, Ordering::Release);
-    let elapsed = start.elapsed();
+    let (elapsed, processor) = (start.elapsed(), processor_time().saturating_sub(processor));
     let (mut all, mut preparing) = (Seen::none(), Duration::ZERO);
     while let Some((seen, prepared)) = reports.blocking_recv() {
         all.calls += seen.calls;
@@ -148,8 +163,19 @@ pub(crate) fn drive<T: Taker>(ground: &'static Ground, threads: &Threads, taker:
         all.latencies.add(&seen.latencies).expect("histograms of one kind");
         preparing += prepared;
     }
+    all.processor = processor;
+    all.elapsed = elapsed;
     all.time = elapsed.saturating_sub(preparing / plan.callers.min(THREADS) as u32);
     all
+}
+
+/// Time of processors that this program has taken, in hundredths of a second; zero where the system does not say.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program stands in brackets and may hold anything.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Someone who calls.

@@ -24,10 +24,11 @@ pub(crate) fn contest(settings: &[(Spread, usize)], entries: &[Entry], state_byt
     for (nth, (spread, callers)) in settings.iter().enumerate() {
         println!("**{callers} callers, {}**\n", spread.name());
         println!(
-            "| | customers | turns/s | of the floor's | p50 | p99 | p99.9 | shed |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+            "| | customers | turns/s | of the floor's | p50 | p99 | p99.9 | processor | shed |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
         );
         entries.iter().for_each(|entry| row(entry, entries, nth));
         println!();
+        warn(entries, nth);
     }
     println!("| | customers | bytes per customer | beyond the state |\n|---|--:|--:|--:|");
     for entry in entries.iter().filter(|entry| entry.subject != Subject::Nothing) {
@@ -37,27 +38,49 @@ pub(crate) fn contest(settings: &[(Spread, usize)], entries: &[Entry], state_byt
     println!();
 }
 
+/// The floor never waits, so it has all processors of its callers unless somebody else has them.
+const SHARE_MIN: f64 = 0.9;
+
+/// Says so where the machine had other work: turns a second then tell who was let run, not who is quick.
+fn warn(entries: &[Entry], nth: usize) {
+    let busy = |entry: &&Entry| matches!(entry.subject, Subject::Nothing | Subject::Bare);
+    let shares = entries.iter().filter(busy).flat_map(|entry| entry.rounds.iter().map(|round| round[nth].share()));
+    let least = shares.fold(f64::MAX, f64::min);
+    if least < SHARE_MIN {
+        println!(
+            "**Not to be used**: the machine had other work, the floor had {:.0} % of its processors. Turns/s, their ratios and \
+             the tails say nothing here.\n",
+            100.0 * least
+        );
+    }
+}
+
 fn row(entry: &Entry, entries: &[Entry], nth: usize) {
-    let rates = |entry: &Entry| -> Vec<f64> { entry.rounds.iter().map(|round| round[nth].per_second()).collect() };
+    let of =
+        |subject| entries.iter().find(|other| other.subject == subject && other.rounds.len() == entry.rounds.len());
     let mut latencies = entry.rounds[0][nth].latencies.clone();
     entry.rounds[1..].iter().for_each(|round| latencies.add(&round[nth].latencies).expect("histograms of one kind"));
+    let rates = |entry: &Entry| -> Vec<f64> { entry.rounds.iter().map(|round| round[nth].per_second()).collect() };
     let own = rates(entry);
-    let floor = entries.iter().find(|entry| entry.subject == Subject::Bare && entry.rounds.len() == own.len());
-    let ratio = match floor {
-        Some(floor) if entry.subject != Subject::Bare => {
-            let ratios: Vec<f64> = own.iter().zip(rates(floor)).map(|(own, floor)| 100.0 * own / floor).collect();
-            let (low, middle, high) = spread(ratios);
-            format!("{middle:.0} % ({low:.0} to {high:.0})")
-        }
-        _ => String::new(),
-    };
+    let ratio = of(Subject::Bare).filter(|_| entry.subject != Subject::Bare).map(|floor| {
+        let ratios = own.iter().zip(rates(floor)).map(|(own, floor)| 100.0 * own / floor).collect();
+        let (low, middle, high) = spread(ratios);
+        format!("{middle:.0} % ({low:.0} to {high:.0})")
+    });
+    let processor =
+        |entry: &Entry| -> Vec<f64> { entry.rounds.iter().map(|round| round[nth].processor_nanos()).collect() };
+    let loops = of(Subject::Nothing)
+        .filter(|_| entry.subject != Subject::Nothing)
+        .map_or(0.0, |loops| spread(processor(loops)).1);
     let shed: u64 = entry.rounds.iter().map(|round| round[nth].shed).sum();
     println!(
-        "| {} | {} | {} | {ratio} | {} | {shed} |",
+        "| {} | {} | {} | {} | {} | {:.0} ns | {shed} |",
         entry.subject.title(),
         thousands(entry.customers),
         thousands(spread(own).1 as u64),
+        ratio.unwrap_or_default(),
         quantiles(&latencies),
+        spread(processor(entry)).1 - loops,
     );
 }
 

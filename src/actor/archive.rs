@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
-use super::cell::Cell;
+use super::cell::{Cell, Owner};
 use super::house::House;
 use super::job::{Job, Snapshot};
-use crate::journal::{Checkpoint, JournalError};
+use super::leaving::Leaving;
+use crate::journal::{Checkpoint, JournalError, StateWrite};
 use crate::sync::mpsc;
 use crate::time::Instant;
 
 /// States that are stored in one go.
-const CHUNK: usize = 512;
+const CHUNK: usize = 2_048;
 
 /// Writes states.
 #[derive(Debug)]
@@ -24,12 +25,14 @@ pub(super) struct Archive {
     last_seq: u64,
 }
 
-/// States that were stored.
-struct Saved {
-    /// Each cell with what was stored of it.
-    states: Vec<(Arc<Cell>, Snapshot)>,
-    /// Cells that had no state to store.
-    broken: usize,
+/// What the archive meets in a cell.
+enum Seen {
+    /// A state that has changed since it was stored.
+    Changed(Snapshot),
+    /// A state that has not.
+    Unchanged,
+    /// No state: the cell is gone, or broken.
+    Nothing,
 }
 
 impl Archive {
@@ -64,7 +67,7 @@ impl Archive {
         let mut rest = cells.as_slice();
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(rest.len().min(CHUNK));
-            let stored = self.save(chunk).and_then(|saved| match saved.broken {
+            let stored = self.save(chunk).and_then(|broken| match broken {
                 0 => Ok(()),
                 // What the journal has of them is nowhere else: nobody may say that the store is current.
                 broken => {
@@ -87,78 +90,112 @@ impl Archive {
         Ok(seq)
     }
 
-    /// Stores the states of these cells.
-    fn save(&self, cells: &[Arc<Cell>]) -> Result<Saved, JournalError> {
+    /// Stores the states of those of these cells that have changed; returns how many have no state to store.
+    fn save(&self, cells: &[Arc<Cell>]) -> Result<usize, JournalError> {
         let mut saved: Vec<(Arc<Cell>, Snapshot)> = Vec::with_capacity(cells.len());
         let mut broken = 0;
         for cell in cells {
             match self.snapshot(cell) {
-                Some(snapshot) => saved.push((Arc::clone(cell), snapshot)),
+                Seen::Changed(snapshot) => saved.push((Arc::clone(cell), snapshot)),
+                Seen::Unchanged => {}
                 // A cell that is gone was stored before it went.
-                None if cell.is_gone() => {}
-                None => broken += 1,
+                Seen::Nothing if cell.is_gone() => {}
+                Seen::Nothing => broken += 1,
             }
         }
+        self.store(saved).map(|_| broken)
+    }
+
+    /// Stores snapshots, as soon as the journal has everything that is in them.
+    fn store(&self, saved: Vec<(Arc<Cell>, Snapshot)>) -> Result<Vec<(Arc<Cell>, Snapshot)>, JournalError> {
         let last_seq = saved.iter().map(|(_, snapshot)| snapshot.last_seq).max().unwrap_or(0);
         // A customer who was only looked at has no record and leaves no trace.
         let recorded = saved.iter().filter(|(_, snapshot)| snapshot.last_seq > 0);
-        let states: Vec<(String, Vec<u8>)> =
-            recorded.map(|(cell, snapshot)| (cell.customer.to_string(), snapshot.bytes.clone())).collect();
+        let written = |(cell, snapshot): &(Arc<Cell>, Snapshot)| StateWrite {
+            customer: cell.customer.clone(),
+            bytes: Arc::clone(&snapshot.bytes),
+        };
+        let states: Vec<StateWrite> = recorded.map(written).collect();
         let stored = self.house.journal.wait_synced_blocking(last_seq).and_then(|()| self.house.store.put(&states));
         if let Err(error) = stored {
-            // What was taken for stored is not: it counts as changed again.
             self.house.keep_dirty(saved.into_iter().map(|(cell, _)| cell).collect());
             return Err(error);
         }
         self.house.metrics.saved.add(states.len() as u64);
-        Ok(Saved { states: saved, broken })
+        Ok(saved)
     }
 
-    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
-    /// gone, or broken.
-    fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
+    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns.
+    fn snapshot(&self, cell: &Arc<Cell>) -> Seen {
         if let Some(owner) = cell.try_own() {
-            let snapshot = House::snapshot(&owner);
+            let seen = if owner.is_dirty() { House::snapshot(&owner).into() } else { Seen::Unchanged };
             self.house.drive(owner, CHUNK);
-            return snapshot;
+            return seen;
         }
         let (reply, received) = mpsc::sync_channel(1);
         self.house.in_turn(cell, Job::Snapshot(reply));
-        received.recv().ok()
+        received.recv().ok().into()
     }
 
-    /// Puts cells to rest: stores those that have changed, then takes out of use those that have not changed again. One that
-    /// is busy again, or cannot be stored, stays in memory.
-    pub(super) fn retire(&self, cells: &[Arc<Cell>]) {
-        if let Err(error) = self.try_retire(cells) {
-            tracing::error!(%error, "customers could not be put to rest; they stay in memory");
-        }
-    }
-
-    fn try_retire(&self, cells: &[Arc<Cell>]) -> Result<(), JournalError> {
-        for chunk in cells.chunks(CHUNK) {
-            // One that is broken stays where it is, and holds up nobody else.
-            for (cell, snapshot) in self.save(chunk)?.states {
-                self.retire_one(&cell, &snapshot);
+    /// Puts customers to rest: at once those who have not changed since they were stored, the others when they are stored. One
+    /// that is busy, has changed again, or cannot be stored stays in memory.
+    pub(super) fn retire(&self, mut leaving: Leaving) {
+        while let Some(chunk) = leaving.next(CHUNK) {
+            if let Err(error) = self.retire_chunk(chunk.cells()) {
+                tracing::error!(%error, "customers could not be put to rest; they stay in memory");
+                break;
             }
         }
-        self.house.metrics.hot.set(self.house.hot_customers() as i64);
+        self.house.thin_out_dirty();
+        self.house.metrics.hot.set(self.house.occupancy.cells() as i64);
+        self.house.metrics.hot_bytes.set(self.house.occupancy.bytes() as i64);
         self.house.metrics.warm_bytes.set(self.house.warm.bytes() as i64);
+    }
+
+    fn retire_chunk(&self, cells: &[Arc<Cell>]) -> Result<(), JournalError> {
+        let mut changed = Vec::new();
+        for cell in cells {
+            let Some(owner) = cell.try_own() else { continue };
+            // One that is broken stays where it is, to be rebuilt, and holds up nobody else.
+            let Some(snapshot) = House::snapshot(&owner) else {
+                self.house.drive(owner, CHUNK);
+                continue;
+            };
+            if snapshot.was_dirty {
+                changed.push((Arc::clone(cell), snapshot));
+                self.house.drive(owner, CHUNK);
+            } else {
+                self.rest(owner, &snapshot);
+            }
+        }
+        for (cell, snapshot) in self.store(changed)? {
+            self.retire_one(&cell, &snapshot);
+        }
         Ok(())
     }
 
     fn retire_one(&self, cell: &Arc<Cell>, snapshot: &Snapshot) {
         let Some(owner) = cell.try_own() else { return };
-        if owner.is_dirty() {
+        // Unmarked does not say that this snapshot is the last: a cell that is on the list twice was stored twice, perhaps with
+        // a turn in between.
+        let is_current = owner.state().as_ref().is_some_and(|state| state.last_seq == snapshot.last_seq);
+        if owner.is_dirty() || !is_current {
             return self.house.drive(owner, CHUNK);
         }
+        self.rest(owner, snapshot);
+    }
+
+    /// Takes a cell out of use whose state is in the store as it is.
+    fn rest(&self, owner: Owner, snapshot: &Snapshot) {
+        let cell = Arc::clone(owner.cell());
         // Warm first: whoever finds the cell gone must find the state somewhere, and this is where it looks first.
         if snapshot.last_seq > 0 {
-            self.house.warm.put(cell.customer.as_str(), &snapshot.bytes);
+            let bytes = Arc::clone(&snapshot.bytes);
+            self.house.warm.put(&cell.customer, bytes, self.house.clock.instant());
         }
         match owner.retire() {
             Ok(gone) => {
-                self.house.cells.forget(&gone);
+                self.house.forget(&gone);
                 self.house.metrics.passivations.inc();
             }
             Err(owner) => {
@@ -174,5 +211,40 @@ impl Archive {
         let records = self.house.journal.synced_seq().saturating_sub(self.last_seq);
         let waited = self.house.clock.instant().since(self.last_checkpoint);
         self.house.dirty_cells() > 0 && (records >= config.checkpoint_records || waited >= config.checkpoint_every)
+    }
+}
+
+impl From<Option<Snapshot>> for Seen {
+    fn from(snapshot: Option<Snapshot>) -> Self {
+        snapshot.map_or(Self::Nothing, Self::Changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{house, turn_at_once};
+    use super::*;
+
+    /// The warm cache must not hold a state that a later turn has left behind: whoever loads it would lose that turn.
+    #[test]
+    fn a_customer_rests_only_as_they_are_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (house, cell) = house(folder.path(), "c");
+        let archive = Archive::new(Arc::clone(&house), 0);
+        turn_at_once(&house, "c", "1");
+        let stored = || {
+            let owner = cell.try_own().unwrap();
+            let snapshot = House::snapshot(&owner).unwrap();
+            house.drive(owner, CHUNK);
+            archive.store(vec![(Arc::clone(&cell), snapshot)]).unwrap().remove(0).1
+        };
+        let first = stored();
+        turn_at_once(&house, "c", "2");
+        let second = stored();
+        archive.retire_one(&cell, &first);
+        assert!(!cell.is_gone() && house.warm.take("c").is_none(), "the first snapshot is not how they are");
+        archive.retire_one(&cell, &second);
+        assert!(cell.is_gone() && house.warm.take("c").is_some());
+        house.journal.close().unwrap();
     }
 }

@@ -1,12 +1,11 @@
 //! The archivist: the actix actor that works in the archive.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
 use super::archive::Archive;
-use super::cell::Cell;
+use super::leaving::Leaving;
 use super::runtime::Awake;
 use crate::journal::JournalError;
 use crate::sync::mpsc;
@@ -19,7 +18,7 @@ const ARCHIVIST_MAILBOX: usize = 64;
 
 /// Put these customers to rest, unless they are busy again.
 #[derive(Debug)]
-pub(super) struct Retire(pub(super) Vec<Arc<Cell>>);
+pub(super) struct Retire(pub(super) Leaving);
 
 /// Store everything that has changed; answers with the record up to which all stored states are current.
 ///
@@ -69,8 +68,8 @@ impl Handler<Awake> for Archivist {
 impl Handler<Retire> for Archivist {
     type Result = ();
 
-    fn handle(&mut self, Retire(cells): Retire, _: &mut Self::Context) {
-        self.0.retire(&cells);
+    fn handle(&mut self, Retire(leaving): Retire, _: &mut Self::Context) {
+        self.0.retire(leaving);
     }
 }
 

@@ -23,29 +23,50 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use super::job::Job;
+use super::sweep::Glance;
+use super::watch;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-const IDLE: u8 = 0;
-const RUN: u8 = 1;
-const RUNQ: u8 = 2;
-const GONE: u8 = 3;
+/// Where a cell is in the protocol.
+pub(super) type Status = u8;
+
+pub(super) const IDLE: Status = 0;
+pub(super) const RUN: Status = 1;
+pub(super) const RUNQ: Status = 2;
+pub(super) const GONE: Status = 3;
+
+/// Passes of the sweep's hand that a customer can have to come: it forgets more turns than that.
+const USES_MAX: u8 = 4;
+
+/// Turns after which a state is weighed again; one that is young is weighed after the first, the second, the fourth and so on.
+const WEIGHED_EVERY: u8 = 64;
 
 /// One customer in memory.
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) customer: CustomerId,
-    pub(super) partition: Partition,
-    status: AtomicU8,
     /// The sweep's clock at the last turn.
     touched: AtomicU32,
-    /// Whether the state has changed since it was last stored. Changed by the owner only.
+    /// What the customer takes in memory, as last weighed; 0 before the first time.
+    bytes: AtomicU32,
+    pub(super) partition: Partition,
+    status: AtomicU8,
+    /// Whether the state has changed since it was last stored. Set by the owner, and by the archive when it could not store what
+    /// it had taken for stored; cleared by the owner.
     is_dirty: AtomicBool,
+    /// Turns since the hand passed, up to a few. The hand and the owner may miss one another's step: it is an estimate.
+    uses: AtomicU8,
+    /// Turns, counted up to twice [`WEIGHED_EVERY`] and down again.
+    turns: AtomicU8,
     state: Mutex<Option<CustomerState>>,
-    queue: Mutex<VecDeque<Job>>,
+    queue: Mutex<Mailbox>,
 }
+
+/// What waits. A cell that nobody waits for has no memory for it: that is nearly all of them, nearly always.
+type Mailbox = Option<Box<VecDeque<Job>>>;
 
 /// The right to take the cell's turns. Passed on or given back, never dropped with work left.
 #[derive(Debug)]
@@ -77,15 +98,20 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        Owner(Arc::new(Self {
+        let cell = Arc::new(Self {
             customer,
+            touched: AtomicU32::new(0),
+            bytes: AtomicU32::new(0),
             partition,
             status: AtomicU8::new(RUN),
-            touched: AtomicU32::new(0),
             is_dirty: AtomicBool::new(false),
+            uses: AtomicU8::new(0),
+            turns: AtomicU8::new(0),
             state: Mutex::new(None),
-            queue: Mutex::new(VecDeque::new()),
-        }))
+            queue: Mutex::new(None),
+        });
+        watch::begun(&cell);
+        Owner(cell)
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -99,12 +125,16 @@ impl Cell {
                 IDLE if self.swap(IDLE, RUN) => return Entered::Owner(Owner(Arc::clone(self)), job),
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
-                    queue.push_back(job);
+                    let jobs = queue.get_or_insert_default();
+                    jobs.push_back(job);
+                    watch::waiting(self, jobs.len());
                     return Entered::Queued;
                 }
-                RUNQ if queue.len() >= mailbox => return Entered::Full,
+                RUNQ if queue.as_ref().is_some_and(|jobs| jobs.len() >= mailbox) => return Entered::Full,
                 RUNQ => {
-                    queue.push_back(job);
+                    let jobs = queue.get_or_insert_default();
+                    jobs.push_back(job);
+                    watch::waiting(self, jobs.len());
                     return Entered::Queued;
                 }
                 GONE => return Entered::Gone(job),
@@ -123,19 +153,44 @@ impl Cell {
         self.status.load(Ordering::Acquire) == GONE
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.status.load(Ordering::Acquire) == IDLE
+    /// What a sweep goes by.
+    pub(super) fn glance(&self) -> Glance {
+        Glance {
+            touched: self.touched.load(Ordering::Relaxed),
+            uses: self.uses.load(Ordering::Relaxed),
+            is_busy: self.status.load(Ordering::Acquire) != IDLE,
+        }
     }
 
-    pub(super) fn touched(&self) -> u32 {
-        self.touched.load(Ordering::Relaxed)
+    /// The hand has passed: one pass less to come.
+    pub(super) fn spare(&self) {
+        self.uses.store(self.uses.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
     }
 
-    fn swap(&self, from: u8, to: u8) -> bool {
-        self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// What the customer takes in memory, as last weighed.
+    pub(super) fn bytes(&self) -> u32 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
+    /// What was taken for stored is not: it counts as changed.
+    pub(super) fn count_as_changed(&self) {
+        self.is_dirty.store(true, Ordering::Release);
+    }
+
+    fn swap(&self, from: Status, to: Status) -> bool {
+        let is_swapped = self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_swapped {
+            watch::moved(self, to);
+        }
+        is_swapped
+    }
+
+    fn set(&self, to: Status) {
+        self.status.store(to, Ordering::Release);
+        watch::moved(self, to);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Mailbox> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -155,8 +210,39 @@ impl Owner {
         *self.state() = Some(state);
     }
 
+    /// Notes a turn at a tick of the sweep's clock.
     pub(super) fn touch(&self, tick: u32) {
         self.0.touched.store(tick, Ordering::Relaxed);
+        let uses = self.0.uses.load(Ordering::Relaxed);
+        if uses < USES_MAX {
+            self.0.uses.store(uses + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the customer a use more: it was put to rest a while ago, and is back.
+    pub(super) fn welcome_back(&self) {
+        self.0.uses.store(1, Ordering::Relaxed);
+    }
+
+    /// Counts a turn; true now and then, when the state is to be weighed.
+    pub(super) fn is_to_be_weighed(&self) -> bool {
+        let turns = self.0.turns.load(Ordering::Relaxed) + 1;
+        let counted = if turns == 2 * WEIGHED_EVERY { WEIGHED_EVERY } else { turns };
+        self.0.turns.store(counted, Ordering::Relaxed);
+        turns.is_power_of_two()
+    }
+
+    /// Notes what the customer takes in memory; returns what was noted before.
+    pub(super) fn weigh(&self, bytes: u32) -> u32 {
+        // Only the owner writes: no need for a swap.
+        let before = self.0.bytes();
+        self.0.bytes.store(bytes, Ordering::Relaxed);
+        before
+    }
+
+    /// Notes that the state is not young: it has been weighed, and need not be for a while.
+    pub(super) fn count_as_grown(&self) {
+        self.0.turns.store(WEIGHED_EVERY, Ordering::Relaxed);
     }
 
     /// Marks the state as changed; true if it was not marked before.
@@ -164,19 +250,22 @@ impl Owner {
         !self.0.is_dirty.swap(true, Ordering::Relaxed)
     }
 
-    pub(super) fn mark_clean(&self) {
-        self.0.is_dirty.store(false, Ordering::Relaxed);
+    /// Marks the state as unchanged; true if it was not.
+    pub(super) fn mark_clean(&self) -> bool {
+        self.0.is_dirty.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn is_dirty(&self) -> bool {
-        self.0.is_dirty.load(Ordering::Relaxed)
+        self.0.is_dirty.load(Ordering::Acquire)
     }
 
     /// Queues a job behind those that wait, while the cell is owned.
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
-        self.0.status.store(RUNQ, Ordering::Release);
-        queue.push_back(job);
+        self.0.set(RUNQ);
+        let jobs = queue.get_or_insert_default();
+        jobs.push_back(job);
+        watch::waiting(&self.0, jobs.len());
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -187,11 +276,13 @@ impl Owner {
         for _ in 0..limit {
             let job = {
                 let mut queue = self.0.queue();
-                let Some(job) = queue.pop_front() else {
+                let Some(job) = queue.as_mut().and_then(|jobs| jobs.pop_front()) else {
+                    *queue = None;
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-                    self.0.status.store(IDLE, Ordering::Release);
+                    self.0.set(IDLE);
                     return Left::Idle;
                 };
+                watch::waiting(&self.0, queue.as_ref().map_or(0, |jobs| jobs.len()));
                 job
             };
             if each(&self, job).is_break() {
@@ -204,22 +295,30 @@ impl Owner {
     /// Takes the cell out of use, unless jobs wait: then it stays owned.
     pub(super) fn retire(self) -> Result<Arc<Cell>, Self> {
         // RUN means an empty queue, and whoever would fill it must first win this very swap.
-        if self.0.swap(RUN, GONE) { Ok(self.0) } else { Err(self) }
+        if !self.0.swap(RUN, GONE) {
+            return Err(self);
+        }
+        // Lists may still name the cell for a while; nobody will ask it for the state.
+        *self.state() = None;
+        Ok(self.0)
     }
 
     /// Gives the cell back without a state, and hands out what waits.
     pub(super) fn leave_broken(self) -> VecDeque<Job> {
         let mut queue = self.0.queue();
+        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        watch::waiting(&self.0, 0);
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-        self.0.status.store(IDLE, Ordering::Release);
-        std::mem::take(&mut *queue)
+        self.0.set(IDLE);
+        jobs
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
     pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
         let mut queue = self.0.queue();
-        self.0.status.store(GONE, Ordering::Release);
-        let jobs = std::mem::take(&mut *queue);
+        self.0.set(GONE);
+        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        watch::waiting(&self.0, 0);
         drop(queue);
         (self.0, jobs)
     }

@@ -11,7 +11,7 @@ use super::house::{Asked, Foundations, House, InForce, Request};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::shelf::{Shelf, record_bundle};
-use super::{Metrics, RecoveryError, Shed, ShelfError};
+use super::{Metrics, RecoveryError, Resting, Shed, ShelfError};
 use crate::bundle::{Bundle, Cap, CapScope};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
@@ -26,8 +26,12 @@ pub struct Config {
     pub keepers: usize,
     /// Turns that may wait for one customer.
     pub mailbox: usize,
-    /// Customers in memory before those that were not seen lately are put to rest.
+    /// Customers in memory before those who come least often are put to rest.
     pub hot_customers_max: usize,
+    /// Bytes that the customers in memory take before those who come least often are put to rest.
+    pub hot_bytes: u64,
+    /// How customers are chosen to rest.
+    pub resting: Resting,
     /// How long a customer stays in memory unseen.
     pub passivate_after: Duration,
     /// Bytes of encoded states of resting customers that are kept in memory.
@@ -39,13 +43,15 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Two keepers serve two cores; a thousand waiting turns of one customer are a fault, not a load; a million customers
-    /// in memory take about a gigabyte; ten minutes cover a conversation; recovery reads two million records in some seconds.
+    /// Two keepers serve two cores; a thousand waiting turns of one customer are a fault, not a load; a gigabyte
+    /// holds some million customers of a kilobyte, and the number of those who take less is bounded by their cells; ten minutes cover a conversation; recovery reads two million records in some seconds.
     fn default() -> Self {
         Self {
             keepers: 2,
             mailbox: 1_024,
             hot_customers_max: 1_000_000,
+            hot_bytes: 1 << 30,
+            resting: Resting::ByUse,
             passivate_after: Duration::from_secs(600),
             warm_bytes: 256 << 20,
             checkpoint_every: Duration::from_secs(60),
@@ -164,6 +170,11 @@ impl Customers {
     /// Customers in memory.
     pub fn hot_customers(&self) -> usize {
         self.house.hot_customers()
+    }
+
+    /// Bytes that the customers in memory take, as they were last weighed.
+    pub fn hot_bytes(&self) -> u64 {
+        self.house.occupancy.bytes()
     }
 
     /// Turns that wait in mailboxes.

@@ -13,6 +13,7 @@ use super::cap_book::{CapBook, Drawing};
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Counted, Job, TurnJob};
 use super::keeper::Keepers;
+use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
@@ -48,6 +49,7 @@ pub(super) struct House {
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
+    pub(super) occupancy: Occupancy,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
@@ -135,7 +137,9 @@ pub(super) struct Foundations {
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
         let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps } = foundations;
+        let bounds = Bounds { cells: config.hot_customers_max as u64, bytes: config.hot_bytes };
         Self {
+            occupancy: Occupancy::new(bounds),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
@@ -311,6 +315,9 @@ impl House {
         let Request { input, readings, bundle, .. } = request;
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
+        if owner.is_to_be_weighed() {
+            self.weigh(owner, state);
+        }
         self.metrics.turns.inc();
         let partition = owner.cell().partition;
         let mut drawing = self.draw(input, readings, &bundle.bundle, partition);

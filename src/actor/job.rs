@@ -49,9 +49,11 @@ impl Drop for Counted {
 /// A state as it is to be stored.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<[u8]>,
     /// The last record that changed it.
     pub(super) last_seq: u64,
+    /// Whether it had changed since it was last stored.
+    pub(super) was_dirty: bool,
 }
 
 /// Decides once between the runner that takes a turn and the caller that gives up waiting for it.

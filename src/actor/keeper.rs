@@ -5,15 +5,21 @@
 //! [`Errand`], handed in at its [`Door`]: in an engine the mailbox of an actix actor on a thread of its own, in a simulation a
 //! queue.
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 
 use super::cell::{Cell, Owner};
 use super::house::House;
-use super::sweep::{Intake, Look, Sweep};
+use super::leaving::Leaving;
+use super::occupancy::Excess;
+use super::sweep::{Intake, Look, Resting, Sweep};
 use super::{Failure, Refusal, Shed};
 
 /// Turns that a keeper takes for one customer before it turns to the next.
 const KEEPER_DRAIN: usize = 256;
+
+/// Customers whom a keeper holds off at a time while memory is full; who comes then is shed.
+const HELD_MAX: usize = 4_096;
 
 /// What a keeper is asked to do.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(super) enum Errand {
     Drive(Owner),
     /// Look for cells that may rest, before the time for it.
     Sweep,
+    /// Room was made: let in who was held off.
+    LetIn,
 }
 
 /// An errand that a keeper does not take.
@@ -95,15 +103,25 @@ impl Keepers {
     /// Puts a cell under its keeper's care.
     pub(super) fn adopt(&self, cell: &Arc<Cell>) {
         if let Some(share) = self.of(cell) {
-            share.intake.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(cell));
+            share.intake.put(Arc::clone(cell));
         }
     }
 
     /// Asks for a sweep before its time.
     pub(super) fn sweep(&self) {
         for share in self.0.get().into_iter().flatten() {
-            // One that is under way, or a full mailbox, is as good.
-            let _ = share.door.hand_in(Errand::Sweep);
+            // A keeper with a full mailbox sweeps when it next brings someone in.
+            if share.intake.ask() && share.door.hand_in(Errand::Sweep).is_err() {
+                share.intake.unask();
+            }
+        }
+    }
+
+    /// Says that room was made.
+    pub(super) fn let_in(&self) {
+        for share in self.0.get().into_iter().flatten() {
+            // A keeper with a full mailbox looks after every errand.
+            let _ = share.door.hand_in(Errand::LetIn);
         }
     }
 }
@@ -113,45 +131,99 @@ impl Keepers {
 pub(super) struct Keeper {
     house: Arc<House>,
     sweep: Sweep,
+    /// Among how many keepers the cells are shared out.
+    shares: usize,
     /// Whether this keeper moves the house's clock.
     is_first: bool,
-    swept_at: u32,
+    /// Cells whose states are not brought in until there is room.
+    held: VecDeque<Owner>,
 }
 
 impl Keeper {
     /// The keeper `nth` of so many.
     pub(super) fn new(house: Arc<House>, intake: Intake, nth: usize, shares: usize) -> Self {
-        Self { house, sweep: Sweep::new(intake, shares), is_first: nth == 0, swept_at: 0 }
+        Self { house, sweep: Sweep::new(intake), shares, is_first: nth == 0, held: VecDeque::new() }
     }
 
-    /// Does an errand; returns the cells that it found may rest, for the archive.
-    pub(super) fn run(&mut self, errand: Errand) -> Vec<Arc<Cell>> {
+    /// Does an errand; returns the customers who may rest, for the archive.
+    pub(super) fn run(&mut self, errand: Errand) -> Option<Leaving> {
+        let mut leaving = None;
         match errand {
-            Errand::Load { owner, rebuild } => self.house.load_blocking(owner, rebuild),
+            Errand::Load { owner, rebuild: true } => self.house.load_blocking(owner, true),
+            Errand::Load { owner, rebuild: false } => leaving = self.bring_in(owner),
             Errand::Drive(owner) => self.house.drive(owner, KEEPER_DRAIN),
-            Errand::Sweep if self.swept_at != self.house.tick() => return self.sweep(),
-            Errand::Sweep => {}
+            Errand::Sweep => leaving = self.sweep(),
+            Errand::LetIn => {}
         }
-        Vec::new()
+        self.let_in();
+        leaving
     }
 
-    /// Another second has passed; returns the cells that may rest.
-    pub(super) fn tick(&mut self) -> Vec<Arc<Cell>> {
+    /// Another second has passed; returns the customers who may rest.
+    pub(super) fn tick(&mut self) -> Option<Leaving> {
         if self.is_first {
             self.house.advance_tick();
         }
-        self.sweep()
+        self.house.metrics.hot_bytes.set(self.house.occupancy.bytes() as i64);
+        let leaving = self.sweep();
+        self.let_in();
+        leaving
     }
 
-    fn sweep(&mut self) -> Vec<Arc<Cell>> {
+    /// Loads a customer's state, or holds it off while memory is full and others are leaving: who was just brought in must not
+    /// be pushed out by the next.
+    fn bring_in(&mut self, owner: Owner) -> Option<Leaving> {
+        if !self.house.is_full() {
+            self.house.load_here(owner);
+            return None;
+        }
+        let leaving = if self.house.occupancy.excess().is_none() { None } else { self.sweep() };
+        if self.held.len() >= HELD_MAX {
+            self.house.turn_away(owner, false, &Refusal::Shed(Shed::LoadingFull));
+        } else {
+            self.house.metrics.held.inc();
+            self.house.occupancy.hold();
+            self.held.push_back(owner);
+        }
+        leaving
+    }
+
+    /// Lets in who was held off, as long as there is room, or none to wait for.
+    fn let_in(&mut self) {
+        while !(self.house.is_full() && self.house.occupancy.is_anyone_leaving())
+            && let Some(owner) = self.held.pop_front()
+        {
+            self.house.occupancy.let_in();
+            self.house.load_here(owner);
+        }
+    }
+
+    fn sweep(&mut self) -> Option<Leaving> {
         let config = &self.house.config;
         let look = Look {
             now: self.house.tick(),
             idle_for: u32::try_from(config.passivate_after.as_secs()).unwrap_or(u32::MAX).max(1),
-            hot: self.house.hot_customers(),
-            hot_max: config.hot_customers_max,
+            excess: self.excess(),
+            resting: config.resting,
         };
-        self.swept_at = look.now;
-        self.sweep.step(look)
+        Leaving::of(&self.house, self.sweep.step(look))
+    }
+
+    fn excess(&self) -> Excess {
+        let occupancy = &self.house.occupancy;
+        match self.house.config.resting {
+            Resting::ByUse => occupancy.excess().shared_by(self.shares),
+            Resting::ByIdleTime if occupancy.is_full() => Excess { cells: u64::MAX, bytes: u64::MAX },
+            Resting::ByIdleTime => Excess::default(),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        for owner in self.held.drain(..) {
+            self.house.occupancy.let_in();
+            self.house.turn_away(owner, false, &Refusal::Shed(Shed::Stopping));
+        }
     }
 }

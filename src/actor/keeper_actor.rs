@@ -1,13 +1,12 @@
 //! The keepers of an engine: actix actors, each on an arbiter, a thread, of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
 use super::archivist::{Archivist, Retire};
-use super::cell::Cell;
 use super::keeper::{Door, Errand, Keeper, Undelivered};
+use super::leaving::Leaving;
 use super::runtime::Awake;
 
 /// How often a keeper sweeps.
@@ -28,10 +27,10 @@ impl KeeperActor {
         Self { keeper, archivist }
     }
 
-    fn rest(&self, cells: Vec<Arc<Cell>>) {
-        if !cells.is_empty() {
-            // An archivist that is behind gets them at the next sweep.
-            let _ = self.archivist.try_send(Retire(cells));
+    fn rest(&self, leaving: Option<Leaving>) {
+        if let Some(leaving) = leaving {
+            // An archivist that is behind does not take them on: they stay, to be found again.
+            let _ = self.archivist.try_send(Retire(leaving));
         }
     }
 }

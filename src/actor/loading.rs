@@ -2,30 +2,59 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
 use super::job::{Job, Snapshot};
-use super::{Failure, Refusal, ShelfError};
+use super::{Failure, Refusal, Resting, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
 
+/// Cells on the list of those that have changed, beyond two for each customer in memory, before it is thinned out.
+const DIRTY_SLACK: u64 = 1 << 16;
+
+/// A customer who is back within this time need not have been put to rest.
+const SOON: Duration = Duration::from_secs(1);
+
 impl House {
-    /// Loads a state into a cell that is owned, then does what waits: at once if the state is warm, otherwise on a keeper.
+    /// Loads a state into a cell that is owned, then does what waits: at once if the state is warm and there is room, otherwise
+    /// on a keeper.
     pub(super) fn load(self: &Arc<Self>, owner: Owner) {
-        let Some(bytes) = self.warm.take(owner.cell().customer.as_str()) else {
+        if self.is_full() {
             return self.keepers.load(self, owner, false);
-        };
-        let layout = Arc::clone(self.current.load().bundle.layout());
-        match CustomerState::decode(&bytes, &layout) {
-            Ok(state) => {
-                self.metrics.activated.warm.inc();
-                self.begin(owner, state);
-            }
-            // The store has the same state; the keeper reads it there.
-            Err(_) => self.keepers.load(self, owner, false),
         }
+        match self.load_warm(owner) {
+            Ok(()) => {}
+            Err(owner) => self.keepers.load(self, owner, false),
+        }
+    }
+
+    /// Loads a state from wherever it is. May block: for keepers.
+    pub(super) fn load_here(self: &Arc<Self>, owner: Owner) {
+        if let Err(owner) = self.load_warm(owner) {
+            self.load_blocking(owner, false);
+        }
+    }
+
+    fn load_warm(self: &Arc<Self>, owner: Owner) -> Result<(), Owner> {
+        let Some(resting) = self.warm.take(owner.cell().customer.as_str()) else { return Err(owner) };
+        let layout = Arc::clone(self.current.load().bundle.layout());
+        // One that cannot be read is read from the store, which has the same state.
+        let Ok(state) = CustomerState::decode(&resting.bytes, &layout) else { return Err(owner) };
+        self.metrics.activated.warm.inc();
+        if self.clock.instant().since(resting.since) < SOON {
+            self.metrics.back_soon.inc();
+        }
+        owner.welcome_back();
+        self.begin(owner, state);
+        Ok(())
+    }
+
+    /// Whether customers who come are held off. Those who rest by idle time only are never waited for.
+    pub(super) fn is_full(&self) -> bool {
+        self.config.resting == Resting::ByUse && self.occupancy.is_full()
     }
 
     /// Loads a state from the store, and from the journal what came later if `rebuild`. May block: for keepers.
@@ -37,6 +66,10 @@ impl House {
                 } else {
                     self.metrics.activated.cold.inc();
                 }
+                // One that is rebuilt is under its keeper's care already.
+                if !rebuild {
+                    self.keepers.adopt(owner.cell());
+                }
                 self.begin(owner, state);
             }
             Err(error) => {
@@ -47,13 +80,44 @@ impl House {
     }
 
     fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState) {
+        let bytes = footprint(&owner, &state);
+        if state.last_seq > 0 {
+            owner.count_as_grown();
+        }
         owner.install(state);
-        self.metrics.hot.set(self.cells.len() as i64);
-        self.keepers.adopt(owner.cell());
-        if self.cells.len() > self.config.hot_customers_max {
+        match owner.weigh(bytes) {
+            0 => {
+                self.occupancy.enter(bytes);
+                self.keepers.adopt(owner.cell());
+            }
+            // A state that was rebuilt: the cell was in memory all the time.
+            before => self.occupancy.change(before, bytes),
+        }
+        self.metrics.hot.set(self.occupancy.cells() as i64);
+        if self.is_short() {
             self.keepers.sweep();
         }
         self.drive(owner, DRAIN_MAX);
+    }
+
+    /// Whether a sweep before its time would find someone to put to rest.
+    fn is_short(&self) -> bool {
+        match self.config.resting {
+            Resting::ByUse => !self.occupancy.excess().is_none(),
+            Resting::ByIdleTime => self.occupancy.is_full(),
+        }
+    }
+
+    /// Notes what a customer takes in memory by now.
+    pub(super) fn weigh(&self, owner: &Owner, state: &CustomerState) {
+        let bytes = footprint(owner, state);
+        self.occupancy.change(owner.weigh(bytes), bytes);
+    }
+
+    /// Forgets a cell that is gone.
+    pub(super) fn forget(&self, gone: &Arc<Cell>) {
+        self.occupancy.exit(gone.bytes());
+        self.cells.forget(gone);
     }
 
     fn read_state(
@@ -85,7 +149,6 @@ impl House {
         } else {
             let (cell, jobs) = owner.abandon();
             self.cells.forget(&cell);
-            self.metrics.hot.set(self.cells.len() as i64);
             jobs
         };
         for job in jobs {
@@ -107,8 +170,8 @@ impl House {
     pub(super) fn snapshot(owner: &Owner) -> Option<Snapshot> {
         let state = owner.state();
         let state = state.as_ref()?;
-        owner.mark_clean();
-        Some(Snapshot { bytes: state.encode(), last_seq: state.last_seq })
+        let was_dirty = owner.mark_clean();
+        Some(Snapshot { bytes: state.encode().into(), last_seq: state.last_seq, was_dirty })
     }
 
     /// Takes the list of cells that have changed, each once: one that could not be stored is on it again, perhaps beside a
@@ -120,14 +183,34 @@ impl House {
         cells
     }
 
-    /// Puts cells back on the list of those that have changed.
+    /// Puts cells back on the list of those that have changed: what was taken for stored is not.
     pub(super) fn keep_dirty(&self, cells: Vec<Arc<Cell>>) {
+        cells.iter().for_each(|cell| cell.count_as_changed());
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner).extend(cells);
+    }
+
+    /// Takes those who are gone off the list of those that have changed, when they are many: they were stored before they went.
+    pub(super) fn thin_out_dirty(&self) {
+        let mut cells = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() as u64 > 2 * self.occupancy.cells() + DIRTY_SLACK {
+            cells.retain(|cell| !cell.is_gone());
+            cells.shrink_to_fit();
+        }
     }
 
     pub(super) fn dirty_cells(&self) -> usize {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
+}
+
+/// Bytes that a cell takes beside its state and the customer's name: the cell itself, its places in the registry and in the
+/// ring, and the headers of its two pieces of memory.
+const CELL_BYTES: usize = size_of::<Cell>() - size_of::<CustomerState>() + 64;
+
+fn footprint(owner: &Owner, state: &CustomerState) -> u32 {
+    let bytes = CELL_BYTES + owner.cell().customer.as_str().len() + state.bytes();
+    // Never 0: that is a cell that was not weighed yet.
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Why a state cannot be brought in.

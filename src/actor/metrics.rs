@@ -10,6 +10,9 @@ pub struct Metrics {
     pub(super) handovers: Counter,
     pub(super) panics: Counter,
     pub(super) hot: Gauge,
+    pub(super) hot_bytes: Gauge,
+    pub(super) held: Counter,
+    pub(super) back_soon: Counter,
     pub(super) warm_bytes: Gauge,
     pub(super) passivations: Counter,
     pub(super) activated: Activations,
@@ -44,6 +47,15 @@ impl Metrics {
             ),
             panics: registry.counter("forthwith_turn_panics_total", "Turns that panicked; the state was rebuilt."),
             hot: registry.gauge("forthwith_hot_customers", "Customers in memory."),
+            hot_bytes: registry.gauge("forthwith_hot_bytes", "Bytes that the customers in memory take."),
+            held: registry.counter(
+                "forthwith_activations_held_total",
+                "Customers who were held off until memory had room for them.",
+            ),
+            back_soon: registry.counter(
+                "forthwith_activations_soon_total",
+                "Customers brought into memory within a second of being put to rest: many say that memory is too small.",
+            ),
             warm_bytes: registry.gauge("forthwith_warm_bytes", "Bytes of encoded states in the warm cache."),
             passivations: registry.counter("forthwith_passivations_total", "Customers put to rest."),
             activated: Activations {

@@ -16,10 +16,13 @@
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
+//! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
+//! | `leaving` | those who are to be put to rest |
 //! | `archive` | states to the store |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
+//! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
@@ -36,8 +39,10 @@ mod house;
 mod job;
 mod keeper;
 mod keeper_actor;
+mod leaving;
 mod loading;
 mod metrics;
+mod occupancy;
 mod outcome;
 mod recovery;
 mod registry;
@@ -51,6 +56,8 @@ mod sweep;
 mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
+#[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
+mod watch;
 
 pub use customers::{Config, Customers, GlobalCap, Progress, Start};
 pub use house::{Asked, InForce, Request, TurnDone, Waiting};
@@ -58,3 +65,4 @@ pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
 pub use shelf::{ShelfError, bundle_of};
+pub use sweep::Resting;

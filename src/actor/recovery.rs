@@ -11,7 +11,7 @@ use super::{RecoveryError, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
-use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore};
+use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore, StateWrite};
 use crate::turn::{Record, apply};
 
 /// States that recovery keeps in memory before it stores them.
@@ -112,10 +112,11 @@ impl Recovery<'_> {
     }
 
     fn store_states(&self, states: &mut HashMap<CustomerId, CustomerState>) -> Result<(), RecoveryError> {
-        let mut encoded: Vec<(String, Vec<u8>)> =
-            states.drain().map(|(customer, state)| (customer.to_string(), state.encode())).collect();
+        let written =
+            |(customer, state): (CustomerId, CustomerState)| StateWrite { customer, bytes: state.encode().into() };
+        let mut encoded: Vec<StateWrite> = states.drain().map(written).collect();
         // In one order, so that a recovery that is interrupted can be repeated step by step.
-        encoded.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        encoded.sort_unstable_by(|a, b| a.customer.cmp(&b.customer));
         for chunk in encoded.chunks(512) {
             self.store.put(chunk)?;
         }

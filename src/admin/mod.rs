@@ -72,6 +72,7 @@ mod tests {
         /v1/bundle
         /v1/bundle/reload
         /v1/customers/{id}
+        /v1/customers/{id}/consents
         /v1/customers/{id}/facts
         /v1/decide/{playbook}
         /v1/decide/{playbook}/batch

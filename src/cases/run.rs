@@ -91,6 +91,9 @@ fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -
 
 /// How the expected rule stood. Where it matches too, or no rule was expected, how the rule stood that decided.
 fn why(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -> Vec<RuleSeen> {
+    if !made.decided.is_asked() {
+        return case.expectation.rule.flatten().map(|rank| RuleSeen::not_asked(rank, playbook)).into_iter().collect();
+    }
     let Some(sight) = Sight::new(playbook, &case.event.event, case.at, &made.seen) else { return Vec::new() };
     let decided = &made.decided;
     let mut seen = |rank: Option<usize>| {

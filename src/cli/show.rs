@@ -97,7 +97,10 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line(asked_title(explanation).to_owned());
         asked.into_iter().flat_map(rule).for_each(&mut line);
     }
-    if all && !not_asked.is_empty() {
+    let are_all_unasked = explanation.rules.iter().all(|rule| rule.verdict == RuleVerdict::NotAsked);
+    if are_all_unasked && !not_asked.is_empty() {
+        line("no rule was asked".to_owned());
+    } else if all && !not_asked.is_empty() {
         line("rules that were not asked".to_owned());
         not_asked.into_iter().flat_map(rule).for_each(&mut line);
     } else if let [_, ..] = &not_asked[..] {
@@ -210,6 +213,7 @@ fn headline(rule: &RuleShown) -> String {
         RuleVerdict::AlsoMatches => "would match too",
         RuleVerdict::DidNotMatch => "did not match",
         RuleVerdict::CouldNotBeTold => "could not be told",
+        RuleVerdict::NotAsked => "was not asked",
     };
     let is_part = rule.verdict.had_its_say() || rule.verdict == RuleVerdict::Conflicted;
     let stood = match &rule.note {
@@ -226,7 +230,7 @@ fn rule(rule: &RuleShown) -> Vec<String> {
     // parts that could not; for one that has something else said of it, nothing more is needed.
     let is_telling = |condition: &&ConditionShown| match (rule.verdict, &rule.note) {
         (RuleVerdict::DidNotMatch, None) => condition.holds == Some(false),
-        (RuleVerdict::DidNotMatch, Some(_)) => false,
+        (RuleVerdict::DidNotMatch, Some(_)) | (RuleVerdict::NotAsked, _) => false,
         (RuleVerdict::CouldNotBeTold, None) => condition.holds.is_none(),
         (RuleVerdict::CouldNotBeTold, Some(_)) => true,
         (_, None) => true,
@@ -270,6 +274,7 @@ fn cap(cap: &CapShown) -> String {
 
 fn named(value: &Named) -> String {
     match (&value.value, &value.unavailable) {
+        (Some(shown), None) if value.stale => format!("{} = {} (stale)", value.name, shown),
         (Some(shown), None) => format!("{} = {}", value.name, shown),
         (Some(shown), Some(note)) => format!("{} = {} ({note})", value.name, shown),
         (None, reason) => format!("{}: {}", value.name, reason.as_deref().unwrap_or("unavailable")),
@@ -286,7 +291,10 @@ mod tests {
         let text = |text: &str| Datum::new(&Type::Text, Value::Text(text.into()));
         let shown = |from: Option<Datum>, to: Option<Datum>| {
             let unavailable = from.is_none().then(|| "not in the event".to_owned());
-            changed(&ChangeShown { from: Named { name: "event.body".into(), value: from, unavailable }, to })
+            changed(&ChangeShown {
+                from: Named { name: "event.body".into(), value: from, unavailable, stale: false },
+                to,
+            })
         };
         let long = "It is broken. ".repeat(20);
         let shown = [

@@ -142,6 +142,7 @@ impl Settings {
             node.int(1, 1_000_000_000).map(|n| n as usize)
         });
         set(section, "passivate_after", &mut customers.passivate_after, |node| duration(node, "1s", "7d"));
+        set(section, "hot_bytes", &mut customers.hot_bytes, |node| node.bytes(1 << 20, 1 << 40));
         set(section, "warm_bytes", &mut customers.warm_bytes, |node| node.bytes(0, 1 << 40));
         set(section, "checkpoint_every", &mut customers.checkpoint_every, |node| duration(node, "1s", "1d"));
         set(section, "checkpoint_records", &mut customers.checkpoint_records, |node| {

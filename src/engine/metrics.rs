@@ -24,6 +24,7 @@ pub(super) struct Metrics {
     settlements: [(Settlement, Counter); 2],
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
+    pub(super) consents: Counter,
     pub(super) reloads: Counter,
 }
 
@@ -36,6 +37,7 @@ pub(super) struct Refused {
     pub(super) conflict: Counter,
     pub(super) facts: Counter,
     pub(super) settlement: Counter,
+    pub(super) consents: Counter,
 }
 
 /// The series of one playbook, looked up once per bundle.
@@ -125,6 +127,7 @@ impl Metrics {
                 conflict: refused.with(&["conflict"]),
                 facts: refused.with(&["facts"]),
                 settlement: refused.with(&["settlement"]),
+                consents: refused.with(&["consents"]),
             },
             turn_seconds: stages.with(&["turn"]),
             disk_seconds: stages.with(&["disk"]),
@@ -146,6 +149,8 @@ impl Metrics {
                 "Proposals whose amount was lowered to what a cap had left.",
                 &["playbook", "cap"],
             ),
+            consents: registry
+                .counter("forthwith_consents_total", "Consents of customers that were given or withdrawn."),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }

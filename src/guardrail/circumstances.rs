@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::bundle::Playbook;
 use crate::domain::{FallbackReason, Timestamp};
 
 /// What consents, flow control and caps leave a decision, looked up before it is made and recorded with it: the same
@@ -31,6 +32,16 @@ impl Circumstances {
     /// Whether nothing stands in the way of anything, so that there is nothing to be recorded.
     pub fn is_plain(&self) -> bool {
         self.refusal.is_none() && self.consents == 0 && self.room.is_empty() && self.stale.is_empty()
+    }
+
+    /// Whether the customer's context was opened for the decision, and what the event says with it. Not without the consent
+    /// that the playbook's purpose needs; and an answer that came too late was given without asking for it.
+    pub fn is_context_open(&self, playbook: &Playbook) -> bool {
+        match self.refusal {
+            Some(FallbackReason::ConsentMissing) => false,
+            Some(FallbackReason::Late) => playbook.purpose.as_ref().is_none_or(|purpose| !purpose.needs_consent),
+            _ => true,
+        }
     }
 
     /// What the numbered cap leaves.

@@ -42,6 +42,7 @@ pub(crate) struct CloudEventShape {
         super::feedback::feedback,
         super::lookup::customer,
         super::lookup::put_facts,
+        super::consents::put_consents,
     ),
     components(schemas(super::events::ObservedBatch)),
     tags(

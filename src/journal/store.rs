@@ -4,10 +4,12 @@
 //! state in it is current, and recovery applies what came later.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::JournalError;
+use crate::domain::CustomerId;
 
 /// Where passivated states rest. Behind a trait, so that another store can take the place of the embedded one.
 pub trait StateStore: Send + Sync + std::fmt::Debug {
@@ -15,13 +17,22 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
     fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError>;
 
     /// Stores states. Durable after the next checkpoint.
-    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError>;
+    fn put(&self, states: &[StateWrite]) -> Result<(), JournalError>;
 
     /// Makes durable what was put so far, and notes that every state is current up to the checkpoint.
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError>;
 
     /// The last checkpoint, if there was one.
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
+}
+
+/// A state as it is put into the store.
+#[derive(Clone, Debug)]
+pub struct StateWrite {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Its stored form, shared with whoever else keeps it.
+    pub bytes: Arc<[u8]>,
 }
 
 /// How far the store has followed the journal.
@@ -66,10 +77,10 @@ impl StateStore for FjallStore {
         Ok(self.states.get(customer).map_err(failed)?.map(|bytes| bytes.to_vec()))
     }
 
-    fn put(&self, states: &[(String, Vec<u8>)]) -> Result<(), JournalError> {
-        let mut batch = self.database.batch();
-        for (customer, bytes) in states {
-            batch.insert(&self.states, customer.as_str(), bytes.as_slice());
+    fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::with_capacity(self.database.clone(), states.len());
+        for StateWrite { customer, bytes } in states {
+            batch.insert(&self.states, customer.as_str(), &**bytes);
         }
         batch.commit().map_err(failed)
     }
@@ -108,6 +119,10 @@ impl std::fmt::Debug for FjallStore {
 mod tests {
     use super::*;
 
+    fn write(customer: &str, bytes: &[u8]) -> StateWrite {
+        StateWrite { customer: CustomerId::new(customer).unwrap(), bytes: bytes.into() }
+    }
+
     #[test]
     fn keeps_states_and_checkpoints_across_openings() {
         let folder = tempfile::tempdir().unwrap();
@@ -115,8 +130,8 @@ mod tests {
         {
             let store = FjallStore::open(folder.path()).unwrap();
             assert_eq!(store.last_checkpoint().unwrap(), None);
-            store.put(&[("c-1".into(), b"one".to_vec()), ("c-2".into(), b"two".to_vec())]).unwrap();
-            store.put(&[("c-1".into(), b"newer".to_vec())]).unwrap();
+            store.put(&[write("c-1", b"one"), write("c-2", b"two")]).unwrap();
+            store.put(&[write("c-1", b"newer")]).unwrap();
             store.checkpoint(&checkpoint).unwrap();
         }
         let store = FjallStore::open(folder.path()).unwrap();

@@ -27,6 +27,10 @@ pub(super) fn circumstances(
             circumstances.consents |= 1 << number;
         }
     }
+    if circumstances.is_context_open(playbook) {
+        let is_stale = |(_, fact): &&(u16, usize)| state.is_stale(*fact, arrival);
+        circumstances.stale.extend(playbook.aging.iter().filter(is_stale).map(|(sight, _)| *sight));
+    }
     circumstances.room.extend(playbook.caps.iter().map(|cap| room(state, cap, arrival, readings)));
     circumstances
 }
@@ -40,6 +44,7 @@ fn refusal(
     if readings.is_late {
         return Some(FallbackReason::Late);
     }
+    // Consent comes before everything that is known of the customer, and before all that a decision may use up.
     let purpose = playbook.purpose.as_ref();
     if purpose.is_some_and(|purpose| purpose.needs_consent && !state.consents.is_given(&purpose.name)) {
         return Some(FallbackReason::ConsentMissing);

@@ -4,7 +4,7 @@ use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_
 use crate::bundle::Bundle;
 use crate::context::{CustomerState, TypedEvent};
 use crate::decider::{Sight, decide};
-use crate::domain::{DecisionId, DecisionName, FallbackReason};
+use crate::domain::{DecisionId, DecisionName};
 use crate::rules::{RuleTrace, Scratch};
 
 /// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
@@ -79,7 +79,6 @@ impl Record {
         let playbook = bundle.playbooks().get(decision.playbook)?;
         let sight = Sight::new(playbook, &event.event, self.arrival, &decision.seen)?;
         // Who explains the decision sees no more than it did.
-        let is_withheld = decision.circumstances.refusal == Some(FallbackReason::ConsentMissing);
-        Some(if is_withheld { sight.withholding() } else { sight })
+        Some(if decision.circumstances.is_context_open(playbook) { sight } else { sight.withholding() })
     }
 }

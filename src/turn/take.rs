@@ -13,7 +13,7 @@ use crate::context::{
     Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
-use crate::domain::{DecisionId, DecisionName, FallbackReason, TenantId, Timestamp, Value};
+use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
 use crate::rules::Scratch;
 
@@ -202,7 +202,7 @@ pub fn apply_input(
             Vec::new()
         }
         Input::Facts(input) => apply_facts(state, input),
-        Input::Consents(input) => apply_consents(state, input, around),
+        Input::Consents(input) => apply_consents(state, input, arrival, around),
         Input::Settlement(SettlementInput { decision, settlement, .. }) => {
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
@@ -210,11 +210,18 @@ pub fn apply_input(
     }
 }
 
-fn apply_consents(state: &mut CustomerState, input: &ConsentsInput, around: Surroundings<'_>) -> Vec<usize> {
+/// A word from a clock that is ahead counts from its arrival: else a withdrawal told right after it would be the older one.
+fn apply_consents(
+    state: &mut CustomerState,
+    input: &ConsentsInput,
+    arrival: Timestamp,
+    around: Surroundings<'_>,
+) -> Vec<usize> {
+    let observed_at = input.observed_at.min(arrival);
     let mut outdated = Vec::new();
     for (number, is_given) in &input.consents {
         let Some(purpose) = around.bundle.purpose(*number) else { continue };
-        let (source, observed_at) = (Arc::clone(&input.source), input.observed_at);
+        let source = Arc::clone(&input.source);
         let consent = Consent { purpose: Arc::clone(&purpose.name), is_given: *is_given, source, observed_at };
         if !state.consents.put(consent) {
             outdated.push(*number);
@@ -245,12 +252,10 @@ pub fn decide(
 ) -> Option<Made> {
     let rules = &around.bundle.playbooks()[playbook];
     let circumstances = circumstances(state, event, rules, arrival, readings);
-    let seen = if circumstances.refusal == Some(FallbackReason::ConsentMissing) {
-        Sight::withheld(rules)
-    } else {
-        Sight::look(rules, state, &event.event, arrival)
-    };
+    let is_open = circumstances.is_context_open(rules);
+    let seen = if is_open { Sight::look(rules, state, &event.event, arrival) } else { Sight::withheld(rules) };
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
+    let sight = if is_open { sight } else { sight.withholding() };
     let decided = crate::decider::decide(rules, &sight, &circumstances, scratch);
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };

@@ -6,6 +6,7 @@ mod caps;
 mod cases;
 mod checking;
 mod cli;
+mod consents;
 mod crash;
 mod explaining;
 mod format;

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use super::super::archive::Archive;
-use super::super::cell::Cell;
 use super::super::house::House;
 use super::super::keeper::{Door, Errand, Keeper, Share, Undelivered};
+use super::super::leaving::Leaving;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex};
 
@@ -43,7 +43,7 @@ enum Call {
 /// Work for the archive.
 #[derive(Debug)]
 enum Order {
-    Retire(Vec<Arc<Cell>>),
+    Retire(Leaving),
     Checkpoint,
 }
 
@@ -100,12 +100,12 @@ impl Staff {
 
 fn keep(mut keeper: Keeper, desk: &Desk<Call>, archive: &Desk<Order>) {
     while let Some(call) = desk.take() {
-        let resting = match call {
+        let leaving = match call {
             Call::Errand(errand) => keeper.run(errand),
             Call::Tick => keeper.tick(),
         };
-        if !resting.is_empty() {
-            let _ = archive.lay_down(Order::Retire(resting), ERRANDS_MAX);
+        if let Some(leaving) = leaving {
+            let _ = archive.lay_down(Order::Retire(leaving), ERRANDS_MAX);
         }
     }
 }
@@ -113,7 +113,7 @@ fn keep(mut keeper: Keeper, desk: &Desk<Call>, archive: &Desk<Order>) {
 fn work_in(mut archive: Archive, desk: &Desk<Order>) {
     while let Some(order) = desk.take() {
         match order {
-            Order::Retire(cells) => archive.retire(&cells),
+            Order::Retire(leaving) => archive.retire(leaving),
             // A checkpoint that fails leaves everything as it was: the checks after the crash say whether that is so.
             Order::Checkpoint => drop(archive.checkpoint_now()),
         }
