@@ -32,7 +32,7 @@ impl Filled {
         filled.open(roomy(customers)).stop();
         let directory = DataDirectory::open(filled.folder.path()).expect("the data directory opens");
         let store = FjallStore::open(&directory.store()).expect("the store opens");
-        let encoded: Vec<Arc<[u8]>> = (0..1_024).map(|customer| encoded(ground, customer).into()).collect();
+        let encoded: Vec<Arc<[u8]>> = (0..1_024).map(|customer| encoded(ground, customer)).collect();
         let mut chunk = Vec::with_capacity(CHUNK);
         for nth in 0..customers {
             let customer = strewn(nth, customers);
@@ -72,10 +72,10 @@ impl Filled {
     }
 }
 
-fn encoded(ground: &Ground, customer: u64) -> Vec<u8> {
+fn encoded(ground: &Ground, customer: u64) -> Arc<[u8]> {
     let mut state = ground.state(customer);
     state.last_seq = 1;
-    state.encode()
+    state.encode().into()
 }
 
 /// The numbers below `length` in another order, each once.

@@ -36,6 +36,7 @@ struct House {
     journal: Journal,
     deadline: Deadline,
     opened: Opened,
+    registry: Registry,
     _directory: DataDirectory,
 }
 
@@ -51,7 +52,9 @@ pub(crate) struct Opened {
 /// A house without checkpoints in the middle of a measurement, and with room for so many customers.
 pub(crate) fn roomy(customers: u64) -> Config {
     Config {
-        hot_customers_max: customers as usize,
+        // Beyond the mark from which on some are put to rest.
+        hot_customers_max: 2 * customers as usize,
+        hot_bytes: 1 << 40,
         checkpoint_every: Duration::from_secs(3_600),
         checkpoint_records: u64::MAX,
         ..Config::default()
@@ -95,7 +98,7 @@ impl Ours {
         opened.customers = start.elapsed();
         opened.recovered = customers.recovered();
         let deadline = Deadline::new(clock.instant(), Duration::from_secs(86_400));
-        Self(Arc::new(House { ground, customers, journal, deadline, opened, _directory: directory }))
+        Self(Arc::new(House { ground, customers, journal, deadline, opened, registry, _directory: directory }))
     }
 
     /// How long the start took.
@@ -106,6 +109,18 @@ impl Ours {
     /// Customers in memory.
     pub(crate) fn hot_customers(&self) -> usize {
         self.0.customers.hot_customers()
+    }
+
+    /// Bytes that the customers in memory take.
+    pub(crate) fn hot_bytes(&self) -> u64 {
+        self.0.customers.hot_bytes()
+    }
+
+    /// What a series of the metrics page shows, all its labels together.
+    pub(crate) fn counted(&self, series: &str) -> u64 {
+        let page = self.0.registry.render();
+        let lines = page.lines().filter_map(|line| line.strip_prefix(series)?.rsplit_once(' '));
+        lines.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
     }
 
     /// Asks for a turn.

@@ -41,7 +41,9 @@ impl Subject {
         let folder = folder.context("cannot make a folder for the data (choose one with --data)")?;
         let Config { engine: mut config, settings } = Config::load(&load.config)?;
         config.bundle = Bundle::compile(with_ack(config.bundle.sources(), &load.playbook, load.ack)?)?;
-        config.customers.hot_customers_max = usize::try_from(load.customers)?.max(config.customers.hot_customers_max);
+        // Beyond the mark from which on some are put to rest.
+        let room = usize::try_from(load.customers + load.customers / 8)?;
+        config.customers.hot_customers_max = room.max(config.customers.hot_customers_max);
         config.customers.hot_bytes = (load.customers * 8_192).max(config.customers.hot_bytes);
         let engine = Engine::start(config.data(data(&folder)))?;
         let threads = load.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));

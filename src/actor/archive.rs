@@ -190,7 +190,8 @@ impl Archive {
         let cell = Arc::clone(owner.cell());
         // Warm first: whoever finds the cell gone must find the state somewhere, and this is where it looks first.
         if snapshot.last_seq > 0 {
-            self.house.warm.put(&cell.customer, Arc::clone(&snapshot.bytes));
+            let bytes = Arc::clone(&snapshot.bytes);
+            self.house.warm.put(&cell.customer, bytes, self.house.clock.instant());
         }
         match owner.retire() {
             Ok(gone) => {

@@ -172,6 +172,11 @@ impl Customers {
         self.house.hot_customers()
     }
 
+    /// Bytes that the customers in memory take, as they were last weighed.
+    pub fn hot_bytes(&self) -> u64 {
+        self.house.occupancy.bytes()
+    }
+
     /// Turns that wait in mailboxes.
     pub fn waiting(&self) -> usize {
         self.house.waiting()

@@ -164,6 +164,7 @@ impl Keeper {
         if self.is_first {
             self.house.advance_tick();
         }
+        self.house.metrics.hot_bytes.set(self.house.occupancy.bytes() as i64);
         let leaving = self.sweep();
         self.let_in();
         leaving

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
@@ -13,6 +14,9 @@ use crate::domain::{CustomerId, Partition};
 
 /// Cells on the list of those that have changed, beyond two for each customer in memory, before it is thinned out.
 const DIRTY_SLACK: u64 = 1 << 16;
+
+/// A customer who is back within this time need not have been put to rest.
+const SOON: Duration = Duration::from_secs(1);
 
 impl House {
     /// Loads a state into a cell that is owned, then does what waits: at once if the state is warm and there is room, otherwise
@@ -35,11 +39,14 @@ impl House {
     }
 
     fn load_warm(self: &Arc<Self>, owner: Owner) -> Result<(), Owner> {
-        let Some(bytes) = self.warm.take(owner.cell().customer.as_str()) else { return Err(owner) };
+        let Some(resting) = self.warm.take(owner.cell().customer.as_str()) else { return Err(owner) };
         let layout = Arc::clone(self.current.load().bundle.layout());
         // One that cannot be read is read from the store, which has the same state.
-        let Ok(state) = CustomerState::decode(&bytes, &layout) else { return Err(owner) };
+        let Ok(state) = CustomerState::decode(&resting.bytes, &layout) else { return Err(owner) };
         self.metrics.activated.warm.inc();
+        if self.clock.instant().since(resting.since) < SOON {
+            self.metrics.back_soon.inc();
+        }
         owner.welcome_back();
         self.begin(owner, state);
         Ok(())

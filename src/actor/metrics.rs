@@ -12,6 +12,7 @@ pub struct Metrics {
     pub(super) hot: Gauge,
     pub(super) hot_bytes: Gauge,
     pub(super) held: Counter,
+    pub(super) back_soon: Counter,
     pub(super) warm_bytes: Gauge,
     pub(super) passivations: Counter,
     pub(super) activated: Activations,
@@ -50,6 +51,10 @@ impl Metrics {
             held: registry.counter(
                 "forthwith_activations_held_total",
                 "Customers who were held off until memory had room for them.",
+            ),
+            back_soon: registry.counter(
+                "forthwith_activations_soon_total",
+                "Customers brought into memory within a second of being put to rest: many say that memory is too small.",
             ),
             warm_bytes: registry.gauge("forthwith_warm_bytes", "Bytes of encoded states in the warm cache."),
             passivations: registry.counter("forthwith_passivations_total", "Customers put to rest."),

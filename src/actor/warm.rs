@@ -8,15 +8,26 @@ use std::sync::Arc;
 use moka::sync::Cache;
 
 use crate::domain::CustomerId;
+use crate::time::Instant;
 
 /// Encoded states by customer.
 #[derive(Clone, Debug)]
-pub(super) struct WarmCache(Cache<CustomerId, Arc<[u8]>, foldhash::fast::RandomState>);
+pub(super) struct WarmCache(Cache<CustomerId, Resting, foldhash::fast::RandomState>);
+
+/// The state of a customer who rests.
+#[derive(Clone, Debug)]
+pub(super) struct Resting {
+    /// Encoded, as it is in the store.
+    pub(super) bytes: Arc<[u8]>,
+    /// When the customer was put to rest.
+    pub(super) since: Instant,
+}
 
 impl WarmCache {
     pub(super) fn new(bytes_max: u64) -> Self {
-        let weigh =
-            |key: &CustomerId, value: &Arc<[u8]>| u32::try_from(key.as_str().len() + value.len()).unwrap_or(u32::MAX);
+        let weigh = |key: &CustomerId, value: &Resting| {
+            u32::try_from(key.as_str().len() + value.bytes.len()).unwrap_or(u32::MAX)
+        };
         Self(
             Cache::builder()
                 .max_capacity(bytes_max)
@@ -25,12 +36,12 @@ impl WarmCache {
         )
     }
 
-    pub(super) fn put(&self, customer: &CustomerId, bytes: Arc<[u8]>) {
-        self.0.insert(customer.clone(), bytes);
+    pub(super) fn put(&self, customer: &CustomerId, bytes: Arc<[u8]>, since: Instant) {
+        self.0.insert(customer.clone(), Resting { bytes, since });
     }
 
     /// Takes a state out: it is about to be hot, and would be stale here after its first turn.
-    pub(super) fn take(&self, customer: &str) -> Option<Arc<[u8]>> {
+    pub(super) fn take(&self, customer: &str) -> Option<Resting> {
         self.0.remove(customer)
     }
 

@@ -22,6 +22,8 @@ mod record;
 mod record_read;
 mod record_write;
 mod replay;
+#[cfg(test)]
+mod state_tests;
 mod take;
 #[cfg(test)]
 mod tests;
