@@ -78,6 +78,7 @@ mod tests {
         /v1/decide/{playbook}/batch
         /v1/decisions/{id}
         /v1/decisions/{id}/explain
+        /v1/decisions/{id}/feedback
         /v1/events
         ");
         let json = serde_json::to_value(&description).unwrap();

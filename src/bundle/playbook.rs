@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Cap, CapScope, Flow, OutcomeSchema, Permit};
 use crate::context::{Layout, PlaybookKey, Purpose, Purposes, Tags};
-use crate::domain::{TimeDelta, Type, Value};
+use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
 
 /// One kind of decision, checked and compiled.
@@ -155,6 +155,12 @@ impl Playbook {
             Some(number) => number.is_some_and(|number| is_open(tags, Some(number))),
             None => is_open(tags, None),
         }
+    }
+
+    /// Until when a decision that was made at a time can be settled; `None` if it is final.
+    pub fn settle_by(&self, outcome: &[Value], at: Timestamp) -> Option<Timestamp> {
+        let within = self.settle_within.filter(|_| self.is_action(outcome))?;
+        Some(at.saturating_add(within))
     }
 
     /// The position among the playbook's event types of a numbered event type.

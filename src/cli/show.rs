@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::output::counted;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, Field, Type};
-use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot};
+use crate::engine::{
+    CapShown, ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot,
+};
 
 /// A playbook in one line.
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
@@ -82,6 +84,10 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line("context".to_owned());
     }
     explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
+    if !explanation.caps.is_empty() {
+        line("caps".to_owned());
+    }
+    explanation.caps.iter().for_each(|of| line(format!("  {}", cap(of))));
     deciding(explanation).into_iter().for_each(&mut line);
     explanation.note.iter().for_each(|note| line(format!("note: {note}")));
     let had_no_part = |rule: &&RuleShown| !rule.verdict.had_its_say() && rule.verdict != RuleVerdict::Conflicted;
@@ -255,6 +261,15 @@ fn one_line(text: &str) -> String {
         Some((end, _)) => format!("{}…", &joined[..end]),
         None => joined,
     }
+}
+
+fn cap(cap: &CapShown) -> String {
+    let CapShown { cap: id, max, left, taken, .. } = cap;
+    let amount = cap.amount.as_ref().map_or_else(String::new, |field| format!(" of {field}"));
+    let over = cap.over.as_ref().map_or_else(String::new, |over| format!(" within {over}"));
+    let more = cap.more_from.as_ref().map_or_else(String::new, |from| format!("; more from {from}"));
+    let whom = if cap.scope == "global" { "all customers together" } else { "a customer" };
+    format!("{id}: took {taken} of {left} left; at most {max}{amount}{over} for {whom}{more}")
 }
 
 fn named(value: &Named) -> String {

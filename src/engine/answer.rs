@@ -1,8 +1,9 @@
 //! What a call can come to besides a decision.
 
+use super::SettlementFault;
 use crate::actor::{Failure, Shed};
 use crate::context::EventFault;
-use crate::domain::{DecisionIdError, FieldFault, IdError, Timestamp};
+use crate::domain::{DecisionId, DecisionIdError, FieldFault, IdError, Timestamp};
 use crate::journal::JournalError;
 
 /// What the engine gives: what was asked for, or the word that there was no room or time for it.
@@ -78,6 +79,17 @@ pub enum Error {
     /// Consents that cannot be given.
     #[error("{}", listed_consents(.0))]
     Consents(Vec<ConsentFault>),
+    /// There is no such decision.
+    #[error("there is no decision {0} on disk")]
+    UnknownDecision(DecisionId),
+    /// A decision that cannot be settled like this.
+    #[error("decision {decision} cannot be settled: {fault}")]
+    NotSettled {
+        /// Which.
+        decision: DecisionId,
+        /// Why not.
+        fault: SettlementFault,
+    },
     /// There is no such rule.
     #[error("playbook `{playbook}` has no rule `{name}`{hint}")]
     UnknownRule {

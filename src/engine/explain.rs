@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{Decision, Engine, Error, EventShown, Reason, WhyNot};
+use super::{CapShown, Decision, Engine, Error, EventShown, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
@@ -34,6 +34,10 @@ pub struct Explanation {
     pub event: EventShown,
     /// The values of the customer's context that the rules looked at.
     pub context: Vec<Named>,
+    /// The playbook's caps, what each left and what the decision took of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub caps: Vec<CapShown>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
     /// What is to be said of all that is shown.
@@ -86,7 +90,7 @@ impl Engine {
         Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
     }
 
-    fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
+    pub(super) fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
         read_record(found, |seq| self.0.customers.bundle_at(seq).map_err(|e| e.to_string()))
     }
 }
@@ -154,6 +158,7 @@ impl Explanation {
             arrival: record.arrival,
             event: EventShown::of(record, recorded, bundle),
             context: context(recorded, playbook, bundle),
+            caps: CapShown::of(recorded, playbook),
             rules,
             note: too_costly(&decision),
             why_not: None,

@@ -10,10 +10,13 @@
 //! | `config` | what it is started with |
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
-//! | `facts`, `consents`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
+mod cap_shown;
+#[cfg(test)]
+mod cap_tests;
 mod config;
 mod consents;
 mod customer;
@@ -29,12 +32,14 @@ mod facts;
 mod metrics;
 mod options;
 mod rule_shown;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod wait;
 mod why_not;
 
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
+pub use cap_shown::CapShown;
 pub use config::{Config, Data};
 pub use consents::{Consents, ConsentsTaken};
 pub use customer::{ConsentView, CustomerView, EntryView, FactView, SignalView, TallyView};
@@ -46,4 +51,5 @@ pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use settling::{SettledShown, SettlementFault};
 pub use why_not::{ChangeShown, WhyNot};

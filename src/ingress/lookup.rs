@@ -71,7 +71,7 @@ pub(super) async fn explain(
     }
 }
 
-fn parsed(id: &str) -> Result<DecisionId, Problem> {
+pub(super) fn parsed(id: &str) -> Result<DecisionId, Problem> {
     id.parse::<DecisionId>().map_err(|e| Error::from(e).into())
 }
 
@@ -80,7 +80,7 @@ fn unknown(id: DecisionId) -> Problem {
 }
 
 /// Runs what reads the disk where it holds up no other request.
-async fn off_the_worker<T: Send + 'static>(
+pub(super) async fn off_the_worker<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     match web::block(read).await {

@@ -9,7 +9,7 @@
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
-//! | `decide`, `events`, `lookup`, `consents` | the handlers |
+//! | `decide`, `events`, `lookup`, `consents`, `feedback` | the handlers |
 //! | `openapi` | their description |
 
 mod auth;
@@ -19,6 +19,7 @@ mod consents;
 mod decide;
 mod events;
 mod fault;
+mod feedback;
 mod lookup;
 mod media;
 mod openapi;

@@ -39,6 +39,7 @@ pub(crate) struct CloudEventShape {
         super::events::events,
         super::lookup::decision,
         super::lookup::explain,
+        super::feedback::feedback,
         super::lookup::customer,
         super::lookup::put_facts,
         super::consents::put_consents,

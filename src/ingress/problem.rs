@@ -139,6 +139,10 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|of| Fault::new(&consents::pointer(&of.name), of.to_string()));
                 Self { errors: errors.collect(), ..problem }
             }
+            Error::UnknownDecision(_) => Self::not_found(detail),
+            Error::NotSettled { .. } => {
+                Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
+            }
             Error::UnknownRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)
             }

@@ -16,6 +16,8 @@
 //! | `replay` | records applied, decisions remade |
 
 mod cap_change;
+#[cfg(test)]
+mod cap_tests;
 mod circumstances;
 mod input;
 mod record;

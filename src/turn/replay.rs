@@ -62,7 +62,8 @@ impl Record {
             return Err(unaccounted(format!("then {then}, now {now}")));
         }
         let (seen, circumstances) = (decision.seen.clone(), decision.circumstances.clone());
-        Ok(Made { id, playbook: decision.playbook, decided, seen, circumstances })
+        let settle_by = playbook.settle_by(&decision.outcome, self.arrival);
+        Ok(Made { id, playbook: decision.playbook, decided, seen, circumstances, settle_by })
     }
 
     /// Hands on how every rule of the playbook stood to one of the record's decisions, by rank.

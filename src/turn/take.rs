@@ -2,13 +2,13 @@
 //!
 //! Three steps: [`apply_input`] takes what happened into the state, [`decide`] judges without changing anything,
 //! [`apply_outcome`] enters what was decided. The first and the last are the only code that changes a state; recovery calls
-//! the same two with what the record says.
+//! the same two with what the record says. Where several playbooks decide, each decision is entered before the next is made.
 
 use std::sync::Arc;
 
 use super::circumstances::{circumstances, window_since};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
-use crate::bundle::{Bundle, Playbook};
+use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
     Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
@@ -65,6 +65,8 @@ pub struct Made {
     pub seen: Vec<Seen>,
     /// What else it was made under.
     pub circumstances: Circumstances,
+    /// Until when it can be settled; `None` if it is final.
+    pub settle_by: Option<Timestamp>,
 }
 
 /// A decision as it is entered in the state.
@@ -257,7 +259,8 @@ pub fn decide(
     let decided = crate::decider::decide(rules, &sight, &circumstances, scratch);
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
-    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances })
+    let settle_by = rules.settle_by(decided.outcome.get().values(), arrival);
+    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances, settle_by })
 }
 
 impl Made {
@@ -314,16 +317,15 @@ fn enter_event(
 /// Reserves what a decision takes of caps, and holds it if it waits to be settled.
 fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
     let Entered { id: decision, outcome, .. } = entered;
-    let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
-    for cap in &playbook.caps {
-        if let Some(amount) = cap.takes(outcome) {
+    let held_until = playbook.settle_by(outcome, at);
+    // What all customers together took of a cap stands in the cap's own account.
+    for cap in playbook.caps.iter().filter(|cap| cap.scope == CapScope::Customer) {
+        if let Some(amount) = cap.takes(outcome).filter(|amount| *amount > 0) {
             let reservation = Reservation { cap: cap.key, decision, amount, at, held_until };
             commitments.reserve(reservation, window_since(cap, at));
         }
     }
-    if let Some(until) = held_until
-        && playbook.is_action(outcome)
-    {
+    if let Some(until) = held_until {
         commitments.hold(Pending { decision, playbook: playbook.key, at, until, settled: None });
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
+mod caps;
 mod cases;
 mod checking;
 mod cli;
