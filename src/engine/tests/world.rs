@@ -42,7 +42,7 @@ fn context() -> impl Strategy<Value = String> {
                 unreachable!("fifteen tags")
             };
             let typed = |text: &str, tag: &str| if tag.is_empty() { text.to_owned() } else { format!("{text}, {tag}") };
-            let f0 = typed("type = \"int\"", &typed(f0, fresh.unwrap_or_default()).trim_start_matches(", ").to_owned());
+            let f0 = typed("type = \"int\"", &typed(f0, fresh.unwrap_or_default()).trim_start_matches(", "));
             let mut text = String::from(
                 "[purposes]\nservice = { needs_consent = false }\nmarketing = { needs_consent = true }\nprofiling = { needs_consent = true }\n",
             );
@@ -159,7 +159,7 @@ pub(super) fn any_bundle(kinds: Kinds) -> impl Strategy<Value = Arc<Bundle>> {
         let mut sources = Sources::default();
         sources.insert(CONTEXT_FILE, context.as_str());
         for (number, playbook) in playbooks.iter().enumerate() {
-            sources.insert(&format!("playbooks/p{number}.toml"), playbook.as_str());
+            sources.insert(format!("playbooks/p{number}.toml"), playbook.as_str());
         }
         Arc::new(
             Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}\n{context}\n{}", playbooks.join("\n"))),
