@@ -42,7 +42,7 @@ fn context() -> impl Strategy<Value = String> {
                 unreachable!("fifteen tags")
             };
             let typed = |text: &str, tag: &str| if tag.is_empty() { text.to_owned() } else { format!("{text}, {tag}") };
-            let f0 = typed("type = \"int\"", &typed(f0, fresh.unwrap_or_default()).trim_start_matches(", "));
+            let f0 = typed("type = \"int\"", typed(f0, fresh.unwrap_or_default()).trim_start_matches(", "));
             let mut text = String::from(
                 "[purposes]\nservice = { needs_consent = false }\nmarketing = { needs_consent = true }\nprofiling = { needs_consent = true }\n",
             );
