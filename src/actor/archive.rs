@@ -197,13 +197,20 @@ impl Archive {
             }
         }
         for (cell, snapshot) in self.store(changed)? {
-            match cell.try_own() {
-                Some(owner) if owner.is_dirty() => self.house.drive(owner, CHUNK),
-                Some(owner) => self.rest(owner, &snapshot),
-                None => {}
-            }
+            self.retire_one(&cell, &snapshot);
         }
         Ok(())
+    }
+
+    fn retire_one(&self, cell: &Arc<Cell>, snapshot: &Snapshot) {
+        let Some(owner) = cell.try_own() else { return };
+        // Unmarked does not say that this snapshot is the last: a cell that is on the list twice was stored twice, perhaps with
+        // a turn in between.
+        let is_current = owner.state().as_ref().is_some_and(|state| state.last_seq == snapshot.last_seq);
+        if owner.is_dirty() || !is_current {
+            return self.house.drive(owner, CHUNK);
+        }
+        self.rest(owner, snapshot);
     }
 
     /// Takes a cell out of use whose state is in the store as it is.
@@ -240,5 +247,34 @@ impl Archive {
 impl From<Option<Snapshot>> for Seen {
     fn from(snapshot: Option<Snapshot>) -> Self {
         snapshot.map_or(Self::Nothing, Self::Changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{house, turn_at_once};
+    use super::*;
+
+    /// The warm cache must not hold a state that a later turn has left behind: whoever loads it would lose that turn.
+    #[test]
+    fn a_customer_rests_only_as_they_are_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (house, cell) = house(folder.path(), "c");
+        let archive = Archive::new(Arc::clone(&house), 0);
+        turn_at_once(&house, "c", "1");
+        let stored = || {
+            let owner = cell.try_own().unwrap();
+            let snapshot = House::snapshot(&owner).unwrap();
+            house.drive(owner, CHUNK);
+            archive.store(vec![(Arc::clone(&cell), snapshot)]).unwrap().remove(0).1
+        };
+        let first = stored();
+        turn_at_once(&house, "c", "2");
+        let second = stored();
+        archive.retire_one(&cell, &first);
+        assert!(!cell.is_gone() && house.warm.take("c").is_none(), "the first snapshot is not how they are");
+        archive.retire_one(&cell, &second);
+        assert!(cell.is_gone() && house.warm.take("c").is_some());
+        house.journal.close().unwrap();
     }
 }

@@ -24,15 +24,19 @@ use std::sync::{Arc, PoisonError};
 
 use super::job::Job;
 use super::sweep::Glance;
+use super::watch;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-const IDLE: u8 = 0;
-const RUN: u8 = 1;
-const RUNQ: u8 = 2;
-const GONE: u8 = 3;
+/// Where a cell is in the protocol.
+pub(super) type Status = u8;
+
+pub(super) const IDLE: Status = 0;
+pub(super) const RUN: Status = 1;
+pub(super) const RUNQ: Status = 2;
+pub(super) const GONE: Status = 3;
 
 /// Passes of the sweep's hand that a customer can have to come: it forgets more turns than that.
 const USES_MAX: u8 = 4;
@@ -96,7 +100,7 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        Owner(Arc::new(Self {
+        let cell = Arc::new(Self {
             customer,
             touched: AtomicU32::new(0),
             expiry: AtomicI64::new(i64::MAX),
@@ -108,7 +112,9 @@ impl Cell {
             turns: AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
-        }))
+        });
+        watch::begun(&cell);
+        Owner(cell)
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -122,12 +128,16 @@ impl Cell {
                 IDLE if self.swap(IDLE, RUN) => return Entered::Owner(Owner(Arc::clone(self)), job),
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
-                    queue.get_or_insert_default().push_back(job);
+                    let jobs = queue.get_or_insert_default();
+                    jobs.push_back(job);
+                    watch::waiting(self, jobs.len());
                     return Entered::Queued;
                 }
                 RUNQ if queue.as_ref().is_some_and(|jobs| jobs.len() >= mailbox) => return Entered::Full,
                 RUNQ => {
-                    queue.get_or_insert_default().push_back(job);
+                    let jobs = queue.get_or_insert_default();
+                    jobs.push_back(job);
+                    watch::waiting(self, jobs.len());
                     return Entered::Queued;
                 }
                 GONE => return Entered::Gone(job),
@@ -170,8 +180,17 @@ impl Cell {
         self.is_dirty.store(true, Ordering::Release);
     }
 
-    fn swap(&self, from: u8, to: u8) -> bool {
-        self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    fn swap(&self, from: Status, to: Status) -> bool {
+        let is_swapped = self.status.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_swapped {
+            watch::moved(self, to);
+        }
+        is_swapped
+    }
+
+    fn set(&self, to: Status) {
+        self.status.store(to, Ordering::Release);
+        watch::moved(self, to);
     }
 
     fn queue(&self) -> MutexGuard<'_, Mailbox> {
@@ -252,8 +271,10 @@ impl Owner {
     /// Queues a job behind those that wait, while the cell is owned.
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
-        self.0.status.store(RUNQ, Ordering::Release);
-        queue.get_or_insert_default().push_back(job);
+        self.0.set(RUNQ);
+        let jobs = queue.get_or_insert_default();
+        jobs.push_back(job);
+        watch::waiting(&self.0, jobs.len());
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -267,9 +288,10 @@ impl Owner {
                 let Some(job) = queue.as_mut().and_then(|jobs| jobs.pop_front()) else {
                     *queue = None;
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-                    self.0.status.store(IDLE, Ordering::Release);
+                    self.0.set(IDLE);
                     return Left::Idle;
                 };
+                watch::waiting(&self.0, queue.as_ref().map_or(0, |jobs| jobs.len()));
                 job
             };
             if each(&self, job).is_break() {
@@ -293,16 +315,19 @@ impl Owner {
     /// Gives the cell back without a state, and hands out what waits.
     pub(super) fn leave_broken(self) -> VecDeque<Job> {
         let mut queue = self.0.queue();
+        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        watch::waiting(&self.0, 0);
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
-        self.0.status.store(IDLE, Ordering::Release);
-        queue.take().map_or_else(VecDeque::new, |jobs| *jobs)
+        self.0.set(IDLE);
+        jobs
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
     pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
         let mut queue = self.0.queue();
-        self.0.status.store(GONE, Ordering::Release);
+        self.0.set(GONE);
         let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        watch::waiting(&self.0, 0);
         drop(queue);
         (self.0, jobs)
     }

@@ -338,7 +338,8 @@ impl House {
                 self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(owner.cell()));
             }
             let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
-            let keys: SmallVec<[u128; 2]> = turn.decisions.iter().map(|made| made.id.to_u128()).collect();
+            let of_decisions = turn.decisions.iter().map(|made| made.id.to_u128());
+            let keys: SmallVec<[u128; 2]> = of_decisions.chain(input.key()).collect();
             let entry = Entry { kind: Kind::Turn, partition: partition.number(), keys: &keys, payload };
             match self.journal.append(&entry) {
                 Ok(seq) => {

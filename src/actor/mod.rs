@@ -22,6 +22,7 @@
 //! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `runtime` | their system |
+//! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
@@ -58,6 +59,8 @@ mod sweep;
 mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
 mod warm;
+#[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
+mod watch;
 
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
 pub use house::{Asked, InForce, Request, TurnDone, Waiting};

@@ -55,6 +55,12 @@ impl Registry {
         self.0.remove_if(gone.customer.as_str(), |cell, ()| Arc::ptr_eq(&cell.0, gone));
     }
 
+    /// A test door: everyone in memory.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
+        self.0.iter().map(|cell| Arc::clone(&cell)).collect()
+    }
+
     /// How many customers are in memory.
     pub(super) fn len(&self) -> usize {
         self.0.len()

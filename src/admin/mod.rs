@@ -72,11 +72,13 @@ mod tests {
         /v1/bundle
         /v1/bundle/reload
         /v1/customers/{id}
+        /v1/customers/{id}/consents
         /v1/customers/{id}/facts
         /v1/decide/{playbook}
         /v1/decide/{playbook}/batch
         /v1/decisions/{id}
         /v1/decisions/{id}/explain
+        /v1/decisions/{id}/feedback
         /v1/events
         ");
         let json = serde_json::to_value(&description).unwrap();

@@ -1,7 +1,10 @@
 //! What the names of a playbook can be: their values, and whether they can be unavailable, by type of event.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::cells::Cells;
-use crate::bundle::{ContextSource, Playbook, SlotSource};
+use crate::bundle::{AttributeAt, ContextSource, Playbook, SlotSource};
 use crate::context::{Layout, SignalDefinition, SignalKind};
 use crate::domain::{Field, Limits, Type};
 use crate::rules::{Extent, Slot};
@@ -15,17 +18,30 @@ pub(super) struct Names {
     pub(super) domains: Vec<Cells>,
     /// By slot: the longest text or list.
     pub(super) lengths: Vec<usize>,
-    /// By slot: what the values would be if events of this type had the attribute.
+    /// By slot: what the values would be if events of this type had the attribute, and nothing were withheld.
     pub(super) widened: Vec<Cells>,
+    /// The slots that the playbook's purpose may not see.
+    pub(super) withheld: BTreeSet<usize>,
+    /// The playbook's purpose.
+    pub(super) purpose: Option<Arc<str>>,
 }
 
 /// What the names can be for each event type that the playbook decides on.
 pub(super) fn of(playbook: &Playbook, layout: &Layout) -> Vec<Names> {
     let of_position = |position: usize| {
         let event = &layout.events()[playbook.on[position]];
-        let mut names =
-            Names { event: event.name.to_string(), domains: Vec::new(), lengths: Vec::new(), widened: Vec::new() };
+        let mut names = Names {
+            event: event.name.to_string(),
+            domains: Vec::new(),
+            lengths: Vec::new(),
+            widened: Vec::new(),
+            withheld: BTreeSet::new(),
+            purpose: playbook.purpose.as_ref().map(|purpose| Arc::clone(&purpose.name)),
+        };
         for slot in playbook.scope.slots() {
+            if is_withheld(&playbook.sources[slot.index()], position) {
+                names.withheld.insert(slot.index());
+            }
             let (domain, length, widened) = name(playbook, layout, slot, position);
             names.domains.push(domain);
             names.lengths.push(length);
@@ -36,13 +52,21 @@ pub(super) fn of(playbook: &Playbook, layout: &Layout) -> Vec<Names> {
     (0..playbook.on.len()).map(of_position).collect()
 }
 
+fn is_withheld(source: &SlotSource, position: usize) -> bool {
+    match source {
+        SlotSource::Withheld => true,
+        SlotSource::Attribute(places) => places.get(position) == Some(&AttributeAt::Withheld),
+        _ => false,
+    }
+}
+
 fn name(playbook: &Playbook, layout: &Layout, slot: Slot, position: usize) -> (Cells, usize, Cells) {
     let ty = &playbook.scope.declared(slot).ty;
     let (limits, unavailable) = match &playbook.sources[slot.index()] {
         SlotSource::Now => (Limits::of(ty), false),
         SlotSource::Attribute(numbers) => {
             let field = |position: usize| {
-                let number = numbers.get(position).copied().flatten()?;
+                let number = numbers.get(position)?.number()?;
                 layout.events().get(*playbook.on.get(position)?)?.attributes.get(number)
             };
             let Some(own) = field(position) else {
@@ -51,7 +75,10 @@ fn name(playbook: &Playbook, layout: &Layout, slot: Slot, position: usize) -> (C
             };
             (own.limits.clone(), !own.required && own.default.is_none())
         }
-        SlotSource::Withheld => return (Cells::unavailable(), 0, Cells::unavailable()),
+        SlotSource::Withheld => {
+            let limits = Limits::of(ty);
+            return (Cells::unavailable(), limits.length_max, cells(ty, &limits, true));
+        }
         SlotSource::Sight(sight) => context(playbook.sights[*sight], layout),
         SlotSource::Unused(source) => context(*source, layout),
     };

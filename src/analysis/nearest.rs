@@ -75,7 +75,7 @@ fn is_mutable(playbook: &Playbook, layout: &Layout, slot: Slot, position: usize)
     let source = match &playbook.sources[slot.index()] {
         SlotSource::Now | SlotSource::Withheld => return false,
         SlotSource::Attribute(numbers) => {
-            let Some(number) = numbers.get(position).copied().flatten() else { return false };
+            let Some(number) = numbers.get(position).and_then(|at| at.number()) else { return false };
             return !layout.events()[playbook.on[position]].attributes[number].immutable;
         }
         SlotSource::Unused(source) => *source,

@@ -40,6 +40,9 @@ pub(super) fn contradictory(model: &Model<'_>, boxes: &[Region]) -> String {
 }
 
 pub(super) fn always_unavailable(model: &Model<'_>, missing: &BTreeSet<u32>) -> String {
+    if let Some(withheld) = withheld(model, missing) {
+        return withheld;
+    }
     let named = missing.iter().filter_map(|dim| model.slot(*dim));
     let named: Vec<String> = named.map(|slot| format!("`{}`", model.scope.declared(slot).path)).collect();
     match &named[..] {
@@ -47,6 +50,23 @@ pub(super) fn always_unavailable(model: &Model<'_>, missing: &BTreeSet<u32>) -> 
         [one] => format!("can never match: no event of the playbook has both {one} and the rest of what it asks for"),
         several => format!("can never match: no event of the playbook has {} together", several.join(" and ")),
     }
+}
+
+/// What is said of a rule that can never match for want of what the playbook's purpose may not see.
+fn withheld(model: &Model<'_>, missing: &BTreeSet<u32>) -> Option<String> {
+    let is_withheld = |dim: &&u32| model.names.iter().all(|names| names.withheld.contains(&(**dim as usize)));
+    let named = missing.iter().filter(is_withheld).filter_map(|dim| model.slot(*dim));
+    let named: Vec<String> = named.map(|slot| format!("`{}`", model.scope.declared(slot).path)).collect();
+    let are = match &named[..] {
+        [] => return None,
+        [_] => "is",
+        _ => "are",
+    };
+    let from = match model.names.first().and_then(|names| names.purpose.as_ref()) {
+        Some(purpose) => format!("{are} withheld from purpose `{purpose}`"),
+        None => format!("{are} withheld from a playbook that names no `purpose`"),
+    };
+    Some(format!("can never match: {} {from}", named.join(" and ")))
 }
 
 pub(super) fn shadowed(model: &Model<'_>, kind: Kind, rank: usize, by: &[usize], decides: usize) -> String {

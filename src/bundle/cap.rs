@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Outcome;
+use super::{Outcome, OutcomeSchema};
 use crate::context::CapKey;
 use crate::domain::{TimeDelta, Value};
 
@@ -85,6 +85,22 @@ impl Cap {
     /// What an outcome takes of the cap.
     pub fn takes_of(&self, outcome: &Outcome) -> Option<i64> {
         self.takes(outcome.values())
+    }
+
+    /// The number of the outcome's field whose values are added up, or for a count the one that says what is done.
+    pub fn counted_field(&self) -> usize {
+        match self.measure {
+            Measure::Count => self.field,
+            Measure::Amount(field) => field,
+        }
+    }
+
+    /// So much of what the cap counts, as people read it.
+    pub fn show(&self, amount: i64, outcome: &OutcomeSchema) -> String {
+        match (self.measure, outcome.fields().get(self.counted_field())) {
+            (Measure::Amount(_), Some(field)) => field.ty.show(&field.at_ordinal(amount)).to_string(),
+            _ => amount.to_string(),
+        }
     }
 
     /// Whether another cap of the same id means the same limit; what counts against it may differ.

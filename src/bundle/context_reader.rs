@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::schema_reader::{field, field_with};
 use super::tags_reader::{Declared, TAGS, freshness};
 use super::{Sources, list_reader, signal_reader};
-use crate::context::{EventType, FactDefinition, Freshness, Layout, Tags, Undeclared, Window};
+use crate::context::{
+    EventType, FactDefinition, Freshness, Layout, RECENT_DEFAULT, RECENT_MAX, Tags, Undeclared, Window,
+};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, suggestion};
 use crate::rules::NamedList;
@@ -41,9 +43,12 @@ pub(super) fn read(document: &Document<'_>, sources: &Sources, sink: &FaultSink)
         entries(&root, "facts").iter().filter_map(|(name, node)| fact(name, node, &declared)).collect();
     let signals = signal_reader::read(&root, &events, &declared);
     let repetitions = repetitions(&root);
+    let (recent, recent_attributes) = recent(&root, &events);
     let named_lists = list_reader::read(&root, sources, sink);
     root.refuse_unknown();
     let layout = Layout::new(events, facts, signals, repetitions).with_purposes(declared.purposes);
+    let layout = layout.with_recent(recent, &recent_attributes);
+    check_keys(&root, &layout);
     let mut broken = broken(&root, &layout);
     let mut lists = Vec::new();
     for (name, list) in named_lists {
@@ -66,6 +71,23 @@ fn repetitions(root: &Section<'_>) -> Window {
     }
     section.refuse_unknown();
     window
+}
+
+/// How many of the latest events are kept, and which attributes of theirs.
+fn recent<'d>(root: &Section<'d>, events: &[EventType]) -> (usize, Vec<&'d str>) {
+    let Some(section) = root.get("recent").and_then(|node| node.section()) else { return (RECENT_DEFAULT, Vec::new()) };
+    let kept = section.get("events").and_then(|node| node.int(0, RECENT_MAX));
+    let listed = section.get("attributes").and_then(|node| node.list()).unwrap_or_default();
+    section.refuse_unknown();
+    let attribute = |node: &Node<'d>| {
+        let name = node.text()?;
+        let known = || events.iter().flat_map(|event| &event.attributes).map(|field| &*field.name);
+        if !known().any(|known| known == name) {
+            node.fault(format!("no event has an attribute `{name}`{}", suggestion(name, known())));
+        }
+        Some(name)
+    };
+    (kept.map_or(RECENT_DEFAULT, |kept| kept as usize), listed.iter().filter_map(attribute).collect())
 }
 
 /// Names that stand in the file but not in the layout.
@@ -155,6 +177,16 @@ fn attribute(name: &str, node: &Node<'_>) -> Option<Field> {
 fn is_immutable(node: &Node<'_>) -> bool {
     let section = if node.is_section() { node.section() } else { None };
     section.and_then(|section| section.get("immutable")?.bool()).unwrap_or(false)
+}
+
+/// Facts go by a fingerprint of their names in stored states: no two may share one.
+fn check_keys(root: &Section<'_>, layout: &Layout) {
+    let mut keys: Vec<(u32, &str)> =
+        layout.fact_keys().iter().copied().zip(layout.facts().iter().map(|fact| &*fact.field.name)).collect();
+    keys.sort_unstable();
+    for pair in keys.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        root.fault(format!("facts `{}` and `{}` have the same fingerprint; rename one", pair[0].1, pair[1].1));
+    }
 }
 
 fn fact(name: &str, node: &Node<'_>, declared: &Declared) -> Option<FactDefinition> {

@@ -106,3 +106,76 @@ total = { sum = "total", of = "order", over = "30d", retain = "90d" }
 "#;
     insta::assert_snapshot!(compile(context).unwrap_err());
 }
+
+const SIGNALS: &str = r#"
+[events.purchase]
+amount   = "decimal"
+items    = "int"
+category = ["food", "books"]
+product  = { type = "string", max_length = 100 }
+took     = "duration"
+at       = "timestamp"
+labels   = { list_of = "string" }
+
+[events.order]
+category = "string"
+interest = ["books", "food", "toys"]
+
+[signals]
+smallest = { min = "amount", of = "purchase", over = "30d" }
+latest   = { max = "at", of = "purchase", over = "1m" }
+mean     = { mean = "items", of = "purchase", over = "90d", by = "category" }
+longest  = { mean = "took", of = "purchase", over = "90d" }
+products = { last_n = "product", n = 5, of = "purchase" }
+heat     = { decayed = "purchase", half_life = "7d", by = "category", for = "interest", groups_max = 4 }
+spent    = { decayed = "amount", of = "purchase", half_life = "90m", over = "1d", every = "5m" }
+"#;
+
+#[test]
+fn signals_of_every_kind_are_declared() {
+    let bundle = compiled(SIGNALS);
+    let said: Vec<String> = bundle
+        .layout()
+        .signals()
+        .iter()
+        .map(|signal| {
+            let groups = signal.by.as_ref().map_or(String::new(), |by| format!(", {} groups", by.groups_max));
+            let decay =
+                signal.decay.as_ref().map_or(String::new(), |decay| format!(", half after {}", decay.buckets()));
+            let over = signal.over.map_or("ever".to_owned(), |over| over.to_string());
+            format!("{}: {} over {over} by {}{groups}{decay}", signal.name, signal.ty.name(), signal.resolution)
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn every_fault_of_a_signal_is_named() {
+    let (head, _) = SIGNALS.split_once("[signals]").unwrap();
+    let context = format!(
+        "{head}{}",
+        r#"
+[signals]
+a = { min = "category", of = "purchase", over = "30d" }
+b = { mean = "at", of = "purchase", over = "30d" }
+c = { last_n = "product", of = "purchase" }
+d = { last_n = "product", of = "purchase", n = 65 }
+e = { last_n = "labels", of = "purchase", n = 2 }
+f = { decayed = "amount", half_life = "7d" }
+g = { decayed = "amount", of = "purchase", over = "7d" }
+h = { decayed = "purchase", half_life = "7d", every = "9h" }
+i = { decayed = "purchase", half_life = "61ms" }
+j = { decayed = "purchase", half_life = "7d", every = "1m" }
+k = { count = "purchase", over = "1h", by = "categry" }
+l = { count = "purchase", over = "1h", by = "labels" }
+m = { count = "purchase", over = "1h", by = "items", for = "category" }
+n = { count = "purchase", over = "1h", by = "category", for = "intrest" }
+o = { count = "purchase", over = "1h", by = "category", groups_max = 2000 }
+p = { count = "purchase", over = "1h", for = "category", n = 2, half_life = "1h" }
+q = { min = "amount", max = "amount", of = "purchase", over = "1h" }
+r = { maen = "amount", of = "purchase", over = "1h" }
+s = { max = "amuont", of = "purchase", over = "1h" }
+"#
+    );
+    insta::assert_snapshot!(compile(&context).unwrap_err());
+}

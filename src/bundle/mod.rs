@@ -11,7 +11,7 @@
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `list_reader`, `condition_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
 
 mod cap;
 mod cap_reader;
@@ -19,10 +19,14 @@ mod cap_reader;
 pub(crate) mod cap_tests;
 mod compile;
 mod condition_reader;
+mod consent_reader;
+#[cfg(test)]
+mod consent_tests;
 mod context_reader;
 #[cfg(test)]
 mod context_tests;
 mod flow;
+mod grouping_reader;
 mod hit_policy_reader;
 mod list_reader;
 mod outcome;
@@ -42,5 +46,7 @@ pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_
 pub use flow::{Flow, Throttle};
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
-pub use playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource};
+pub use playbook::{
+    Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
+};
 pub use sources::{BundleId, Sources};

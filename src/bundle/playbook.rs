@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cap, CapScope, Flow, OutcomeSchema, Permit};
-use crate::context::{Layout, PlaybookKey, Purpose};
-use crate::domain::{TimeDelta, Type, Value};
+use crate::context::{Layout, PlaybookKey, Purpose, Purposes, Tags};
+use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
 
 /// One kind of decision, checked and compiled.
@@ -33,6 +33,8 @@ pub struct Playbook {
     pub sources: Vec<SlotSource>,
     /// The facts, signals and ledger entries that its rules use: what a decision looks at and records.
     pub sights: Vec<ContextSource>,
+    /// Those of them that have a soft limit of freshness: sight and fact.
+    pub aging: Vec<(u16, usize)>,
     /// Its rules and tables, ranked.
     pub rules: RuleSet,
     /// What holds where no rule says otherwise.
@@ -82,14 +84,25 @@ pub enum Ack {
 pub enum SlotSource {
     /// The arrival of the event.
     Now,
-    /// An attribute of the event: its number within each of the playbook's event types.
-    Attribute(Box<[Option<usize>]>),
+    /// An attribute of the event: where it is in each of the playbook's event types.
+    Attribute(Box<[AttributeAt]>),
     /// Something that the playbook's purpose may not see.
     Withheld,
     /// A fact, signal or ledger entry, used by no rule.
     Unused(ContextSource),
     /// A fact, signal or ledger entry: its position in [`Playbook::sights`].
     Sight(usize),
+}
+
+/// Where an attribute is in one type of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeAt {
+    /// It has this number.
+    Number(usize),
+    /// The type does not declare it.
+    Absent,
+    /// The playbook's purpose may not see it in events of this type.
+    Withheld,
 }
 
 /// A value of a customer's context or ledger.
@@ -135,6 +148,21 @@ impl Playbook {
         *outcome != *self.default.values
     }
 
+    /// Whether it may see what has these tags. Without a purpose it sees what every purpose may.
+    pub fn may_see(&self, tags: &Tags, layout: &Layout) -> bool {
+        let purpose = self.purpose.as_ref().map(|purpose| layout.purpose_number(&purpose.name));
+        match purpose {
+            Some(number) => number.is_some_and(|number| is_open(tags, Some(number))),
+            None => is_open(tags, None),
+        }
+    }
+
+    /// Until when a decision that was made at a time can be settled; `None` if it is final.
+    pub fn settle_by(&self, outcome: &[Value], at: Timestamp) -> Option<Timestamp> {
+        let within = self.settle_within.filter(|_| self.is_action(outcome))?;
+        Some(at.saturating_add(within))
+    }
+
     /// The position among the playbook's event types of a numbered event type.
     pub fn position_of_event(&self, kind: usize) -> Option<usize> {
         self.on.iter().position(|on| *on == kind)
@@ -147,6 +175,25 @@ impl Playbook {
             .zip(&self.sources)
             .find(|(_, source)| **source == SlotSource::Sight(sight))
             .map(|(slot, _)| slot)
+    }
+}
+
+impl AttributeAt {
+    /// Its number, if it is there to be seen.
+    #[inline]
+    pub fn number(self) -> Option<usize> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Absent | Self::Withheld => None,
+        }
+    }
+}
+
+/// Whether what has these tags is open to a purpose. What names purposes is closed to those who name none.
+pub(super) fn is_open(tags: &Tags, purpose: Option<usize>) -> bool {
+    match purpose {
+        Some(number) => tags.purposes.contains(number),
+        None => tags.purposes == Purposes::ALL,
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
-use super::playbook::{Ack, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource};
+use super::playbook::{
+    Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource, is_open,
+};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader};
-use crate::context::{Layout, PlaybookKey, SignalKind};
+use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader};
+use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
 use crate::rules::{RankedRules, Rule, RuleSet, Scope, Setting, Slot, TextIndexBuilder};
@@ -41,7 +43,8 @@ pub(super) fn read(
     let budget = root.get("budget").and_then(|node| node.duration(BUDGET.0, BUDGET.1));
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
-    let (mut scope, slot_sources) = scope(layout, &on, &root);
+    let purpose = consent_reader::purpose(&root, layout);
+    let (mut scope, slot_sources) = scope(layout, &on, purpose, &root);
     context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
     context.broken.iter().for_each(|path| scope.declare_broken(path));
     let mut texts = TextIndexBuilder::default();
@@ -61,6 +64,8 @@ pub(super) fn read(
     groups.extend(reader.tables());
     let default = reader.default();
     reader.check_permit(&permit, &groups, default.as_ref());
+    let consents = consent_reader::consents(&root, layout, &outcome);
+    consent_reader::check_default(&root, &consents, &outcome, default.as_deref().unwrap_or_default());
     let texts = reader.texts;
     let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: default.as_deref() }, ack);
     let settle_within = cap_reader::settle_within(&root);
@@ -84,12 +89,13 @@ pub(super) fn read(
         outcome: Arc::new(OutcomeSchema::new(outcome)),
         scope,
         sources: slot_sources,
+        aging: aging(&sights, layout),
         sights,
         rules,
         default: DefaultOutcome { values: default?.into() },
         permit,
-        purpose: None,
-        consents: Vec::new(),
+        purpose: purpose.map(|number| layout.purposes()[number].clone()),
+        consents,
         caps,
         settle_within,
         flow: Flow::default(),
@@ -158,47 +164,30 @@ fn outcome(root: &Section<'_>) -> Vec<Field> {
     fields
 }
 
-/// The names that the playbook's conditions may use.
-fn scope(layout: &Layout, on: &[usize], root: &Section<'_>) -> (Scope, Vec<SlotSource>) {
+/// The names that the playbook's conditions may use. What its purpose may not see is withheld here, once and for all: no
+/// decision ever looks at it.
+fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'_>) -> (Scope, Vec<SlotSource>) {
     let mut scope = Scope::default();
     let mut sources = Vec::new();
     let mut declare = |path: &str, ty: &Type, length_max: usize, source: SlotSource| {
         scope.declare_bounded(path, ty.clone(), length_max);
         sources.push(source);
     };
+    let unless_withheld =
+        |is_open: bool, source| if is_open { SlotSource::Unused(source) } else { SlotSource::Withheld };
     declare("now", &Type::Time, 0, SlotSource::Now);
-    let mut attributes: Vec<(&Field, usize, Vec<Option<usize>>)> = Vec::new();
-    for (position, kind) in on.iter().enumerate() {
-        for (number, field) in layout.events()[*kind].attributes.iter().enumerate() {
-            match attributes.iter_mut().find(|(known, ..)| known.name == field.name) {
-                Some((known, ..)) if known.ty != field.ty => root.fault(format!(
-                    "`event.{}` is {} in one of the events of `on` and {} in another",
-                    field.name,
-                    known.ty.name(),
-                    field.ty.name()
-                )),
-                Some((_, length_max, numbers)) => {
-                    *length_max = field.limits.length_max.max(*length_max);
-                    numbers[position] = Some(number);
-                }
-                None => {
-                    let mut numbers = vec![None; on.len()];
-                    numbers[position] = Some(number);
-                    attributes.push((field, field.limits.length_max, numbers));
-                }
-            }
-        }
-    }
-    for (field, length_max, numbers) in attributes {
-        let source = SlotSource::Attribute(numbers.into());
+    for (field, length_max, places) in attributes(layout, on, purpose, root) {
+        let is_seen = places.iter().any(|place| place.number().is_some());
+        let source = if is_seen { SlotSource::Attribute(places.into()) } else { SlotSource::Withheld };
         declare(&format!("event.{}", field.name), &field.ty, length_max, source);
     }
     for (number, fact) in layout.facts().iter().enumerate() {
-        let source = SlotSource::Unused(ContextSource::Fact(number));
+        let source = unless_withheld(is_open(&fact.tags, purpose), ContextSource::Fact(number));
         declare(&format!("customer.{}", fact.field.name), &fact.field.ty, fact.field.limits.length_max, source);
     }
     for (number, signal) in layout.signals().iter().enumerate() {
-        let source = SlotSource::Unused(ContextSource::Signal(number));
+        let is_open = is_open(&signal.tags, purpose) && asks_openly(signal, layout, on, purpose);
+        let source = unless_withheld(is_open, ContextSource::Signal(number));
         let length_max = match signal.kind {
             SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
             SignalKind::LastN { n, .. } => n,
@@ -209,6 +198,60 @@ fn scope(layout: &Layout, on: &[usize], root: &Section<'_>) -> (Scope, Vec<SlotS
     declare("ledger.decisions", &Type::Int, 0, SlotSource::Unused(ContextSource::Decisions));
     declare("ledger.last_decided", &Type::Time, 0, SlotSource::Unused(ContextSource::LastDecided));
     (scope, sources)
+}
+
+/// Whether a signal can be asked without looking at what the purpose may not see: one that is kept by an attribute is asked for
+/// the group of the event that is decided on, and tells of that event's attribute.
+fn asks_openly(signal: &SignalDefinition, layout: &Layout, on: &[usize], purpose: Option<usize>) -> bool {
+    let Some(by) = &signal.by else { return true };
+    on.iter().all(|kind| match by.asked.get(*kind) {
+        Some(Some((attribute, _))) => is_open(layout.events()[*kind].tags_of(*attribute), purpose),
+        _ => true,
+    })
+}
+
+/// The attributes of the events that the playbook decides on: the longest value, and where each is in each type.
+fn attributes<'l>(
+    layout: &'l Layout,
+    on: &[usize],
+    purpose: Option<usize>,
+    root: &Section<'_>,
+) -> Vec<(&'l Field, usize, Vec<AttributeAt>)> {
+    let mut attributes: Vec<(&Field, usize, Vec<AttributeAt>)> = Vec::new();
+    for (position, kind) in on.iter().enumerate() {
+        let event = &layout.events()[*kind];
+        for (number, field) in event.attributes.iter().enumerate() {
+            let is_open = is_open(event.tags_of(number), purpose);
+            let place = if is_open { AttributeAt::Number(number) } else { AttributeAt::Withheld };
+            match attributes.iter_mut().find(|(known, ..)| known.name == field.name) {
+                Some((known, ..)) if known.ty != field.ty => root.fault(format!(
+                    "`event.{}` is {} in one of the events of `on` and {} in another",
+                    field.name,
+                    known.ty.name(),
+                    field.ty.name()
+                )),
+                Some((_, length_max, places)) => {
+                    *length_max = field.limits.length_max.max(*length_max);
+                    places[position] = place;
+                }
+                None => {
+                    let mut places = vec![AttributeAt::Absent; on.len()];
+                    places[position] = place;
+                    attributes.push((field, field.limits.length_max, places));
+                }
+            }
+        }
+    }
+    attributes
+}
+
+/// The sights that have a soft limit of freshness, so that decisions without such look for none.
+fn aging(sights: &[ContextSource], layout: &Layout) -> Vec<(u16, usize)> {
+    let fact = |(sight, source): (u16, &ContextSource)| match source {
+        ContextSource::Fact(number) if layout.facts()[*number].fresh.soft.is_some() => Some((sight, *number)),
+        _ => None,
+    };
+    (0..).zip(sights).filter_map(fact).collect()
 }
 
 /// Numbers the context's values that rules use.

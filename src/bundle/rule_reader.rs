@@ -211,6 +211,7 @@ impl Reader<'_> {
             return Permit::everything();
         };
         let permit = section.get("permit").and_then(|node| node.section());
+        section.allow(&["consent"]);
         section.refuse_unknown();
         let mut fields = vec![None; self.outcome.len()];
         for (name, node) in permit.iter().flat_map(Section::entries) {

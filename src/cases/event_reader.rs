@@ -1,4 +1,4 @@
-//! Reads the events and facts of a case.
+//! Reads the events, facts and consents of a case.
 
 use super::reader::{SOURCE, listed};
 use crate::bundle::Playbook;
@@ -222,6 +222,21 @@ impl EventReader<'_> {
     /// Whether an event that the playbook decides on declares an attribute of this name.
     fn decides_on_attribute(&self, name: &str) -> bool {
         self.playbook.on.iter().any(|kind| self.layout.events()[*kind].attribute_number(name).is_some())
+    }
+
+    /// A consent: the number of a purpose that needs one, and whether it is given.
+    pub(super) fn consent(&self, name: &str, node: &Node<'_>) -> Option<(usize, bool)> {
+        let Some(number) = self.layout.purpose_number(name) else {
+            let needing = self.layout.purposes().iter().filter(|purpose| purpose.needs_consent);
+            let hint = suggestion(name, needing.map(|purpose| &*purpose.name));
+            node.fault(format!("no purpose `{name}` is declared in context.toml{hint}"));
+            return None;
+        };
+        if !self.layout.purposes()[number].needs_consent {
+            node.fault(format!("purpose `{name}` needs no consent"));
+            return None;
+        }
+        node.bool().map(|is_given| (number, is_given))
     }
 
     /// A fact: its value, or `{ value, at }` for one that was observed at another time than the case's own.

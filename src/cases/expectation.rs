@@ -6,7 +6,7 @@ use super::report::{Difference, RuleNamed};
 use crate::bundle::Playbook;
 use crate::decider::Decided;
 use crate::document::{Node, Section};
-use crate::domain::{Datum, Value, suggestion};
+use crate::domain::{Datum, FallbackReason, Value, suggestion};
 use crate::guardrail::Refused;
 use crate::rules::Slot;
 use crate::turn::Made;
@@ -14,8 +14,8 @@ use crate::turn::Made;
 /// How the playbook's default is named where a rule is expected.
 pub(super) const DEFAULT: &str = "default";
 
-/// What is expected; what is not said may be anything, but that the guardrail refuses nothing
-/// and that no hit policy is violated.
+/// What is expected; what is not said may be anything, but that the rules are asked, that the guardrail refuses nothing and
+/// that no hit policy is violated.
 #[derive(Debug, Default)]
 pub(super) struct Expectation {
     /// The rule that decides, by rank; `Some(None)` for the default.
@@ -28,6 +28,8 @@ pub(super) struct Expectation {
     outcome: Vec<(usize, Value)>,
     /// Fields of which the guardrail refuses what the rule says.
     refused: BTreeSet<usize>,
+    /// Why the default is taken in place of a proposal.
+    fallback: Option<FallbackReason>,
     /// Values that are missed by rules above the one that decides.
     unavailable: Vec<Slot>,
 }
@@ -57,6 +59,7 @@ impl<'b> ExpectationReader<'b> {
         }
         let outcome = section.get("outcome").map(|node| self.outcome(&node));
         let refused = self.names(&section, "refused", |node, name| self.field(node, name));
+        let fallback = section.get("fallback").map(|node| fallback(&node));
         let unavailable = self.names(&section, "unavailable", |node, name| self.slot(node, name));
         if let (Some([]), Some(node)) = (unavailable.as_deref(), section.get("unavailable")) {
             node.fault("says nothing: name values that are missed by rules above; others may be missed as well");
@@ -72,6 +75,7 @@ impl<'b> ExpectationReader<'b> {
             violated: violated?.into_iter().collect(),
             outcome: outcome.unwrap_or(Some(Vec::new()))?,
             refused: refused?.into_iter().collect(),
+            fallback: fallback.map_or(Some(None), |fallback| fallback.map(Some))?,
             unavailable: unavailable?,
         })
     }
@@ -148,6 +152,20 @@ impl<'b> ExpectationReader<'b> {
     }
 }
 
+fn fallback(node: &Node<'_>) -> Option<FallbackReason> {
+    let word = node.text()?;
+    let reason = FallbackReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+    if reason.is_none() {
+        let words = || FallbackReason::ALL.iter().map(|reason| reason.as_str());
+        let hint = match suggestion(word, words()) {
+            hint if hint.is_empty() => format!("; there is {}", words().collect::<Vec<_>>().join(", ")),
+            hint => hint,
+        };
+        node.fault(format!("no fallback is called `{word}`{hint}"));
+    }
+    reason
+}
+
 // === impl Expectation ===
 
 impl Expectation {
@@ -174,6 +192,7 @@ impl Expectation {
             }
         }
         differences.extend(self.refusal(decided.refused.as_ref(), playbook));
+        differences.extend(self.falling_back(made));
         let missed: BTreeSet<Slot> = decided.skipped.iter().filter_map(|(miss, _)| miss.slot).collect();
         for slot in self.unavailable.iter().filter(|slot| !missed.contains(slot)) {
             let path = |slot: &Slot| playbook.scope.declared(*slot).path.to_string();
@@ -204,6 +223,13 @@ impl Expectation {
             differences.push(Difference::Violated { expected, violated, policy });
         }
         differences
+    }
+
+    /// Another reason for the default than is expected; one for which the rules were not asked is to be expected too.
+    fn falling_back(&self, made: &Made) -> Option<Difference> {
+        let (expected, decided) = (self.fallback, made.decided.fallback);
+        let is_as_expected = if expected.is_some() { expected == decided } else { made.decided.is_asked() };
+        (!is_as_expected).then_some(Difference::Fallback { expected, decided })
     }
 
     fn refusal(&self, refused: Option<&Refused>, playbook: &Playbook) -> Option<Difference> {

@@ -28,15 +28,18 @@
 //! |---|---|
 //! | `case` | a file of cases, checked |
 //! | `reader`, `event_reader`, `expectation` | reading it |
-//! | `run` | a case decided |
+//! | `run`, `lender` | a case decided |
 //! | `report`, `coverage` | what came of it |
 //! | `show` | a report as people read it |
 //! | `starter` | a first case for a playbook that has none |
 
+#[cfg(test)]
+mod cap_tests;
 mod case;
 mod coverage;
 mod event_reader;
 mod expectation;
+mod lender;
 mod reader;
 mod report;
 mod run;

@@ -9,7 +9,7 @@ use crate::bundle::{Bundle, Playbook};
 use crate::context::{Layout, TypedEvent};
 use crate::document::{Document, Node, Place, Section};
 use crate::domain::{CustomerId, Timestamp};
-use crate::turn::{EventInput, FactsInput, Input, Run};
+use crate::turn::{ConsentsInput, EventInput, FactsInput, Input, Run};
 
 /// Cases that a file may have.
 const CASES_MAX: usize = 10_000;
@@ -29,6 +29,7 @@ struct Defaults<'d> {
     at: Option<Timestamp>,
     event: Option<Parts<'d>>,
     facts: Vec<(String, Node<'d>)>,
+    consents: Vec<(String, Node<'d>)>,
 }
 
 /// The number of the playbook and the cases that could be read; `None` if nobody can say which playbook is meant.
@@ -117,11 +118,12 @@ impl CaseReader<'_> {
         let at = section.get("at").and_then(|node| event_reader::time(&node));
         let event = section.get("event").and_then(|node| Parts::read(&node));
         let facts = section.get("facts").and_then(|node| node.section()).map(|section| section.entries());
+        let consents = section.get("consents").and_then(|node| node.section()).map(|section| section.entries());
         section.refuse_unknown();
         if let Some(parts) = &event {
             parts.refuse_moment("a default cannot say when; `at` of `[defaults]` can");
         }
-        Defaults { at, event, facts: facts.unwrap_or_default() }
+        Defaults { at, event, facts: facts.unwrap_or_default(), consents: consents.unwrap_or_default() }
     }
 
     /// A case; its name is entered by the caller.
@@ -141,7 +143,7 @@ impl CaseReader<'_> {
         Some(Case { name, line, earlier, event, at: given_at?, expectation: expectation? })
     }
 
-    /// What comes before the event: the customer is first heard of, things happen, facts are told.
+    /// What comes before the event: the customer is first heard of and says what they consent to, things happen, facts are told.
     fn earlier<'d>(&self, section: &Section<'d>, defaults: &Defaults<'d>, at: Timestamp) -> Vec<Earlier> {
         let before = section.get("before").map(|node| self.events.before(&node, at));
         let observed = |(event, times): (TypedEvent, usize)| {
@@ -157,6 +159,10 @@ impl CaseReader<'_> {
                 node.fault(format!("the customer is heard of earlier than that: at {first}"));
             }
             earlier.insert(0, Earlier { arrival: since, input: self.told(since, None), times: 1 });
+        }
+        let first = earlier.first().map_or(at, |earlier| earlier.arrival);
+        if let Some(consents) = self.consents(section, defaults, first) {
+            earlier.insert(0, Earlier { arrival: first, input: Input::Consents(consents), times: 1 });
         }
         let facts = self.facts(section, defaults, at).into_iter();
         let told = |fact: Fact| Earlier { arrival: at, input: self.told(fact.observed_at, Some(fact)), times: 1 };
@@ -186,14 +192,17 @@ impl CaseReader<'_> {
         self.events.event(&whole, &parts, at, Role::Decided)
     }
 
+    /// What the customer consents to, from the beginning; `None` if nothing is said.
+    fn consents<'d>(&self, section: &Section<'d>, defaults: &Defaults<'d>, first: Timestamp) -> Option<ConsentsInput> {
+        let entries = given_or(section.get("consents"), &defaults.consents);
+        let consents: Vec<(usize, bool)> =
+            entries.iter().filter_map(|(name, node)| self.events.consent(name, node)).collect();
+        let (customer, source) = (self.customer.clone(), SOURCE.into());
+        (!consents.is_empty()).then_some(ConsentsInput { customer, source, observed_at: first, consents })
+    }
+
     fn facts<'d>(&self, section: &Section<'d>, defaults: &Defaults<'d>, at: Timestamp) -> Vec<Fact> {
-        let given = section.get("facts").and_then(|node| node.section()).map(|section| section.entries());
-        let mut entries = given.unwrap_or_default();
-        for (name, node) in &defaults.facts {
-            if !entries.iter().any(|(given, _)| given == name) {
-                entries.push((name.clone(), node.clone()));
-            }
-        }
+        let entries = given_or(section.get("facts"), &defaults.facts);
         entries.iter().filter_map(|(name, node)| self.events.fact(name, node, at)).collect()
     }
 
@@ -202,6 +211,17 @@ impl CaseReader<'_> {
         let facts = fact.into_iter().map(|fact| (fact.number, Some(fact.value))).collect();
         Input::Facts(FactsInput { customer: self.customer.clone(), source: SOURCE.into(), observed_at, facts })
     }
+}
+
+/// The entries that a case gives, and those of the defaults that it does not.
+fn given_or<'d>(node: Option<Node<'d>>, defaults: &[(String, Node<'d>)]) -> Vec<(String, Node<'d>)> {
+    let mut entries = node.and_then(|node| node.section()).map(|section| section.entries()).unwrap_or_default();
+    for (name, node) in defaults {
+        if !entries.iter().any(|(given, _)| given == name) {
+            entries.push((name.clone(), node.clone()));
+        }
+    }
+    entries
 }
 
 /// Events that a playbook decides on, as messages list them.

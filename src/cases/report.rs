@@ -8,7 +8,7 @@ use super::Coverage;
 use super::expectation::DEFAULT;
 use crate::bundle::{Outcome, Playbook};
 use crate::decider::Decided;
-use crate::domain::Datum;
+use crate::domain::{Datum, FallbackReason};
 use crate::rules::{PartTrace, RuleTrace, Truth};
 
 /// What came of the cases of one file. Shows as a difference of what was expected and what was decided.
@@ -102,6 +102,13 @@ pub enum Difference {
         /// What it refused, with value and limit.
         refused: Vec<String>,
     },
+    /// The default was taken for another reason, or in place of a proposal that was used.
+    Fallback {
+        /// The reason that should have been.
+        expected: Option<FallbackReason>,
+        /// The reason that was.
+        decided: Option<FallbackReason>,
+    },
     /// A value kept no rule from being told.
     Unavailable {
         /// The value that should have been missing.
@@ -142,6 +149,8 @@ pub enum Standing {
     DoesNotHold,
     /// Its condition cannot be told.
     CannotBeTold,
+    /// No rule was asked.
+    NotAsked,
 }
 
 /// A part of a condition, and the values it looked at.
@@ -198,6 +207,12 @@ impl RuleNamed {
 }
 
 impl RuleSeen {
+    /// A rule of a decision that no rule was asked for: nothing it would have looked at is shown.
+    pub(super) fn not_asked(rank: usize, playbook: &Playbook) -> Self {
+        let rule = RuleNamed::of(Some(rank), playbook);
+        Self { rule, standing: Standing::NotAsked, conditions: Vec::new() }
+    }
+
     /// How the rule of a trace stood to a decision.
     pub(super) fn of(trace: RuleTrace<'_>, decided: &Decided, playbook: &Playbook) -> Self {
         let rank = trace.rank;
@@ -215,7 +230,11 @@ impl RuleSeen {
         };
         let is_telling = |part: &PartTrace<'_>| match standing {
             Standing::Decided => true,
-            Standing::HoldsToo | Standing::Contributed | Standing::Conflicted | Standing::SwitchedOff => false,
+            Standing::HoldsToo
+            | Standing::Contributed
+            | Standing::Conflicted
+            | Standing::SwitchedOff
+            | Standing::NotAsked => false,
             Standing::DoesNotHold => part.truth == Truth::False,
             Standing::CannotBeTold | Standing::Applied => matches!(part.truth, Truth::Unavailable(_)),
         };

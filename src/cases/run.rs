@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::case::{Case, Cases, Earlier};
+use super::lender::Lender;
 use super::reader::SOURCE;
 use super::report::{CaseReport, Report, RuleNamed, RuleSeen, Standing};
 use super::{Coverage, Difference};
@@ -12,7 +13,7 @@ use crate::decider::Sight;
 use crate::document::Faults;
 use crate::domain::{EventKey, TenantId};
 use crate::rules::Scratch;
-use crate::turn::{Input, Made, Readings, Surroundings, Taken, Turn, take};
+use crate::turn::{Input, Made, Surroundings, Taken, Turn, take};
 
 /// Reads a file of cases and runs it; or every fault in it. `file` is what faults and the report name it by.
 pub fn run(bundle: &Bundle, file: &str, text: &str) -> Result<Report, Faults> {
@@ -46,14 +47,17 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     let tenant = TenantId::default();
     let around = Surroundings { bundle, tenant: &tenant };
     let mut state = CustomerState::new(Arc::clone(bundle.layout()));
-    let mut ids = 0..;
+    let (mut ids, mut lender) = (0.., Lender::default());
     for Earlier { arrival, input, times } in &case.earlier {
         for id in ids.by_ref().take(*times) {
-            take(&mut state, &known_as(id, input), &Readings::at(*arrival), around, scratch);
+            let (input, readings) = (known_as(id, input), lender.readings(*arrival, bundle));
+            if let Taken::Turn(turn) = take(&mut state, &input, &readings, around, scratch) {
+                lender.enter(&input, &turn, bundle);
+            }
         }
     }
     let input = Input::Event(case.event.clone());
-    let taken = take(&mut state, &input, &Readings::at(case.at), around, scratch);
+    let taken = take(&mut state, &input, &lender.readings(case.at, bundle), around, scratch);
     let made = match taken {
         Taken::Turn(Turn { mut decisions, .. }) => decisions.pop(),
         Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => None,
@@ -87,6 +91,9 @@ fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -
 
 /// How the expected rule stood. Where it matches too, or no rule was expected, how the rule stood that decided.
 fn why(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -> Vec<RuleSeen> {
+    if !made.decided.is_asked() {
+        return case.expectation.rule.flatten().map(|rank| RuleSeen::not_asked(rank, playbook)).into_iter().collect();
+    }
     let Some(sight) = Sight::new(playbook, &case.event.event, case.at, &made.seen) else { return Vec::new() };
     let decided = &made.decided;
     let mut seen = |rank: Option<usize>| {

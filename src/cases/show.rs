@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::FallbackReason;
+
 use super::report::{CaseReport, ConditionSeen, Difference, Report, RuleNamed, RuleSeen, Standing, ValueSeen};
 
 /// A line of a report.
@@ -90,6 +92,12 @@ fn sides(difference: &Difference) -> (String, String, String) {
         Difference::Refused { expected, refused } => {
             ("refused".to_owned(), listed(expected, "nothing"), listed(refused, "nothing"))
         }
+        Difference::Fallback { expected, decided } => {
+            let named = |reason: &Option<FallbackReason>| {
+                reason.map_or_else(|| "none".to_owned(), |reason| reason.as_str().to_owned())
+            };
+            ("fallback".to_owned(), named(expected), named(decided))
+        }
         Difference::Unavailable { expected, missed } => {
             ("unavailable".to_owned(), expected.clone(), listed(missed, "nothing that a rule needed"))
         }
@@ -106,6 +114,7 @@ fn why(seen: &RuleSeen) -> Vec<Line> {
         Standing::HoldsToo => "matches too, but another rule decided",
         Standing::DoesNotHold => "did not match:",
         Standing::CannotBeTold => "could not be told:",
+        Standing::NotAsked => "was not asked, as no rule was",
     };
     let first = Line { mark: Mark::Reason, text: format!("  {} {standing}", seen.rule) };
     let parts =

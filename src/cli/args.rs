@@ -119,7 +119,7 @@ pub(super) struct Decide {
     #[arg(long, value_name = "FIELD=VALUE")]
     pub(super) set: Vec<Constant>,
 
-    /// Facts about the customers: JSON lines or CSV
+    /// Facts about the customers, and their consents: JSON lines, or facts alone as CSV
     #[arg(long, value_name = "FILE")]
     pub(super) facts: Option<PathBuf>,
 

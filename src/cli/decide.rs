@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Decide, Place};
 use super::exit::Exit;
-use super::facts::FactsFile;
+use super::facts::{FactsFile, Told};
 use super::mapping::RowMapper;
 use super::output::tell;
 use super::rows::{Content, Line, Lines};
@@ -248,27 +248,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells the facts of a customer who appears for the first time.
+    /// Tells the facts and consents of a customer who appears for the first time.
     fn with_facts(&mut self, event: Event) -> Result<Event, String> {
         let arrival = event.time.unwrap_or_else(|| self.clock.wall());
-        for facts in self.facts.take(&event.customer) {
-            let told = self.tell_facts(&event.customer, facts, arrival);
-            told.map_err(|reason| format!("the facts of the customer: {reason}"))?;
+        for told in self.facts.take(&event.customer) {
+            let (customer, Told { facts, consents }) = (event.customer.as_str(), told);
+            let (has_facts, has_consents) = (!facts.values.is_empty(), !consents.values.is_empty());
+            if has_consents {
+                let told = self.runtime.block_on(self.engine.put_consents_as_of(customer, consents, arrival));
+                given(told).map_err(|reason| format!("the consents of the customer: {reason}"))?;
+            }
+            if has_facts || !has_consents {
+                let told = self.runtime.block_on(self.engine.put_facts_as_of(customer, facts, arrival));
+                given(told).map_err(|reason| format!("the facts of the customer: {reason}"))?;
+            }
         }
         Ok(event)
-    }
-
-    fn tell_facts(
-        &self,
-        customer: &str,
-        facts: crate::engine::Facts,
-        arrival: crate::domain::Timestamp,
-    ) -> Result<(), String> {
-        match self.runtime.block_on(self.engine.put_facts_as_of(customer, facts, arrival)) {
-            Ok(Answer::Given(_)) => Ok(()),
-            Ok(Answer::Shed(shed)) => Err(shed.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
     }
 
     /// Whether the playbook decides on the event; one of an unknown type is left to the engine to refuse.
@@ -328,6 +323,15 @@ impl Came {
             }
             Err(error) => Ok(Self::Bad(error.to_string())),
         }
+    }
+}
+
+/// Nothing, if what was told was taken; or why not.
+fn given<T>(told: Result<Answer<T>, Error>) -> Result<(), String> {
+    match told {
+        Ok(Answer::Given(_)) => Ok(()),
+        Ok(Answer::Shed(shed)) => Err(shed.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

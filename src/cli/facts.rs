@@ -1,4 +1,4 @@
-//! Facts about customers from a file, told when a customer first appears.
+//! Facts about customers and their consents from a file, told when a customer first appears.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,17 +8,24 @@ use super::mapping::Row;
 use super::rows::{Content, Lines};
 use crate::context::Layout;
 use crate::domain::{Raw, RawMap, Timestamp, Type, suggestion};
-use crate::engine::Facts;
+use crate::engine::{Consents, Facts};
 
-/// Facts by customer, in the order of the file.
+/// Facts and consents by customer, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct FactsFile {
-    by_customer: BTreeMap<String, Vec<Facts>>,
+    by_customer: BTreeMap<String, Vec<Told>>,
+}
+
+/// What one line says of a customer.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) facts: Facts,
+    pub(super) consents: Consents,
 }
 
 impl FactsFile {
-    /// Reads a file: JSON lines of `{"customer", "facts", "source", "observed_at"}`, or CSV with a column `customer` and one
-    /// for each fact. Every line that is wrong is named.
+    /// Reads a file: JSON lines of `{"customer", "facts", "consents", "source", "observed_at"}`, or CSV with a column `customer` and
+    /// one for each fact. Every line that is wrong is named.
     pub(super) fn read(path: &Path, layout: &Layout) -> Result<Self, Vec<String>> {
         let name = path.display();
         let (mut lines, _) = Lines::open(&path.to_string_lossy(), None::<Format>).map_err(|e| vec![e])?;
@@ -36,7 +43,7 @@ impl FactsFile {
                         Content::Event(_) => Err("this is an event, expected facts about a customer".to_owned()),
                     });
                     match row.and_then(|row| read_row(row, layout)) {
-                        Ok((customer, facts)) => file.by_customer.entry(customer).or_default().push(facts),
+                        Ok((customer, told)) => file.by_customer.entry(customer).or_default().push(told),
                         Err(fault) => faults.push(format!("{name}:{}: {fault}", line.number)),
                     }
                 }
@@ -45,8 +52,8 @@ impl FactsFile {
         if faults.is_empty() { Ok(file) } else { Err(faults) }
     }
 
-    /// Takes out the facts of a customer.
-    pub(super) fn take(&mut self, customer: &str) -> Vec<Facts> {
+    /// Takes out what is said of a customer.
+    pub(super) fn take(&mut self, customer: &str) -> Vec<Told> {
         self.by_customer.remove(customer).unwrap_or_default()
     }
 
@@ -56,10 +63,10 @@ impl FactsFile {
     }
 }
 
-fn read_row(row: Row, layout: &Layout) -> Result<(String, Facts), String> {
+fn read_row(row: Row, layout: &Layout) -> Result<(String, Told), String> {
     let mut customer = None;
     let mut facts = Facts { source: "facts file".to_owned(), ..Facts::default() };
-    let mut values = RawMap::new();
+    let (mut values, mut consents) = (RawMap::new(), Vec::new());
     for (key, value) in row {
         match (key.as_str(), value) {
             (_, Raw::Null) => {}
@@ -70,12 +77,28 @@ fn read_row(row: Row, layout: &Layout) -> Result<(String, Facts), String> {
                 facts.observed_at = Some(time);
             }
             ("facts", Raw::Map(entries)) => values.extend(entries),
+            ("consents", Raw::Map(entries)) => consents.extend(entries),
             (_, value) => values.push((key, value)),
         }
     }
     let customer = customer.ok_or("`customer` is required: a text")?;
     facts.values = values.into_iter().map(|(name, raw)| typed(name, raw, layout)).collect::<Result<_, _>>()?;
-    Ok((customer, facts))
+    let consents = consents.into_iter().map(|(name, raw)| consent(name, &raw, layout)).collect::<Result<_, _>>()?;
+    let consents = Consents { source: facts.source.clone(), observed_at: facts.observed_at, values: consents };
+    Ok((customer, Told { facts, consents }))
+}
+
+/// Checks a consent; nothing but `true` gives one.
+fn consent(name: String, raw: &Raw, layout: &Layout) -> Result<(String, bool), String> {
+    let names = || layout.purposes().iter().filter(|purpose| purpose.needs_consent).map(|purpose| &*purpose.name);
+    match (layout.purpose_number(&name), raw) {
+        (None, _) => Err(format!("no purpose `{name}` is declared in context.toml{}", suggestion(&name, names()))),
+        (Some(_), _) if !names().any(|known| known == name) => Err(format!("purpose `{name}` needs no consent")),
+        (Some(_), Raw::Bool(is_given)) => Ok((name, *is_given)),
+        (Some(_), other) => {
+            Err(format!("`consents.{name}` expected true (given) or false (withdrawn), found `{other}`"))
+        }
+    }
 }
 
 /// Checks a fact; a text for one that is not a text is what a CSV cell can say.

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::output::counted;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, Field, Type};
-use crate::engine::{ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot};
+use crate::engine::{
+    CapShown, ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot,
+};
 
 /// A playbook in one line.
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
@@ -82,6 +84,10 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line("context".to_owned());
     }
     explanation.context.iter().for_each(|value| line(format!("  {}", named(value))));
+    if !explanation.caps.is_empty() {
+        line("caps".to_owned());
+    }
+    explanation.caps.iter().for_each(|of| line(format!("  {}", cap(of))));
     deciding(explanation).into_iter().for_each(&mut line);
     explanation.note.iter().for_each(|note| line(format!("note: {note}")));
     let had_no_part = |rule: &&RuleShown| !rule.verdict.had_its_say() && rule.verdict != RuleVerdict::Conflicted;
@@ -91,7 +97,10 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line(asked_title(explanation).to_owned());
         asked.into_iter().flat_map(rule).for_each(&mut line);
     }
-    if all && !not_asked.is_empty() {
+    let are_all_unasked = explanation.rules.iter().all(|rule| rule.verdict == RuleVerdict::NotAsked);
+    if are_all_unasked && !not_asked.is_empty() {
+        line("no rule was asked".to_owned());
+    } else if all && !not_asked.is_empty() {
         line("rules that were not asked".to_owned());
         not_asked.into_iter().flat_map(rule).for_each(&mut line);
     } else if let [_, ..] = &not_asked[..] {
@@ -204,6 +213,7 @@ fn headline(rule: &RuleShown) -> String {
         RuleVerdict::AlsoMatches => "would match too",
         RuleVerdict::DidNotMatch => "did not match",
         RuleVerdict::CouldNotBeTold => "could not be told",
+        RuleVerdict::NotAsked => "was not asked",
     };
     let is_part = rule.verdict.had_its_say() || rule.verdict == RuleVerdict::Conflicted;
     let stood = match &rule.note {
@@ -220,7 +230,7 @@ fn rule(rule: &RuleShown) -> Vec<String> {
     // parts that could not; for one that has something else said of it, nothing more is needed.
     let is_telling = |condition: &&ConditionShown| match (rule.verdict, &rule.note) {
         (RuleVerdict::DidNotMatch, None) => condition.holds == Some(false),
-        (RuleVerdict::DidNotMatch, Some(_)) => false,
+        (RuleVerdict::DidNotMatch, Some(_)) | (RuleVerdict::NotAsked, _) => false,
         (RuleVerdict::CouldNotBeTold, None) => condition.holds.is_none(),
         (RuleVerdict::CouldNotBeTold, Some(_)) => true,
         (_, None) => true,
@@ -253,8 +263,18 @@ fn one_line(text: &str) -> String {
     }
 }
 
+fn cap(cap: &CapShown) -> String {
+    let CapShown { cap: id, max, left, taken, .. } = cap;
+    let amount = cap.amount.as_ref().map_or_else(String::new, |field| format!(" of {field}"));
+    let over = cap.over.as_ref().map_or_else(String::new, |over| format!(" within {over}"));
+    let more = cap.more_from.as_ref().map_or_else(String::new, |from| format!("; more from {from}"));
+    let whom = if cap.scope == "global" { "all customers together" } else { "a customer" };
+    format!("{id}: took {taken} of {left} left; at most {max}{amount}{over} for {whom}{more}")
+}
+
 fn named(value: &Named) -> String {
     match (&value.value, &value.unavailable) {
+        (Some(shown), None) if value.stale => format!("{} = {} (stale)", value.name, shown),
         (Some(shown), None) => format!("{} = {}", value.name, shown),
         (Some(shown), Some(note)) => format!("{} = {} ({note})", value.name, shown),
         (None, reason) => format!("{}: {}", value.name, reason.as_deref().unwrap_or("unavailable")),
@@ -271,7 +291,10 @@ mod tests {
         let text = |text: &str| Datum::new(&Type::Text, Value::Text(text.into()));
         let shown = |from: Option<Datum>, to: Option<Datum>| {
             let unavailable = from.is_none().then(|| "not in the event".to_owned());
-            changed(&ChangeShown { from: Named { name: "event.body".into(), value: from, unavailable }, to })
+            changed(&ChangeShown {
+                from: Named { name: "event.body".into(), value: from, unavailable, stale: false },
+                to,
+            })
         };
         let long = "It is broken. ".repeat(20);
         let shown = [

@@ -5,10 +5,11 @@
 //! reservation that is released counts no more, one that is committed counts until it leaves the cap's window.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::PlaybookKey;
-use crate::domain::{DecisionId, Settlement, Timestamp};
+use crate::domain::{DecisionId, Settlement, TimeDelta, Timestamp};
 
 /// A cap's name in a ledger. Two caps of one bundle never share one; the bundle refuses that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +79,9 @@ pub const PENDING_MAX: usize = 256;
 /// window with the younger of the two: later than they might, never sooner.
 pub const RESERVATIONS_MAX: usize = 1_000;
 
+/// Later than anything.
+const FOR_EVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
 /// Cap, decision, amount, at, held until.
 type StoredReservation = (CapKey, [u8; 16], i64, i64, Option<i64>);
 
@@ -118,6 +122,28 @@ impl Commitments {
     pub fn taken(&self, cap: CapKey, since: Timestamp, now: Timestamp) -> i64 {
         let within = |r: &&Reservation| r.cap == cap && r.at > since && r.counts(now);
         self.reservations().filter(within).fold(0_i64, |sum, r| sum.saturating_add(r.amount))
+    }
+
+    /// When a cap leaves more than at a time, if nothing else is reserved or settled until then; `None` if all that is taken
+    /// stays so for ever, or nothing is taken.
+    pub fn more_room_at(&self, cap: CapKey, over: Option<TimeDelta>, max: i64, now: Timestamp) -> Option<Timestamp> {
+        let leaves = |r: &Reservation| {
+            let of_window = over.map(|over| r.at.saturating_add(over));
+            let at = [of_window, r.held_until].into_iter().flatten().min();
+            (at.unwrap_or(FOR_EVER), r.amount)
+        };
+        let taken = self.reservations().filter(|r| r.cap == cap).map(leaves).filter(|(until, _)| *until > now);
+        let mut leaving: SmallVec<[(Timestamp, i64); 4]> = taken.collect();
+        leaving.sort_unstable();
+        let mut left = leaving.iter().fold(max, |left, (_, amount)| left.saturating_sub(*amount));
+        let now_left = left.max(0);
+        for (at, amount) in leaving {
+            left = left.saturating_add(amount);
+            if left > now_left {
+                return (at != FOR_EVER).then_some(at);
+            }
+        }
+        None
     }
 
     /// How many decisions of a playbook are pending at a time.

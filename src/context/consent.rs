@@ -35,12 +35,15 @@ impl Consents {
     }
 
     /// Takes what was said, unless something was said later. Of two sayings of the same instant the withdrawal counts. Says
-    /// whether it was taken.
+    /// whether it holds now.
     pub fn put(&mut self, consent: Consent) -> bool {
         let Some(held) = self.0.iter_mut().find(|held| held.purpose == consent.purpose) else {
             self.0.push(consent);
             return true;
         };
+        if (consent.observed_at, consent.is_given) == (held.observed_at, held.is_given) {
+            return true;
+        }
         let is_newer = consent.observed_at > held.observed_at;
         let is_withdrawn_at_once = consent.observed_at == held.observed_at && !consent.is_given;
         if is_newer || is_withdrawn_at_once {
@@ -104,6 +107,7 @@ mod tests {
         assert!(!consents.put(said(false, 1)), "older");
         assert!(consents.put(said(false, 2)) && !consents.is_given("marketing"));
         assert!(!consents.put(said(true, 2)), "a tie is for the withdrawal");
+        assert!(consents.put(said(false, 2)), "the same again is not outdated");
         assert!(consents.put(said(true, 3)) && consents.is_given("marketing"));
     }
 }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::state::key_of;
-use super::{Freshness, Purpose, SignalDefinition, Tags, Window};
+use super::{Freshness, Purpose, RecentDefinition, SignalDefinition, Tags, Window};
 
 /// The declared events, facts and signals of a bundle.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ pub struct Layout {
     signals: Vec<SignalDefinition>,
     repetitions: Window,
     purposes: Vec<Purpose>,
+    recent: RecentDefinition,
 }
 
 /// One declared type of event.
@@ -171,6 +172,7 @@ impl Layout {
             signals,
             repetitions,
             purposes: Vec::new(),
+            recent: RecentDefinition::default(),
         }
     }
 
@@ -178,6 +180,17 @@ impl Layout {
     #[must_use]
     pub fn with_purposes(self, purposes: Vec<Purpose>) -> Self {
         Self { purposes, ..self }
+    }
+
+    /// The layout with a ring of so many of the latest events, and these attributes of theirs.
+    #[must_use]
+    pub fn with_recent(self, events: usize, attributes: &[&str]) -> Self {
+        Self { recent: RecentDefinition::new(events, attributes, &self.events), ..self }
+    }
+
+    /// What is kept of the latest events.
+    pub fn recent(&self) -> &RecentDefinition {
+        &self.recent
     }
 
     /// The declared purposes, at most [`PURPOSES_MAX`](super::PURPOSES_MAX).

@@ -9,6 +9,7 @@
 //! | `tags` | purposes, retention, regulation, freshness |
 //! | `signal_definition`, `decay` | what a signal keeps |
 //! | `signal`, `content`, `latest`, `distinct`, `groups` | windowed counts, sums, extremes, means, last values, distinct counts |
+//! | `recent` | the latest events |
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
 //! | `cap_account` | what all customers together took of a cap |
@@ -32,9 +33,12 @@ mod layout;
 mod ledger;
 mod ledger_form;
 mod packed;
+mod recent;
 mod signal;
 mod signal_definition;
 mod signal_form;
+#[cfg(test)]
+mod signal_tests;
 mod state;
 mod state_form;
 mod state_v1;
@@ -49,6 +53,7 @@ pub use consent::{Consent, Consents};
 pub use decay::Decay;
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
+pub use recent::{RECENT_DEFAULT, RECENT_MAX, RecentDefinition, RecentEvent};
 pub use signal::Signal;
 pub use signal_definition::{
     BUCKETS_MAX, GROUPS_DEFAULT, GROUPS_MAX, Grouping, LAST_N_MAX, SignalDefinition, SignalKind,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Consents, FactDefinition, Freshness, Layout, Ledger, Signal, TypedEvent};
+use super::recent::Recent;
+use super::{Consents, FactDefinition, Freshness, Layout, Ledger, RecentEvent, Signal, TypedEvent};
 use crate::domain::{TimeDelta, Timestamp, Unavailable, Value};
 
 /// Everything the engine holds about one customer. Only the customer's own turn changes it.
@@ -18,6 +19,7 @@ pub struct CustomerState {
     /// By number; empty until the first fact is told.
     pub(super) facts: Box<[Option<Held>]>,
     pub(super) signals: Box<[Signal]>,
+    pub(super) recent: Recent,
     /// Facts that the layout does not declare, or types so that they do not fit: kept for a bundle that does again.
     pub(super) parked: Box<[Parked]>,
     /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
@@ -119,6 +121,7 @@ impl CustomerState {
             last_arrival: Timestamp::from_micros(i64::MIN),
             facts: [].into(),
             signals,
+            recent: Recent::default(),
             parked: [].into(),
             is_settled: false,
             consents: Consents::default(),
@@ -141,12 +144,13 @@ impl CustomerState {
         }
     }
 
-    /// Folds an event into the signals that watch its type. What has expired by the latest arrival leaves no mark.
+    /// Folds an event into the signals that watch its type and the ring of the latest events. What has expired by the latest arrival leaves no mark.
     pub fn fold(&mut self, event: &TypedEvent, time: Timestamp) {
         let watching = self.layout.signals().iter().zip(&mut self.signals);
         for (definition, signal) in watching.filter(|(definition, _)| definition.event == event.kind) {
             signal.fold(definition, event, time, self.last_arrival);
         }
+        self.recent.enter(&self.layout, event, time, self.last_arrival);
     }
 
     /// Sets or withdraws a fact, unless a later observation of it is held. Says whether it was taken.
@@ -229,6 +233,11 @@ impl CustomerState {
         }
     }
 
+    /// The latest events that have not expired at `now`, newest first.
+    pub fn recent(&self, now: Timestamp) -> impl Iterator<Item = &RecentEvent> {
+        self.recent.iter(&self.layout, now)
+    }
+
     // === retention ===
 
     /// When the next of what it holds expires: from then on [`CustomerState::purge`] has something to drop.
@@ -240,7 +249,8 @@ impl CustomerState {
         let facts = self.layout.facts().iter().zip(&self.facts).filter_map(fact);
         let signals = self.layout.signals().iter().zip(&self.signals);
         let signals = signals.filter_map(|(definition, signal)| signal.next_expiry(definition));
-        facts.chain(signals).chain(self.parked.iter().filter_map(Parked::expiry)).min()
+        let parked = self.parked.iter().filter_map(Parked::expiry);
+        facts.chain(signals).chain(parked).chain(self.recent.next_expiry(&self.layout)).min()
     }
 
     /// Drops what has expired at `now`, which is not before the latest arrival. No question asked at `now` or later has
@@ -264,6 +274,7 @@ impl CustomerState {
         for (definition, signal) in self.layout.signals().iter().zip(&mut self.signals) {
             signal.purge(definition, now);
         }
+        self.recent.purge(&self.layout, now);
         true
     }
 
@@ -286,6 +297,7 @@ impl CustomerState {
             + facts
             + signals
             + size_of_val(&*self.parked)
+            + self.recent.heap_bytes()
             + self.ledger.heap_bytes()
             + self.consents.heap_bytes()
     }

@@ -7,6 +7,7 @@
 //! signals  = [key, marks, (beginning), (length, contents)]*
 //! ledger   = tallies, entries
 //! consents, commitments: MessagePack
+//! recent   = [key, arrival, time, fingerprint, values]*
 //! ```
 //!
 //! Numbers have seven bits a byte, times are relative to the last arrival, and keys are fingerprints of names or meanings, so
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::packed::{Packer, TORN, Unpacker};
+use super::recent::Recent;
 use super::state::{Held, PackedValue, Parked};
 use super::{Commitments, Consents, CustomerState, Fact, Layout, StateError, kept, ledger_form, signal_form, state_v1};
 use crate::domain::{TimeDelta, Timestamp};
@@ -31,6 +33,7 @@ const SIGNALS: u8 = 2;
 const LEDGER: u8 = 3;
 const CONSENTS: u8 = 4;
 const COMMITMENTS: u8 = 5;
+const RECENT: u8 = 6;
 
 /// Kinds beyond those of values.
 const WITHDRAWN: u8 = kept::KINDS;
@@ -54,6 +57,7 @@ impl CustomerState {
         packer.part(LEDGER, |into| ledger_form::pack(&self.ledger, near, into));
         packer.part(CONSENTS, |into| pack_rare(self.consents.store().as_ref(), into));
         packer.part(COMMITMENTS, |into| pack_rare(self.ledger.commitments.store().as_ref(), into));
+        packer.part(RECENT, |into| self.recent.pack(&self.layout, near, into));
         packer.into_bytes()
     }
 
@@ -79,6 +83,7 @@ impl CustomerState {
                 LEDGER => state.ledger = ledger_form::unpack(near, &mut inner)?,
                 CONSENTS => state.consents = Consents::restore(rmp_serde::from_slice(inner.rest())?),
                 COMMITMENTS => commitments = Commitments::restore(rmp_serde::from_slice(inner.rest())?),
+                RECENT => state.recent = Recent::unpack(layout, near, &mut inner)?,
                 part => return Err(StateError::Part(part)),
             }
         }

@@ -344,3 +344,97 @@ fn a_state_of_version_1_is_read() {
     assert_eq!(parked.fact(0, at(1)), Ok(&Value::Decimal("1.25".parse().unwrap())));
     assert_eq!(parked.held_fact(0).map(|fact| (&*fact.source, fact.observed_at)), Some(("erp", at(0))));
 }
+
+#[test]
+fn the_latest_events_are_kept_until_they_expire() {
+    let tags = |hours: i64| Tags { retain: Some(TimeDelta::from_micros(hours * HOUR)), ..Tags::default() };
+    let ty = || EventType {
+        name: "ticket.created".into(),
+        attributes: vec![Field::new("subject", Type::Text), Field::new("channel", Type::Text)],
+        undeclared: Undeclared::Keep,
+        tags: tags(10),
+        attribute_tags: vec![tags(5), tags(10)],
+    };
+    let layout =
+        |events| Arc::new(Layout::new(vec![ty()], vec![], vec![], Window::default()).with_recent(events, &["subject"]));
+    let mut state = CustomerState::new(layout(3));
+    for hours in [0, 4, 1, 2] {
+        state.last_arrival = at(4);
+        state.fold(&event(None, 0), at(hours));
+    }
+    let shown = |state: &CustomerState, hours: i64| -> Vec<(i64, usize)> {
+        let now = at(hours);
+        state
+            .recent(now)
+            .map(|e| ((e.time.micros() - at(0).micros()) / HOUR, e.values(state.layout(), now).count()))
+            .collect()
+    };
+    assert_eq!(shown(&state, 4), [(2, 1), (1, 1), (4, 1)], "three, newest arrival first");
+    let mut read = CustomerState::decode(&state.encode(), &layout(3)).unwrap();
+    for (now, left) in
+        [(4, vec![(2, 1), (1, 1), (4, 1)]), (6, vec![(2, 1), (1, 0), (4, 1)]), (11, vec![(2, 0), (4, 0)]), (14, vec![])]
+    {
+        assert_eq!(shown(&state, now), left, "at {now}");
+        read.purge(at(now));
+        assert_eq!(shown(&read, now), left, "purged at {now}");
+    }
+    assert_eq!(read.next_expiry(), None);
+    assert!(read.encode().len() < 14, "nothing is left of them");
+    // What has expired makes room first, so that a purged ring and one that was not hold the same.
+    let mut purged = state.clone();
+    purged.purge(at(11));
+    for state in [&mut state, &mut purged] {
+        state.last_arrival = at(11);
+        state.fold(&event(None, 0), at(11));
+    }
+    assert_eq!(shown(&state, 11), [(11, 1), (2, 0), (4, 0)]);
+    assert_eq!(shown(&purged, 11), shown(&state, 11));
+    state.conform(&layout(2), at(11));
+    assert_eq!(shown(&state, 11), [(11, 1), (2, 0)], "a smaller ring keeps the latest");
+}
+
+#[test]
+fn an_expired_fact_is_unavailable_at_once_and_gone_when_purged() {
+    let fact = |name: &str, retain: Option<i64>, default: Option<Value>| {
+        let mut field = Field::new(name, Type::Text);
+        field.default = default;
+        let retain = retain.map(|hours| TimeDelta::from_micros(hours * HOUR));
+        FactDefinition { field, fresh: Freshness::default(), tags: Tags { retain, ..Tags::default() } }
+    };
+    let free = || Some(Value::Text("free".into()));
+    let layout = Arc::new(Layout::new(
+        vec![],
+        vec![fact("plan", Some(24), free()), fact("city", None, None)],
+        vec![],
+        Window::default(),
+    ));
+    let mut state = CustomerState::new(Arc::clone(&layout));
+    let told = |value: &str, hours| Fact {
+        value: Some(Value::Text(value.into())),
+        source: "crm".into(),
+        observed_at: at(hours),
+    };
+    state.put_fact(0, told("enterprise", 0));
+    state.put_fact(1, told("Wien", 0));
+    assert_eq!((state.next_expiry(), state.fact(0, at(23)).is_ok()), (Some(at(24)), true));
+    assert!(!state.purge(at(23)), "nothing has expired yet");
+    let mut purged = state.clone();
+    assert!(purged.purge(at(24)) && !purged.purge(at(24)));
+    for (state, hours) in
+        [(&state, 24), (&purged, 24), (&CustomerState::decode(&purged.encode(), &layout).unwrap(), 100)]
+    {
+        assert_eq!(state.fact(0, at(hours)), Err(Unavailable::Expired), "no default stands in for what is expired");
+        assert_eq!(state.fact(1, at(hours)), Ok(&Value::Text("Wien".into())));
+    }
+    let holds =
+        |state: &CustomerState, text: &str| state.encode().windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds(&state, "enterprise") && !holds(&purged, "enterprise") && purged.held_fact(0).is_none());
+    assert!(!purged.put_fact(0, told("pro", -1)), "an older observation does not take its place");
+    assert!(purged.put_fact(0, told("pro", 30)) && purged.fact(0, at(40)).is_ok());
+    // A bundle that does not declare the fact keeps it no longer than the one that did.
+    state.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(1));
+    assert_eq!(state.next_expiry(), Some(at(24)));
+    assert!(state.purge(at(24)) && !holds(&state, "enterprise") && holds(&state, "Wien"));
+    state.conform(&layout, at(25));
+    assert_eq!((state.fact(0, at(25)), state.fact(1, at(25)).is_ok()), (Err(Unavailable::Expired), true));
+}

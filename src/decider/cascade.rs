@@ -33,6 +33,13 @@ pub struct Decided {
     pub clamped: Vec<Violation>,
 }
 
+impl Decided {
+    /// Whether the rules were asked. If not, the default holds for what the decision's circumstances say.
+    pub fn is_asked(&self) -> bool {
+        self.fallback.is_none() || self.rule.is_some() || self.violation.is_some() || self.refused.is_some()
+    }
+}
+
 /// Decides. There is an outcome whatever is missing: the default stands behind everything.
 pub fn decide(playbook: &Playbook, sight: &Sight<'_>, circumstances: &Circumstances, scratch: &mut Scratch) -> Decided {
     if let Some(reason) = circumstances.refusal {

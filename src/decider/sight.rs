@@ -1,6 +1,6 @@
 //! What a decision sees: the event, the arrival, and the values of the context that its playbook uses.
 
-use crate::bundle::{ContextSource, Playbook, SlotSource};
+use crate::bundle::{AttributeAt, ContextSource, Playbook, SlotSource};
 use crate::context::{CustomerState, TypedEvent};
 use crate::domain::{Timestamp, Unavailable, Value};
 use crate::rules::{Ref, Slot, Values};
@@ -66,7 +66,11 @@ impl Values for Sight<'_> {
                 if self.is_withheld {
                     return Err(Unavailable::Withheld);
                 }
-                let number = numbers[self.position].ok_or(Unavailable::Absent)?;
+                let number = match numbers[self.position] {
+                    AttributeAt::Number(number) => number,
+                    AttributeAt::Absent => return Err(Unavailable::Absent),
+                    AttributeAt::Withheld => return Err(Unavailable::Withheld),
+                };
                 self.event.attributes[number].as_ref().map(Ref::from).ok_or(Unavailable::Absent)
             }
             SlotSource::Sight(number) => self.seen[*number].as_ref().map(Ref::from).map_err(|reason| *reason),

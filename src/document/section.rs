@@ -122,7 +122,10 @@ impl<'d> Section<'d> {
 
     /// The value under a key, if it is there.
     pub fn get(&self, key: &'static str) -> Option<Node<'d>> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         self.table.get_key_value(key).map(|(_, value)| self.node(key, value))
     }
 

@@ -76,12 +76,14 @@ words! {
         TooManyPending = 6 "too_many_pending",
         /// The decision could not be made before its deadline.
         Late = 7 "late",
+        /// The disk had not confirmed by the deadline what the decision takes of a cap.
+        InDoubt = 8 "in_doubt",
     }
 }
 
 impl FallbackReason {
     /// All reasons, for metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::GuardrailRefused,
         Self::HitPolicyViolated,
         Self::CapReached,
@@ -90,6 +92,7 @@ impl FallbackReason {
         Self::Debounced,
         Self::TooManyPending,
         Self::Late,
+        Self::InDoubt,
     ];
 }
 

@@ -1,8 +1,9 @@
 //! What a call can come to besides a decision.
 
+use super::SettlementFault;
 use crate::actor::{Failure, Shed};
 use crate::context::EventFault;
-use crate::domain::{DecisionIdError, FieldFault, IdError, Timestamp};
+use crate::domain::{DecisionId, DecisionIdError, FieldFault, IdError, Timestamp};
 use crate::journal::JournalError;
 
 /// What the engine gives: what was asked for, or the word that there was no room or time for it.
@@ -75,6 +76,20 @@ pub enum Error {
     /// Facts that do not fit their declarations.
     #[error("{}", listed_facts(.0))]
     Facts(Vec<FactFault>),
+    /// Consents that cannot be given.
+    #[error("{}", listed_consents(.0))]
+    Consents(Vec<ConsentFault>),
+    /// There is no such decision.
+    #[error("there is no decision {0} on disk")]
+    UnknownDecision(DecisionId),
+    /// A decision that cannot be settled like this.
+    #[error("decision {decision} cannot be settled: {fault}")]
+    NotSettled {
+        /// Which.
+        decision: DecisionId,
+        /// Why not.
+        fault: SettlementFault,
+    },
     /// There is no such rule.
     #[error("playbook `{playbook}` has no rule `{name}`{hint}")]
     UnknownRule {
@@ -120,10 +135,40 @@ pub enum FactFaultReason {
     Value(#[from] FieldFault),
 }
 
+/// A consent that cannot be given or withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`consents.{name}` {reason}")]
+pub struct ConsentFault {
+    /// The purpose.
+    pub name: String,
+    /// Why not.
+    pub reason: ConsentFaultReason,
+}
+
+/// Why a consent cannot be given or withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsentFaultReason {
+    /// No such purpose is declared.
+    #[error("is not a purpose that context.toml declares{0}")]
+    Undeclared(String),
+    /// The purpose needs no consent.
+    #[error(
+        "is a purpose that needs no consent (`needs_consent = false` in context.toml), so there is none to give or withdraw"
+    )]
+    NotNeeded,
+    /// The same purpose stands twice.
+    #[error("is given twice")]
+    Twice,
+}
+
 fn listed(faults: &[EventFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn listed_facts(faults: &[FactFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn listed_consents(faults: &[ConsentFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

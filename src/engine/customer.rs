@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Answer, Engine, Error};
 use crate::actor::Failure;
-use crate::context::{CustomerState, PlaybookKey};
+use crate::context::{Consent, CustomerState, PlaybookKey};
 use crate::domain::{CustomerId, Datum, Timestamp};
 
 /// What the engine knows about a customer.
@@ -16,6 +16,8 @@ pub struct CustomerView {
     pub customer: CustomerId,
     /// The last record that changed anything.
     pub last_record: u64,
+    /// What the customer said about purposes that need consent; of those not listed nothing was said, and none is given.
+    pub consents: Vec<ConsentView>,
     /// Facts, as they may be relied on now.
     pub facts: Vec<FactView>,
     /// Signals as of now.
@@ -24,6 +26,20 @@ pub struct CustomerView {
     pub decisions: Vec<TallyView>,
     /// The latest decisions and events, newest first.
     pub recent: Vec<EntryView>,
+}
+
+/// What a customer said about a purpose.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct ConsentView {
+    /// The purpose.
+    pub purpose: String,
+    /// Whether consent to it is given, or was withdrawn.
+    pub given: bool,
+    /// Who told it.
+    pub source: String,
+    /// When it was said.
+    pub observed_at: String,
 }
 
 /// A fact about a customer.
@@ -111,6 +127,7 @@ impl Engine {
         CustomerView {
             customer,
             last_record: state.last_seq,
+            consents: state.consents.iter().map(consent).collect(),
             facts: (0..layout.facts().len()).map(|number| fact(state, number, now)).collect(),
             signals: (0..layout.signals().len()).map(|number| signal(state, number, now)).collect(),
             decisions: tallies
@@ -127,6 +144,15 @@ impl Engine {
                 })
                 .collect(),
         }
+    }
+}
+
+fn consent(consent: &Consent) -> ConsentView {
+    ConsentView {
+        purpose: consent.purpose.to_string(),
+        given: consent.is_given,
+        source: consent.source.to_string(),
+        observed_at: consent.observed_at.to_string(),
     }
 }
 

@@ -221,27 +221,25 @@ impl Engine {
             Answer::Given(turned) => turned,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        let (mut decision, seq) = match done.taken {
+        let mut decision = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
             Taken::Unsettled(_) => return Err(Error::Record("an event was taken for a settlement".to_owned())),
             Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
                 let made = decisions.swap_remove(0);
-                (Decision::of(made, &bundle.bundle, customer), done.seq)
+                let ack = bundle.bundle.playbooks()[made.playbook].ack;
+                let durability = self.keep(done.last_seq, ack, started, deadline).await?;
+                Decision::given(made, durability, &bundle.bundle, customer)
             }
             Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
                 let Some((_, id)) = repeated.first() else {
                     return Err(Error::Record("a turn decided nothing".to_owned()));
                 };
                 match self.decided_before(*id, deadline).await? {
-                    Some(decision) => (decision, None),
+                    Some(decision) => decision,
                     None => return Ok(self.shed(Shed::Late)),
                 }
             }
         };
-        let ack = bundle.bundle.playbook_number(&decision.playbook).map(|number| bundle.bundle.playbooks()[number].ack);
-        if let Some(seq) = seq {
-            decision.durability = self.keep(seq, ack.unwrap_or_default(), started, deadline).await?;
-        }
         decision.elapsed = self.0.clock.instant().since(started);
         self.count(&bundle.bundle, &decision);
         Ok(Answer::Given(decision))
@@ -262,10 +260,10 @@ impl Engine {
         let acks = made.iter().map(|made| bundle.bundle.playbooks()[made.playbook].ack);
         let ack =
             if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
-        let mut decisions: Vec<Decision> =
-            made.into_iter().map(|made| Decision::of(made, &bundle.bundle, customer.clone())).collect();
         // A repetition rests on records that may not be on disk yet: it is as safe as they are.
         let mut durability = self.keep(done.last_seq, ack, started, deadline).await?;
+        let given = |made| Decision::given(made, durability, &bundle.bundle, customer.clone());
+        let mut decisions: Vec<Decision> = made.into_iter().map(given).collect();
         for (_, id) in repeated {
             match self.decided_before(id, deadline).await? {
                 Some(decision) => decisions.push(decision),
@@ -358,6 +356,9 @@ impl Engine {
         let Some(playbook) = number.playbook_number(&decision.playbook).and_then(|n| series.playbooks.get(n)) else {
             return;
         };
+        if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
+            playbook.count_caps(&decision.reasons, &bundle.playbooks()[number]);
+        }
         if decision.is_duplicate {
             playbook.duplicate.inc();
         } else if let Some(reason) = decision.fallback {

@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
-use crate::decider::Decided;
-use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Unavailable};
+use crate::decider::{Decided, fallen_back};
+use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Timestamp, Unavailable};
 use crate::guardrail::{Approved, Check, Refused, Violation};
 use crate::rules::{HitViolation, Miss};
 use crate::turn::Made;
@@ -57,6 +57,10 @@ pub struct Decision {
     /// The place of the review that a decision may wait for.
     #[cfg_attr(feature = "http", schema(value_type = Option<Object>, required = true))]
     review: Option<()>,
+    /// Until when someone must say what became of the decision; `None` if it is final.
+    #[serde(serialize_with = "optional_time")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, format = DateTime, required = true))]
+    pub settle_by: Option<Timestamp>,
     /// How safely it was kept when it was given out: `disk`, `memory` or `pending`.
     #[cfg_attr(feature = "http", schema(value_type = String))]
     pub durability: Durability,
@@ -151,7 +155,7 @@ impl Decision {
 
     /// A decision from what the turn made of it.
     pub(super) fn of(made: Made, bundle: &Bundle, customer: CustomerId) -> Self {
-        let Made { id, playbook, decided, circumstances, .. } = made;
+        let Made { id, playbook, decided, circumstances, settle_by, .. } = made;
         let playbook = &bundle.playbooks()[playbook];
         let rule = decided.rule.and_then(|rank| playbook.rules.rules().get(rank));
         let name = |miss: Miss| miss.slot.map(|slot| Arc::clone(&playbook.scope.declared(slot).path));
@@ -199,10 +203,31 @@ impl Decision {
             fallback,
             reasons,
             review: None,
+            settle_by,
             durability: Durability::Memory,
             is_duplicate: false,
             elapsed: Duration::ZERO,
         }
+    }
+}
+
+impl Decision {
+    /// A decision as its caller gets it, kept so safely. One that takes something of a cap is not granted before it is on
+    /// disk, for a crash could grant it again: the caller gets the default under its id, and hears what was decided by asking
+    /// again.
+    pub(super) fn given(mut made: Made, durability: Durability, bundle: &Bundle, customer: CustomerId) -> Self {
+        let playbook = &bundle.playbooks()[made.playbook];
+        let is_taken = |made: &Made| {
+            let outcome = made.decided.outcome.get();
+            playbook.caps.iter().any(|cap| cap.takes_of(outcome).is_some())
+        };
+        if durability != Durability::Disk && is_taken(&made) {
+            let reason = FallbackReason::InDoubt;
+            made.decided = fallen_back(playbook, reason);
+            made.circumstances.refusal = Some(reason);
+            made.settle_by = None;
+        }
+        Self { durability, ..Self::of(made, bundle, customer) }
     }
 }
 
@@ -289,6 +314,10 @@ fn not_asked(reason: FallbackReason) -> &'static str {
         FallbackReason::Debounced => "it has not been quiet long enough since the last event",
         FallbackReason::TooManyPending => "as many decisions as may be are pending",
         FallbackReason::Late => "there was no time left to ask the rules",
+        FallbackReason::InDoubt => {
+            "the disk has not confirmed in time what the decision takes of a cap, so it is not granted; ask again with the \
+             same event to hear what was decided"
+        }
         FallbackReason::ConsentMissing => "a consent is missing",
         FallbackReason::CapReached => "a cap is reached",
         FallbackReason::GuardrailRefused | FallbackReason::HitPolicyViolated => "the proposal was refused",
@@ -323,6 +352,10 @@ fn optional<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::
 
 fn approved<S: Serializer>(outcome: &Approved<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
     outcome.get().serialize(serializer)
+}
+
+fn optional_time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(Shown).serialize(serializer)
 }
 
 fn micros<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

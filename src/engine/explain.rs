@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{Decision, Engine, Error, Reason, WhyNot};
+use super::{CapShown, Decision, Engine, Error, EventShown, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
@@ -34,6 +34,10 @@ pub struct Explanation {
     pub event: EventShown,
     /// The values of the customer's context that the rules looked at.
     pub context: Vec<Named>,
+    /// The playbook's caps, what each left and what the decision took of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub caps: Vec<CapShown>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
     /// What is to be said of all that is shown.
@@ -44,25 +48,6 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub why_not: Option<WhyNot>,
-}
-
-/// An event in an explanation.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
-pub struct EventShown {
-    /// Its source.
-    pub source: String,
-    /// Its id within the source.
-    pub id: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When it happened, if its sender said so.
-    pub time: Option<String>,
-    /// The caller's trace id, if there was one.
-    pub trace_id: Option<String>,
-    /// Its attributes.
-    pub data: Vec<Named>,
 }
 
 /// A value by name, or why there was none.
@@ -77,6 +62,10 @@ pub struct Named {
     /// Why there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
+    /// Whether it was past its soft limit of freshness: used, and old.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub stale: bool,
 }
 
 impl Engine {
@@ -101,7 +90,7 @@ impl Engine {
         Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
     }
 
-    fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
+    pub(super) fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
         read_record(found, |seq| self.0.customers.bundle_at(seq).map_err(|e| e.to_string()))
     }
 }
@@ -158,17 +147,18 @@ fn remade<'a>(
 }
 
 impl Explanation {
-    fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
+    pub(super) fn of(record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Self, Error> {
         let (recorded, decided, decision) = remade(record, bundle, id)?;
         let playbook = &bundle.playbooks()[recorded.playbook];
         let mut rules = Vec::with_capacity(playbook.rules.rules().len());
-        let standings = Standings { playbook, decided: &decided };
+        let standings = Standings { playbook, decided: &decided, stale: &recorded.circumstances.stale };
         record.trace(recorded, bundle, |trace| rules.push(standings.of(trace)));
         Ok(Self {
             record: seq,
             arrival: record.arrival,
-            event: EventShown::of(record, bundle),
+            event: EventShown::of(record, recorded, bundle),
             context: context(recorded, playbook, bundle),
+            caps: CapShown::of(recorded, playbook),
             rules,
             note: too_costly(&decision),
             why_not: None,
@@ -176,7 +166,7 @@ impl Explanation {
         })
     }
 
-    fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {
+    pub(super) fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {
         let recorded = record.decisions.iter().find(|of| record.id_of(of, bundle) == Some(self.decision.id));
         let recorded = recorded.ok_or_else(|| Error::Record("the record lost its decision".to_owned()))?;
         let playbook = &bundle.playbooks()[recorded.playbook];
@@ -218,39 +208,6 @@ impl Explanation {
     }
 }
 
-impl EventShown {
-    fn of(record: &Record, bundle: &Bundle) -> Self {
-        let mut shown = Self {
-            source: String::new(),
-            id: String::new(),
-            kind: String::new(),
-            time: None,
-            trace_id: None,
-            data: Vec::new(),
-        };
-        let Input::Event(input) = &record.input else { return shown };
-        let event = &input.event;
-        let ty = &bundle.layout().events()[event.kind];
-        (shown.source, shown.id) = (event.key.source().to_owned(), event.key.id().to_owned());
-        shown.kind = ty.name.to_string();
-        shown.time = event.time.map(|time| time.to_string());
-        shown.trace_id = input.trace.map(|trace| trace.iter().map(|byte| format!("{byte:02x}")).collect());
-        for (field, value) in ty.attributes.iter().zip(&event.attributes) {
-            let value = value.as_ref().map(|value| Datum::new(&field.ty, value.clone()));
-            shown.data.extend(value.map(|value| Named {
-                name: field.name.to_string(),
-                value: Some(value),
-                unavailable: None,
-            }));
-        }
-        for (name, raw) in &event.undeclared {
-            let note = Some("not declared, so no rule sees it".to_owned());
-            shown.data.push(Named { name: name.clone(), value: Some(Datum::untyped(raw.clone())), unavailable: note });
-        }
-        shown
-    }
-}
-
 fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) -> Vec<Named> {
     let layout = bundle.layout();
     let named = |source: &ContextSource| match source {
@@ -259,7 +216,9 @@ fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) ->
         ContextSource::Decisions => "ledger.decisions".to_owned(),
         ContextSource::LastDecided => "ledger.last_decided".to_owned(),
     };
-    let shown = playbook.sights.iter().zip(&recorded.seen).map(|(source, seen)| Named {
+    let is_stale = |sight: u16| recorded.circumstances.stale.contains(&sight);
+    let shown = (0..).zip(playbook.sights.iter().zip(&recorded.seen)).map(|(sight, (source, seen))| Named {
+        stale: is_stale(sight),
         name: named(source),
         value: seen.as_ref().ok().map(|value| Datum::new(source.ty(layout), value.clone())),
         unavailable: seen.as_ref().err().map(ToString::to_string),
@@ -274,6 +233,7 @@ impl Named {
             name: scope.declared(slot).path.to_string(),
             value: seen.ok().map(|seen| PartTrace::datum(scope, slot, seen)),
             unavailable: seen.as_ref().err().map(ToString::to_string),
+            stale: false,
         }
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::answer::{FactFault, FactFaultReason};
 use super::wait::Expired;
 use super::{Answer, Engine, Error};
-use crate::actor::{Request, Shed};
+use crate::actor::{InForce, Request, Shed};
 use crate::bundle::{Ack, Bundle};
-use crate::domain::{CustomerId, Durability, FUTURE_MAX, IdError, Raw, RawMap, Timestamp, Value, suggestion};
+use crate::domain::{
+    CustomerId, Durability, FUTURE_MAX, ID_BYTES_MAX, IdError, Raw, RawMap, Timestamp, Value, suggestion,
+};
 use crate::time::Deadline;
 use crate::turn::{FactsInput, Input, Readings, Taken};
 
@@ -33,7 +35,24 @@ pub struct FactsTaken {
     pub durability: Durability,
 }
 
-/// How long a caller waits at most for facts to be kept.
+/// What became of something that was told.
+pub(super) struct Told {
+    /// The numbers of what was not taken, because a later word is held.
+    outdated: Vec<usize>,
+    pub(super) durability: Durability,
+}
+
+impl Told {
+    /// Parts names by their numbers into those that are outdated and those that were taken.
+    pub(super) fn parted(&self, names: Vec<(usize, String)>) -> (Vec<String>, Vec<String>) {
+        let (outdated, taken): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|(number, _)| self.outdated.contains(number));
+        let names = |named: Vec<(usize, String)>| named.into_iter().map(|(_, name)| name).collect();
+        (names(outdated), names(taken))
+    }
+}
+
+/// How long a caller waits at most for what is told to be kept.
 const BUDGET: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Engine {
@@ -50,16 +69,32 @@ impl Engine {
         facts: Facts,
         arrival: Timestamp,
     ) -> Result<Answer<FactsTaken>, Error> {
+        let bundle = self.0.customers.in_force();
+        let input = self.facts_input(&bundle.bundle, customer, facts, arrival)?;
+        let names = named(&bundle.bundle, &input);
+        let told = match self.tell(Input::Facts(input), arrival, bundle).await? {
+            Answer::Given(told) => told,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        let (outdated, taken) = told.parted(names);
+        self.0.metrics.facts.add(taken.len() as u64);
+        Ok(Answer::Given(FactsTaken { taken, outdated, durability: told.durability }))
+    }
+
+    /// Takes a turn on something that is told about a customer; waits until it is on disk.
+    pub(super) async fn tell(
+        &self,
+        input: Input,
+        arrival: Timestamp,
+        bundle: Arc<InForce>,
+    ) -> Result<Answer<Told>, Error> {
         let inner = &self.0;
         let started = inner.clock.instant();
         let deadline = Deadline::new(started, BUDGET);
-        let bundle = inner.customers.in_force();
-        let input = self.facts_input(&bundle.bundle, customer, facts, arrival)?;
         if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
             return Ok(self.shed(Shed::JournalBehind));
         }
-        let names: Vec<(usize, String)> = named(&bundle.bundle, &input);
-        let request = Request { input: Input::Facts(input), readings: Readings::at(arrival), bundle, deadline };
+        let request = Request { input, readings: Readings::at(arrival), bundle, deadline };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(refusal) => return self.refused(refusal),
@@ -72,10 +107,25 @@ impl Engine {
             Some(seq) => self.keep(seq, Ack::Disk, started, deadline).await?,
             None => Durability::Disk,
         };
-        inner.metrics.facts.add((names.len() - outdated.len()) as u64);
-        let (outdated, taken): (Vec<_>, Vec<_>) = names.into_iter().partition(|(number, _)| outdated.contains(number));
-        let names = |facts: Vec<(usize, String)>| facts.into_iter().map(|(_, name)| name).collect();
-        Ok(Answer::Given(FactsTaken { taken: names(taken), outdated: names(outdated), durability }))
+        Ok(Answer::Given(Told { outdated, durability }))
+    }
+
+    /// Who tells something, and when they observed it.
+    pub(super) fn origin(
+        &self,
+        source: &str,
+        observed_at: Option<Timestamp>,
+        arrival: Timestamp,
+    ) -> Result<(Arc<str>, Timestamp), Error> {
+        let source = if source.is_empty() { "unknown" } else { source };
+        if source.len() > ID_BYTES_MAX {
+            return Err(IdError::TooLong { length: source.len(), limit: ID_BYTES_MAX }.into());
+        }
+        let (observed_at, now) = (observed_at.unwrap_or(arrival), self.0.clock.wall());
+        if observed_at > now.saturating_add(FUTURE_MAX) {
+            return Err(Error::Future { time: observed_at, now });
+        }
+        Ok((Arc::from(source), observed_at))
     }
 
     fn facts_input(
@@ -90,16 +140,8 @@ impl Engine {
             error
         };
         let customer = CustomerId::new(customer).map_err(|e| refused(e.into()))?;
-        let source = if facts.source.is_empty() { "unknown" } else { &facts.source };
-        if source.len() > crate::domain::ID_BYTES_MAX {
-            let limit = crate::domain::ID_BYTES_MAX;
-            return Err(refused(IdError::TooLong { length: source.len(), limit }.into()));
-        }
-        let observed_at = facts.observed_at.unwrap_or(arrival);
-        let now = self.0.clock.wall();
-        if observed_at > now.saturating_add(FUTURE_MAX) {
-            return Err(refused(Error::Future { time: observed_at, now }));
-        }
+        let origin = self.origin(&facts.source, facts.observed_at, arrival);
+        let (source, observed_at) = origin.map_err(refused)?;
         let (mut typed, mut faults) = (Vec::new(), Vec::new());
         for (name, raw) in facts.values {
             match typed_fact(bundle, &name, raw) {
@@ -110,7 +152,7 @@ impl Engine {
         if !faults.is_empty() {
             return Err(refused(Error::Facts(faults)));
         }
-        Ok(FactsInput { customer, source: Arc::from(source), observed_at, facts: typed })
+        Ok(FactsInput { customer, source, observed_at, facts: typed })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Reason;
 use crate::actor::Shed;
-use crate::bundle::Bundle;
-use crate::domain::{FallbackReason, Tier};
+use crate::bundle::{Bundle, Playbook};
+use crate::domain::{FallbackReason, Settlement, Tier};
 use crate::telemetry::{Counter, CounterFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
 
 /// What operators see of decisions.
@@ -20,6 +21,10 @@ pub(super) struct Metrics {
     pub(super) pending: Counter,
     pub(super) observed: Counter,
     pub(super) facts: Counter,
+    pub(super) consents: Counter,
+    settlements: [(Settlement, Counter); 2],
+    caps_refused: CounterFamily,
+    caps_clamped: CounterFamily,
     pub(super) reloads: Counter,
 }
 
@@ -31,6 +36,8 @@ pub(super) struct Refused {
     pub(super) future: Counter,
     pub(super) conflict: Counter,
     pub(super) facts: Counter,
+    pub(super) consents: Counter,
+    pub(super) settlement: Counter,
 }
 
 /// The series of one playbook, looked up once per bundle.
@@ -42,6 +49,15 @@ pub(super) struct PlaybookSeries {
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
+    caps: Vec<CapSeries>,
+}
+
+/// The series of one cap of a playbook.
+#[derive(Clone, Debug)]
+struct CapSeries {
+    id: Arc<str>,
+    refused: Counter,
+    clamped: Counter,
 }
 
 /// The series of a bundle's playbooks, by number.
@@ -49,6 +65,20 @@ pub(super) struct PlaybookSeries {
 pub(super) struct BundleSeries {
     pub(super) bundle: Arc<Bundle>,
     pub(super) playbooks: Vec<PlaybookSeries>,
+}
+
+impl PlaybookSeries {
+    /// Counts the caps that had no room for all that was proposed; `playbook` is the one that decided.
+    pub(super) fn count_caps(&self, reasons: &[Reason], playbook: &Playbook) {
+        for reason in reasons {
+            let (Reason::GuardrailRefused(violation) | Reason::Clamped(violation)) = reason else { continue };
+            let id = violation.cap.and_then(|cap| playbook.caps.get(cap)).map(|cap| &cap.id);
+            // By id, for the series may be of a later bundle.
+            let Some(series) = self.caps.iter().find(|series| Some(&series.id) == id) else { continue };
+            let is_clamped = matches!(reason, Reason::Clamped(_));
+            if is_clamped { series.clamped.inc() } else { series.refused.inc() }
+        }
+    }
 }
 
 impl Metrics {
@@ -60,6 +90,11 @@ impl Metrics {
         );
         let refused =
             registry.counters("forthwith_refused_total", "Requests that were refused, by what was wrong.", &["reason"]);
+        let settlements = registry.counters(
+            "forthwith_settlements_total",
+            "Pending decisions of which someone said what became of them, by what was said.",
+            &["settlement"],
+        );
         let stages = registry.histograms(
             "forthwith_decision_stage_seconds",
             "Time of a decision's stages: turn (from taking the event to the end of its turn, waiting included), disk (from \
@@ -91,6 +126,8 @@ impl Metrics {
                 future: refused.with(&["future"]),
                 conflict: refused.with(&["conflict"]),
                 facts: refused.with(&["facts"]),
+                consents: refused.with(&["consents"]),
+                settlement: refused.with(&["settlement"]),
             },
             turn_seconds: stages.with(&["turn"]),
             disk_seconds: stages.with(&["disk"]),
@@ -101,13 +138,32 @@ impl Metrics {
             observed: registry
                 .counter("forthwith_events_observed_total", "Events taken without asking for one playbook."),
             facts: registry.counter("forthwith_facts_total", "Facts about customers that were taken."),
+            consents: registry
+                .counter("forthwith_consents_total", "Consents of customers that were given or withdrawn."),
+            settlements: [Settlement::Commit, Settlement::Release].map(|of| (of, settlements.with(&[of.as_str()]))),
+            caps_refused: registry.counters(
+                "forthwith_caps_refused_total",
+                "Proposals that a cap had no room for, so that the default took their place.",
+                &["playbook", "cap"],
+            ),
+            caps_clamped: registry.counters(
+                "forthwith_caps_clamped_total",
+                "Proposals whose amount was lowered to what a cap had left.",
+                &["playbook", "cap"],
+            ),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }
 
     /// The series of a bundle's playbooks. Labels come from the bundle, so their number is its number of playbooks.
     pub(super) fn of_bundle(&self, bundle: Arc<Bundle>) -> BundleSeries {
-        let series = |name: &str| {
+        let cap = |playbook: &str, id: &Arc<str>| CapSeries {
+            id: Arc::clone(id),
+            refused: self.caps_refused.with(&[playbook, id]),
+            clamped: self.caps_clamped.with(&[playbook, id]),
+        };
+        let series = |playbook: &Playbook| {
+            let name = &*playbook.name;
             let decisions = |outcome| self.decisions.with(&[name, Tier::Rules.as_str(), outcome]);
             PlaybookSeries {
                 decided: decisions("decided"),
@@ -115,10 +171,15 @@ impl Metrics {
                 duplicate: decisions("duplicate"),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
+                caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }
         };
-        let playbooks = bundle.playbooks().iter().map(|playbook| series(&playbook.name)).collect();
+        let playbooks = bundle.playbooks().iter().map(series).collect();
         BundleSeries { bundle, playbooks }
+    }
+
+    pub(super) fn settled(&self, settlement: Settlement) {
+        self.settlements.iter().filter(|(of, _)| *of == settlement).for_each(|(_, counter)| counter.inc());
     }
 
     pub(super) fn shed(&self, shed: Shed) {

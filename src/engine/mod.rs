@@ -10,11 +10,15 @@
 //! | `config` | what it is started with |
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
-//! | `facts`, `customer`, `explain` | the other calls |
+//! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
+mod cap_shown;
+#[cfg(test)]
+mod cap_tests;
 mod config;
+mod consents;
 mod customer;
 mod deciding;
 mod decision;
@@ -22,24 +26,30 @@ mod decision;
 mod decision_tests;
 #[expect(clippy::module_inception, reason = "the file holds the engine, as its name says")]
 mod engine;
+mod event_shown;
 mod explain;
 mod facts;
 mod metrics;
 mod options;
 mod rule_shown;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod wait;
 mod why_not;
 
-pub use answer::{Answer, Error, FactFault, FactFaultReason};
+pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
+pub use cap_shown::CapShown;
 pub use config::{Config, Data};
-pub use customer::{CustomerView, EntryView, FactView, SignalView, TallyView};
+pub use consents::{Consents, ConsentsTaken};
+pub use customer::{ConsentView, CustomerView, EntryView, FactView, SignalView, TallyView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
 pub use engine::{Engine, StartError, Started, Stopped};
-pub use explain::{EventShown, Explanation, Named, explain_from, why_not_from};
+pub use event_shown::EventShown;
+pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use settling::{SettledShown, SettlementFault};
 pub use why_not::{ChangeShown, WhyNot};

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::explain::Named;
-use crate::bundle::Playbook;
+use crate::bundle::{Playbook, SlotSource};
 use crate::decider::Decided;
-use crate::rules::{Group, HitPolicy, IfUnavailable, PartTrace, RuleTrace, Truth};
+use crate::rules::{Group, HitPolicy, IfUnavailable, PartTrace, RuleTrace, Slot, Truth};
 
 /// What is said of a rule that matched for want of a value.
 const APPLIED: &str = "applied because it could not be told";
@@ -51,6 +51,8 @@ pub enum RuleVerdict {
     DidNotMatch,
     /// Its condition could not be told.
     CouldNotBeTold,
+    /// No rule was asked: a consent, the flow or the time did not allow it.
+    NotAsked,
 }
 
 impl RuleVerdict {
@@ -76,6 +78,8 @@ pub struct ConditionShown {
 pub(super) struct Standings<'a> {
     pub(super) playbook: &'a Playbook,
     pub(super) decided: &'a Decided,
+    /// The sights that were past their soft limit of freshness.
+    pub(super) stale: &'a [u16],
 }
 
 impl Standings<'_> {
@@ -84,7 +88,7 @@ impl Standings<'_> {
         let verdict = self.verdict(&trace);
         let note = self.note(&trace, verdict).map(str::to_owned);
         let asked = trace.rank < self.asked();
-        let conditions = trace.parts.into_iter().map(|part| ConditionShown::of(part, self.playbook)).collect();
+        let conditions = trace.parts.into_iter().map(|part| self.condition(part)).collect();
         RuleShown { rule: rule.id.to_string(), origin: rule.origin.to_string(), verdict, asked, note, conditions }
     }
 
@@ -92,6 +96,7 @@ impl Standings<'_> {
         let rank = trace.rank;
         let others = &self.decided.others;
         match (trace.truth, self.decided.violation) {
+            _ if !self.decided.is_asked() => RuleVerdict::NotAsked,
             _ if self.decided.rule == Some(rank) => RuleVerdict::Fired,
             _ if others.iter().any(|other| *other as usize == rank) => RuleVerdict::Contributed,
             (_, Some(violation)) if [violation.rules.0, violation.rules.1].contains(&rank) => RuleVerdict::Conflicted,
@@ -104,7 +109,8 @@ impl Standings<'_> {
     }
 
     fn note(&self, trace: &RuleTrace<'_>, verdict: RuleVerdict) -> Option<&'static str> {
-        let is_matched = !matches!(verdict, RuleVerdict::DidNotMatch | RuleVerdict::CouldNotBeTold);
+        let is_matched =
+            !matches!(verdict, RuleVerdict::DidNotMatch | RuleVerdict::CouldNotBeTold | RuleVerdict::NotAsked);
         if self.playbook.rules.rules()[trace.rank].condition.is_switched_off() {
             Some(SWITCHED_OFF)
         } else if is_matched && trace.truth != Truth::True {
@@ -123,6 +129,9 @@ impl Standings<'_> {
     /// The number of rules that were asked: those of all groups up to the one that decided, of which a rule of `first` needs no
     /// more than those above it.
     fn asked(&self) -> usize {
+        if !self.decided.is_asked() {
+            return 0;
+        }
         match (self.deciding_group(), self.decided.rule) {
             (Some(Group { policy: HitPolicy::First, .. }), Some(rank)) => rank + 1,
             (Some(group), _) => group.ranks.end,
@@ -153,16 +162,21 @@ impl Standings<'_> {
             decided.rule == Some(trace.rank) || decided.others.iter().any(|other| *other as usize == trace.rank);
         trace.truth == Truth::True && trace.rank < self.asked() && would_have_its_say && !had_its_say
     }
-}
 
-impl ConditionShown {
-    fn of(part: PartTrace<'_>, playbook: &Playbook) -> Self {
+    fn condition(&self, part: PartTrace<'_>) -> ConditionShown {
         let holds = match part.truth {
             Truth::True => Some(true),
             Truth::False => Some(false),
             Truth::Unavailable(_) => None,
         };
-        let values = part.values.into_iter().map(|(slot, seen)| Named::seen(&playbook.scope, slot, seen));
-        Self { condition: part.text.to_owned(), holds, values: values.collect() }
+        let is_stale = |slot: Slot| match self.playbook.sources[slot.index()] {
+            SlotSource::Sight(sight) => self.stale.iter().any(|stale| usize::from(*stale) == sight),
+            _ => false,
+        };
+        let values = part.values.into_iter().map(|(slot, seen)| {
+            let named = Named::seen(&self.playbook.scope, slot, seen);
+            Named { stale: is_stale(slot), ..named }
+        });
+        ConditionShown { condition: part.text.to_owned(), holds, values: values.collect() }
     }
 }

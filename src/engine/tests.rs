@@ -1,5 +1,10 @@
 //! The engine as a library's user has it.
 
+mod consentless;
+mod consents;
+mod forbidden;
+mod world;
+
 use std::time::Duration;
 
 use super::*;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::rule_shown::SWITCHED_OFF;
-use super::{ConditionShown, Error, Explanation, Named, RuleShown};
+use super::{ConditionShown, Error, Explanation, Named, RuleShown, RuleVerdict};
 use crate::analysis::{NoChange, nearest_change};
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, suggestion};
@@ -59,7 +59,8 @@ impl WhyNot {
             return Err(Error::UnknownRule { name: id.to_owned(), playbook: playbook.name.to_string(), hint });
         };
         let rule = rules[rank].clone();
-        let fails = |condition: &&ConditionShown| condition.holds != Some(true);
+        let is_asked = rule.verdict != RuleVerdict::NotAsked;
+        let fails = |condition: &&ConditionShown| is_asked && condition.holds != Some(true);
         let failing = rule.conditions.iter().filter(fails).cloned().collect();
         let mut shown = Self {
             decided_by: explained.fired().map(|rule| rule.rule.clone()),
@@ -72,6 +73,11 @@ impl WhyNot {
         };
         if shown.rule.note.as_deref() == Some(SWITCHED_OFF) {
             shown.note = Some("it is switched off: `enabled = true` switches it on".to_owned());
+            return Ok(shown);
+        }
+        if !is_asked {
+            let why = shown.default_because.as_deref().unwrap_or("the default was taken");
+            shown.note = Some(format!("the rules were not asked: {why}"));
             return Ok(shown);
         }
         if shown.rule.verdict.had_its_say() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Approved, Circumstances};
+use super::{Approved, CapRoom, Circumstances};
 use crate::bundle::{Cap, Measure, OnViolation, Outcome, Playbook};
 use crate::domain::{FallbackReason, Value};
 
@@ -31,6 +31,8 @@ pub struct Violation {
     pub value: String,
     /// What would have passed.
     pub limit: String,
+    /// The number of the playbook's cap, if it is one that was not passed.
+    pub cap: Option<usize>,
 }
 
 /// A proposal that passed.
@@ -64,7 +66,7 @@ pub fn check(proposal: Proposal, playbook: &Playbook, circumstances: &Circumstan
     let mut proposed = proposal.values.into_iter();
     for (number, field) in playbook.outcome.fields().iter().enumerate() {
         let mut violated = |check, value: String, limit: String| {
-            violations.push(Violation { check, field: field.name.clone(), value, limit });
+            violations.push(Violation { check, field: field.name.clone(), value, limit, cap: None });
         };
         let Some(value) = proposed.next().flatten() else {
             violated(Check::Schema, "nothing".to_owned(), field.ty.describe());
@@ -84,10 +86,10 @@ pub fn check(proposal: Proposal, playbook: &Playbook, circumstances: &Circumstan
     violations.extend(missing_consents(&values, playbook, circumstances));
     let mut clamped = Vec::new();
     for (number, cap) in playbook.caps.iter().enumerate() {
-        let room = circumstances.room(number).max(0);
-        let Some(takes) = cap.takes(&values).filter(|takes| *takes > room) else { continue };
-        let violation = over_cap(cap, takes, room, playbook);
-        match lowered(cap, room, playbook) {
+        let room = circumstances.room(number);
+        let Some(takes) = cap.takes(&values).filter(|takes| *takes > room.left.max(0)) else { continue };
+        let violation = over_cap((number, cap), takes, room, playbook);
+        match lowered(cap, room.left, playbook) {
             Some((field, value)) => {
                 values[field] = value;
                 clamped.push(violation);
@@ -118,26 +120,22 @@ fn missing_consents<'a>(
             field: field.name.clone(),
             value: field.ty.show(&required.action).to_string(),
             limit: format!("consent to `{}`", required.purpose),
+            cap: None,
         }
     })
 }
 
-fn over_cap(cap: &Cap, takes: i64, room: i64, playbook: &Playbook) -> Violation {
-    let number = match cap.measure {
-        Measure::Count => cap.field,
-        Measure::Amount(field) => field,
-    };
-    let field = &playbook.outcome.fields()[number];
-    let shown = |amount: i64| match cap.measure {
-        Measure::Count => amount.to_string(),
-        Measure::Amount(_) => field.ty.show(&field.at_ordinal(amount)).to_string(),
-    };
+fn over_cap((number, cap): (usize, &Cap), takes: i64, room: CapRoom, playbook: &Playbook) -> Violation {
+    let field = &playbook.outcome.fields()[cap.counted_field()];
     let value = match cap.measure {
         Measure::Count => field.ty.show(&cap.action).to_string(),
-        Measure::Amount(_) => shown(takes),
+        Measure::Amount(_) => cap.show(takes, &playbook.outcome),
     };
-    let limit = format!("cap `{}` leaves {} of {}", cap.id, shown(room), shown(cap.max));
-    Violation { check: Check::Cap, field: field.name.clone(), value, limit }
+    let [left, max] = [room.left.max(0), cap.max].map(|amount| cap.show(amount, &playbook.outcome));
+    let over = cap.over.map_or_else(String::new, |over| format!(" within {over}"));
+    let again = room.again.map_or_else(String::new, |again| format!(", more from {again}"));
+    let limit = format!("cap `{}` leaves {left} of {max}{over}{again}", cap.id);
+    Violation { check: Check::Cap, field: field.name.clone(), value, limit, cap: Some(number) }
 }
 
 /// The amount that a clamping cap leaves, if the outcome's schema and permit let so little out.

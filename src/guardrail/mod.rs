@@ -12,4 +12,4 @@ mod circumstances;
 
 pub use approved::Approved;
 pub use check::{Check, Passed, Proposal, Refused, Violation, check};
-pub use circumstances::Circumstances;
+pub use circumstances::{CapRoom, Circumstances};

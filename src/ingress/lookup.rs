@@ -71,7 +71,7 @@ pub(super) async fn explain(
     }
 }
 
-fn parsed(id: &str) -> Result<DecisionId, Problem> {
+pub(super) fn parsed(id: &str) -> Result<DecisionId, Problem> {
     id.parse::<DecisionId>().map_err(|e| Error::from(e).into())
 }
 
@@ -80,7 +80,7 @@ fn unknown(id: DecisionId) -> Problem {
 }
 
 /// Runs what reads the disk where it holds up no other request.
-async fn off_the_worker<T: Send + 'static>(
+pub(super) async fn off_the_worker<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     match web::block(read).await {
@@ -162,16 +162,18 @@ pub(super) async fn put_facts(
         let fault = Fault::new("/facts", format!("`facts` is {}, expected an object", facts.kind()));
         return Err(Problem::of_faults(vec![fault]));
     };
-    let observed_at = match observed_at.map(|text| (text.parse::<Timestamp>(), text)) {
-        None => None,
-        Some((Ok(time), _)) => Some(time),
-        Some((Err(e), text)) => {
-            let fault = Fault::new("/observed_at", format!("`observed_at` `{text}` is {e}"));
-            return Err(Problem::of_faults(vec![fault]));
-        }
-    };
+    let observed_at = self::observed_at(observed_at)?;
     let facts = Facts { source: source.unwrap_or_default(), observed_at, values };
     let taken = settled(engine.put_facts(&id, facts).await)?;
     let taken = FactsAnswer { taken: taken.taken, outdated: taken.outdated, durability: taken.durability };
     Ok(answer(body.answer, &taken))
+}
+
+/// When something was observed, of what says it.
+pub(super) fn observed_at(text: Option<String>) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    text.parse().map(Some).map_err(|e| {
+        let fault = Fault::new("/observed_at", format!("`observed_at` `{text}` is {e}"));
+        Problem::of_faults(vec![fault])
+    })
 }

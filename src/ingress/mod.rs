@@ -9,15 +9,17 @@
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
-//! | `decide`, `events`, `lookup` | the handlers |
+//! | `decide`, `events`, `lookup`, `consents`, `feedback` | the handlers |
 //! | `openapi` | their description |
 
 mod auth;
 mod body;
 mod cloud_event;
+mod consents;
 mod decide;
 mod events;
 mod fault;
+mod feedback;
 mod lookup;
 mod media;
 mod openapi;

@@ -39,8 +39,10 @@ pub(crate) struct CloudEventShape {
         super::events::events,
         super::lookup::decision,
         super::lookup::explain,
+        super::feedback::feedback,
         super::lookup::customer,
         super::lookup::put_facts,
+        super::consents::put_consents,
     ),
     components(schemas(super::events::ObservedBatch)),
     tags(

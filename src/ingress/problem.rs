@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Fault;
+use super::{Fault, consents};
 use crate::actor::{Failure, Shed};
 use crate::engine::Error;
 
@@ -132,6 +132,16 @@ impl From<Error> for Problem {
                 let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "facts", title, detail);
                 let errors = faults.iter().map(|fault| Fault::new(&pointer(&fault.name), fault.to_string())).collect();
                 Self { errors, ..problem }
+            }
+            Error::Consents(faults) => {
+                let title = "consent cannot be given to this";
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "consents", title, detail);
+                let errors = faults.iter().map(|of| Fault::new(&consents::pointer(&of.name), of.to_string()));
+                Self { errors: errors.collect(), ..problem }
+            }
+            Error::UnknownDecision(_) => Self::not_found(detail),
+            Error::NotSettled { .. } => {
+                Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
             }
             Error::UnknownRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)

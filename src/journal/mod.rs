@@ -36,6 +36,8 @@ mod tests;
 
 pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
 pub use directory::{DataDirectory, FORMAT, journal_folder};
+#[cfg(simulation)]
+pub(crate) use disk::Disk;
 pub use error::JournalError;
 pub use handle::{Config, Found, Journal, record_at, record_with_key};
 pub use log::{Cut, Opening};

@@ -4,7 +4,7 @@ use super::{EventInput, Readings};
 use crate::bundle::{Cap, CapScope, Playbook};
 use crate::context::CustomerState;
 use crate::domain::{FallbackReason, Timestamp};
-use crate::guardrail::Circumstances;
+use crate::guardrail::{CapRoom, Circumstances};
 
 /// When a cap's window begins: what was reserved at this instant or before counts no more.
 pub(super) fn window_since(cap: &Cap, now: Timestamp) -> Timestamp {
@@ -27,6 +27,10 @@ pub(super) fn circumstances(
             circumstances.consents |= 1 << number;
         }
     }
+    if circumstances.is_context_open(playbook) {
+        let is_stale = |(_, fact): &&(u16, usize)| state.is_stale(*fact, arrival);
+        circumstances.stale.extend(playbook.aging.iter().filter(is_stale).map(|(sight, _)| *sight));
+    }
     circumstances.room.extend(playbook.caps.iter().map(|cap| room(state, cap, arrival, readings)));
     circumstances
 }
@@ -40,6 +44,7 @@ fn refusal(
     if readings.is_late {
         return Some(FallbackReason::Late);
     }
+    // Consent comes before everything that is known of the customer, and before all that a decision may use up.
     let purpose = playbook.purpose.as_ref();
     if purpose.is_some_and(|purpose| purpose.needs_consent && !state.consents.is_given(&purpose.name)) {
         return Some(FallbackReason::ConsentMissing);
@@ -51,12 +56,16 @@ fn refusal(
 }
 
 /// What a cap leaves. A global one leaves what the turn was lent of it, and nothing if it was lent nothing.
-fn room(state: &CustomerState, cap: &Cap, arrival: Timestamp, readings: &Readings) -> i64 {
+fn room(state: &CustomerState, cap: &Cap, arrival: Timestamp, readings: &Readings) -> CapRoom {
     match cap.scope {
         CapScope::Customer => {
-            let taken = state.ledger.commitments.taken(cap.key, window_since(cap, arrival), arrival);
-            cap.max.saturating_sub(taken)
+            let commitments = &state.ledger.commitments;
+            let left = cap.max.saturating_sub(commitments.taken(cap.key, window_since(cap, arrival), arrival));
+            CapRoom { left, again: commitments.more_room_at(cap.key, cap.over, cap.max, arrival) }
         }
-        CapScope::Global => readings.leases.iter().find(|lease| lease.cap == cap.key).map_or(0, |lease| lease.room),
+        CapScope::Global => {
+            let lease = readings.leases.iter().find(|lease| lease.cap == cap.key);
+            CapRoom { left: lease.map_or(0, |lease| lease.room), again: None }
+        }
     }
 }

@@ -101,6 +101,13 @@ pub struct Lease {
     pub room: i64,
 }
 
+impl SettlementInput {
+    /// The key under which the journal finds its record. Never that of a decision, whose ids have another version.
+    pub fn key(&self) -> u128 {
+        !self.decision.to_u128()
+    }
+}
+
 impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
@@ -119,6 +126,14 @@ impl Readings {
 }
 
 impl Input {
+    /// The key of its own under which the journal finds its record, besides the decisions made on it.
+    pub fn key(&self) -> Option<u128> {
+        match self {
+            Self::Settlement(input) => Some(input.key()),
+            Self::Event(_) | Self::Facts(_) | Self::Consents(_) => None,
+        }
+    }
+
     /// Whom the input is about.
     pub fn customer(&self) -> &CustomerId {
         match self {

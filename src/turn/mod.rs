@@ -16,12 +16,16 @@
 //! | `replay` | records applied, decisions remade |
 
 mod cap_change;
+#[cfg(test)]
+mod cap_tests;
 mod circumstances;
 mod input;
 mod record;
 mod record_read;
 mod record_write;
 mod replay;
+#[cfg(test)]
+mod state_tests;
 mod take;
 #[cfg(test)]
 mod tests;

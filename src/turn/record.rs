@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Form 2 adds the last two kinds of input and, to a decision's values, its circumstances: `[outcome values, seen values,
-//! circumstances or nil]` with `circumstances = [refusal or nil, consents, [room of each cap], [stale values]]`. A record that
-//! needs none of this is written in form 1, byte for byte as ever.
+//! circumstances or nil]` with `circumstances = [refusal or nil, consents, [[room, more from or nil], … for each cap], [stale
+//! values]]`. A record that needs none of this is written in form 1, byte for byte as ever.
 //!
 //! `bundle` is the sequence of the record in the same journal that holds the bundle's files; playbooks, rules, event types
 //! and facts go by their number in it, and values are written without their types, which the bundle gives back. Ids of

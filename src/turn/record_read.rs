@@ -18,7 +18,7 @@ use crate::domain::{
     CustomerId, DecisionId, EventKey, FallbackReason, Raw, Settlement, TenantId, Tier, Timestamp, Type, Unavailable,
     Value,
 };
-use crate::guardrail::Circumstances;
+use crate::guardrail::{CapRoom, Circumstances};
 
 #[derive(Deserialize)]
 struct OuterRead<'a> {
@@ -236,15 +236,16 @@ seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| 
     Ok((outcome, seen, circumstances))
 });
 
-/// Refusal, consents, room of each cap, stale values.
-type StoredCircumstances = (Option<u8>, u32, SmallVec<[i64; 2]>, SmallVec<[u16; 4]>);
+/// Refusal, consents, what each cap leaves and when it leaves more, stale values.
+type StoredCircumstances = (Option<u8>, u32, SmallVec<[(i64, Option<i64>); 2]>, SmallVec<[u16; 4]>);
 
 fn circumstances((refusal, consents, room, stale): StoredCircumstances) -> Result<Circumstances, &'static str> {
     let refusal = match refusal {
         Some(code) => Some(FallbackReason::from_code(code).ok_or("no such fallback reason")?),
         None => None,
     };
-    Ok(Circumstances { refusal, consents, room, stale })
+    let room = room.into_iter().map(|(left, again)| CapRoom { left, again: again.map(Timestamp::from_micros) });
+    Ok(Circumstances { refusal, consents, room: room.collect(), stale })
 }
 
 struct TypedValues<'a>(Vec<&'a Type>);

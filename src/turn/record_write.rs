@@ -170,7 +170,8 @@ struct CircumstancesParts<'a>(&'a Circumstances);
 impl Serialize for CircumstancesParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Circumstances { refusal, consents, room, stale } = self.0;
-        (refusal.map(FallbackReason::code), consents, room.as_slice(), stale.as_slice()).serialize(serializer)
+        let room = room.iter().map(|room| (room.left, room.again.map(Timestamp::micros)));
+        (refusal.map(FallbackReason::code), consents, Sequence(room), stale.as_slice()).serialize(serializer)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_
 use crate::bundle::Bundle;
 use crate::context::{CustomerState, TypedEvent};
 use crate::decider::{Sight, decide};
-use crate::domain::{DecisionId, DecisionName, FallbackReason};
+use crate::domain::{DecisionId, DecisionName};
 use crate::rules::{RuleTrace, Scratch};
 
 /// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
@@ -62,7 +62,8 @@ impl Record {
             return Err(unaccounted(format!("then {then}, now {now}")));
         }
         let (seen, circumstances) = (decision.seen.clone(), decision.circumstances.clone());
-        Ok(Made { id, playbook: decision.playbook, decided, seen, circumstances })
+        let settle_by = playbook.settle_by(&decision.outcome, self.arrival);
+        Ok(Made { id, playbook: decision.playbook, decided, seen, circumstances, settle_by })
     }
 
     /// Hands on how every rule of the playbook stood to one of the record's decisions, by rank.
@@ -78,7 +79,6 @@ impl Record {
         let playbook = bundle.playbooks().get(decision.playbook)?;
         let sight = Sight::new(playbook, &event.event, self.arrival, &decision.seen)?;
         // Who explains the decision sees no more than it did.
-        let is_withheld = decision.circumstances.refusal == Some(FallbackReason::ConsentMissing);
-        Some(if is_withheld { sight.withholding() } else { sight })
+        Some(if decision.circumstances.is_context_open(playbook) { sight } else { sight.withholding() })
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! Three steps: [`apply_input`] takes what happened into the state, [`decide`] judges without changing anything,
 //! [`apply_outcome`] enters what was decided. The first and the last are the only code that changes a state; recovery calls
-//! the same two with what the record says.
+//! the same two with what the record says. Where several playbooks decide, each decision is entered before the next is made.
 
 use std::sync::Arc;
 
 use super::circumstances::{circumstances, window_since};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
-use crate::bundle::{Bundle, Playbook};
+use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
     Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
-use crate::domain::{DecisionId, DecisionName, FallbackReason, TenantId, Timestamp, Value};
+use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
 use crate::rules::Scratch;
 
@@ -65,6 +65,8 @@ pub struct Made {
     pub seen: Vec<Seen>,
     /// What else it was made under.
     pub circumstances: Circumstances,
+    /// Until when it can be settled; `None` if it is final.
+    pub settle_by: Option<Timestamp>,
 }
 
 /// A decision as it is entered in the state.
@@ -200,7 +202,7 @@ pub fn apply_input(
             Vec::new()
         }
         Input::Facts(input) => apply_facts(state, input),
-        Input::Consents(input) => apply_consents(state, input, around),
+        Input::Consents(input) => apply_consents(state, input, arrival, around),
         Input::Settlement(SettlementInput { decision, settlement, .. }) => {
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
@@ -208,11 +210,18 @@ pub fn apply_input(
     }
 }
 
-fn apply_consents(state: &mut CustomerState, input: &ConsentsInput, around: Surroundings<'_>) -> Vec<usize> {
+/// A word from a clock that is ahead counts from its arrival: else a withdrawal told right after it would be the older one.
+fn apply_consents(
+    state: &mut CustomerState,
+    input: &ConsentsInput,
+    arrival: Timestamp,
+    around: Surroundings<'_>,
+) -> Vec<usize> {
+    let observed_at = input.observed_at.min(arrival);
     let mut outdated = Vec::new();
     for (number, is_given) in &input.consents {
         let Some(purpose) = around.bundle.purpose(*number) else { continue };
-        let (source, observed_at) = (Arc::clone(&input.source), input.observed_at);
+        let source = Arc::clone(&input.source);
         let consent = Consent { purpose: Arc::clone(&purpose.name), is_given: *is_given, source, observed_at };
         if !state.consents.put(consent) {
             outdated.push(*number);
@@ -243,16 +252,15 @@ pub fn decide(
 ) -> Option<Made> {
     let rules = &around.bundle.playbooks()[playbook];
     let circumstances = circumstances(state, event, rules, arrival, readings);
-    let seen = if circumstances.refusal == Some(FallbackReason::ConsentMissing) {
-        Sight::withheld(rules)
-    } else {
-        Sight::look(rules, state, &event.event, arrival)
-    };
+    let is_open = circumstances.is_context_open(rules);
+    let seen = if is_open { Sight::look(rules, state, &event.event, arrival) } else { Sight::withheld(rules) };
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
+    let sight = if is_open { sight } else { sight.withholding() };
     let decided = crate::decider::decide(rules, &sight, &circumstances, scratch);
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
-    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances })
+    let settle_by = rules.settle_by(decided.outcome.get().values(), arrival);
+    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances, settle_by })
 }
 
 impl Made {
@@ -309,16 +317,15 @@ fn enter_event(
 /// Reserves what a decision takes of caps, and holds it if it waits to be settled.
 fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
     let Entered { id: decision, outcome, .. } = entered;
-    let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
-    for cap in &playbook.caps {
-        if let Some(amount) = cap.takes(outcome) {
+    let held_until = playbook.settle_by(outcome, at);
+    // What all customers together took of a cap stands in the cap's own account.
+    for cap in playbook.caps.iter().filter(|cap| cap.scope == CapScope::Customer) {
+        if let Some(amount) = cap.takes(outcome).filter(|amount| *amount > 0) {
             let reservation = Reservation { cap: cap.key, decision, amount, at, held_until };
             commitments.reserve(reservation, window_since(cap, at));
         }
     }
-    if let Some(until) = held_until
-        && playbook.is_action(outcome)
-    {
+    if let Some(until) = held_until {
         commitments.hold(Pending { decision, playbook: playbook.key, at, until, settled: None });
     }
 }

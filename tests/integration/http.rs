@@ -36,6 +36,7 @@ fn decides_finds_and_explains() {
         "reasons",
         "review",
         "rule",
+        "settle_by",
         "tier",
     ];
     assert_eq!(keys, expected, "the names of the answer are fixed");

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
+mod caps;
 mod cases;
 mod checking;
 mod cli;
+mod consents;
 mod crash;
 mod explaining;
 mod format;

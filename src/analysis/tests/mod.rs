@@ -5,3 +5,4 @@ mod large;
 mod nearest;
 mod reading;
 mod small;
+mod withheld;

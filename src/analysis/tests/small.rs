@@ -73,6 +73,8 @@ pub(super) fn names(there: &[[u8; 4]]) -> Vec<Names> {
         domains: (0..4).map(|slot| domain(slot, there[slot])).collect(),
         widened: (0..4).map(|slot| domain(slot, there[slot].min(1))).collect(),
         lengths: vec![usize::MAX; 4],
+        withheld: Default::default(),
+        purpose: None,
     };
     there.iter().map(of).collect()
 }

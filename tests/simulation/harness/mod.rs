@@ -9,7 +9,18 @@
     reason = "a simulation stops where it cannot go on, and says why"
 )]
 
+mod dice;
+mod disk;
+mod life;
+mod machine;
 mod premises;
+mod protocol;
+mod scheduler;
 mod staff;
+mod store;
+mod story;
+mod witness;
 
-pub use premises::{panic_if_told, smoke};
+pub use premises::panic_if_told;
+pub use protocol::{Cast, Mistake, layout, play};
+pub use story::{Disk, Told, tell};

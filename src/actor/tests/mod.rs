@@ -6,11 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+mod history;
+
+use super::cell::Cell;
+use super::customers::open_house;
+use super::house::House;
 use super::*;
 use crate::bundle::tests::{bundle, sources};
 use crate::bundle::{Bundle, BundleId};
 use crate::context::PlaybookKey;
-use crate::domain::{CustomerId, Event, TenantId};
+use crate::domain::{CustomerId, Event, Partition, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
@@ -44,21 +49,10 @@ impl World {
     }
 
     pub(super) fn open_with(folder: &Path, config: Config, bundle: Bundle) -> Self {
-        let (clock, registry) = (Clock::system(), Registry::default());
         let directory = DataDirectory::open(folder).unwrap();
-        let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
-        let metrics = journal::Metrics::new(&registry);
-        let (journal, _) = Journal::open(&directory.journal(), &journal_config, clock.clone(), metrics).unwrap();
-        let start = Start {
-            config,
-            tenant: TenantId::default(),
-            clock: clock.clone(),
-            journal: journal.clone(),
-            store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
-            bundle: Arc::new(bundle),
-            metrics: Metrics::new(&registry),
-            progress: Progress(&mut |_, _| {}),
-        };
+        let mut progress = |_, _| {};
+        let start = start(&directory, config, bundle, Progress(&mut progress));
+        let (journal, clock) = (start.journal.clone(), start.clock.clone());
         Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
     }
 
@@ -103,6 +97,55 @@ impl World {
         self.customers.stop();
         self.journal.close().unwrap();
     }
+}
+
+/// What customers over a folder are started with.
+fn start<'a>(directory: &DataDirectory, config: Config, bundle: Bundle, progress: Progress<'a>) -> Start<'a> {
+    let (clock, registry) = (Clock::system(), Registry::default());
+    let journal_config = journal::Config { segment_bytes: 1 << 20, ..journal::Config::default() };
+    let metrics = journal::Metrics::new(&registry);
+    let (journal, _) = Journal::open(&directory.journal(), &journal_config, clock.clone(), metrics).unwrap();
+    Start {
+        config,
+        tenant: TenantId::default(),
+        clock,
+        journal,
+        store: Arc::new(FjallStore::open(&directory.store()).unwrap()),
+        bundle: Arc::new(bundle),
+        metrics: Metrics::new(&registry),
+        progress,
+    }
+}
+
+fn request(clock: &Clock, bundle: Arc<InForce>, (customer, id): (&str, &str), budget: Duration) -> Request {
+    let event = Event::new(id, "test", "ticket.created", customer)
+        .with("subject", "s")
+        .with("body", "b")
+        .with("channel", "chat");
+    let event = bundle.bundle.layout().accept(event).unwrap();
+    let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+    let deadline = Deadline::new(clock.instant(), budget);
+    Request { input, readings: Readings::at(clock.wall()), bundle, deadline }
+}
+
+/// A house without keepers and archivist, and one customer in memory.
+pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
+    let directory = DataDirectory::open(folder).unwrap();
+    let mut progress = |_, _| {};
+    let start = start(&directory, small(), bundle(), Progress(&mut progress));
+    let (house, _) = open_house(start).unwrap();
+    let customer = CustomerId::new(customer).unwrap();
+    let partition = Partition::of(&TenantId::default(), customer.as_str());
+    let owner = house.cells.find_or_enter(&customer, || Cell::loading(customer.clone(), partition)).unwrap_err();
+    let cell = Arc::clone(owner.cell());
+    house.load_blocking(owner, false);
+    (house, cell)
+}
+
+/// A turn of a customer who is in memory and idle.
+pub(super) fn turn_at_once(house: &Arc<House>, customer: &str, id: &str) {
+    let request = request(&house.clock, house.current.load_full(), (customer, id), Duration::from_secs(60));
+    assert!(matches!(house.ask(request), Asked::Done(Ok(_))));
 }
 
 static PANIC: AtomicBool = AtomicBool::new(false);
