@@ -264,7 +264,7 @@ mod tests {
         turn_at_once(&house, "c", "1");
         let stored = || {
             let owner = cell.try_own().unwrap();
-            let snapshot = House::snapshot(&owner).unwrap();
+            let snapshot = house.snapshot(&owner).unwrap();
             house.drive(owner, CHUNK);
             archive.store(vec![(Arc::clone(&cell), snapshot)]).unwrap().remove(0).1
         };

@@ -237,7 +237,8 @@ impl Customers {
         let asked = cells.len();
         let archivist = self.runtime.lock().unwrap().archivist.clone();
         // An archivist that is behind has enough to do.
-        let is_taken = archivist.try_send(super::archivist::Retire(cells)).is_ok();
+        let Some(leaving) = super::leaving::Leaving::of(&self.house, cells) else { return 0 };
+        let is_taken = archivist.try_send(super::archivist::Retire(leaving)).is_ok();
         if is_taken { asked } else { 0 }
     }
 

@@ -31,8 +31,6 @@
 mod archive;
 mod archivist;
 mod cap_book;
-#[cfg(test)]
-mod cap_tests;
 mod cell;
 mod customers;
 mod expiring;

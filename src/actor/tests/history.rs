@@ -120,7 +120,7 @@ impl World {
         let event = bundle.bundle.layout().accept(event).unwrap();
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(60));
-        let readings = Readings { arrival: self.clock.wall() };
+        let readings = Readings::at(self.clock.wall());
         let done = match self.customers.ask(Request { input, readings, bundle, deadline }) {
             Asked::Done(result) => result.unwrap(),
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap().unwrap(),
