@@ -247,6 +247,11 @@ impl Customers {
         self.house.metrics.passivations.get()
     }
 
+    /// A test door: states written to the store so far.
+    pub(super) fn saved(&self) -> u64 {
+        self.house.metrics.saved.get()
+    }
+
     /// Gives a cell back.
     pub(super) fn release(&self, owner: super::cell::Owner) {
         self.house.drive(owner, usize::MAX);

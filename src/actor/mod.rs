@@ -45,8 +45,6 @@ mod occupancy;
 mod outcome;
 mod recovery;
 mod registry;
-#[cfg(test)]
-mod retention_tests;
 mod runtime;
 mod shelf;
 #[cfg(simulation)]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 mod caps;
 mod history;
+mod pressure;
+mod retention;
 
 use super::cell::Cell;
 use super::customers::open_house;

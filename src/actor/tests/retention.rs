@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::*;
+use super::super::*;
 use crate::bundle::{Bundle, Sources};
 use crate::context::PlaybookKey;
 use crate::domain::{CustomerId, Event, Raw, TenantId, TimeDelta, Timestamp};
