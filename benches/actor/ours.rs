@@ -136,6 +136,7 @@ impl Ours {
         match self.ask(input, readings) {
             Asked::Done(result) => result,
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().expect("the turn is taken"),
+            Asked::Late(_) => unreachable!("the deadline is far away"),
         }
     }
 
@@ -149,6 +150,7 @@ impl Ours {
                     let result = match asked {
                         Asked::Done(result) => result,
                         Asked::Waiting(waiting) => waiting.reply.blocking_recv().expect("the turn is taken"),
+                        Asked::Late(_) => unreachable!("the deadline is far away"),
                     };
                     result.expect("a turn of the past is taken");
                 }
@@ -185,6 +187,7 @@ impl Taker for Ours {
         let result = match self.ask(input, readings) {
             Asked::Done(result) => result,
             Asked::Waiting(waiting) => waiting.reply.await.expect("the turn is taken"),
+            Asked::Late(_) => unreachable!("the deadline is far away"),
         };
         match result {
             Ok(done) => Some(done.taken),

@@ -101,6 +101,7 @@ pub(crate) fn first_turns(
         let result = match ours.ask(input, readings) {
             Asked::Done(result) => result,
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().expect("the turn is taken"),
+            Asked::Late(_) => unreachable!("the deadline is far away"),
         };
         let took = start.elapsed();
         result.expect("the turn is taken");

@@ -18,11 +18,11 @@
 //! The state lies behind a mutex that is never contended, since only the owner locks it: the price is one uncontended
 //! lock per turn, the gain is that the room needs no unsafe code.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
-use super::job::Job;
+use super::job::{Job, TurnJob};
+use super::mailbox::{Mailbox, Put};
 use super::sweep::Glance;
 use super::watch;
 use crate::context::CustomerState;
@@ -64,11 +64,11 @@ pub(super) struct Cell {
     /// Turns, counted up to twice [`WEIGHED_EVERY`] and down again.
     turns: AtomicU8,
     state: Mutex<Option<CustomerState>>,
-    queue: Mutex<Mailbox>,
+    queue: Mutex<Queue>,
 }
 
 /// What waits. A cell that nobody waits for has no memory for it: that is nearly all of them, nearly always.
-type Mailbox = Option<Box<VecDeque<Job>>>;
+type Queue = Option<Box<Mailbox>>;
 
 /// The right to take the cell's turns. Passed on or given back, never dropped with work left.
 #[derive(Debug)]
@@ -80,9 +80,9 @@ pub(super) struct Owner(Arc<Cell>);
 pub(super) enum Entered {
     /// The cell was idle: the caller owns it, and has its job to do.
     Owner(Owner, Job),
-    /// The job waits its turn.
-    Queued,
-    /// Too many jobs wait already.
+    /// The job waits its turn, behind so many. Another may have lost its place to it.
+    Queued(usize, Option<Box<TurnJob>>),
+    /// Too many jobs wait already, and each is worth as much.
     Full,
     /// The cell is gone from memory.
     Gone(Job),
@@ -100,7 +100,7 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        let cell = Arc::new(Self {
+        Owner(Arc::new(Self {
             customer,
             touched: AtomicU32::new(0),
             expiry: AtomicI64::new(i64::MAX),
@@ -112,9 +112,7 @@ impl Cell {
             turns: AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
-        });
-        watch::begun(&cell);
-        Owner(cell)
+        }))
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -128,17 +126,20 @@ impl Cell {
                 IDLE if self.swap(IDLE, RUN) => return Entered::Owner(Owner(Arc::clone(self)), job),
                 RUN if self.swap(RUN, RUNQ) => {
                     // Empty, or a drain under way left it so.
-                    let jobs = queue.get_or_insert_default();
-                    jobs.push_back(job);
-                    watch::waiting(self, jobs.len());
-                    return Entered::Queued;
+                    let mailbox = queue.get_or_insert_default();
+                    mailbox.push(job);
+                    watch::waiting(self, mailbox.len());
+                    return Entered::Queued(0, None);
                 }
-                RUNQ if queue.as_ref().is_some_and(|jobs| jobs.len() >= mailbox) => return Entered::Full,
                 RUNQ => {
                     let jobs = queue.get_or_insert_default();
-                    jobs.push_back(job);
+                    let put = jobs.put(job, mailbox);
                     watch::waiting(self, jobs.len());
-                    return Entered::Queued;
+                    return match put {
+                        Put::Waits(ahead) => Entered::Queued(ahead, None),
+                        Put::InPlaceOf(shed, ahead) => Entered::Queued(ahead, Some(shed)),
+                        Put::Refused => Entered::Full,
+                    };
                 }
                 GONE => return Entered::Gone(job),
                 // The status moved between the look and the swap.
@@ -163,6 +164,11 @@ impl Cell {
             uses: self.uses.load(Ordering::Relaxed),
             is_busy: self.status.load(Ordering::Acquire) != IDLE,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().as_ref().map_or(0, |mailbox| mailbox.len())
     }
 
     /// The hand has passed: one pass less to come.
@@ -193,7 +199,7 @@ impl Cell {
         watch::moved(self, to);
     }
 
-    fn queue(&self) -> MutexGuard<'_, Mailbox> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -272,9 +278,9 @@ impl Owner {
     pub(super) fn push(&self, job: Job) {
         let mut queue = self.0.queue();
         self.0.set(RUNQ);
-        let jobs = queue.get_or_insert_default();
-        jobs.push_back(job);
-        watch::waiting(&self.0, jobs.len());
+        let mailbox = queue.get_or_insert_default();
+        mailbox.push(job);
+        watch::waiting(&self.0, mailbox.len());
     }
 
     /// Does up to `limit` of the jobs that wait, in order, and gives the cell back if none is left. `each` may break off.
@@ -285,13 +291,13 @@ impl Owner {
         for _ in 0..limit {
             let job = {
                 let mut queue = self.0.queue();
-                let Some(job) = queue.as_mut().and_then(|jobs| jobs.pop_front()) else {
+                let Some(job) = queue.as_mut().and_then(|mailbox| mailbox.pop()) else {
                     *queue = None;
                     // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
                     self.0.set(IDLE);
                     return Left::Idle;
                 };
-                watch::waiting(&self.0, queue.as_ref().map_or(0, |jobs| jobs.len()));
+                watch::waiting(&self.0, queue.as_ref().map_or(0, |mailbox| mailbox.len()));
                 job
             };
             if each(&self, job).is_break() {
@@ -313,9 +319,9 @@ impl Owner {
     }
 
     /// Gives the cell back without a state, and hands out what waits.
-    pub(super) fn leave_broken(self) -> VecDeque<Job> {
+    pub(super) fn leave_broken(self) -> impl Iterator<Item = Job> + use<> {
         let mut queue = self.0.queue();
-        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        let jobs = queue.take().unwrap_or_default().take();
         watch::waiting(&self.0, 0);
         // Under the queue lock nobody pushes, so IDLE is set with the queue empty.
         self.0.set(IDLE);
@@ -323,10 +329,10 @@ impl Owner {
     }
 
     /// Takes the cell out of use whatever waits, and hands out what waits.
-    pub(super) fn abandon(self) -> (Arc<Cell>, VecDeque<Job>) {
+    pub(super) fn abandon(self) -> (Arc<Cell>, impl Iterator<Item = Job> + use<>) {
         let mut queue = self.0.queue();
         self.0.set(GONE);
-        let jobs = queue.take().map_or_else(VecDeque::new, |jobs| *jobs);
+        let jobs = queue.take().unwrap_or_default().take();
         watch::waiting(&self.0, 0);
         drop(queue);
         (self.0, jobs)

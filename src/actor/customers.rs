@@ -7,17 +7,18 @@ use tokio::sync::oneshot;
 
 use super::archivist::CheckpointNow;
 use super::cap_book::CapBook;
-use super::house::{Asked, Foundations, House, InForce, Request};
+use super::house::{Foundations, House, InForce};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::shelf::{Shelf, record_bundle};
-use super::{Metrics, RecoveryError, Resting, Shed, ShelfError};
+use super::{Asked, Metrics, RecoveryError, Request, Resting, Shed, ShelfError};
 use crate::bundle::{Bundle, Cap, CapScope};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
 use crate::sync::{Mutex, mpsc};
 use crate::time::Clock;
+use crate::turn::Made;
 
 /// How customers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +143,11 @@ impl Customers {
         self.house.ask(request)
     }
 
+    /// What a caller is told of an event whose turn will be taken too late: the defaults, as that turn will record them.
+    pub fn late(&self, request: &Request) -> Vec<Made> {
+        self.house.late(request)
+    }
+
     /// A copy of a customer's state; the receiver fails for one that cannot be read.
     pub fn view(&self, customer: &CustomerId) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
         self.house.view(customer)
@@ -250,6 +256,11 @@ impl Customers {
     /// A test door: states written to the store so far.
     pub(super) fn saved(&self) -> u64 {
         self.house.metrics.saved.get()
+    }
+
+    /// A test door: how many jobs wait for a customer.
+    pub(super) fn mailbox_of(&self, customer: &str) -> usize {
+        self.house.mailbox_of(customer)
     }
 
     /// Gives a cell back.

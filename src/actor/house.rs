@@ -11,13 +11,14 @@ use tokio::sync::oneshot;
 
 use super::cap_book::{CapBook, Drawing};
 use super::cell::{Cell, Entered, Left, Owner};
-use super::job::{Claim, Counted, Job, TurnJob};
+use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
+use super::lateness::TurnTime;
 use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
-use super::{Config, Failure, Metrics, Refusal, Shed};
+use super::{Asked, Config, Failure, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
 use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
@@ -25,8 +26,10 @@ use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use crate::time::{Clock, Deadline};
-use crate::turn::{Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, playbooks_of, take};
+use crate::time::Clock;
+use crate::turn::{
+    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, playbooks_of, take,
+};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -57,6 +60,8 @@ pub(super) struct House {
     is_stopping: AtomicBool,
     /// Turns that wait in mailboxes.
     waiting: Arc<AtomicUsize>,
+    /// What a turn that waited took, lately.
+    turn_time: TurnTime,
 }
 
 /// A bundle in force and the record that holds it.
@@ -66,54 +71,6 @@ pub struct InForce {
     pub bundle: Arc<Bundle>,
     /// The sequence of its record.
     pub seq: u64,
-}
-
-/// A turn that is asked for.
-#[derive(Debug)]
-pub struct Request {
-    /// What it is taken on.
-    pub input: Input,
-    /// What it consults besides.
-    pub readings: Readings,
-    /// The bundle that the input was typed by: the turn is taken on it, whatever is in force by then.
-    pub bundle: Arc<InForce>,
-    /// When it is too late to begin.
-    pub deadline: Deadline,
-}
-
-/// A turn that was taken.
-#[derive(Debug)]
-pub struct TurnDone {
-    /// What became of the input.
-    pub taken: Taken,
-    /// The record, if the turn changed anything.
-    pub seq: Option<u64>,
-    /// The last record in the customer's state, this turn's included: what the answer rests on.
-    pub last_seq: u64,
-}
-
-/// A turn that was asked for.
-#[derive(Debug)]
-pub enum Asked {
-    /// It was taken, or refused, at once.
-    Done(Result<TurnDone, Refusal>),
-    /// It waits its turn.
-    Waiting(Waiting),
-}
-
-/// A turn that waits in a mailbox.
-#[derive(Debug)]
-pub struct Waiting {
-    claim: Claim,
-    /// Resolves when the turn was taken.
-    pub reply: oneshot::Receiver<Result<TurnDone, Refusal>>,
-}
-
-impl Waiting {
-    /// Gives the turn up, unless a runner has it already. True: it will never be taken.
-    pub fn give_up(&self) -> bool {
-        self.claim.take()
-    }
 }
 
 crate::sync::thread_local! {
@@ -148,6 +105,7 @@ impl House {
             tick: AtomicU32::new(0),
             is_stopping: AtomicBool::new(false),
             waiting: Arc::default(),
+            turn_time: TurnTime::default(),
             config,
             tenant,
             clock,
@@ -169,7 +127,7 @@ impl House {
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
         {
-            let result = self.guarded_turn(&owner, &request);
+            let result = self.guarded_turn(&owner, &request, false);
             self.drive(owner, DRAIN_MAX);
             return Asked::Done(result);
         }
@@ -180,34 +138,52 @@ impl House {
     fn ask_in_turn(self: &Arc<Self>, request: Request) -> Asked {
         let customer = request.input.customer().clone();
         let (reply, received) = oneshot::channel();
-        let waiting = Waiting { claim: Claim::default(), reply: received };
+        let (worth, request) = (Worth::of(&request), Arc::new(request));
+        let waiting = Waiting { request: Arc::clone(&request), claim: Claim::default(), reply: received };
         let (claim, counted) = (waiting.claim.clone(), Counted::new(&self.waiting));
-        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, claim, reply, counted }))) {
-            Ok(()) => Asked::Waiting(waiting).settled(),
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted }))) {
+            Ok(ahead) if self.comes_too_late(&waiting, ahead) => Asked::Late(waiting.request),
+            Ok(_) => Asked::Waiting(waiting).settled(),
             Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
         }
     }
 
-    /// Has a job done, now or in its turn.
-    fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<(), Shed> {
+    /// What a caller is told of an event whose turn will be taken too late.
+    pub(super) fn late(&self, request: &Request) -> Vec<Made> {
+        let around = Surroundings { bundle: &request.bundle.bundle, tenant: &self.tenant };
+        late(&request.input, request.readings.arrival, around)
+    }
+
+    /// Whether a turn behind so many cannot begin before its deadline: then its caller need not wait for that.
+    fn comes_too_late(&self, waiting: &Waiting, ahead: usize) -> bool {
+        let Waiting { request, claim, .. } = waiting;
+        let left = || request.deadline.instant().since(self.clock.instant());
+        ahead > 0 && request.is_event() && self.turn_time.of(ahead) > left() && claim.answer()
+    }
+
+    /// Has a job done, now or in its turn; says how many wait before it.
+    fn hand_in(self: &Arc<Self>, customer: &CustomerId, mut job: Job) -> Result<usize, Shed> {
         loop {
             let cell = match self.cells.find_or_enter(customer, || self.vacant(customer)) {
                 Ok(cell) => cell,
                 Err(loading) => {
                     loading.push(job);
                     self.load(loading);
-                    return Ok(());
+                    return Ok(0);
                 }
             };
             match cell.enter(job, self.config.mailbox) {
                 Entered::Owner(owner, job) => {
                     owner.push(job);
                     self.drive(owner, DRAIN_MAX);
-                    return Ok(());
+                    return Ok(0);
                 }
-                Entered::Queued => {
+                Entered::Queued(ahead, shed) => {
                     self.metrics.queued.inc();
-                    return Ok(());
+                    if let Some(shed) = shed {
+                        let _ = shed.reply.send(Err(Refusal::Shed(Shed::MailboxFull)));
+                    }
+                    return Ok(ahead);
                 }
                 Entered::Full => return Err(Shed::MailboxFull),
                 Entered::Gone(back) => {
@@ -224,7 +200,7 @@ impl House {
         customer: &CustomerId,
     ) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
         let (reply, received) = oneshot::channel();
-        self.hand_in(customer, Job::View(reply)).map(|()| received)
+        self.hand_in(customer, Job::View(reply)).map(|_| received)
     }
 
     /// Has a job done in a cell, now or in its turn; one that is gone drops it.
@@ -273,24 +249,29 @@ impl House {
     }
 
     fn perform_turn(&self, owner: &Owner, job: TurnJob) -> ControlFlow<()> {
-        // A caller that has given up must not find later that it was decided after all.
-        if !job.claim.take() {
-            return ControlFlow::Continue(());
-        }
-        if job.request.deadline.is_past(self.clock.instant()) {
+        let begun = self.clock.instant();
+        let is_late = match job.claim.take() {
+            // A caller that has given up must not find later that it was decided after all.
+            Claimed::GivenUp => return ControlFlow::Continue(()),
+            Claimed::Answered => true,
+            Claimed::Waiting => job.request.deadline.is_past(begun),
+        };
+        if is_late && !job.request.is_event() {
             let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
             return ControlFlow::Continue(());
         }
-        let result = self.guarded_turn(owner, &job.request);
+        let result = self.guarded_turn(owner, &job.request, is_late);
+        self.turn_time.learn(self.clock.instant().since(begun));
         let TurnJob { reply, counted, .. } = job;
         drop(counted);
+        // A caller who has been answered already does not listen.
         let _ = reply.send(result);
         if owner.state().is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
-    fn guarded_turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
-        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request)));
+    fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
+        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
         let result = turn.unwrap_or_else(|_| {
             self.metrics.panics.inc();
             let partition = owner.cell().partition.number();
@@ -307,12 +288,20 @@ impl House {
     }
 
     /// One turn: take it, record it while the cell is still owned, so that the journal's order is the turns' order.
-    fn turn(&self, owner: &Owner, request: &Request) -> Result<TurnDone, Refusal> {
+    fn turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
         let mut state = owner.state();
         let Some(state) = state.as_mut() else {
             return Err(Refusal::Failed(Failure::StateUnreadable));
         };
         let Request { input, readings, bundle, .. } = request;
+        let late;
+        let readings = if is_late {
+            self.metrics.late.inc();
+            late = Readings { is_late, ..readings.clone() };
+            &late
+        } else {
+            readings
+        };
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
         owner.touch(self.tick.load(Ordering::Relaxed));
         if owner.is_to_be_weighed() {
@@ -364,6 +353,8 @@ impl House {
             return None;
         }
         match input {
+            // A default takes nothing.
+            Input::Event(_) if readings.is_late => None,
             Input::Facts(_) | Input::Consents(_) => None,
             // What was taken is entered before what becomes of it.
             Input::Settlement(_) => Some(self.caps.draw(partition, std::iter::empty(), readings.arrival)),
@@ -393,6 +384,18 @@ impl House {
         self.tick.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A test door: a turn that waited took so long.
+    #[cfg(test)]
+    pub(super) fn learn_turn_time(&self, took: std::time::Duration) {
+        self.turn_time.learn(took);
+    }
+
+    /// A test door: how many jobs wait for a customer.
+    #[cfg(test)]
+    pub(super) fn mailbox_of(&self, customer: &str) -> usize {
+        self.cells.find(&CustomerId::new(customer).unwrap()).map_or(0, |cell| cell.waiting())
+    }
+
     /// A test door: owns the cell of a customer who is in memory and idle.
     #[cfg(test)]
     pub(super) fn hold(&self, customer: &str) -> Owner {
@@ -406,18 +409,5 @@ impl House {
 
     pub(super) fn stop_taking(&self) {
         self.is_stopping.store(true, Ordering::Release);
-    }
-}
-
-impl Asked {
-    /// A turn that was taken while it was asked for needs no waiting.
-    fn settled(self) -> Self {
-        match self {
-            Self::Waiting(mut waiting) => match waiting.reply.try_recv() {
-                Ok(result) => Self::Done(result),
-                Err(_) => Self::Waiting(waiting),
-            },
-            done => done,
-        }
     }
 }

@@ -16,7 +16,7 @@ use super::sweep::{Intake, Look, Resting, Sweep};
 use super::{Failure, Refusal, Shed};
 
 /// Turns that a keeper takes for one customer before it turns to the next.
-const KEEPER_DRAIN: usize = 256;
+pub(super) const KEEPER_DRAIN: usize = 256;
 
 /// Customers whom a keeper holds off at a time while memory is full; who comes then is shed.
 const HELD_MAX: usize = 4_096;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
-use super::job::{Job, Snapshot};
+use super::job::{Claimed, Job, Snapshot};
 use super::{Expired, Failure, Refusal, Resting, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
@@ -144,21 +144,12 @@ impl House {
     /// INVARIANT: a cell whose state broke stays registered, without a state, until it is rebuilt: the store does not have
     /// what the journal has of it, so nobody may load it from there, and no checkpoint may pass it.
     pub(super) fn turn_away(&self, owner: Owner, is_broken: bool, refusal: &Refusal) {
-        let jobs = if is_broken {
-            owner.leave_broken()
-        } else {
-            let (cell, jobs) = owner.abandon();
-            self.cells.forget(&cell);
-            jobs
-        };
-        for job in jobs {
-            // A snapshot or a view that is not answered tells its caller that the cell is gone.
-            if let Job::Turn(job) = job
-                && job.claim.take()
-            {
-                let _ = job.reply.send(Err(refusal.clone()));
-            }
+        if is_broken {
+            return turn_all_away(owner.leave_broken(), refusal);
         }
+        let (cell, jobs) = owner.abandon();
+        self.cells.forget(&cell);
+        turn_all_away(jobs, refusal);
     }
 
     /// The bundle that a record of the journal holds.
@@ -212,6 +203,17 @@ impl House {
 
     pub(super) fn dirty_cells(&self) -> usize {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+fn turn_all_away(jobs: impl Iterator<Item = Job>, refusal: &Refusal) {
+    for job in jobs {
+        // A snapshot or a view that is not answered tells its caller that the cell is gone.
+        if let Job::Turn(job) = job
+            && job.claim.take() == Claimed::Waiting
+        {
+            let _ = job.reply.send(Err(refusal.clone()));
+        }
     }
 }
 

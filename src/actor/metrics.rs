@@ -7,6 +7,7 @@ use crate::telemetry::{Counter, CounterFamily, Gauge, Histogram, LATENCY_SECONDS
 pub struct Metrics {
     pub(super) turns: Counter,
     pub(super) queued: Counter,
+    pub(super) late: Counter,
     pub(super) handovers: Counter,
     pub(super) panics: Counter,
     pub(super) hot: Gauge,
@@ -42,6 +43,10 @@ impl Metrics {
             turns: registry.counter("forthwith_turns_total", "Turns taken."),
             queued: registry
                 .counter("forthwith_turns_queued_total", "Turns that waited because the customer was busy."),
+            late: registry.counter(
+                "forthwith_turns_late_total",
+                "Turns that were taken too late for anything but the default, so that the event is kept.",
+            ),
             handovers: registry.counter(
                 "forthwith_handovers_total",
                 "Times a caller had taken its share of a busy customer's turns and a keeper went on.",

@@ -11,8 +11,10 @@
 //! | file | noun |
 //! |---|---|
 //! | `cell` | one customer in memory: the protocol |
+//! | `request` | a turn as it is asked for |
+//! | `job`, `mailbox` | what waits; what goes first when too much does |
+//! | `lateness` | how long a turn has to wait |
 //! | `cap_book` | global caps: what is taken, what is lent out |
-//! | `job` | what waits in a mailbox |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -38,13 +40,16 @@ mod house;
 mod job;
 mod keeper;
 mod keeper_actor;
+mod lateness;
 mod leaving;
 mod loading;
+mod mailbox;
 mod metrics;
 mod occupancy;
 mod outcome;
 mod recovery;
 mod registry;
+mod request;
 mod runtime;
 mod shelf;
 #[cfg(simulation)]
@@ -59,9 +64,10 @@ mod warm;
 mod watch;
 
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
-pub use house::{Asked, InForce, Request, TurnDone, Waiting};
+pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
+pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
 pub use shelf::{ShelfError, bundle_of};
 pub use sweep::Resting;

@@ -1,5 +1,6 @@
 //! Flow control: how often a playbook may decide for one key.
 
+use crate::context::{FlowKey, Layout, Memory, TypedEvent};
 use crate::domain::TimeDelta;
 
 /// How often a playbook may decide for one customer, or one value of an event's attribute. Nothing set, nothing held back.
@@ -30,6 +31,23 @@ pub struct Throttle {
 impl Flow {
     /// Whether anything is held back at all.
     pub fn is_free(&self) -> bool {
-        self.debounce.is_none() && self.throttle.is_none() && self.pending_max.is_none() && self.deduplicate.is_none()
+        self.memory().is_none() && self.pending_max.is_none()
+    }
+
+    /// How far back it looks; `None` if it does not.
+    pub fn memory(&self) -> Option<Memory> {
+        let count = self.throttle.map(|throttle| throttle.over);
+        let longest = [self.debounce, self.deduplicate, count].into_iter().flatten().max()?;
+        Some(Memory { count, longest })
+    }
+
+    /// The key of an event whose type stands at a position among the playbook's.
+    pub fn key_of(&self, position: usize, event: &TypedEvent, layout: &Layout) -> FlowKey {
+        let Some(numbers) = &self.key else { return FlowKey::WHOLE };
+        let Some(number) = numbers.get(position).copied().flatten() else { return FlowKey::ABSENT };
+        match event.attributes.get(number) {
+            Some(Some(value)) => FlowKey::of(&layout.events()[event.kind].attributes[number].ty, value),
+            _ => FlowKey::ABSENT,
+        }
     }
 }

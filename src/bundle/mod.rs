@@ -11,7 +11,7 @@
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
 
 mod cap;
 mod cap_reader;
@@ -26,6 +26,7 @@ mod context_reader;
 #[cfg(test)]
 mod context_tests;
 mod flow;
+mod flow_reader;
 mod grouping_reader;
 mod hit_policy_reader;
 mod list_reader;

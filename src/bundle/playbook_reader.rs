@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
-use super::playbook::{
-    Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, SlotSource, is_open,
-};
+use super::playbook::{Ack, AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource, is_open};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{Flow, OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader};
+use super::{OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader, flow_reader};
 use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -43,6 +41,8 @@ pub(super) fn read(
     let budget = root.get("budget").and_then(|node| node.duration(BUDGET.0, BUDGET.1));
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
+    let flow = flow_reader::flow(&root, layout, &on);
+    let priority = flow_reader::priority(&root);
     let purpose = consent_reader::purpose(&root, layout);
     let (mut scope, slot_sources) = scope(layout, &on, purpose, &root);
     context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
@@ -98,8 +98,8 @@ pub(super) fn read(
         consents,
         caps,
         settle_within,
-        flow: Flow::default(),
-        priority: PRIORITY_DEFAULT,
+        flow,
+        priority,
     })
 }
 

@@ -48,21 +48,27 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     let around = Surroundings { bundle, tenant: &tenant };
     let mut state = CustomerState::new(Arc::clone(bundle.layout()));
     let (mut ids, mut lender) = (0.., Lender::default());
+    let mut before: Vec<Made> = Vec::new();
     for Earlier { arrival, input, times } in &case.earlier {
         for id in ids.by_ref().take(*times) {
             let (input, readings) = (known_as(id, input), lender.readings(*arrival, bundle));
             if let Taken::Turn(turn) = take(&mut state, &input, &readings, around, scratch) {
                 lender.enter(&input, &turn, bundle);
+                before.extend(turn.decisions);
             }
         }
     }
     let input = Input::Event(case.event.clone());
     let taken = take(&mut state, &input, &lender.readings(case.at, bundle), around, scratch);
     let made = match taken {
-        Taken::Turn(Turn { mut decisions, .. }) => decisions.pop(),
+        Taken::Turn(Turn { mut decisions, repeated, .. }) => decisions.pop().or_else(|| {
+            // Flow control takes the event for one that was decided before it.
+            let (_, id) = repeated.first()?;
+            before.into_iter().find(|made| made.id == *id)
+        }),
         Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => None,
     };
-    made.expect("a new event that its playbook decides on is decided")
+    made.expect("a new event that its playbook decides on is decided, or repeats what was decided before it")
 }
 
 /// The input under an id of its own, so that no event is taken for a repetition of another.

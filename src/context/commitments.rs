@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::PlaybookKey;
+use super::{FlowKey, PlaybookKey};
 use crate::domain::{DecisionId, Settlement, TimeDelta, Timestamp};
 
 /// A cap's name in a ledger. Two caps of one bundle never share one; the bundle refuses that.
@@ -49,6 +49,8 @@ pub struct Pending {
     pub decision: DecisionId,
     /// Its playbook.
     pub playbook: PlaybookKey,
+    /// What the playbook's flow control tells apart.
+    pub key: FlowKey,
     /// When it was made.
     pub at: Timestamp,
     /// When it is released by itself.
@@ -85,8 +87,8 @@ const FOR_EVER: Timestamp = Timestamp::from_micros(i64::MAX);
 /// Cap, decision, amount, at, held until.
 type StoredReservation = (CapKey, [u8; 16], i64, i64, Option<i64>);
 
-/// Decision, playbook, at, until, settlement.
-type StoredPending = ([u8; 16], PlaybookKey, i64, i64, Option<u8>);
+/// Decision, playbook, key, at, until, settlement.
+type StoredPending = ([u8; 16], PlaybookKey, FlowKey, i64, i64, Option<u8>);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct StoredCommitments {
@@ -146,9 +148,10 @@ impl Commitments {
         None
     }
 
-    /// How many decisions of a playbook are pending at a time.
-    pub fn pending_of(&self, playbook: PlaybookKey, now: Timestamp) -> usize {
-        self.pending().filter(|pending| pending.playbook == playbook && pending.is_open(now)).count()
+    /// How many decisions of a playbook are pending for a key at a time.
+    pub fn pending_of(&self, playbook: PlaybookKey, key: FlowKey, now: Timestamp) -> usize {
+        let is_of = |pending: &&Pending| pending.playbook == playbook && pending.key == key && pending.is_open(now);
+        self.pending().filter(is_of).count()
     }
 
     /// Whether another decision may become pending.
@@ -245,7 +248,7 @@ impl Commitments {
         let reservation =
             |r: &Reservation| (r.cap, bytes(r.decision), r.amount, r.at.micros(), r.held_until.map(Timestamp::micros));
         let pending = |p: &Pending| {
-            (bytes(p.decision), p.playbook, p.at.micros(), p.until.micros(), p.settled.map(Settlement::code))
+            (bytes(p.decision), p.playbook, p.key, p.at.micros(), p.until.micros(), p.settled.map(Settlement::code))
         };
         Some(StoredCommitments {
             reservations: content.reservations.iter().map(reservation).collect(),
@@ -266,9 +269,10 @@ impl Commitments {
             at: time(at),
             held_until: until.map(time),
         };
-        let pending = |(decision, playbook, at, until, settled): StoredPending| Pending {
+        let pending = |(decision, playbook, key, at, until, settled): StoredPending| Pending {
             decision: id(decision),
             playbook,
+            key,
             at: time(at),
             until: time(until),
             settled: settled.and_then(Settlement::from_code),

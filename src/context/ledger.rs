@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Commitments;
+use super::{Commitments, Pace};
 use crate::domain::{DecisionId, TimeDelta, Timestamp};
 
 /// A playbook's name in a ledger: four bytes instead of a text. Two playbooks of one bundle never share one; the bundle
@@ -22,6 +22,8 @@ pub struct Ledger {
     pub(super) tallies: Vec<Tally>,
     /// What decisions took of caps, and those that wait to be settled.
     pub commitments: Commitments,
+    /// When playbooks with flow control last heard of a key.
+    pub pace: Pace,
 }
 
 /// One event that was folded, or one decision on it.
@@ -131,6 +133,11 @@ impl Ledger {
         if let Some((playbook, _)) = entry.decision {
             self.count(playbook, entry.arrival);
         }
+        self.enter_repeated(entry, window);
+    }
+
+    /// Enters an event that repeats an earlier decision on another: it counts for nothing, but is known from now on.
+    pub fn enter_repeated(&mut self, entry: Entry, window: Window) {
         let oldest = window.since(entry.arrival);
         while self.window.front().is_some_and(|first| self.window.len() >= window.entries || first.arrival < oldest) {
             self.window.pop_front();
@@ -163,6 +170,7 @@ impl Ledger {
         self.window.capacity() * size_of::<Entry>()
             + self.tallies.capacity() * size_of::<Tally>()
             + self.commitments.heap_bytes()
+            + self.pace.heap_bytes()
     }
 
     pub(super) fn restore(stored: StoredLedger) -> Self {
@@ -177,6 +185,7 @@ impl Ledger {
             window: stored.window.into_iter().map(entry).collect(),
             tallies: stored.tallies.into_iter().map(tally).collect(),
             commitments: Commitments::default(),
+            pace: Pace::default(),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | `ledger` | events seen, decisions made |
 //! | `commitments` | what decisions took of caps, decisions that are pending |
 //! | `cap_account` | what all customers together took of a cap |
+//! | `pace` | when a playbook with flow control last heard of a key |
 //! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
 //! | `state_form`, `signal_form`, `ledger_form`, `kept`, `packed` | a state on disk |
@@ -32,6 +33,7 @@ mod latest;
 mod layout;
 mod ledger;
 mod ledger_form;
+mod pace;
 mod packed;
 mod recent;
 mod signal;
@@ -53,6 +55,7 @@ pub use consent::{Consent, Consents};
 pub use decay::Decay;
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
+pub use pace::{FlowKey, KEYS_MAX, Memory, Pace, Paced, Step};
 pub use recent::{RECENT_DEFAULT, RECENT_MAX, RecentDefinition, RecentEvent};
 pub use signal::Signal;
 pub use signal_definition::{

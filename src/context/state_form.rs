@@ -6,7 +6,7 @@
 //! facts    = [key, kind and marks, (retain), (source, observed at), value]*
 //! signals  = [key, marks, (beginning), (length, contents)]*
 //! ledger   = tallies, entries
-//! consents, commitments: MessagePack
+//! consents, commitments, pace: MessagePack
 //! recent   = [key, arrival, time, fingerprint, values]*
 //! ```
 //!
@@ -21,7 +21,9 @@ use serde::Serialize;
 use super::packed::{Packer, TORN, Unpacker};
 use super::recent::Recent;
 use super::state::{Held, PackedValue, Parked};
-use super::{Commitments, Consents, CustomerState, Fact, Layout, StateError, kept, ledger_form, signal_form, state_v1};
+use super::{
+    Commitments, Consents, CustomerState, Fact, Layout, Pace, StateError, kept, ledger_form, signal_form, state_v1,
+};
 use crate::domain::{TimeDelta, Timestamp};
 
 /// The version that is written. Version 1 began with a MessagePack array.
@@ -34,6 +36,7 @@ const LEDGER: u8 = 3;
 const CONSENTS: u8 = 4;
 const COMMITMENTS: u8 = 5;
 const RECENT: u8 = 6;
+const PACE: u8 = 7;
 
 /// Kinds beyond those of values.
 const WITHDRAWN: u8 = kept::KINDS;
@@ -58,6 +61,7 @@ impl CustomerState {
         packer.part(CONSENTS, |into| pack_rare(self.consents.store().as_ref(), into));
         packer.part(COMMITMENTS, |into| pack_rare(self.ledger.commitments.store().as_ref(), into));
         packer.part(RECENT, |into| self.recent.pack(&self.layout, near, into));
+        packer.part(PACE, |into| pack_rare(self.ledger.pace.store().as_ref(), into));
         packer.into_bytes()
     }
 
@@ -74,7 +78,7 @@ impl CustomerState {
         state.last_seq = from.number()?;
         state.last_arrival = Timestamp::from_micros(from.signed()?);
         let near = state.last_arrival;
-        let mut commitments = Commitments::default();
+        let (mut commitments, mut pace) = (Commitments::default(), Pace::default());
         while !from.is_empty() {
             let (part, mut inner) = from.part()?;
             match part {
@@ -84,10 +88,11 @@ impl CustomerState {
                 CONSENTS => state.consents = Consents::restore(rmp_serde::from_slice(inner.rest())?),
                 COMMITMENTS => commitments = Commitments::restore(rmp_serde::from_slice(inner.rest())?),
                 RECENT => state.recent = Recent::unpack(layout, near, &mut inner)?,
+                PACE => pace = Pace::restore(rmp_serde::from_slice(inner.rest())?),
                 part => return Err(StateError::Part(part)),
             }
         }
-        state.ledger.commitments = commitments;
+        (state.ledger.commitments, state.ledger.pace) = (commitments, pace);
         Ok(state)
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
 use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
-use crate::actor::{Asked, InForce, Refusal, Request, Shed, TurnDone};
+use crate::actor::{Refusal, Request, Shed};
 use crate::bundle::{Ack, Bundle, Playbook};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
@@ -30,24 +31,6 @@ pub struct Observed {
     pub is_duplicate: bool,
     /// How safely it was kept when this was given out.
     pub durability: Durability,
-}
-
-/// A turn that was begun for a caller who still has to wait.
-struct Begun {
-    started: Instant,
-    deadline: Deadline,
-    bundle: Arc<InForce>,
-    customer: CustomerId,
-    asked: Asked,
-}
-
-/// A turn that was taken for a caller whose record may still have to be kept.
-struct Turned {
-    started: Instant,
-    deadline: Deadline,
-    bundle: Arc<InForce>,
-    customer: CustomerId,
-    done: TurnDone,
 }
 
 impl Engine {
@@ -189,36 +172,13 @@ impl Engine {
         Answer::Shed(shed)
     }
 
-    /// Waits for a turn that is queued, no longer than to its deadline.
-    pub(super) async fn turn(&self, asked: Asked, deadline: Deadline) -> Result<TurnDone, Refusal> {
-        let mut waiting = match asked {
-            Asked::Done(result) => return result,
-            Asked::Waiting(waiting) => waiting,
-        };
-        let gone = Refusal::Shed(Shed::Stopping);
-        match within(&mut waiting.reply, self.0.timer.at(deadline.instant())).await {
-            Ok(reply) => reply.unwrap_or(Err(gone)),
-            Err(Expired) if waiting.give_up() => Err(Refusal::Shed(Shed::Late)),
-            // A runner has it: it will be done within microseconds, and what was decided must be told.
-            Err(Expired) => waiting.reply.await.unwrap_or(Err(gone)),
-        }
-    }
-
-    /// The turn of what was begun.
-    async fn turned(&self, begun: Answer<Begun>) -> Result<Answer<Turned>, Error> {
-        let Begun { started, deadline, bundle, customer, asked } = match begun {
-            Answer::Given(begun) => begun,
-            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
-        };
-        match self.turn(asked, deadline).await {
-            Ok(done) => Ok(Answer::Given(Turned { started, deadline, bundle, customer, done })),
-            Err(refusal) => self.refused(refusal),
-        }
-    }
-
     async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
         let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
-            Answer::Given(turned) => turned,
+            Answer::Given(Outturn::Turned(turned)) => turned,
+            Answer::Given(Outturn::Late(_, decisions)) => {
+                let nothing = || Error::Record("a playbook has no default".to_owned());
+                return decisions.into_iter().next().map(Answer::Given).ok_or_else(nothing);
+            }
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
         let mut decision = match done.taken {
@@ -247,7 +207,12 @@ impl Engine {
 
     async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
         let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
-            Answer::Given(turned) => turned,
+            Answer::Given(Outturn::Turned(turned)) => turned,
+            Answer::Given(Outturn::Late(customer, decisions)) => {
+                self.0.metrics.observed.inc();
+                let durability = Durability::Pending;
+                return Ok(Answer::Given(Observed { customer, decisions, is_duplicate: false, durability }));
+            }
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
         let (made, repeated) = match done.taken {
@@ -349,7 +314,7 @@ impl Engine {
         Ok(Some(decision))
     }
 
-    fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
+    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };

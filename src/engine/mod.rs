@@ -11,6 +11,7 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
@@ -35,6 +36,7 @@ mod rule_shown;
 mod settling;
 #[cfg(test)]
 mod tests;
+mod turning;
 mod wait;
 mod why_not;
 

@@ -54,7 +54,7 @@ pub(crate) struct BatchAnswer {
         (status = 415, description = "Neither JSON nor MessagePack", body = Problem),
         (status = 422, description = "The event does not fit its schema", body = Problem),
         (status = 429, description = "Too many requests of this customer wait", body = Problem),
-        (status = 503, description = "Not taken on: the disk is behind, the deadline passed, or the engine is stopping", body = Problem),
+        (status = 503, description = "Not taken on: the disk is behind, or the engine is stopping", body = Problem),
     ),
 )]
 pub(super) async fn decide(

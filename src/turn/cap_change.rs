@@ -43,7 +43,8 @@ impl Record {
     pub fn cap_changes<'a>(&'a self, bundle: &'a Bundle) -> impl Iterator<Item = CapChange> + 'a {
         let entered = self.decisions.iter().filter_map(|decision| {
             let id = self.id_of(decision, bundle)?;
-            Some(Entered { playbook: decision.playbook, id, outcome: &decision.outcome })
+            let is_asked = decision.circumstances.refusal.is_none();
+            Some(Entered { playbook: decision.playbook, id, outcome: &decision.outcome, is_asked })
         });
         cap_changes(&self.input, entered, self.arrival, bundle)
     }

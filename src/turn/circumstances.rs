@@ -1,5 +1,6 @@
 //! What consents, flow control and caps leave a decision, looked up in the state before it is made.
 
+use super::flow::held_back;
 use super::{EventInput, Readings};
 use crate::bundle::{Cap, CapScope, Playbook};
 use crate::context::CustomerState;
@@ -19,9 +20,8 @@ pub(super) fn circumstances(
     arrival: Timestamp,
     readings: &Readings,
 ) -> Circumstances {
-    let _ = event;
     let mut circumstances =
-        Circumstances { refusal: refusal(state, playbook, arrival, readings), ..Default::default() };
+        Circumstances { refusal: refusal(state, event, playbook, (arrival, readings)), ..Default::default() };
     for (number, required) in playbook.consents.iter().enumerate() {
         if state.consents.is_given(&required.purpose) {
             circumstances.consents |= 1 << number;
@@ -37,9 +37,9 @@ pub(super) fn circumstances(
 
 fn refusal(
     state: &CustomerState,
+    event: &EventInput,
     playbook: &Playbook,
-    arrival: Timestamp,
-    readings: &Readings,
+    (arrival, readings): (Timestamp, &Readings),
 ) -> Option<FallbackReason> {
     if readings.is_late {
         return Some(FallbackReason::Late);
@@ -52,7 +52,7 @@ fn refusal(
     if playbook.settle_within.is_some() && !state.ledger.commitments.has_room(arrival) {
         return Some(FallbackReason::TooManyPending);
     }
-    None
+    held_back(state, event, playbook, arrival)
 }
 
 /// What a cap leaves. A global one leaves what the turn was lent of it, and nothing if it was lent nothing.

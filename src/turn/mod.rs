@@ -10,6 +10,8 @@
 //! |---|---|
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
+//! | `flow` | an event in a playbook's flow control |
+//! | `late` | what is answered when there is no time for one |
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
@@ -19,7 +21,11 @@ mod cap_change;
 #[cfg(test)]
 mod cap_tests;
 mod circumstances;
+mod flow;
+#[cfg(test)]
+mod flow_tests;
 mod input;
+mod late;
 mod record;
 mod record_read;
 mod record_write;
@@ -32,6 +38,7 @@ mod tests;
 
 pub use cap_change::{CapChange, cap_changes};
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
+pub use late::late;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};

@@ -26,7 +26,8 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
         let decisions = record.decisions.iter().map(|decision| {
             let playbook = &bundle.playbooks()[decision.playbook];
             let id = record.decision_id(&playbook.name, &event.event);
-            Entered { playbook: decision.playbook, id, outcome: &decision.outcome }
+            let is_asked = decision.circumstances.refusal.is_none();
+            Entered { playbook: decision.playbook, id, outcome: &decision.outcome, is_asked }
         });
         apply_outcome(state, event, record.arrival, decisions, around);
     }

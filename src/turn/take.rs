@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use super::circumstances::{circumstances, window_since};
+use super::flow::{enter_repeated, flow_key, step};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
 use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
-    Commitments, Consent, CustomerState, Entry, Fact, Known, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
+    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
 use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
@@ -46,7 +47,7 @@ pub struct Turn {
     pub arrival: Timestamp,
     /// What was decided, in the order of the playbooks.
     pub decisions: Vec<Made>,
-    /// Decisions on the same event that were made before.
+    /// Decisions on the same event, or on others that count as the same, that were made before.
     pub repeated: Vec<(usize, DecisionId)>,
     /// Facts or consents that were not taken, because a later observation is held.
     pub outdated: Vec<usize>,
@@ -78,6 +79,8 @@ pub struct Entered<'a> {
     pub id: DecisionId,
     /// The values of its outcome.
     pub outcome: &'a [Value],
+    /// Whether the rules were asked for it.
+    pub is_asked: bool,
 }
 
 /// Takes a turn. Never waits, does no I/O, reads no clock.
@@ -140,7 +143,13 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
+    let same = enter_repeated(state, event, arrival, around);
+    pending.retain(|number| same.iter().all(|(of, _)| of != number));
     let decisions = decide_each(state, event, &pending, arrived, around, scratch);
+    if decisions.is_empty() && same.is_empty() {
+        enter_event(state, event, arrival, None, around);
+    }
+    repeated.extend(same);
     Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
 }
 
@@ -164,9 +173,6 @@ fn decide_each(
             left = Some(readings.without(made.entered(), &around.bundle.playbooks()[*playbook].caps));
         }
         decisions.push(made);
-    }
-    if decisions.is_empty() {
-        enter_event(state, event, arrival, None, around);
     }
     decisions
 }
@@ -266,7 +272,8 @@ pub fn decide(
 impl Made {
     /// The decision as it is entered in the state.
     pub fn entered(&self) -> Entered<'_> {
-        Entered { playbook: self.playbook, id: self.id, outcome: self.decided.outcome.get().values() }
+        let is_asked = self.circumstances.refusal.is_none();
+        Entered { playbook: self.playbook, id: self.id, outcome: self.decided.outcome.get().values(), is_asked }
     }
 }
 
@@ -280,7 +287,7 @@ pub fn apply_outcome<'a>(
     decisions: impl IntoIterator<Item = Entered<'a>>,
     around: Surroundings<'_>,
 ) {
-    let mut is_entered = false;
+    let mut is_entered = !enter_repeated(state, event, arrival, around).is_empty();
     for entered in decisions {
         enter_decision(state, event, arrival, entered, around);
         is_entered = true;
@@ -299,7 +306,8 @@ fn enter_decision(
 ) {
     let playbook = &around.bundle.playbooks()[entered.playbook];
     enter_event(state, event, arrival, Some((playbook.key, entered.id)), around);
-    commit(&mut state.ledger.commitments, playbook, entered, arrival);
+    let key = flow_key(playbook, event, state.layout());
+    commit(&mut state.ledger, playbook, entered, (key, arrival));
 }
 
 fn enter_event(
@@ -314,9 +322,11 @@ fn enter_event(
     state.ledger.enter(entry, around.bundle.layout().repetitions());
 }
 
-/// Reserves what a decision takes of caps, and holds it if it waits to be settled.
-fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'_>, at: Timestamp) {
-    let Entered { id: decision, outcome, .. } = entered;
+/// Takes a decision in flow control, reserves what it takes of caps, and holds it if it waits to be settled.
+fn commit(ledger: &mut Ledger, playbook: &Playbook, entered: Entered<'_>, (key, at): (FlowKey, Timestamp)) {
+    let Entered { id: decision, outcome, is_asked, .. } = entered;
+    step(ledger, playbook, (key, at), is_asked.then_some(decision));
+    let commitments = &mut ledger.commitments;
     let held_until = playbook.settle_by(outcome, at);
     // What all customers together took of a cap stands in the cap's own account.
     for cap in playbook.caps.iter().filter(|cap| cap.scope == CapScope::Customer) {
@@ -326,6 +336,6 @@ fn commit(commitments: &mut Commitments, playbook: &Playbook, entered: Entered<'
         }
     }
     if let Some(until) = held_until {
-        commitments.hold(Pending { decision, playbook: playbook.key, at, until, settled: None });
+        commitments.hold(Pending { decision, playbook: playbook.key, key, at, until, settled: None });
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 mod caps;
 mod history;
+mod hot;
 mod pressure;
 mod retention;
 
@@ -28,7 +29,7 @@ use crate::turn::{EventInput, Input, Readings, Run, Taken};
 pub(super) struct World {
     pub(super) customers: Customers,
     pub(super) journal: Journal,
-    clock: Clock,
+    pub(super) clock: Clock,
     _directory: DataDirectory,
 }
 
@@ -42,12 +43,13 @@ impl Asked {
         match self {
             Self::Done(result) => result,
             Self::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+            Self::Late(_) => panic!("a minute is enough"),
         }
     }
 }
 
 impl World {
-    fn open(folder: &Path, config: Config) -> Self {
+    pub(super) fn open(folder: &Path, config: Config) -> Self {
         Self::open_with(folder, config, bundle())
     }
 
@@ -59,47 +61,56 @@ impl World {
         Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
     }
 
-    fn ask(&self, customer: &str, id: &str) -> Asked {
+    pub(super) fn ask(&self, customer: &str, id: &str) -> Asked {
         self.ask_within(customer, id, Duration::from_secs(60))
     }
 
-    fn ask_within(&self, customer: &str, id: &str, budget: Duration) -> Asked {
-        let event = Event::new(id, "test", "ticket.created", customer)
-            .with("subject", "s")
-            .with("body", "b")
-            .with("channel", "chat");
-        let bundle = self.customers.in_force();
-        let event = bundle.bundle.layout().accept(event).unwrap();
-        self.input_within(Input::Event(EventInput { event, run: Run::Playbook(0), trace: None }), budget)
+    pub(super) fn ask_within(&self, customer: &str, id: &str, budget: Duration) -> Asked {
+        self.customers.ask(self.request(customer, id, 0, budget))
+    }
+
+    /// A request for a decision by the numbered playbook.
+    pub(super) fn request(&self, customer: &str, id: &str, playbook: usize, budget: Duration) -> Request {
+        request_of(&self.customers.in_force(), &self.clock, (customer, id, playbook), budget)
     }
 
     pub(super) fn input(&self, input: Input) -> Asked {
-        self.input_within(input, Duration::from_secs(60))
-    }
-
-    fn input_within(&self, input: Input, budget: Duration) -> Asked {
-        let bundle = self.customers.in_force();
-        let deadline = Deadline::new(self.clock.instant(), budget);
-        let readings = Readings::at(self.clock.wall());
+        let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(60));
+        let (readings, bundle) = (Readings::at(self.clock.wall()), self.customers.in_force());
         self.customers.ask(Request { input, readings, bundle, deadline })
     }
 
     /// The result of a turn, waited for.
-    fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
+    pub(super) fn turn(&self, customer: &str, id: &str) -> Result<TurnDone, Refusal> {
         self.ask(customer, id).waited()
     }
 
     /// How many decisions a customer's ledger counts.
-    fn decisions(&self, customer: &str) -> u64 {
+    pub(super) fn decisions(&self, customer: &str) -> u64 {
         let view = self.customers.view(&CustomerId::new(customer).unwrap()).unwrap().blocking_recv().unwrap().unwrap();
         view.ledger.tally(PlaybookKey::of("routing")).map_or(0, |tally| tally.decisions)
     }
 
     /// Stops as a crash would: nothing is stored that was not.
-    fn crash(self) {
+    pub(super) fn crash(self) {
         self.customers.stop();
         self.journal.close().unwrap();
     }
+}
+
+/// A request for a decision on a ticket: customer, id, playbook.
+pub(super) fn request_of(
+    bundle: &Arc<InForce>,
+    clock: &Clock,
+    (customer, id, playbook): (&str, &str, usize),
+    budget: Duration,
+) -> Request {
+    let event = Event::new(id, "test", "ticket.created", customer);
+    let event = event.with("subject", "s").with("body", "b").with("channel", "chat");
+    let event = bundle.bundle.layout().accept(event).unwrap();
+    let input = Input::Event(EventInput { event, run: Run::Playbook(playbook), trace: None });
+    let deadline = Deadline::new(clock.instant(), budget);
+    Request { input, readings: Readings::at(clock.wall()), bundle: Arc::clone(bundle), deadline }
 }
 
 /// What customers over a folder are started with.
@@ -120,17 +131,6 @@ fn start<'a>(directory: &DataDirectory, config: Config, bundle: Bundle, progress
     }
 }
 
-fn request(clock: &Clock, bundle: Arc<InForce>, (customer, id): (&str, &str), budget: Duration) -> Request {
-    let event = Event::new(id, "test", "ticket.created", customer)
-        .with("subject", "s")
-        .with("body", "b")
-        .with("channel", "chat");
-    let event = bundle.bundle.layout().accept(event).unwrap();
-    let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
-    let deadline = Deadline::new(clock.instant(), budget);
-    Request { input, readings: Readings::at(clock.wall()), bundle, deadline }
-}
-
 /// A house without keepers and archivist, and one customer in memory.
 pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
     let directory = DataDirectory::open(folder).unwrap();
@@ -147,7 +147,7 @@ pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
 
 /// A turn of a customer who is in memory and idle.
 pub(super) fn turn_at_once(house: &Arc<House>, customer: &str, id: &str) {
-    let request = request(&house.clock, house.current.load_full(), (customer, id), Duration::from_secs(60));
+    let request = request_of(&house.current.load_full(), &house.clock, (customer, id, 0), Duration::from_secs(60));
     assert!(matches!(house.ask(request), Asked::Done(Ok(_))));
 }
 
@@ -187,6 +187,7 @@ fn an_engine_that_has_just_started_takes_on_many_customers_at_once() {
             let result = match asked {
                 Asked::Done(result) => result,
                 Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
+                Asked::Late(_) => panic!("a minute is enough"),
             };
             assert!(result.is_ok(), "{result:?}");
         }
@@ -240,43 +241,10 @@ fn turns_of_a_busy_customer_are_taken_in_order() {
         .map(|asked| match asked {
             Asked::Done(result) => result.unwrap().seq.unwrap(),
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap().unwrap().seq.unwrap(),
+            Asked::Late(_) => panic!("a minute is enough"),
         })
         .collect();
     assert!(seqs.is_sorted(), "{seqs:?}");
-}
-
-#[test]
-fn a_mailbox_has_a_bound_and_a_turn_that_was_given_up_is_never_taken() {
-    let folder = tempfile::tempdir().unwrap();
-    let world = World::open(folder.path(), Config { mailbox: 3, ..small() });
-    let cell = {
-        world.turn("c", "first").unwrap();
-        world.customers.hold("c")
-    };
-    let mut waiting = Vec::new();
-    for nth in 0..3 {
-        let Asked::Waiting(asked) = world.ask("c", &format!("{nth}")) else { panic!("the customer is busy") };
-        waiting.push(asked);
-    }
-    assert!(matches!(world.ask("c", "one too many"), Asked::Done(Err(Refusal::Shed(Shed::MailboxFull)))));
-    assert!(waiting[1].give_up(), "nobody has begun it");
-    world.customers.release(cell);
-    let taken: Vec<bool> = waiting.into_iter().map(|asked| asked.reply.blocking_recv().is_ok()).collect();
-    assert_eq!(taken, [true, false, true]);
-    assert_eq!(world.decisions("c"), 3);
-}
-
-#[test]
-fn a_turn_whose_deadline_has_passed_is_not_begun() {
-    let folder = tempfile::tempdir().unwrap();
-    let world = World::open(folder.path(), small());
-    world.turn("c", "first").unwrap();
-    let cell = world.customers.hold("c");
-    let Asked::Waiting(asked) = world.ask_within("c", "late", Duration::from_millis(1)) else { panic!() };
-    std::thread::sleep(Duration::from_millis(5));
-    world.customers.release(cell);
-    assert_eq!(asked.reply.blocking_recv().unwrap().unwrap_err(), Refusal::Shed(Shed::Late));
-    assert_eq!(world.decisions("c"), 1);
 }
 
 #[test]

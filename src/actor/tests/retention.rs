@@ -79,11 +79,7 @@ impl World {
         let input = make(&bundle.bundle);
         let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(1 << 30));
         let readings = Readings::at(self.clock.wall());
-        let done = match self.customers.ask(Request { input, readings, bundle, deadline }) {
-            Asked::Done(result) => result,
-            Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap(),
-        };
-        done.unwrap();
+        self.customers.ask(Request { input, readings, bundle, deadline }).waited().unwrap();
     }
 
     /// Tells where a customer lives, and how the customer is called.

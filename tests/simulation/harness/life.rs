@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::customers::open_house;
 use super::super::house::House;
 use super::super::watch;
-use super::super::{Asked, Config, Metrics, Progress, Refusal, Start, TurnDone};
+use super::super::{Asked, Config, Metrics, Overdue, Progress, Refusal, Start, TurnDone};
 use super::dice::Dice;
 use super::disk::SimulatedDisk;
 use super::machine::{Machine, Weather};
@@ -206,10 +206,12 @@ impl Life {
                 }
                 let asked = self.lives.witness.lock().unwrap().ask(&customer, &id);
                 match self.turn(&customer, &id, &mut dice) {
-                    Some(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
-                    Some(done) => self.wait_for_disk(&id, &done, asked),
-                    None if self.machine.is_dead() => return,
-                    None => self.lives.witness.lock().unwrap().refuse(&id),
+                    Came::Done(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
+                    Came::Done(done) => self.wait_for_disk(&id, &done, asked),
+                    // It will be taken all the same, and is in the journal unless the machine dies before.
+                    Came::Late => {}
+                    Came::Refused if self.machine.is_dead() => return,
+                    Came::Refused => self.lives.witness.lock().unwrap().refuse(&id),
                 }
             }
         }
@@ -229,21 +231,26 @@ impl Life {
         (customer, format!("{kind}-{life}-{caller}-{nth}"))
     }
 
-    /// A turn; nothing if it was refused or given up.
-    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Option<TurnDone> {
+    /// A turn, asked for and waited for, unless the caller has no patience.
+    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Came {
         let result: Result<TurnDone, Refusal> = match self.house.ask(request(&self.house, customer, id)) {
             Asked::Done(result) => result,
+            Asked::Late(_) => return Came::Late,
             Asked::Waiting(waiting) => {
-                if dice.percent(self.plan.given_up) {
+                let reply = if dice.percent(self.plan.given_up) {
                     (0..dice.below(20)).for_each(|_| thread::yield_now());
-                    if waiting.give_up() {
-                        return None;
+                    match waiting.leave() {
+                        Overdue::Late(_) => return Came::Late,
+                        Overdue::GivenUp => return Came::Refused,
+                        Overdue::Begun(reply) => reply,
                     }
-                }
-                shuttle::future::block_on(waiting.reply).unwrap_or_else(|_| panic!("`{id}` was never answered"))
+                } else {
+                    waiting.reply
+                };
+                shuttle::future::block_on(reply).unwrap_or_else(|_| panic!("`{id}` was never answered"))
             }
         };
-        result.ok()
+        result.map_or(Came::Refused, Came::Done)
     }
 
     /// Waits until a turn is on disk, as an engine does before it answers, and is told so.
@@ -259,6 +266,13 @@ impl Life {
             self.lives.witness.lock().unwrap().acknowledge(id, done.seq, asked);
         }
     }
+}
+
+/// What came of a turn for its caller.
+enum Came {
+    Done(TurnDone),
+    Late,
+    Refused,
 }
 
 impl Plan {

@@ -116,7 +116,7 @@ impl Stage {
                     self.drive(owner);
                     return received;
                 }
-                Entered::Queued => return received,
+                Entered::Queued(..) => return received,
                 Entered::Full => panic!("the mailbox has no bound"),
                 Entered::Gone(back) => {
                     self.registry.forget(&cell);

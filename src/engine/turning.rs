@@ -1,0 +1,91 @@
+//! Turns that were begun: waiting for them, and answering those who can wait no longer.
+
+use std::sync::Arc;
+
+use super::wait::within;
+use super::{Answer, Decision, Engine, Error};
+use crate::actor::{Asked, InForce, Overdue, Refusal, Request, Shed, TurnDone};
+use crate::domain::{CustomerId, Durability};
+use crate::time::{Deadline, Instant};
+
+/// A turn that was begun for a caller who still has to wait.
+pub(super) struct Begun {
+    pub(super) started: Instant,
+    pub(super) deadline: Deadline,
+    pub(super) bundle: Arc<InForce>,
+    pub(super) customer: CustomerId,
+    pub(super) asked: Asked,
+}
+
+/// A turn that was taken for a caller whose record may still have to be kept.
+pub(super) struct Turned {
+    pub(super) started: Instant,
+    pub(super) deadline: Deadline,
+    pub(super) bundle: Arc<InForce>,
+    pub(super) customer: CustomerId,
+    pub(super) done: TurnDone,
+}
+
+/// What the turn of an event came to.
+pub(super) enum Outturn {
+    /// It was taken.
+    Turned(Turned),
+    /// It will be taken, too late for the caller: the defaults are the answer.
+    Late(CustomerId, Vec<Decision>),
+}
+
+impl Engine {
+    /// Waits for a turn that is queued, no longer than to its deadline.
+    pub(super) async fn turn(&self, asked: Asked, deadline: Deadline) -> Result<TurnDone, Refusal> {
+        match self.turn_or_late(asked, deadline).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) => Err(Refusal::Shed(Shed::Late)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Waits for a turn that is queued, no longer than to its deadline; or says that it will be taken later than that.
+    async fn turn_or_late(&self, asked: Asked, deadline: Deadline) -> Result<Result<TurnDone, Arc<Request>>, Refusal> {
+        let mut waiting = match asked {
+            Asked::Done(result) => return result.map(Ok),
+            Asked::Late(request) => return Ok(Err(request)),
+            Asked::Waiting(waiting) => waiting,
+        };
+        let gone = Refusal::Shed(Shed::Stopping);
+        if let Ok(reply) = within(&mut waiting.reply, self.0.timer.at(deadline.instant())).await {
+            return reply.unwrap_or(Err(gone)).map(Ok);
+        }
+        match waiting.leave() {
+            Overdue::Late(request) => Ok(Err(request)),
+            Overdue::GivenUp => Err(Refusal::Shed(Shed::Late)),
+            Overdue::Begun(reply) => reply.await.unwrap_or(Err(gone)).map(Ok),
+        }
+    }
+
+    /// The turn of what was begun.
+    pub(super) async fn turned(&self, begun: Answer<Begun>) -> Result<Answer<Outturn>, Error> {
+        let Begun { started, deadline, bundle, customer, asked } = match begun {
+            Answer::Given(begun) => begun,
+            Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
+        };
+        match self.turn_or_late(asked, deadline).await {
+            Ok(Ok(done)) => Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done }))),
+            Ok(Err(request)) => Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started)))),
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// The answer to a caller who can wait no longer: every playbook's default, made without the customer's state. The event
+    /// stays in the mailbox; its turn records these very decisions, unless it finds that the event was decided before.
+    fn late(&self, request: &Request, started: Instant) -> Vec<Decision> {
+        let bundle = &request.bundle.bundle;
+        let elapsed = self.0.clock.instant().since(started);
+        let decision = |made| {
+            let mut decision = Decision::of(made, bundle, request.input.customer().clone());
+            (decision.durability, decision.elapsed) = (Durability::Pending, elapsed);
+            self.count(bundle, &decision);
+            decision
+        };
+        self.0.customers.late(request).into_iter().map(decision).collect()
+    }
+}
