@@ -100,7 +100,7 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        let cell = Arc::new(Self {
+        Owner(Arc::new(Self {
             customer,
             touched: AtomicU32::new(0),
             expiry: AtomicI64::new(i64::MAX),
@@ -112,9 +112,7 @@ impl Cell {
             turns: AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
-        });
-        watch::begun(&cell);
-        Owner(cell)
+        }))
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.

@@ -253,6 +253,11 @@ impl Customers {
         self.house.metrics.passivations.get()
     }
 
+    /// A test door: states written to the store so far.
+    pub(super) fn saved(&self) -> u64 {
+        self.house.metrics.saved.get()
+    }
+
     /// A test door: how many jobs wait for a customer.
     pub(super) fn mailbox_of(&self, customer: &str) -> usize {
         self.house.mailbox_of(customer)

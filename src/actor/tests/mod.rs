@@ -9,6 +9,8 @@ use std::time::Duration;
 mod caps;
 mod history;
 mod hot;
+mod pressure;
+mod retention;
 
 use super::cell::Cell;
 use super::customers::open_house;
