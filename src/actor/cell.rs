@@ -181,6 +181,11 @@ impl Cell {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Lets go of the state of a cell that is gone. Lists may name the cell for a while, but nobody asks it for the state.
+    pub(super) fn clear(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// What was taken for stored is not: it counts as changed.
     pub(super) fn count_as_changed(&self) {
         self.is_dirty.store(true, Ordering::Release);
@@ -310,12 +315,7 @@ impl Owner {
     /// Takes the cell out of use, unless jobs wait: then it stays owned.
     pub(super) fn retire(self) -> Result<Arc<Cell>, Self> {
         // RUN means an empty queue, and whoever would fill it must first win this very swap.
-        if !self.0.swap(RUN, GONE) {
-            return Err(self);
-        }
-        // Lists may still name the cell for a while; nobody will ask it for the state.
-        *self.state() = None;
-        Ok(self.0)
+        if self.0.swap(RUN, GONE) { Ok(self.0) } else { Err(self) }
     }
 
     /// Gives the cell back without a state, and hands out what waits.

@@ -114,6 +114,7 @@ impl House {
 
     /// Forgets a cell that is gone.
     pub(super) fn forget(&self, gone: &Arc<Cell>) {
+        gone.clear();
         self.occupancy.exit(gone.bytes());
         self.cells.forget(gone);
     }
