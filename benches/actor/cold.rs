@@ -37,7 +37,7 @@ impl Filled {
         for nth in 0..customers {
             let customer = strewn(nth, customers);
             let bytes = Arc::clone(&encoded[customer as usize % encoded.len()]);
-            chunk.push(StateWrite { customer: customer_id(customer), bytes });
+            chunk.push(StateWrite { customer: customer_id(customer), bytes, expiry: None, expiry_before: None });
             if chunk.len() == CHUNK || nth + 1 == customers {
                 store.put(&chunk).expect("the store takes states");
                 chunk.clear();
@@ -50,6 +50,12 @@ impl Filled {
 
     pub(crate) fn open(&self, config: Config) -> Ours {
         Ours::open(self.ground, self.folder.path(), config, Book::Memory)
+    }
+
+    /// The store alone.
+    pub(crate) fn store(&self) -> FjallStore {
+        let directory = DataDirectory::open(self.folder.path()).expect("the data directory opens");
+        FjallStore::open(&directory.store()).expect("the store opens")
     }
 
     /// Empties the system's cache of files, if we may.

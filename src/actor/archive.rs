@@ -10,17 +10,18 @@ use super::cell::{Cell, Owner};
 use super::house::House;
 use super::job::{Job, Snapshot};
 use super::leaving::Leaving;
+use crate::domain::CustomerId;
 use crate::journal::{Checkpoint, JournalError, StateWrite};
 use crate::sync::mpsc;
 use crate::time::Instant;
 
 /// States that are stored in one go.
-const CHUNK: usize = 2_048;
+const CHUNK: usize = 4_096;
 
 /// Writes states.
 #[derive(Debug)]
 pub(super) struct Archive {
-    house: Arc<House>,
+    pub(super) house: Arc<House>,
     last_checkpoint: Instant,
     last_seq: u64,
 }
@@ -81,6 +82,7 @@ impl Archive {
             }
             rest = later;
         }
+        self.drop_expired()?;
         let bundle_seq = self.house.current.load().seq;
         let caps = self.house.caps.checkpoint(seq);
         let set_aside = self.house.quarantine.checkpoint();
@@ -96,7 +98,7 @@ impl Archive {
         let mut saved: Vec<(Arc<Cell>, Snapshot)> = Vec::with_capacity(cells.len());
         let mut broken = 0;
         for cell in cells {
-            match self.snapshot(cell) {
+            match self.changed(cell) {
                 Seen::Changed(snapshot) => saved.push((Arc::clone(cell), snapshot)),
                 Seen::Unchanged => {}
                 // A cell that is gone was stored before it went.
@@ -107,35 +109,61 @@ impl Archive {
         self.store(saved).map(|_| broken)
     }
 
-    /// Stores snapshots, as soon as the journal has everything that is in them.
-    fn store(&self, saved: Vec<(Arc<Cell>, Snapshot)>) -> Result<Vec<(Arc<Cell>, Snapshot)>, JournalError> {
-        let last_seq = saved.iter().map(|(_, snapshot)| snapshot.last_seq).max().unwrap_or(0);
-        // A customer who was only looked at has no record and leaves no trace.
-        let recorded = saved.iter().filter(|(_, snapshot)| snapshot.last_seq > 0);
-        let written = |(cell, snapshot): &(Arc<Cell>, Snapshot)| StateWrite {
-            customer: cell.customer.clone(),
-            bytes: Arc::clone(&snapshot.bytes),
-        };
-        let states: Vec<StateWrite> = recorded.map(written).collect();
-        let stored = self.house.journal.wait_synced_blocking(last_seq).and_then(|()| self.house.store.put(&states));
-        if let Err(error) = stored {
+    /// Stores what has changed, as soon as the journal has everything that is in it.
+    pub(super) fn store(&self, saved: Vec<(Arc<Cell>, Snapshot)>) -> Result<Vec<(Arc<Cell>, Snapshot)>, JournalError> {
+        let snapshots = saved.iter().map(|(cell, snapshot)| (&cell.customer, snapshot));
+        if let Err(error) = self.put(snapshots) {
             self.house.keep_dirty(saved.into_iter().map(|(cell, _)| cell).collect());
             return Err(error);
         }
-        self.house.metrics.saved.add(states.len() as u64);
         Ok(saved)
     }
 
-    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns.
-    fn snapshot(&self, cell: &Arc<Cell>) -> Seen {
-        if let Some(owner) = cell.try_own() {
-            let seen = if owner.is_dirty() { House::snapshot(&owner).into() } else { Seen::Unchanged };
-            self.house.drive(owner, CHUNK);
-            return seen;
+    /// Puts snapshots into the store. A customer who was only looked at has no record and leaves no trace.
+    pub(super) fn put<'a>(
+        &self,
+        snapshots: impl Iterator<Item = (&'a CustomerId, &'a Snapshot)>,
+    ) -> Result<(), JournalError> {
+        let written = |(customer, snapshot): (&CustomerId, &Snapshot)| StateWrite {
+            customer: customer.clone(),
+            bytes: Arc::clone(&snapshot.bytes),
+            expiry: snapshot.expiry,
+            expiry_before: snapshot.expiry_before,
+        };
+        let mut last_seq = 0;
+        let recorded = snapshots.filter(|(_, snapshot)| snapshot.last_seq > 0);
+        let states: Vec<StateWrite> =
+            recorded.inspect(|(_, snapshot)| last_seq = last_seq.max(snapshot.last_seq)).map(written).collect();
+        if states.is_empty() {
+            return Ok(());
         }
+        self.house.journal.wait_synced_blocking(last_seq)?;
+        self.house.store.put(&states)?;
+        self.house.metrics.saved.add(states.len() as u64);
+        Ok(())
+    }
+
+    /// The state of a cell if it has changed.
+    fn changed(&self, cell: &Arc<Cell>) -> Seen {
+        let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell).into() };
+        let seen = if owner.is_dirty() { self.house.snapshot(&owner).into() } else { Seen::Unchanged };
+        self.house.drive(owner, CHUNK);
+        seen
+    }
+
+    /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
+    /// gone, or broken.
+    pub(super) fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
+        let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell) };
+        let snapshot = self.house.snapshot(&owner);
+        self.house.drive(owner, CHUNK);
+        snapshot
+    }
+
+    fn snapshot_in_turn(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
         let (reply, received) = mpsc::sync_channel(1);
         self.house.in_turn(cell, Job::Snapshot(reply));
-        received.recv().ok().into()
+        received.recv().ok()
     }
 
     /// Puts customers to rest: at once those who have not changed since they were stored, the others when they are stored. One
@@ -158,7 +186,7 @@ impl Archive {
         for cell in cells {
             let Some(owner) = cell.try_own() else { continue };
             // One that is broken stays where it is, to be rebuilt, and holds up nobody else.
-            let Some(snapshot) = House::snapshot(&owner) else {
+            let Some(snapshot) = self.house.snapshot(&owner) else {
                 self.house.drive(owner, CHUNK);
                 continue;
             };
@@ -211,7 +239,9 @@ impl Archive {
         let config = &self.house.config;
         let records = self.house.journal.synced_seq().saturating_sub(self.last_seq);
         let waited = self.house.clock.instant().since(self.last_checkpoint);
-        self.house.dirty_cells() > 0 && (records >= config.checkpoint_records || waited >= config.checkpoint_every)
+        let is_time = waited >= config.checkpoint_every;
+        let is_enough = records >= config.checkpoint_records;
+        (self.house.dirty_cells() > 0 && (is_time || is_enough)) || (is_time && self.is_anything_expired())
     }
 }
 
@@ -235,7 +265,7 @@ mod tests {
         turn_at_once(&house, "c", "1");
         let stored = || {
             let owner = cell.try_own().unwrap();
-            let snapshot = House::snapshot(&owner).unwrap();
+            let snapshot = house.snapshot(&owner).unwrap();
             house.drive(owner, CHUNK);
             archive.store(vec![(Arc::clone(&cell), snapshot)]).unwrap().remove(0).1
         };

@@ -26,8 +26,8 @@ use super::mailbox::{Mailbox, Put};
 use super::sweep::Glance;
 use super::watch;
 use crate::context::CustomerState;
-use crate::domain::{CustomerId, Partition};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::domain::{CustomerId, Partition, Timestamp};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Where a cell is in the protocol.
@@ -50,6 +50,8 @@ pub(super) struct Cell {
     pub(super) customer: CustomerId,
     /// The sweep's clock at the last turn.
     touched: AtomicU32,
+    /// What the store has on its list of what expires, of this customer; the end of time for nothing.
+    expiry: AtomicI64,
     /// What the customer takes in memory, as last weighed; 0 before the first time.
     bytes: AtomicU32,
     pub(super) partition: Partition,
@@ -98,9 +100,10 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        let cell = Arc::new(Self {
+        Owner(Arc::new(Self {
             customer,
             touched: AtomicU32::new(0),
+            expiry: AtomicI64::new(i64::MAX),
             bytes: AtomicU32::new(0),
             partition,
             status: AtomicU8::new(RUN),
@@ -109,9 +112,7 @@ impl Cell {
             turns: AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
-        });
-        watch::begun(&cell);
-        Owner(cell)
+        }))
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -265,6 +266,12 @@ impl Owner {
 
     pub(super) fn is_dirty(&self) -> bool {
         self.0.is_dirty.load(Ordering::Acquire)
+    }
+
+    /// Notes what the store's list of what expires says, or is about to say; returns what it said before.
+    pub(super) fn list_expiry(&self, expiry: Option<Timestamp>) -> Option<Timestamp> {
+        let before = self.0.expiry.swap(expiry.map_or(i64::MAX, Timestamp::micros), Ordering::Relaxed);
+        (before != i64::MAX).then(|| Timestamp::from_micros(before))
     }
 
     /// Queues a job behind those that wait, while the cell is owned.

@@ -34,6 +34,8 @@ pub struct Config {
     pub hot_bytes: u64,
     /// How customers are chosen to rest.
     pub resting: Resting,
+    /// What becomes of what has expired.
+    pub expired: Expired,
     /// How long a customer stays in memory unseen.
     pub passivate_after: Duration,
     /// Bytes of encoded states of resting customers that are kept in memory.
@@ -54,12 +56,24 @@ impl Default for Config {
             hot_customers_max: 1_000_000,
             hot_bytes: 1 << 30,
             resting: Resting::ByUse,
+            expired: Expired::Dropped,
             passivate_after: Duration::from_secs(600),
             warm_bytes: 256 << 20,
             checkpoint_every: Duration::from_secs(60),
             checkpoint_records: 2_000_000,
         }
     }
+}
+
+/// What becomes of facts, and of what signals hold, when the time for which they may be kept is over. Nobody can use them from
+/// then on in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expired {
+    /// It is dropped from memory and from the store at the next checkpoint after that, by the machine's clock.
+    #[default]
+    Dropped,
+    /// It is kept: for work in bulk on history, whose time is not the clock's.
+    Kept,
 }
 
 /// What the customers are started with.
@@ -244,6 +258,27 @@ impl Customers {
         let owner = self.house.hold(customer);
         *owner.state() = None;
         self.house.turn_away(owner, true, &super::Refusal::Failed(super::Failure::StateUnreadable));
+    }
+
+    /// A test door: everyone who is not busy is to be put to rest, whether it is time or not. Returns how many were asked.
+    pub(super) fn rest_everyone(&self) -> usize {
+        let cells = self.house.cells.all();
+        let asked = cells.len();
+        let archivist = self.runtime.lock().unwrap().archivist.clone();
+        // An archivist that is behind has enough to do.
+        let Some(leaving) = super::leaving::Leaving::of(&self.house, cells) else { return 0 };
+        let is_taken = archivist.try_send(super::archivist::Retire(leaving)).is_ok();
+        if is_taken { asked } else { 0 }
+    }
+
+    /// A test door: customers put to rest so far.
+    pub(super) fn passivations(&self) -> u64 {
+        self.house.metrics.passivations.get()
+    }
+
+    /// A test door: states written to the store so far.
+    pub(super) fn saved(&self) -> u64 {
+        self.house.metrics.saved.get()
     }
 
     /// A test door: how many jobs wait for a customer.

@@ -221,7 +221,7 @@ impl House {
     }
 
     /// A cell for a customer who is not in memory.
-    fn vacant(&self, customer: &CustomerId) -> Owner {
+    pub(super) fn vacant(&self, customer: &CustomerId) -> Owner {
         Cell::loading(customer.clone(), Partition::of(&self.tenant, customer.as_str()))
     }
 
@@ -245,7 +245,7 @@ impl House {
         match job {
             Job::Turn(job) => self.perform_turn(owner, *job),
             Job::Snapshot(reply) => {
-                if let Some(snapshot) = Self::snapshot(owner) {
+                if let Some(snapshot) = self.snapshot(owner) {
                     let _ = reply.send(snapshot);
                 }
                 ControlFlow::Continue(())

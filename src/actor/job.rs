@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Refusal, Request, TurnDone};
 use crate::bundle::PRIORITY_DEFAULT;
+use crate::domain::Timestamp;
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::mpsc;
 use crate::time::Deadline;
@@ -56,6 +57,10 @@ pub(super) struct Snapshot {
     pub(super) bytes: Arc<[u8]>,
     /// The last record that changed it.
     pub(super) last_seq: u64,
+    /// When the first of what it holds expires.
+    pub(super) expiry: Option<Timestamp>,
+    /// What the store's list says of that.
+    pub(super) expiry_before: Option<Timestamp>,
     /// Whether it had changed since it was last stored.
     pub(super) was_dirty: bool,
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
 use super::job::{Claimed, Job, Snapshot};
-use super::{Failure, Refusal, Resting, ShelfError};
+use super::{Expired, Failure, Refusal, Resting, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
-use crate::domain::{CustomerId, Partition};
+use crate::domain::{CustomerId, Partition, Timestamp};
 
 /// Cells on the list of those that have changed, beyond two for each customer in memory, before it is thinned out.
 const DIRTY_SLACK: u64 = 1 << 16;
@@ -48,7 +48,8 @@ impl House {
             self.metrics.back_soon.inc();
         }
         owner.welcome_back();
-        self.begin(owner, state);
+        let stored_expiry = state.next_expiry();
+        self.begin(owner, state, stored_expiry);
         Ok(())
     }
 
@@ -60,17 +61,13 @@ impl House {
     /// Loads a state from the store, and from the journal what came later if `rebuild`. May block: for keepers.
     pub(super) fn load_blocking(self: &Arc<Self>, owner: Owner, rebuild: bool) {
         match self.read_state(&owner.cell().customer, owner.cell().partition, rebuild) {
-            Ok((state, is_new)) => {
+            Ok(Read { state, is_new, stored_expiry }) => {
                 if is_new {
                     self.metrics.activated.new.inc();
                 } else {
                     self.metrics.activated.cold.inc();
                 }
-                // One that is rebuilt is under its keeper's care already.
-                if !rebuild {
-                    self.keepers.adopt(owner.cell());
-                }
-                self.begin(owner, state);
+                self.begin(owner, state, stored_expiry);
             }
             Err(error) => {
                 tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
@@ -79,8 +76,9 @@ impl House {
         }
     }
 
-    fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState) {
+    pub(super) fn begin(self: &Arc<Self>, owner: Owner, state: CustomerState, stored_expiry: Option<Timestamp>) {
         let bytes = footprint(&owner, &state);
+        owner.list_expiry(stored_expiry);
         if state.last_seq > 0 {
             owner.count_as_grown();
         }
@@ -120,12 +118,13 @@ impl House {
         self.cells.forget(gone);
     }
 
-    fn read_state(
+    /// A customer's state from the store, and what the journal has besides if `rebuild`.
+    pub(super) fn read_state(
         &self,
         customer: &CustomerId,
         partition: Partition,
         rebuild: bool,
-    ) -> Result<(CustomerState, bool), LoadError> {
+    ) -> Result<Read, LoadError> {
         let layout = Arc::clone(self.current.load().bundle.layout());
         let stored = self.store.get(customer.as_str())?;
         let is_new = stored.is_none();
@@ -133,10 +132,11 @@ impl House {
             Some(bytes) => CustomerState::decode(&bytes, &layout)?,
             None => CustomerState::new(layout),
         };
+        let stored_expiry = state.next_expiry();
         if rebuild {
             super::recovery::catch_up(self, &mut state, customer, partition)?;
         }
-        Ok((state, is_new))
+        Ok(Read { state, is_new, stored_expiry })
     }
 
     /// Refuses everything that waits for a cell whose state could not be had.
@@ -157,12 +157,24 @@ impl House {
         self.shelf.get(seq, || self.journal.record_at(seq))
     }
 
-    /// The state as it is to be stored; from now on it counts as unchanged.
-    pub(super) fn snapshot(owner: &Owner) -> Option<Snapshot> {
-        let state = owner.state();
-        let state = state.as_ref()?;
-        let was_dirty = owner.mark_clean();
-        Some(Snapshot { bytes: state.encode().into(), last_seq: state.last_seq, was_dirty })
+    /// The state as it is to be stored, without what has expired; from now on it counts as unchanged.
+    pub(super) fn snapshot(&self, owner: &Owner) -> Option<Snapshot> {
+        let mut state = owner.state();
+        let state = state.as_mut()?;
+        // Purging is no input: no decision is another before and after.
+        let is_purged = self.config.expired == Expired::Dropped && state.purge(self.clock.wall());
+        // A cell that the archive holds for a moment is not counted.
+        if is_purged && owner.cell().bytes() > 0 {
+            self.weigh(owner, state);
+        }
+        let expiry = state.next_expiry();
+        Some(Snapshot {
+            bytes: state.encode().into(),
+            last_seq: state.last_seq,
+            expiry,
+            expiry_before: owner.list_expiry(expiry),
+            was_dirty: owner.mark_clean() || is_purged,
+        })
     }
 
     /// Takes the list of cells that have changed, each once: one that could not be stored is on it again, perhaps beside a
@@ -213,6 +225,15 @@ fn footprint(owner: &Owner, state: &CustomerState) -> u32 {
     let bytes = CELL_BYTES + owner.cell().customer.as_str().len() + state.bytes();
     // Never 0: that is a cell that was not weighed yet.
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// A state that was read.
+pub(super) struct Read {
+    pub(super) state: CustomerState,
+    /// Whether the store has never heard of the customer.
+    pub(super) is_new: bool,
+    /// When the first of what the store has expires.
+    pub(super) stored_expiry: Option<Timestamp>,
 }
 
 /// Why a state cannot be brought in.

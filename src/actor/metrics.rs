@@ -14,6 +14,7 @@ pub struct Metrics {
     pub(super) hot: Gauge,
     pub(super) hot_bytes: Gauge,
     pub(super) held: Counter,
+    pub(super) purged: Counter,
     pub(super) back_soon: Counter,
     pub(super) warm_bytes: Gauge,
     pub(super) passivations: Counter,
@@ -65,6 +66,10 @@ impl Metrics {
             back_soon: registry.counter(
                 "forthwith_activations_soon_total",
                 "Customers brought into memory within a second of being put to rest: many say that memory is too small.",
+            ),
+            purged: registry.counter(
+                "forthwith_states_purged_total",
+                "States in the store that what had expired was dropped from.",
             ),
             warm_bytes: registry.gauge("forthwith_warm_bytes", "Bytes of encoded states in the warm cache."),
             passivations: registry.counter("forthwith_passivations_total", "Customers put to rest."),

@@ -21,7 +21,7 @@
 //! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
 //! | `leaving` | those who are to be put to rest |
-//! | `archive` | states to the store |
+//! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `set_aside` | inputs on which no turn is taken any more |
 //! | `runtime` | their system |
@@ -34,12 +34,9 @@
 mod archive;
 mod archivist;
 mod cap_book;
-#[cfg(test)]
-mod cap_tests;
 mod cell;
 mod customers;
-#[cfg(test)]
-mod hot_tests;
+mod expiring;
 mod house;
 mod job;
 mod keeper;
@@ -68,7 +65,7 @@ mod warm;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
 mod watch;
 
-pub use customers::{Config, Customers, GlobalCap, Progress, Start};
+pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};

@@ -6,11 +6,12 @@
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Below the bound, in parts of it: from here on customers are put to rest.
-const HIGH_MARK: u64 = 32;
+/// Below the bound, in sixteenths of it: from here on customers are put to rest. A state must be on disk before it may leave, and a
+/// disk takes its time: what comes in meanwhile needs room.
+const HIGH_MARK: u64 = 2;
 
-/// Below the bound, in parts of it: down to here.
-const LOW_MARK: u64 = 16;
+/// Below the bound, in sixteenths of it: down to here.
+const LOW_MARK: u64 = 3;
 
 /// What the customers in memory may take.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +126,8 @@ impl Occupancy {
 
 /// What brings `taken` down to the lower mark, if it is beyond the higher one.
 fn above(taken: u64, bound: u64) -> u64 {
-    if taken > bound - bound / HIGH_MARK { taken - (bound - bound / LOW_MARK) } else { 0 }
+    let sixteenths = |parts: u64| bound - bound / 16 * parts;
+    if taken > sixteenths(HIGH_MARK) { taken - sixteenths(LOW_MARK) } else { 0 }
 }
 
 impl Excess {
@@ -157,20 +159,20 @@ mod tests {
 
     #[test]
     fn nothing_leaves_below_the_higher_mark_and_beyond_it_as_much_as_reaches_the_lower() {
-        assert!(occupied(310, 1).excess().is_none(), "310 is 320 less a thirty-second");
-        assert_eq!(occupied(311, 1).excess(), Excess { cells: 11, bytes: 0 }, "down to 300");
-        assert_eq!(occupied(2, 16_000).excess(), Excess { cells: 0, bytes: 2_000 }, "bytes bind as customers do");
+        assert!(occupied(280, 1).excess().is_none(), "280 is 320 less two sixteenths");
+        assert_eq!(occupied(281, 1).excess(), Excess { cells: 21, bytes: 0 }, "down to 260");
+        assert_eq!(occupied(2, 15_000).excess(), Excess { cells: 0, bytes: 4_000 }, "bytes bind as customers do");
     }
 
     #[test]
     fn those_who_are_leaving_are_not_asked_for_again() {
         let occupancy = occupied(320, 100);
-        assert_eq!(occupancy.excess(), Excess { cells: 20, bytes: 2_000 });
-        occupancy.begin_leaving(20);
+        assert_eq!(occupancy.excess(), Excess { cells: 60, bytes: 6_000 });
+        occupancy.begin_leaving(60);
         assert!(occupancy.excess().is_none());
         assert!(occupancy.is_full() && occupancy.is_anyone_leaving(), "they have not left yet");
-        (0..20).for_each(|_| occupancy.exit(100));
-        occupancy.end_leaving(20);
+        (0..60).for_each(|_| occupancy.exit(100));
+        occupancy.end_leaving(60);
         assert!(!occupancy.is_full() && occupancy.excess().is_none());
     }
 

@@ -11,12 +11,19 @@ use super::shelf::Shelf;
 use super::{Metrics, RecoveryError, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
-use crate::domain::{CustomerId, Partition};
+use crate::domain::{CustomerId, Partition, Timestamp};
 use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore, StateWrite};
 use crate::turn::{Record, RecordError, apply};
 
 /// States that recovery keeps in memory before it stores them.
 const STATES_MAX: usize = 50_000;
+
+/// A state that records are applied to.
+struct Recovering {
+    state: CustomerState,
+    /// When the first of what the store has expires.
+    stored_expiry: Option<Timestamp>,
+}
 
 /// What recovery found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +94,7 @@ impl Recovery<'_> {
     fn take(
         &mut self,
         found: &Found,
-        states: &mut HashMap<CustomerId, CustomerState>,
+        states: &mut HashMap<CustomerId, Recovering>,
         recovered: &mut Recovered,
     ) -> Result<(), RecoveryError> {
         if found.kind == Kind::Bundle {
@@ -108,10 +115,11 @@ impl Recovery<'_> {
                 Some(bytes) => CustomerState::decode(&bytes, &layout)?,
                 None => CustomerState::new(layout),
             };
-            states.insert(customer.clone(), state);
+            let stored_expiry = state.next_expiry();
+            states.insert(customer.clone(), Recovering { state, stored_expiry });
             recovered.customers += 1;
         }
-        if let Some(state) = states.get_mut(customer)
+        if let Some(Recovering { state, .. }) = states.get_mut(customer)
             && state.last_seq < found.seq
         {
             apply(state, &record, found.seq, &bundle);
@@ -120,9 +128,13 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    fn store_states(&self, states: &mut HashMap<CustomerId, CustomerState>) -> Result<(), RecoveryError> {
-        let written =
-            |(customer, state): (CustomerId, CustomerState)| StateWrite { customer, bytes: state.encode().into() };
+    fn store_states(&self, states: &mut HashMap<CustomerId, Recovering>) -> Result<(), RecoveryError> {
+        let written = |(customer, Recovering { state, stored_expiry }): (CustomerId, Recovering)| StateWrite {
+            customer,
+            bytes: state.encode().into(),
+            expiry: state.next_expiry(),
+            expiry_before: stored_expiry,
+        };
         let mut encoded: Vec<StateWrite> = states.drain().map(written).collect();
         // In one order, so that a recovery that is interrupted can be repeated step by step.
         encoded.sort_unstable_by(|a, b| a.customer.cmp(&b.customer));

@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
 
 use super::cell::{Cell, Owner};
+use super::watch;
 use crate::domain::CustomerId;
 use crate::sync::point;
 
@@ -43,6 +44,7 @@ impl Registry {
             // The cell that was just made is known to nobody: it is dropped.
             MapEntry::Occupied(cell) => Ok(Arc::clone(&cell.key().0)),
             MapEntry::Vacant(vacant) => {
+                watch::begun(loading.cell());
                 vacant.insert(());
                 Err(loading)
             }
@@ -53,6 +55,12 @@ impl Registry {
     pub(super) fn forget(&self, gone: &Arc<Cell>) {
         point();
         self.0.remove_if(gone.customer.as_str(), |cell, ()| Arc::ptr_eq(&cell.0, gone));
+    }
+
+    /// A test door: everyone in memory.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
+        self.0.iter().map(|cell| Arc::clone(&cell.key().0)).collect()
     }
 
     /// How many customers are in memory.

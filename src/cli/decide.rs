@@ -75,7 +75,7 @@ fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
     };
     let (lines, size) = Lines::open(&args.input, args.format).map_err(failed)?;
     let output = open_output(args.output.as_deref()).map_err(failed)?;
-    let engine = Engine::start(config.engine).map_err(|e| failed(e.to_string()))?;
+    let engine = Engine::start(config.engine.for_history()).map_err(|e| failed(e.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| failed(e.to_string()))?;
     Ok(Run {
         args,

@@ -53,4 +53,12 @@ impl Config {
         self.data = Data::Directory(directory.into());
         self
     }
+
+    /// The same for work in bulk on history ([`Timing::EventTime`](super::Timing::EventTime)): what has expired by the clock stays
+    /// in the states, since it had not at the time that is decided as of.
+    #[must_use]
+    pub fn for_history(mut self) -> Self {
+        self.customers.expired = actor::Expired::Kept;
+        self
+    }
 }

@@ -44,4 +44,4 @@ pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
 pub use scan::{Read, Reader};
-pub use store::{Checkpoint, FjallStore, StateStore, StateWrite};
+pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::JournalError;
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Timestamp};
 
 /// Where passivated states rest. Behind a trait, so that another store can take the place of the embedded one.
 pub trait StateStore: Send + Sync + std::fmt::Debug {
@@ -18,6 +18,13 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
 
     /// Stores states. Durable after the next checkpoint.
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError>;
+
+    /// Customers whose states hold what has expired by `now`, the longest expired first, at most so many. What the list says may
+    /// have been overtaken by a later state; nobody whose state holds something expired is missing from it.
+    fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<Expiry>, JournalError>;
+
+    /// Strikes off the list what was seen to.
+    fn strike(&self, expiries: &[Expiry]) -> Result<(), JournalError>;
 
     /// Makes durable what was put so far, and notes that every state is current up to the checkpoint.
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError>;
@@ -33,6 +40,19 @@ pub struct StateWrite {
     pub customer: CustomerId,
     /// Its stored form, shared with whoever else keeps it.
     pub bytes: Arc<[u8]>,
+    /// When the first of what it holds expires.
+    pub expiry: Option<Timestamp>,
+    /// What was said of that when the customer's state was last put.
+    pub expiry_before: Option<Timestamp>,
+}
+
+/// An entry of the list of what expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// When.
+    pub at: Timestamp,
+    /// In whose state.
+    pub customer: CustomerId,
 }
 
 /// How far the store has followed the journal.
@@ -52,6 +72,8 @@ pub struct Checkpoint {
 pub struct FjallStore {
     database: Database,
     states: Keyspace,
+    /// What expires, by time and customer. No values.
+    expiries: Keyspace,
     meta: Keyspace,
 }
 
@@ -66,7 +88,8 @@ impl FjallStore {
         let database = Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(failed)?;
         let states = database.keyspace("states", KeyspaceCreateOptions::default).map_err(failed)?;
         let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(failed)?;
-        Ok(Self { database, states, meta })
+        let expiries = database.keyspace("expiries", KeyspaceCreateOptions::default).map_err(failed)?;
+        Ok(Self { database, states, expiries, meta })
     }
 }
 
@@ -81,8 +104,30 @@ impl StateStore for FjallStore {
 
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
         let mut batch = WriteBatch::with_capacity(self.database.clone(), states.len());
-        for StateWrite { customer, bytes } in states {
+        for StateWrite { customer, bytes, expiry, expiry_before } in states {
             batch.insert(&self.states, customer.as_str(), &**bytes);
+            if let Some(before) = expiry_before.filter(|before| Some(*before) != *expiry) {
+                batch.remove(&self.expiries, expiry_key(before, customer));
+            }
+            if let Some(expiry) = expiry {
+                batch.insert(&self.expiries, expiry_key(*expiry, customer), []);
+            }
+        }
+        batch.commit().map_err(failed)
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<Expiry>, JournalError> {
+        let entries = match ordered(now).checked_add(1) {
+            Some(after) => self.expiries.range(..after.to_be_bytes()),
+            None => self.expiries.iter(),
+        };
+        entries.take(limit).map(|entry| read_expiry(&entry.key().map_err(failed)?)).collect()
+    }
+
+    fn strike(&self, expiries: &[Expiry]) -> Result<(), JournalError> {
+        let mut batch = WriteBatch::with_capacity(self.database.clone(), expiries.len());
+        for Expiry { at, customer } in expiries {
+            batch.remove(&self.expiries, expiry_key(*at, customer));
         }
         batch.commit().map_err(failed)
     }
@@ -119,6 +164,25 @@ impl StateStore for FjallStore {
     }
 }
 
+/// A time as a number whose big-endian bytes are in the order of times.
+fn ordered(time: Timestamp) -> u64 {
+    time.micros() as u64 ^ 1 << 63
+}
+
+fn expiry_key(at: Timestamp, customer: &CustomerId) -> Vec<u8> {
+    [&ordered(at).to_be_bytes(), customer.as_str().as_bytes()].concat()
+}
+
+fn read_expiry(key: &[u8]) -> Result<Expiry, JournalError> {
+    let unreadable = || JournalError::Store("an entry of the list of what expires is not readable".to_owned());
+    let (at, customer) = key.split_first_chunk::<8>().ok_or_else(unreadable)?;
+    let customer = std::str::from_utf8(customer).ok().and_then(|name| CustomerId::new(name).ok());
+    Ok(Expiry {
+        at: Timestamp::from_micros((u64::from_be_bytes(*at) ^ 1 << 63) as i64),
+        customer: customer.ok_or_else(unreadable)?,
+    })
+}
+
 impl std::fmt::Debug for FjallStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FjallStore")
@@ -130,7 +194,46 @@ mod tests {
     use super::*;
 
     fn write(customer: &str, bytes: &[u8]) -> StateWrite {
-        StateWrite { customer: CustomerId::new(customer).unwrap(), bytes: bytes.into() }
+        StateWrite {
+            customer: CustomerId::new(customer).unwrap(),
+            bytes: bytes.into(),
+            expiry: None,
+            expiry_before: None,
+        }
+    }
+
+    fn at(micros: i64) -> Option<Timestamp> {
+        Some(Timestamp::from_micros(micros))
+    }
+
+    fn expired(store: &FjallStore, now: i64, limit: usize) -> Vec<(i64, String)> {
+        let expiries = store.expired(Timestamp::from_micros(now), limit).unwrap();
+        expiries.iter().map(|expiry| (expiry.at.micros(), expiry.customer.to_string())).collect()
+    }
+
+    #[test]
+    fn lists_what_has_expired_in_its_order_across_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let store = FjallStore::open(folder.path()).unwrap();
+            let expiring =
+                |customer, expiry, expiry_before| StateWrite { expiry, expiry_before, ..write(customer, b"x") };
+            store
+                .put(&[expiring("late", at(30), None), expiring("early", at(-5), None), expiring("same", at(30), None)])
+                .unwrap();
+            store.put(&[write("never", b"x"), expiring("moved", at(7), None)]).unwrap();
+            store.put(&[expiring("moved", at(31), at(7))]).unwrap();
+            store.checkpoint(&Checkpoint::default()).unwrap();
+        }
+        let store = FjallStore::open(folder.path()).unwrap();
+        assert_eq!(expired(&store, -6, 9), []);
+        assert_eq!(expired(&store, -5, 9), [(-5, "early".to_owned())], "what expires now has expired");
+        let all = [(-5, "early".to_owned()), (30, "late".to_owned()), (30, "same".to_owned())];
+        assert_eq!(expired(&store, 30, 9), all);
+        assert_eq!(expired(&store, 30, 2), all[..2], "at most so many, the longest expired first");
+        assert_eq!(expired(&store, i64::MAX, 9).len(), 4);
+        store.strike(&store.expired(Timestamp::from_micros(30), 2).unwrap()).unwrap();
+        assert_eq!(expired(&store, 31, 9), [(30, "same".to_owned()), (31, "moved".to_owned())]);
     }
 
     #[test]

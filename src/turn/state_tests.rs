@@ -129,15 +129,14 @@ proptest! {
 /// The shipped configuration after all of its samples, and a signal of each kind.
 #[test]
 fn a_stored_state_is_well_below_a_hot_one() {
-    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    let read = |path: &str| std::fs::read_to_string(shipped.join(path)).unwrap();
     let mut sources = Sources::default();
-    let files = ["context.toml", "playbooks/ticket_routing.toml", "tables/ticket_routing.csv"];
-    files.iter().for_each(|path| sources.insert(*path, read(path)));
+    sources.insert("context.toml", include_str!("../../config/context.toml"));
+    sources.insert("playbooks/ticket_routing.toml", include_str!("../../config/playbooks/ticket_routing.toml"));
+    sources.insert("tables/ticket_routing.csv", include_str!("../../config/tables/ticket_routing.csv"));
     let bundle = Bundle::compile(sources).unwrap();
     let mut states: BTreeMap<String, CustomerState> = BTreeMap::new();
     let mut newest = start();
-    for line in read("samples/tickets.jsonl").lines() {
+    for line in include_str!("../../config/samples/tickets.jsonl").lines() {
         let mut ticket: serde_json::Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| ticket[name].as_str().unwrap().to_owned();
         let mut event = Event::new(text("id"), text("source"), text("type"), text("subject"));
@@ -149,7 +148,7 @@ fn a_stored_state_is_well_below_a_hot_one() {
         let new = || CustomerState::new(Arc::clone(bundle.layout()));
         turn(states.entry(event.customer.clone()).or_insert_with(new), &bundle, event, time);
     }
-    for line in read("samples/customers.jsonl").lines() {
+    for line in include_str!("../../config/samples/customers.jsonl").lines() {
         let customer: serde_json::Value = serde_json::from_str(line).unwrap();
         let Some(state) = states.get_mut(customer["customer"].as_str().unwrap()) else { continue };
         let told: BTreeMap<String, Raw> = serde_json::from_value(customer["facts"].clone()).unwrap();

@@ -100,7 +100,9 @@ impl Disk for SimulatedDisk {
         if self.machine.befalls(|weather| weather.failing) {
             return Err(self.fail("sync", path));
         }
-        self.machine.sectors.lock().unwrap().unsynced.remove(path);
+        if !self.machine.befalls(|weather| weather.lying) {
+            self.machine.sectors.lock().unwrap().unsynced.remove(path);
+        }
         point();
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::machine::{Machine, Weather};
 use super::premises::request;
 use super::staff::Staff;
 use super::store::SimulatedStore;
+use super::story::Told;
 use super::witness::Witness;
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, TenantId, TimeDelta};
@@ -50,6 +51,7 @@ pub(super) struct Lives {
     pub(super) clock: Clock,
     pub(super) bundle: Arc<Bundle>,
     pub(super) witness: Arc<Mutex<Witness>>,
+    pub(super) told: Arc<Mutex<Told>>,
 }
 
 /// An engine that runs.
@@ -152,9 +154,22 @@ impl Life {
             self.check();
         }
         staff.dismiss();
+        self.count();
         let closed = self.journal.close();
         self.disk.belong_to(None);
         assert!(closed.is_ok() || self.disk.has_failed(), "the journal does not close: {closed:?}");
+    }
+
+    /// Adds what happened in this life to what happened in the story.
+    fn count(&self) {
+        let (metrics, mut told) = (&self.house.metrics, self.lives.told.lock().unwrap());
+        told.turns += metrics.turns.get();
+        told.panics += metrics.panics.get();
+        told.queued += metrics.queued.get();
+        told.rests += metrics.passivations.get();
+        told.warm += metrics.activated.warm.get();
+        told.cold += metrics.activated.cold.get();
+        told.stored += metrics.saved.get();
     }
 
     /// Holds the journal and the states against what the callers know.
@@ -195,12 +210,12 @@ impl Life {
                 }
                 let asked = self.lives.witness.lock().unwrap().ask(&customer, &id);
                 match self.turn(&customer, &id, &mut dice) {
-                    Told::Done(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
-                    Told::Done(done) => self.wait_for_disk(&id, &done, asked),
+                    Came::Done(done) if dice.percent(self.plan.hasty) => hasty.push((id.clone(), done, asked)),
+                    Came::Done(done) => self.wait_for_disk(&id, &done, asked),
                     // It will be taken all the same, and is in the journal unless the machine dies before.
-                    Told::Late => {}
-                    Told::Refused if self.machine.is_dead() => return,
-                    Told::Refused => self.lives.witness.lock().unwrap().refuse(&id),
+                    Came::Late => {}
+                    Came::Refused if self.machine.is_dead() => return,
+                    Came::Refused => self.lives.witness.lock().unwrap().refuse(&id),
                 }
             }
         }
@@ -221,16 +236,16 @@ impl Life {
     }
 
     /// A turn, asked for and waited for, unless the caller has no patience.
-    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Told {
+    fn turn(&self, customer: &str, id: &str, dice: &mut Dice) -> Came {
         let result: Result<TurnDone, Refusal> = match self.house.ask(request(&self.house, customer, id)) {
             Asked::Done(result) => result,
-            Asked::Late(_) => return Told::Late,
+            Asked::Late(_) => return Came::Late,
             Asked::Waiting(waiting) => {
                 let reply = if dice.percent(self.plan.given_up) {
                     (0..dice.below(20)).for_each(|_| thread::yield_now());
                     match waiting.leave() {
-                        Overdue::Late(_) => return Told::Late,
-                        Overdue::GivenUp => return Told::Refused,
+                        Overdue::Late(_) => return Came::Late,
+                        Overdue::GivenUp => return Came::Refused,
                         Overdue::Begun(reply) => reply,
                     }
                 } else {
@@ -239,7 +254,7 @@ impl Life {
                 shuttle::future::block_on(reply).unwrap_or_else(|_| panic!("`{id}` was never answered"))
             }
         };
-        result.map_or(Told::Refused, Told::Done)
+        result.map_or(Came::Refused, Came::Done)
     }
 
     /// Waits until a turn is on disk, as an engine does before it answers, and is told so.
@@ -257,8 +272,8 @@ impl Life {
     }
 }
 
-/// What a caller is told of a turn.
-enum Told {
+/// What came of a turn for its caller.
+enum Came {
     Done(TurnDone),
     Late,
     Refused,
@@ -274,6 +289,7 @@ impl Plan {
             failing: often(dice, &[0, 0, 0, 0, 3, 15]),
             full: often(dice, &[0, 0, 60]),
             balking: often(dice, &[0, 0, 0, 10, 40]),
+            lying: 0,
         };
         let config = Config {
             keepers: dice.between(1, 2) as usize,
@@ -285,11 +301,11 @@ impl Plan {
         };
         Self {
             callers: dice.between(1, 4),
-            turns: dice.between(1, 8),
+            turns: dice.between(2, 12),
             customers: dice.between(1, 4),
             ticks: dice.below(8),
             checkpoints: dice.below(4),
-            panics: often(dice, &[0, 0, 15]),
+            panics: often(dice, &[0, 15, 40]),
             given_up: often(dice, &[0, 30]),
             repeated: often(dice, &[0, 15]),
             shared: often(dice, &[0, 25]),

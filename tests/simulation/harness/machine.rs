@@ -20,6 +20,8 @@ pub(super) struct Weather {
     pub(super) full: u64,
     /// The store does not answer.
     pub(super) balking: u64,
+    /// A sync says that it is done and has done nothing: what no engine survives, and the checks must see.
+    pub(super) lying: u64,
 }
 
 /// One machine, from the power on to the power off. What stands here is real: it takes no part in the simulated schedule.

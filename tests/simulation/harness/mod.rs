@@ -23,4 +23,4 @@ mod witness;
 
 pub use premises::panic_if_told;
 pub use protocol::{Cast, Mistake, layout, play};
-pub use story::{Told, tell};
+pub use story::{Disk, Told, tell};

@@ -1,11 +1,12 @@
 //! A store in memory whose puts are volatile until a checkpoint: of those after it, any prefix survives the power's end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dice::Dice;
 use super::machine::Machine;
-use crate::journal::{Checkpoint, JournalError, StateStore, StateWrite};
+use crate::domain::{CustomerId, Timestamp};
+use crate::journal::{Checkpoint, Expiry, JournalError, StateStore, StateWrite};
 use crate::sync::point;
 
 /// The store of a machine.
@@ -23,13 +24,38 @@ pub(super) struct Shelves {
 #[derive(Clone, Debug, Default)]
 struct Content {
     states: BTreeMap<String, Vec<u8>>,
+    /// What expires, by time and customer.
+    expiries: BTreeSet<(Timestamp, CustomerId)>,
     checkpoint: Option<Checkpoint>,
 }
 
 #[derive(Clone, Debug)]
 enum Put {
-    States(Vec<(String, Vec<u8>)>),
+    States(Vec<StateWrite>),
+    Strike(Vec<Expiry>),
     Checkpoint(Checkpoint),
+}
+
+impl Content {
+    fn take(&mut self, put: Put) {
+        match put {
+            Put::States(states) => {
+                for StateWrite { customer, bytes, expiry, expiry_before } in states {
+                    if let Some(before) = expiry_before {
+                        self.expiries.remove(&(before, customer.clone()));
+                    }
+                    self.expiries.extend(expiry.map(|at| (at, customer.clone())));
+                    self.states.insert(customer.to_string(), bytes.to_vec());
+                }
+            }
+            Put::Strike(expiries) => {
+                for Expiry { at, customer } in expiries {
+                    self.expiries.remove(&(at, customer));
+                }
+            }
+            Put::Checkpoint(checkpoint) => self.checkpoint = Some(checkpoint),
+        }
+    }
 }
 
 impl Shelves {
@@ -42,20 +68,14 @@ impl Shelves {
     }
 
     fn sync(&mut self) {
-        for put in self.since.drain(..) {
-            match put {
-                Put::States(states) => self.durable.states.extend(states),
-                Put::Checkpoint(checkpoint) => self.durable.checkpoint = Some(checkpoint),
-            }
-        }
+        self.since.drain(..).for_each(|put| self.durable.take(put));
     }
 
-    fn get(&self, customer: &str) -> Option<Vec<u8>> {
-        let volatile = self.since.iter().rev().find_map(|put| match put {
-            Put::States(states) => states.iter().rev().find(|(known, _)| known == customer),
-            Put::Checkpoint(_) => None,
-        });
-        volatile.map(|(_, bytes)| bytes).or_else(|| self.durable.states.get(customer)).cloned()
+    /// What is there, synced or not.
+    fn present(&self) -> Content {
+        let mut present = self.durable.clone();
+        self.since.iter().for_each(|put| present.take(put.clone()));
+        present
     }
 }
 
@@ -82,13 +102,25 @@ impl SimulatedStore {
 impl StateStore for SimulatedStore {
     fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.balk()?;
-        Ok(self.0.shelves.lock().unwrap().get(customer))
+        Ok(self.0.shelves.lock().unwrap().present().states.remove(customer))
     }
 
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
         self.balk()?;
-        let state = |write: &StateWrite| (write.customer.to_string(), write.bytes.to_vec());
-        self.put_down(Put::States(states.iter().map(state).collect()));
+        self.put_down(Put::States(states.to_vec()));
+        Ok(())
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<Expiry>, JournalError> {
+        self.balk()?;
+        let expiries = self.0.shelves.lock().unwrap().present().expiries;
+        let expired = expiries.into_iter().filter(|(at, _)| *at <= now).take(limit);
+        Ok(expired.map(|(at, customer)| Expiry { at, customer }).collect())
+    }
+
+    fn strike(&self, expiries: &[Expiry]) -> Result<(), JournalError> {
+        self.balk()?;
+        self.put_down(Put::Strike(expiries.to_vec()));
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::cap_book::CapBook;
-use super::tests::{World, small};
-use super::*;
+use super::super::cap_book::CapBook;
+use super::{World, small};
+use crate::actor::Asked;
 use crate::bundle::Bundle;
 use crate::bundle::cap_tests::offers;
 use crate::context::Take;

@@ -6,6 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+mod caps;
+mod history;
+mod hot;
+mod pressure;
+mod retention;
+
 use super::cell::Cell;
 use super::customers::open_house;
 use super::house::House;
