@@ -25,7 +25,7 @@ fn ranked() -> Bundle {
     let mut sources = sources();
     for (name, priority) in [("low", 1), ("urgent", 9)] {
         let playbook = PLAYBOOK.replace("\"routing\"", &format!("\"{name}\"\npriority = {priority}"));
-        sources.insert(&format!("playbooks/{name}.toml"), playbook);
+        sources.insert(format!("playbooks/{name}.toml"), playbook);
     }
     Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
 }
