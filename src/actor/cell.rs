@@ -27,7 +27,8 @@ use super::sweep::Glance;
 use super::watch;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::quiet;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Where a cell is in the protocol.
@@ -49,20 +50,20 @@ const WEIGHED_EVERY: u8 = 64;
 pub(super) struct Cell {
     pub(super) customer: CustomerId,
     /// The sweep's clock at the last turn.
-    touched: AtomicU32,
+    touched: quiet::AtomicU32,
     /// What the store has on its list of what expires, of this customer; the end of time for nothing.
-    expiry: AtomicI64,
+    expiry: quiet::AtomicI64,
     /// What the customer takes in memory, as last weighed; 0 before the first time.
-    bytes: AtomicU32,
+    bytes: quiet::AtomicU32,
     pub(super) partition: Partition,
     status: AtomicU8,
     /// Whether the state has changed since it was last stored. Set by the owner, and by the archive when it could not store what
     /// it had taken for stored; cleared by the owner.
     is_dirty: AtomicBool,
     /// Turns since the hand passed, up to a few. The hand and the owner may miss one another's step: it is an estimate.
-    uses: AtomicU8,
+    uses: quiet::AtomicU8,
     /// Turns, counted up to twice [`WEIGHED_EVERY`] and down again.
-    turns: AtomicU8,
+    turns: quiet::AtomicU8,
     state: Mutex<Option<CustomerState>>,
     queue: Mutex<Queue>,
 }
@@ -102,14 +103,14 @@ impl Cell {
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
         Owner(Arc::new(Self {
             customer,
-            touched: AtomicU32::new(0),
-            expiry: AtomicI64::new(i64::MAX),
-            bytes: AtomicU32::new(0),
+            touched: quiet::AtomicU32::new(0),
+            expiry: quiet::AtomicI64::new(i64::MAX),
+            bytes: quiet::AtomicU32::new(0),
             partition,
             status: AtomicU8::new(RUN),
             is_dirty: AtomicBool::new(false),
-            uses: AtomicU8::new(0),
-            turns: AtomicU8::new(0),
+            uses: quiet::AtomicU8::new(0),
+            turns: quiet::AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
         }))

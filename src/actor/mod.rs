@@ -24,6 +24,7 @@
 //! | `leaving` | those who are to be put to rest |
 //! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
+//! | `set_aside` | inputs on which no turn is taken any more |
 //! | `runtime` | their system |
 //! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
@@ -53,6 +54,7 @@ mod recovery;
 mod registry;
 mod request;
 mod runtime;
+mod set_aside;
 mod shelf;
 #[cfg(simulation)]
 #[path = "../../tests/simulation/harness/mod.rs"]
@@ -71,5 +73,6 @@ pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
+pub use set_aside::{InputId, PANICS_MAX, SET_ASIDE_MAX, SetAside, SetAsideInput, set_aside_of};
 pub use shelf::{ShelfError, bundle_of};
 pub use sweep::Resting;

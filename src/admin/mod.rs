@@ -2,6 +2,7 @@
 
 mod bundle;
 mod health;
+mod set_aside;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
@@ -18,6 +19,12 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/healthz").route(web::get().to(health::alive)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
+        .service(resource("/v1/set-aside").route(web::get().to(set_aside::list)))
+        .service(
+            resource("/v1/set-aside/{id}")
+                .route(web::get().to(set_aside::show))
+                .route(web::delete().to(set_aside::release)),
+        )
         .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
         .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
 }
@@ -50,7 +57,7 @@ fn full_description() -> utoipa::openapi::OpenApi {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload),
+    paths(metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, set_aside::list, set_aside::show, set_aside::release),
     tags((name = "operate", description = "Operating the engine")),
 )]
 struct Operate;
@@ -80,6 +87,8 @@ mod tests {
         /v1/decisions/{id}/explain
         /v1/decisions/{id}/feedback
         /v1/events
+        /v1/set-aside
+        /v1/set-aside/{id}
         ");
         let json = serde_json::to_value(&description).unwrap();
         assert!(json["openapi"].as_str().unwrap().starts_with("3.1"));

@@ -11,6 +11,7 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `set_aside` | inputs on which no turn is taken |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
@@ -33,6 +34,7 @@ mod facts;
 mod metrics;
 mod options;
 mod rule_shown;
+mod set_aside;
 mod settling;
 #[cfg(test)]
 mod tests;
@@ -53,5 +55,6 @@ pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use facts::{Facts, FactsTaken};
 pub use options::{Budget, Options, Timing};
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use why_not::{ChangeShown, WhyNot};

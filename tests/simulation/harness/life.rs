@@ -148,6 +148,10 @@ impl Life {
     /// The end in good order, if nothing has happened by then.
     fn end(self, staff: Staff) {
         self.machine.set_weather(Weather::default());
+        // Turns that nobody waits for any more are taken all the same.
+        while self.house.waiting() > 0 {
+            thread::yield_now();
+        }
         let is_sound = !self.machine.is_dead() && !self.disk.has_failed();
         if is_sound {
             // Turns whose callers did not wait for them are taken all the same.
