@@ -256,7 +256,7 @@ fn customers_who_come_while_their_states_are_seen_to_find_them_whole() {
                 world.customers.checkpoint().unwrap();
             }
         });
-        let ended: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
+        let ended: Vec<_> = callers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         is_over.store(true, Ordering::Release);
         assert!(ended.iter().all(Result::is_ok));
     });
