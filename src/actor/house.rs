@@ -14,6 +14,7 @@ use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
 use super::lateness::TurnTime;
+use super::looks::Looks;
 use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::set_aside::Quarantine;
@@ -56,6 +57,7 @@ pub(super) struct House {
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
+    pub(super) looks: Looks,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
@@ -102,6 +104,7 @@ impl House {
         let bounds = Bounds { cells: config.hot_customers_max as u64, bytes: config.hot_bytes };
         Self {
             occupancy: Occupancy::new(bounds),
+            looks: Looks::default(),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),

@@ -20,6 +20,7 @@
 //! | `loading` | bringing states in, handing them out |
 //! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
+//! | `looks` | whether a caller may look into the store itself |
 //! | `leaving` | those who are to be put to rest |
 //! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
@@ -44,6 +45,7 @@ mod keeper_actor;
 mod lateness;
 mod leaving;
 mod loading;
+mod looks;
 mod mailbox;
 mod metrics;
 mod occupancy;

@@ -191,6 +191,8 @@ fn bare_house(folder: &std::path::Path) -> (Arc<House>, Errands, Stepped) {
         progress: Progress(&mut |_, _| {}),
     };
     let (house, _) = open_house(start).unwrap();
+    // Who is not in memory is brought in when the keeper is told to.
+    house.looks.leave_to_keepers();
     let (errands, intake) = (Errands::default(), Arc::default());
     let keeper = Keeper::new(Arc::clone(&house), Arc::clone(&intake), 0, 1);
     house.keepers.introduce(vec![Share { door: Box::new(errands.clone()), intake }]);

@@ -108,6 +108,10 @@ fn open(lives: &Lives, machine: &Arc<Machine>, disk: &Arc<SimulatedDisk>, plan: 
         progress: Progress(&mut |_, _| {}),
     };
     let (house, recovered) = open_house(start).map_err(|error| error.to_string())?;
+    // Callers look into the store themselves in every other life: time that stands still never calls a look slow.
+    if lives.nth % 2 == 1 {
+        house.looks.leave_to_keepers();
+    }
     Ok((house, journal, recovered.last_seq))
 }
 
