@@ -45,6 +45,8 @@ impl Filled {
         }
         let checkpoint = store.last_checkpoint().expect("the store is readable").expect("there was a checkpoint");
         store.checkpoint(&checkpoint).expect("the store syncs");
+        // As an engine that stops in good order.
+        store.wind_down();
         filled
     }
 

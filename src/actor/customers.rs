@@ -237,6 +237,7 @@ impl Customers {
     /// Stops the actors. What waits is dropped: take no further turns first, and let those that wait be taken.
     pub fn stop(&self) {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).stop();
+        self.house.store.wind_down();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads `[flow]` and `priority` of a playbook.
 
-use super::playbook::PRIORITY_DEFAULT;
+use super::playbook::{PRIORITY_DEFAULT, is_open};
 use super::{Flow, Throttle};
 use crate::context::{Layout, PENDING_MAX};
 use crate::document::{Node, Section};
@@ -19,11 +19,11 @@ pub(super) fn priority(root: &Section<'_>) -> u8 {
 }
 
 /// Reads `[flow]`, of a playbook that decides on the numbered event types.
-pub(super) fn flow(root: &Section<'_>, layout: &Layout, on: &[usize]) -> Flow {
+pub(super) fn flow(root: &Section<'_>, layout: &Layout, on: &[usize], purpose: Option<usize>) -> Flow {
     let Some(section) = root.get("flow").and_then(|node| node.section()) else { return Flow::default() };
     let span = |node: Node<'_>| node.duration(SPAN.0, SPAN.1);
     let flow = Flow {
-        key: section.get("key").and_then(|node| key(&node, layout, on)),
+        key: section.get("key").and_then(|node| key(&node, layout, on, purpose)),
         debounce: section.get("debounce").and_then(span),
         throttle: section.get("throttle").and_then(|node| throttle(&node)),
         pending_max: section.get("pending_max").and_then(|node| pending_max(&node, root)),
@@ -42,8 +42,8 @@ pub(super) fn flow(root: &Section<'_>, layout: &Layout, on: &[usize]) -> Flow {
     flow
 }
 
-/// The attribute of `key`, in each of the event types.
-fn key(node: &Node<'_>, layout: &Layout, on: &[usize]) -> Option<Box<[Option<usize>]>> {
+/// The attribute of `key`, in each of the event types. One that the purpose may not see must not decide what is held back.
+fn key(node: &Node<'_>, layout: &Layout, on: &[usize], purpose: Option<usize>) -> Option<Box<[Option<usize>]>> {
     let path = node.text()?;
     let Some(name) = path.strip_prefix("event.") else {
         node.fault(format!("expected an attribute of the event such as `event.order_id`, found `{path}`"));
@@ -60,6 +60,13 @@ fn key(node: &Node<'_>, layout: &Layout, on: &[usize]) -> Option<Box<[Option<usi
         }
         return None;
     };
+    let is_withheld = |(kind, number): (&usize, &Option<usize>)| {
+        number.is_some_and(|number| !is_open(layout.events()[*kind].tags_of(number), purpose))
+    };
+    if on.iter().zip(&numbers).any(is_withheld) {
+        node.fault(format!("`{path}` is withheld from the playbook's purpose, so it cannot tell what is held back"));
+        return None;
+    }
     let ty = &layout.events()[kind].attributes[found].ty;
     if matches!(ty, Type::List(_)) {
         node.fault(format!("`{path}` is {}; a key is a single value", ty.name()));
@@ -106,6 +113,25 @@ mod tests {
             read("", "deduplicate = '1h'").unwrap_err(),
         ];
         insta::assert_snapshot!(found.join("\n"));
+    }
+
+    #[test]
+    fn a_key_that_the_purpose_may_not_see_is_refused() {
+        let mut sources = sources();
+        let context = sources.get("context.toml").unwrap().replace(
+            "[events.\"ticket.created\"]",
+            "[purposes]\nservice = { needs_consent = false }\n[tags.events.\"ticket.created\"]\npurposes = [\"service\"]\n[events.\"ticket.created\"]",
+        );
+        sources.insert("context.toml", context);
+        let keyed = |purpose: &str| {
+            let mut sources = sources.clone();
+            let flow = "[flow]\nkey = 'event.channel'\ndebounce = '1s'";
+            sources.insert("playbooks/routing.toml", format!("{purpose}\n{PLAYBOOK}\n{flow}"));
+            Bundle::compile(sources).map(|_| ()).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(keyed("purpose = 'service'"), Ok(()));
+        let fault = keyed("").unwrap_err();
+        assert!(fault.contains("`event.channel` is withheld from the playbook's purpose"), "{fault}");
     }
 
     #[test]

@@ -41,9 +41,9 @@ pub(super) fn read(
     let budget = root.get("budget").and_then(|node| node.duration(BUDGET.0, BUDGET.1));
     let ack = root.get("ack").and_then(|node| ack(&node));
     let outcome = outcome(&root);
-    let flow = flow_reader::flow(&root, layout, &on);
     let priority = flow_reader::priority(&root);
     let purpose = consent_reader::purpose(&root, layout);
+    let flow = flow_reader::flow(&root, layout, &on, purpose);
     let (mut scope, slot_sources) = scope(layout, &on, purpose, &root);
     context.lists.iter().for_each(|(name, list)| scope.declare_list(name, Arc::clone(list)));
     context.broken.iter().for_each(|path| scope.declare_broken(path));

@@ -5,11 +5,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::JournalError;
 use crate::domain::{CustomerId, Timestamp};
+use crate::sync::thread;
 
 /// Where passivated states rest. Behind a trait, so that another store can take the place of the embedded one.
 pub trait StateStore: Send + Sync + std::fmt::Debug {
@@ -31,6 +33,10 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
 
     /// The last checkpoint, if there was one.
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError>;
+
+    /// Waits until the store has done what would make the next opening slow, half a minute at most. Loses nothing if it is cut
+    /// short. Blocks.
+    fn wind_down(&self) {}
 }
 
 /// A state as it is put into the store.
@@ -82,10 +88,23 @@ const CHECKPOINT_KEY: &str = "checkpoint";
 /// Memory for the store's blocks. Hot and warm states are kept by the engine itself; this serves the cold ones.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// What the store's own log may grow to before it writes out the keyspaces that hold it up: all of it is read when the store is
+/// opened, some 100 MiB a second. The least that the store takes.
+const JOURNALING_BYTES: u64 = 64 << 20;
+
+/// How often, and after which pauses, a store that winds down looks whether it is done: half a minute in all.
+const WIND_DOWN_LOOKS: usize = 1_500;
+const WIND_DOWN_PAUSE: Duration = Duration::from_millis(20);
+
 impl FjallStore {
     /// Opens the store in a folder, making it if need be.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let database = Database::builder(folder).cache_size(CACHE_BYTES).worker_threads(1).open().map_err(failed)?;
+        let database = Database::builder(folder)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNALING_BYTES)
+            .worker_threads(1)
+            .open()
+            .map_err(failed)?;
         let states = database.keyspace("states", KeyspaceCreateOptions::default).map_err(failed)?;
         let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(failed)?;
         let expiries = database.keyspace("expiries", KeyspaceCreateOptions::default).map_err(failed)?;
@@ -145,6 +164,16 @@ impl StateStore for FjallStore {
         }
         self.meta.insert(CHECKPOINT_KEY, bytes).map_err(failed)?;
         self.database.persist(PersistMode::SyncAll).map_err(failed)
+    }
+
+    fn wind_down(&self) {
+        // What is not written out yet is read from the store's own log again.
+        for _ in 0..WIND_DOWN_LOOKS {
+            if self.database.outstanding_flushes() == 0 {
+                return;
+            }
+            thread::sleep(WIND_DOWN_PAUSE);
+        }
     }
 
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
