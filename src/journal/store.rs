@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::JournalError;
@@ -105,11 +106,18 @@ impl FjallStore {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        let states = database.keyspace("states", KeyspaceCreateOptions::default).map_err(failed)?;
+        let states = database.keyspace("states", of_states).map_err(failed)?;
         let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(failed)?;
         let expiries = database.keyspace("expiries", KeyspaceCreateOptions::default).map_err(failed)?;
         Ok(Self { database, states, expiries, meta })
     }
+}
+
+/// A customer who comes back costs one read of the disk: what tells where a state lies stays in memory, some six bytes for each.
+fn of_states() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .index_block_pinning_policy(PinningPolicy::all(true))
 }
 
 fn failed(error: impl std::fmt::Display) -> JournalError {
