@@ -16,6 +16,7 @@ mod auth;
 mod body;
 mod cloud_event;
 mod consents;
+mod customers;
 mod decide;
 mod events;
 mod fault;

@@ -37,6 +37,7 @@ mod take;
 mod tests;
 
 pub use cap_change::{CapChange, cap_changes};
+pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use late::late;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
