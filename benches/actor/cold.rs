@@ -52,6 +52,12 @@ impl Filled {
         Ours::open(self.ground, self.folder.path(), config, Book::Memory)
     }
 
+    /// The store alone.
+    pub(crate) fn store(&self) -> FjallStore {
+        let directory = DataDirectory::open(self.folder.path()).expect("the data directory opens");
+        FjallStore::open(&directory.store()).expect("the store opens")
+    }
+
     /// Empties the system's cache of files, if we may.
     pub(crate) fn drop_caches(&self) -> bool {
         std::fs::File::open(self.folder.path()).and_then(|folder| folder.sync_all()).is_ok()

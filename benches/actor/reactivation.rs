@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use forthwith::actor::{Asked, Config};
+use forthwith::journal::StateStore;
 use forthwith::turn::Readings;
 use hdrhistogram::Histogram;
 
 use super::args::Args;
 use super::cold::Filled;
 use super::draw::{Draw, Spread};
-use super::ground::Ground;
+use super::ground::{Ground, customer_id};
 use super::load::Seen;
 use super::ours::{Book, Ours, roomy};
 use super::report;
@@ -50,6 +51,7 @@ fn rest(ours: &Ours) {
 
 fn stored(args: &Args, ground: &'static Ground, customers: u64) {
     let filled = Filled::new(args, ground, customers);
+    looks(&filled, customers);
     let dropped = if filled.drop_caches() { "the store, the system's cache empty" } else { "the store" };
     let ours = filled.open(Config { warm_bytes: 0, ..roomy(customers) });
     let mut draw = Draw::new(Spread::Uniform, customers, 5);
@@ -57,6 +59,31 @@ fn stored(args: &Args, ground: &'static Ground, customers: u64) {
     row(dropped, &first_turns(&ours, ground, sample(customers.min(10_000)), 4));
     row("the store, some of it cached", &first_turns(&ours, ground, sample(customers.min(50_000)), 5));
     ours.leave();
+}
+
+/// Looks into the store alone: for customers it has never heard of, and for those it has, once and once more.
+fn looks(filled: &Filled, customers: u64) {
+    let store = filled.store();
+    let mut draw = Draw::new(Spread::Uniform, customers, 5);
+    let known: Vec<u64> = (0..customers.min(20_000)).map(|_| draw.next()).collect();
+    let strangers: Vec<u64> = known.iter().map(|customer| customer + customers).collect();
+    filled.drop_caches();
+    for (name, whom) in [
+        ("a look into the store for a stranger, the cache empty", &strangers),
+        ("a look into the store for a stranger", &strangers),
+        ("a look into the store for someone known, the cache empty", &known),
+        ("a look into the store for someone known", &known),
+    ] {
+        let mut latencies = Seen::none().latencies;
+        for customer in whom {
+            let customer = customer_id(*customer);
+            let start = Instant::now();
+            let found = store.get(customer.as_str()).expect("the store can be read");
+            latencies.saturating_record(start.elapsed().as_nanos() as u64);
+            std::hint::black_box(found);
+        }
+        row(name, &latencies);
+    }
 }
 
 /// One turn for each of these customers, one after the other.

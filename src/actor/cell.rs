@@ -27,7 +27,8 @@ use super::sweep::Glance;
 use super::watch;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::quiet;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Where a cell is in the protocol.
@@ -49,20 +50,20 @@ const WEIGHED_EVERY: u8 = 64;
 pub(super) struct Cell {
     pub(super) customer: CustomerId,
     /// The sweep's clock at the last turn.
-    touched: AtomicU32,
+    touched: quiet::AtomicU32,
     /// What the store has on its list of what expires, of this customer; the end of time for nothing.
-    expiry: AtomicI64,
+    expiry: quiet::AtomicI64,
     /// What the customer takes in memory, as last weighed; 0 before the first time.
-    bytes: AtomicU32,
+    bytes: quiet::AtomicU32,
     pub(super) partition: Partition,
     status: AtomicU8,
     /// Whether the state has changed since it was last stored. Set by the owner, and by the archive when it could not store what
     /// it had taken for stored; cleared by the owner.
     is_dirty: AtomicBool,
     /// Turns since the hand passed, up to a few. The hand and the owner may miss one another's step: it is an estimate.
-    uses: AtomicU8,
+    uses: quiet::AtomicU8,
     /// Turns, counted up to twice [`WEIGHED_EVERY`] and down again.
-    turns: AtomicU8,
+    turns: quiet::AtomicU8,
     state: Mutex<Option<CustomerState>>,
     queue: Mutex<Queue>,
 }
@@ -100,21 +101,19 @@ pub(super) enum Left {
 impl Cell {
     /// A cell whose state is yet to be loaded, and the right to load it. Callers wait in its queue meanwhile.
     pub(super) fn loading(customer: CustomerId, partition: Partition) -> Owner {
-        let cell = Arc::new(Self {
+        Owner(Arc::new(Self {
             customer,
-            touched: AtomicU32::new(0),
-            expiry: AtomicI64::new(i64::MAX),
-            bytes: AtomicU32::new(0),
+            touched: quiet::AtomicU32::new(0),
+            expiry: quiet::AtomicI64::new(i64::MAX),
+            bytes: quiet::AtomicU32::new(0),
             partition,
             status: AtomicU8::new(RUN),
             is_dirty: AtomicBool::new(false),
-            uses: AtomicU8::new(0),
-            turns: AtomicU8::new(0),
+            uses: quiet::AtomicU8::new(0),
+            turns: quiet::AtomicU8::new(0),
             state: Mutex::new(None),
             queue: Mutex::new(None),
-        });
-        watch::begun(&cell);
-        Owner(cell)
+        }))
     }
 
     /// Takes the cell if it is idle, otherwise queues the job. The uncontended way is one compare-and-swap.
@@ -181,6 +180,11 @@ impl Cell {
     /// What the customer takes in memory, as last weighed.
     pub(super) fn bytes(&self) -> u32 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the state of a cell that is gone. Lists may name the cell for a while, but nobody asks it for the state.
+    pub(super) fn clear(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What was taken for stored is not: it counts as changed.
@@ -312,12 +316,7 @@ impl Owner {
     /// Takes the cell out of use, unless jobs wait: then it stays owned.
     pub(super) fn retire(self) -> Result<Arc<Cell>, Self> {
         // RUN means an empty queue, and whoever would fill it must first win this very swap.
-        if !self.0.swap(RUN, GONE) {
-            return Err(self);
-        }
-        // Lists may still name the cell for a while; nobody will ask it for the state.
-        *self.state() = None;
-        Ok(self.0)
+        if self.0.swap(RUN, GONE) { Ok(self.0) } else { Err(self) }
     }
 
     /// Gives the cell back without a state, and hands out what waits.

@@ -10,6 +10,7 @@ use super::cap_book::CapBook;
 use super::house::{Foundations, House, InForce};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
+use super::set_aside::{InputId, Quarantine, SetAside};
 use super::shelf::{Shelf, record_bundle};
 use super::{Asked, Metrics, RecoveryError, Request, Resting, Shed, ShelfError};
 use crate::bundle::{Bundle, Cap, CapScope};
@@ -157,6 +158,22 @@ impl Customers {
         self.house.late(request)
     }
 
+    /// Inputs that are set aside, in the order of their names, after one of them.
+    pub fn set_aside(&self, after: Option<InputId>, limit: usize) -> Vec<SetAside> {
+        self.house.quarantine.list(after, limit)
+    }
+
+    /// An input that is set aside.
+    pub fn set_aside_one(&self, id: InputId) -> Option<SetAside> {
+        self.house.quarantine.find(id)
+    }
+
+    /// Releases an input that is set aside, so that it may be tried again; returns the record that says so, or `None` if it was
+    /// not set aside.
+    pub fn release_set_aside(&self, id: InputId) -> Result<Option<u64>, JournalError> {
+        self.house.quarantine.release(id, &self.house.journal, &self.house.metrics)
+    }
+
     /// A copy of a customer's state; the receiver fails for one that cannot be read.
     pub fn view(&self, customer: &CustomerId) -> Result<oneshot::Receiver<Option<Box<CustomerState>>>, Shed> {
         self.house.view(customer)
@@ -234,6 +251,12 @@ impl Customers {
 
 #[cfg(test)]
 impl Customers {
+    /// A test door: a customer is busy until what is returned is called.
+    pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
+        let (house, owner) = (Arc::clone(&self.house), self.house.hold(customer));
+        move || house.drive(owner, usize::MAX)
+    }
+
     /// A test door: owns a customer's cell, so that everyone else finds it busy.
     pub(super) fn hold(&self, customer: &str) -> super::cell::Owner {
         self.house.hold(customer)
@@ -262,6 +285,11 @@ impl Customers {
         self.house.metrics.passivations.get()
     }
 
+    /// A test door: states written to the store so far.
+    pub(super) fn saved(&self) -> u64 {
+        self.house.metrics.saved.get()
+    }
+
     /// A test door: how many jobs wait for a customer.
     pub(super) fn mailbox_of(&self, customer: &str) -> usize {
         self.house.mailbox_of(customer)
@@ -280,10 +308,20 @@ pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), Re
     let checkpoint = store.last_checkpoint()?.unwrap_or_default();
     let damaged = |e| JournalError::Store(format!("the accounts of global caps are not readable: {e}"));
     let caps = CapBook::restore(&checkpoint.caps).map_err(damaged)?;
-    let recovery = Recovery { journal: &journal, store: &*store, shelf: &shelf, caps: &caps, progress: progress.0 };
+    let damaged = |e| JournalError::Store(format!("the list of what is set aside is not readable: {e}"));
+    let quarantine = Quarantine::restore(&checkpoint.set_aside, &metrics).map_err(damaged)?;
+    let recovery = Recovery {
+        journal: &journal,
+        store: &*store,
+        shelf: &shelf,
+        caps: &caps,
+        quarantine: &quarantine,
+        metrics: &metrics,
+        progress: progress.0,
+    };
     let recovered = recovery.run(&checkpoint)?;
     let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
-    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps };
+    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine };
     Ok((Arc::new(House::new(foundations)), recovered))
 }
 

@@ -106,7 +106,10 @@ impl Archive {
     fn lay_down_again(&self, owner: Owner) {
         let house = &self.house;
         match owner.retire() {
-            Ok(gone) => house.cells.forget(&gone),
+            Ok(gone) => {
+                gone.clear();
+                house.cells.forget(&gone);
+            }
             Err(owner) => {
                 let state = owner.state().take();
                 match state {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::recovery::read_record;
-use super::{Customers, RecoveryError};
+use super::set_aside::set_aside_of;
+use super::{Customers, RecoveryError, SetAsideInput, ShelfError};
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, Partition};
-use crate::journal::{Kind, Reader};
-use crate::turn::Record;
+use crate::journal::{Found, Frame, Kind, Reader};
+use crate::turn::{Record, RecordError};
 
 /// A stretch of one customer's records.
 #[derive(Clone, Debug)]
@@ -25,10 +26,17 @@ pub struct History {
 pub struct Recorded {
     /// Its sequence.
     pub seq: u64,
-    /// The record.
-    pub record: Record,
-    /// The bundle it was decided under.
-    pub bundle: Arc<Bundle>,
+    /// What it holds.
+    pub what: RecordedWhat,
+}
+
+/// What the journal has of a customer.
+#[derive(Clone, Debug)]
+pub enum RecordedWhat {
+    /// A turn that was taken, and the bundle it was taken under.
+    Turn(Record, Arc<Bundle>),
+    /// An input that was set aside.
+    SetAside(SetAsideInput),
 }
 
 /// How long a stretch is at most.
@@ -42,10 +50,14 @@ pub struct Stretch {
     pub looked_at: u64,
 }
 
-/// A record of the customer's partition.
-struct Found {
-    seq: u64,
-    payload: Vec<u8>,
+impl RecordedWhat {
+    /// Whom it is about.
+    pub fn customer(&self) -> &CustomerId {
+        match self {
+            Self::Turn(record, _) => record.input.customer(),
+            Self::SetAside(input) => &input.aside.customer,
+        }
+    }
 }
 
 impl Customers {
@@ -61,18 +73,18 @@ impl Customers {
         let mut bytes = 0;
         loop {
             let (found, last) = next_found(&mut reader, partition, synced)?;
-            for Found { seq, payload } in found {
-                let bundle_at = |seq| house.bundle_at(seq);
-                let (record, bundle) = read_record(seq, &payload, bundle_at)?;
-                if record.input.customer() != customer {
+            for found in found {
+                let Some(what) = read(&found, |seq| house.bundle_at(seq))?.filter(|what| what.customer() == customer)
+                else {
                     continue;
-                }
+                };
+                let Found { seq, payload, .. } = found;
                 let is_full = history.records.len() >= stretch.records || bytes + payload.len() > stretch.bytes;
                 if is_full && !history.records.is_empty() {
                     return Ok(History { until: seq - 1, next: Some(seq), ..history });
                 }
                 bytes += payload.len();
-                history.records.push(Recorded { seq, record, bundle });
+                history.records.push(Recorded { seq, what });
             }
             let Some(last) = last else { return Ok(history) };
             history.until = last;
@@ -86,7 +98,20 @@ impl Customers {
     }
 }
 
-/// The records of a partition in the next batch, as far as they are synced, and the last record of all; `None` at the end.
+/// What a record holds; nothing where an input was released.
+fn read(
+    found: &Found,
+    bundle_at: impl FnOnce(u64) -> Result<Arc<Bundle>, ShelfError>,
+) -> Result<Option<RecordedWhat>, RecoveryError> {
+    if found.kind == Kind::SetAside {
+        let damaged = |error| RecoveryError::Record { seq: found.seq, error: RecordError::Damaged(error) };
+        return set_aside_of(found).map(|input| input.map(RecordedWhat::SetAside)).map_err(damaged);
+    }
+    read_record(found.seq, &found.payload, bundle_at).map(|(record, bundle)| Some(RecordedWhat::Turn(record, bundle)))
+}
+
+/// The records of a partition in the next batch and inputs that were set aside, whomever they are about, as far as they are
+/// synced; and the last record of all, `None` at the end.
 fn next_found(reader: &mut Reader, partition: u8, synced: u64) -> Result<(Vec<Found>, Option<u64>), RecoveryError> {
     let (mut found, mut last) = (Vec::new(), None);
     let mut is_more = true;
@@ -97,8 +122,9 @@ fn next_found(reader: &mut Reader, partition: u8, synced: u64) -> Result<(Vec<Fo
                 return;
             }
             last = Some(read.seq);
-            if read.frame.kind == Kind::Turn && read.frame.partition == partition {
-                found.push(Found { seq: read.seq, payload: read.frame.payload.to_vec() });
+            let Frame { kind, partition: of, payload, .. } = read.frame;
+            if (kind == Kind::Turn && of == partition) || kind == Kind::SetAside {
+                found.push(Found { seq: read.seq, kind, payload: payload.to_vec() });
             }
         })?;
     }

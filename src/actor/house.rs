@@ -14,8 +14,10 @@ use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
 use super::lateness::TurnTime;
+use super::looks::Looks;
 use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
+use super::set_aside::Quarantine;
 use super::shelf::Shelf;
 use super::warm::WarmCache;
 use super::{Asked, Config, Failure, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
@@ -49,10 +51,13 @@ pub(super) struct House {
     pub(super) current: ArcSwap<InForce>,
     pub(super) shelf: Shelf,
     pub(super) caps: CapBook,
+    /// Inputs on which no turn is taken.
+    pub(super) quarantine: Quarantine,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
+    pub(super) looks: Looks,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
@@ -89,14 +94,17 @@ pub(super) struct Foundations {
     pub(super) current: InForce,
     pub(super) shelf: Shelf,
     pub(super) caps: CapBook,
+    pub(super) quarantine: Quarantine,
 }
 
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
-        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps } = foundations;
+        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine } =
+            foundations;
         let bounds = Bounds { cells: config.hot_customers_max as u64, bytes: config.hot_bytes };
         Self {
             occupancy: Occupancy::new(bounds),
+            looks: Looks::default(),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
@@ -114,6 +122,7 @@ impl House {
             metrics,
             shelf,
             caps,
+            quarantine,
         }
     }
 
@@ -123,6 +132,9 @@ impl House {
     pub(super) fn ask(self: &Arc<Self>, request: Request) -> Asked {
         if self.is_stopping.load(Ordering::Acquire) {
             return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
+        }
+        if let Err(refusal) = self.quarantine.check(&request.input) {
+            return Asked::Done(Err(refusal));
         }
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
@@ -271,9 +283,13 @@ impl House {
 
     /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
     fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
+        // It may have been set aside while it waited.
+        self.quarantine.check(&request.input)?;
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
-        let result = turn.unwrap_or_else(|_| {
+        let result = turn.unwrap_or_else(|panic| {
             self.metrics.panics.inc();
+            let (now, reason) = (self.clock.wall(), message_of(&*panic));
+            self.quarantine.panicked(request, now, reason, &self.journal, &self.metrics);
             let partition = owner.cell().partition.number();
             tracing::error!(partition, "a turn panicked; the customer's state is rebuilt from the journal");
             Err(Refusal::Failed(Failure::Panicked))
@@ -409,5 +425,14 @@ impl House {
 
     pub(super) fn stop_taking(&self) {
         self.is_stopping.store(true, Ordering::Release);
+    }
+}
+
+/// What a panic said.
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "a panic without a message",
     }
 }

@@ -25,10 +25,24 @@ impl House {
         if self.is_full() {
             return self.keepers.load(self, owner, false);
         }
-        match self.load_warm(owner) {
-            Ok(()) => {}
-            Err(owner) => self.keepers.load(self, owner, false),
+        if let Err(owner) = self.load_warm(owner).or_else(|owner| self.load_at_once(owner)) {
+            self.keepers.load(self, owner, false);
         }
+    }
+
+    /// Reads the store on the caller's thread, unless a look into it was slow a while ago: what the store has never heard of, or
+    /// has at hand, is found sooner than a keeper could be told.
+    fn load_at_once(self: &Arc<Self>, owner: Owner) -> Result<(), Owner> {
+        let begun = self.clock.instant();
+        if !self.looks.may_begin(begun) {
+            return Err(owner);
+        }
+        let read = self.read_state(&owner.cell().customer, owner.cell().partition, false);
+        self.looks.note(begun, self.clock.instant());
+        // What cannot be read a keeper tries again, and says why.
+        let Ok(read) = read else { return Err(owner) };
+        self.begin_read(owner, read);
+        Ok(())
     }
 
     /// Loads a state from wherever it is. May block: for keepers.
@@ -61,14 +75,7 @@ impl House {
     /// Loads a state from the store, and from the journal what came later if `rebuild`. May block: for keepers.
     pub(super) fn load_blocking(self: &Arc<Self>, owner: Owner, rebuild: bool) {
         match self.read_state(&owner.cell().customer, owner.cell().partition, rebuild) {
-            Ok(Read { state, is_new, stored_expiry }) => {
-                if is_new {
-                    self.metrics.activated.new.inc();
-                } else {
-                    self.metrics.activated.cold.inc();
-                }
-                self.begin(owner, state, stored_expiry);
-            }
+            Ok(read) => self.begin_read(owner, read),
             Err(error) => {
                 tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
                 self.turn_away(owner, rebuild, &Refusal::Failed(Failure::StateUnreadable));
@@ -98,6 +105,16 @@ impl House {
         self.drive(owner, DRAIN_MAX);
     }
 
+    fn begin_read(self: &Arc<Self>, owner: Owner, read: Read) {
+        let activated = &self.metrics.activated;
+        if read.is_new {
+            activated.new.inc();
+        } else {
+            activated.cold.inc();
+        }
+        self.begin(owner, read.state, read.stored_expiry);
+    }
+
     /// Whether a sweep before its time would find someone to put to rest.
     fn is_short(&self) -> bool {
         match self.config.resting {
@@ -114,6 +131,7 @@ impl House {
 
     /// Forgets a cell that is gone.
     pub(super) fn forget(&self, gone: &Arc<Cell>) {
+        gone.clear();
         self.occupancy.exit(gone.bytes());
         self.cells.forget(gone);
     }

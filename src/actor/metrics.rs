@@ -10,6 +10,7 @@ pub struct Metrics {
     pub(super) late: Counter,
     pub(super) handovers: Counter,
     pub(super) panics: Counter,
+    pub(super) set_aside: Gauge,
     pub(super) hot: Gauge,
     pub(super) hot_bytes: Gauge,
     pub(super) held: Counter,
@@ -52,6 +53,10 @@ impl Metrics {
                 "Times a caller had taken its share of a busy customer's turns and a keeper went on.",
             ),
             panics: registry.counter("forthwith_turn_panics_total", "Turns that panicked; the state was rebuilt."),
+            set_aside: registry.gauge(
+                "forthwith_inputs_set_aside",
+                "Inputs on which no turn is taken, because three have panicked.",
+            ),
             hot: registry.gauge("forthwith_hot_customers", "Customers in memory."),
             hot_bytes: registry.gauge("forthwith_hot_bytes", "Bytes that the customers in memory take."),
             held: registry.counter(

@@ -20,9 +20,11 @@
 //! | `loading` | bringing states in, handing them out |
 //! | `occupancy` | how much memory they take, how much is to be given back |
 //! | `keeper`, `sweep` | what takes time; who may rest |
+//! | `looks` | whether a caller may look into the store itself |
 //! | `leaving` | those who are to be put to rest |
 //! | `archive`, `expiring` | states to the store; what has expired out of it |
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
+//! | `set_aside` | inputs on which no turn is taken any more |
 //! | `runtime` | their system |
 //! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
@@ -45,6 +47,7 @@ mod keeper_actor;
 mod lateness;
 mod leaving;
 mod loading;
+mod looks;
 mod mailbox;
 mod metrics;
 mod occupancy;
@@ -53,6 +56,7 @@ mod recovery;
 mod registry;
 mod request;
 mod runtime;
+mod set_aside;
 mod shelf;
 #[cfg(simulation)]
 #[path = "../../tests/simulation/harness/mod.rs"]
@@ -66,11 +70,12 @@ mod warm;
 mod watch;
 
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
-pub use history::{History, Recorded, Stretch};
+pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
+pub use set_aside::{InputId, PANICS_MAX, SET_ASIDE_MAX, SetAside, SetAsideInput, set_aside_of};
 pub use shelf::{ShelfError, bundle_of};
 pub use sweep::Resting;

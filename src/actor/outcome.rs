@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ShelfError;
+use super::set_aside::{InputId, PANICS_MAX};
 use crate::journal::JournalError;
 
 /// Why a turn was not taken.
@@ -53,6 +54,9 @@ pub enum Failure {
     /// The turn panicked; the state was rebuilt and the next turn finds it whole.
     #[error("the decision failed because of a fault in the engine; the customer's state was restored")]
     Panicked,
+    /// Turns on this very input have panicked: it is set aside until someone releases it.
+    #[error("decisions on this input have failed {PANICS_MAX} times; it is set aside as `{0}` until it is released")]
+    SetAside(InputId),
 }
 
 impl Shed {

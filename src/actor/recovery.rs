@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::cap_book::CapBook;
 use super::house::House;
 use super::loading::LoadError;
+use super::set_aside::Quarantine;
 use super::shelf::Shelf;
-use super::{RecoveryError, ShelfError};
+use super::{Metrics, RecoveryError, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
 use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore, StateWrite};
-use crate::turn::{Record, apply};
+use crate::turn::{Record, RecordError, apply};
 
 /// States that recovery keeps in memory before it stores them.
 const STATES_MAX: usize = 50_000;
@@ -44,6 +45,9 @@ pub(super) struct Recovery<'a> {
     pub(super) shelf: &'a Shelf,
     /// The accounts of global caps as of the store's checkpoint.
     pub(super) caps: &'a CapBook,
+    /// What was set aside as of the store's checkpoint.
+    pub(super) quarantine: &'a Quarantine,
+    pub(super) metrics: &'a Metrics,
     /// Told how far it has come: the record, and the last one.
     pub(super) progress: &'a mut dyn FnMut(u64, u64),
 }
@@ -81,7 +85,8 @@ impl Recovery<'_> {
         self.caps.open();
         if recovered.records > 0 || *checkpoint == Checkpoint::default() {
             let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq));
-            self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps })?;
+            let set_aside = self.quarantine.checkpoint();
+            self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps, set_aside })?;
         }
         Ok(recovered)
     }
@@ -95,6 +100,10 @@ impl Recovery<'_> {
         if found.kind == Kind::Bundle {
             recovered.bundle_seq = found.seq;
             return Ok(());
+        }
+        if found.kind == Kind::SetAside {
+            let damaged = |error| RecoveryError::Record { seq: found.seq, error: RecordError::Damaged(error) };
+            return self.quarantine.recover(found, self.metrics).map_err(damaged);
         }
         let (record, bundle) =
             read_record(found.seq, &found.payload, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;

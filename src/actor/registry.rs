@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
 
 use super::cell::{Cell, Owner};
+use super::watch;
 use crate::domain::CustomerId;
 use crate::sync::point;
 
@@ -43,6 +44,7 @@ impl Registry {
             // The cell that was just made is known to nobody: it is dropped.
             MapEntry::Occupied(cell) => Ok(Arc::clone(&cell.key().0)),
             MapEntry::Vacant(vacant) => {
+                watch::begun(loading.cell());
                 vacant.insert(());
                 Err(loading)
             }

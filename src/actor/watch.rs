@@ -3,7 +3,7 @@
 
 use super::cell::{Cell, Status};
 
-/// A cell begins, owned by whoever made it.
+/// A cell enters the registry, owned by whoever made it.
 #[inline(always)]
 pub(super) fn begun(_: &Cell) {}
 

@@ -3,6 +3,7 @@
 mod bundle;
 mod caps;
 mod health;
+mod set_aside;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
@@ -21,6 +22,12 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
         .service(resource("/v1/caps").route(web::get().to(caps::caps)))
+        .service(resource("/v1/set-aside").route(web::get().to(set_aside::list)))
+        .service(
+            resource("/v1/set-aside/{id}")
+                .route(web::get().to(set_aside::show))
+                .route(web::delete().to(set_aside::release)),
+        )
         .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
         .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
 }
@@ -55,7 +62,10 @@ fn full_description() -> utoipa::openapi::OpenApi {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps),
+    paths(
+        metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
+        set_aside::show, set_aside::release
+    ),
     tags((name = "operate", description = "Operating the engine")),
 )]
 struct Operate;
@@ -87,6 +97,8 @@ mod tests {
         /v1/decisions/{id}/explain
         /v1/decisions/{id}/feedback
         /v1/events
+        /v1/set-aside
+        /v1/set-aside/{id}
         ");
         let json = serde_json::to_value(&description).unwrap();
         assert!(json["openapi"].as_str().unwrap().starts_with("3.1"));

@@ -91,7 +91,7 @@ mod tests {
 
     fn read(before: &str, flow: &str) -> Result<Bundle, String> {
         let mut sources = sources();
-        sources.insert("playbooks/routing.toml", &format!("{before}\n{PLAYBOOK}\n[flow]\n{flow}"));
+        sources.insert("playbooks/routing.toml", format!("{before}\n{PLAYBOOK}\n[flow]\n{flow}"));
         Bundle::compile(sources).map_err(|faults| faults.to_string())
     }
 

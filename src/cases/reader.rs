@@ -143,7 +143,8 @@ impl CaseReader<'_> {
         Some(Case { name, line, earlier, event, at: given_at?, expectation: expectation? })
     }
 
-    /// What comes before the event: the customer is first heard of and says what they consent to, things happen, facts are told.
+    /// What comes before the event: the customer is first heard of and says what they consent to, then things happen
+    /// and facts are told, each in its time.
     fn earlier<'d>(&self, section: &Section<'d>, defaults: &Defaults<'d>, at: Timestamp) -> Vec<Earlier> {
         let before = section.get("before").map(|node| self.events.before(&node, at));
         let observed = |(event, times): (TypedEvent, usize)| {
@@ -164,9 +165,15 @@ impl CaseReader<'_> {
         if let Some(consents) = self.consents(section, defaults, first) {
             earlier.insert(0, Earlier { arrival: first, input: Input::Consents(consents), times: 1 });
         }
-        let facts = self.facts(section, defaults, at).into_iter();
-        let told = |fact: Fact| Earlier { arrival: at, input: self.told(fact.observed_at, Some(fact)), times: 1 };
-        earlier.extend(facts.map(told));
+        // A fact is told when it was observed, but nothing is told of a customer nobody has heard of.
+        for fact in self.facts(section, defaults, at) {
+            let arrival = fact.observed_at.clamp(first, at.max(first));
+            let told = Earlier { arrival, input: self.told(fact.observed_at, Some(fact)), times: 1 };
+            let is_before = |known: &Earlier| {
+                known.arrival < arrival || (known.arrival == arrival && !matches!(known.input, Input::Event(_)))
+            };
+            earlier.insert(earlier.partition_point(is_before), told);
+        }
         earlier
     }
 

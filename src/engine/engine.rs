@@ -209,3 +209,11 @@ impl Engine {
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
     }
 }
+
+#[cfg(test)]
+impl Engine {
+    /// A test door: a customer is busy until what is returned is called.
+    pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
+        self.0.customers.keep_busy(customer)
+    }
+}

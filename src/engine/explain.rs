@@ -14,7 +14,7 @@ use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
 use crate::domain::{Datum, DecisionId, Durability, Timestamp, Unavailable};
-use crate::journal::{Found, journal_folder, record_at, record_with_key};
+use crate::journal::{Found, Kind, journal_folder, record_at, record_with_key};
 use crate::rules::{PartTrace, Ref, Scope, Slot};
 use crate::turn::{Input, Record, RecordedDecision};
 
@@ -69,23 +69,29 @@ pub struct Named {
 }
 
 impl Engine {
+    /// The record of a decision's turn.
+    fn turn_record(&self, id: DecisionId) -> Result<Option<Found>, Error> {
+        let found = self.0.journal.find(id.to_u128(), id.time())?;
+        Ok(found.filter(|found| found.kind == Kind::Turn))
+    }
+
     /// A decision by its id, if it is on disk. Reads the journal: not for the way of an event.
     pub fn decision(&self, id: DecisionId) -> Result<Option<Decision>, Error> {
-        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
+        let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         remade(&record, &bundle, id).map(|(.., decision)| Some(decision))
     }
 
     /// Explains a decision, if it is on disk. Reads the journal: not for the way of an event.
     pub fn explain(&self, id: DecisionId) -> Result<Option<Explanation>, Error> {
-        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
+        let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         Explanation::of(&record, &bundle, found.seq, id).map(Some)
     }
 
     /// Explains a decision, and why a rule of its playbook did not decide. Reads the journal: not for the way of an event.
     pub fn why_not(&self, id: DecisionId, rule: &str) -> Result<Option<Explanation>, Error> {
-        let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
+        let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
     }

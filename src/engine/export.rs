@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::export_record::RecordShown;
 use super::export_state::StateShown;
 use super::{Answer, Engine, Error};
-use crate::actor::{History, RecoveryError, Stretch};
+use crate::actor::{History, Recorded, RecoveryError, SET_ASIDE_MAX, Stretch};
 use crate::context::CustomerState;
 use crate::domain::CustomerId;
 
@@ -80,7 +80,9 @@ impl Engine {
             Answer::Given(state) => state,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        if state.last_seq == 0 {
+        // Of someone of whom there is no turn an input may have been set aside.
+        let is_aside = || self.0.customers.set_aside(None, SET_ASIDE_MAX).iter().any(|of| of.customer == customer);
+        if state.last_seq == 0 && !is_aside() {
             return Ok(Answer::Given(None));
         }
         // What the state has is in the journal by then, or the disk does not answer.
@@ -100,6 +102,7 @@ impl Exporting {
             RecoveryError::Journal(error) => Error::Journal(error),
             error => Error::Record(error.to_string()),
         })?;
+        let shown = |of: &Recorded| RecordShown::of(of, |seq| inner.customers.bundle_at(seq).ok());
         let now = inner.clock.wall();
         Ok(Export {
             format: EXPORT_FORMAT,
@@ -110,7 +113,7 @@ impl Exporting {
             next,
             // The bundles that the records were decided under are known by now, and with them more names.
             state: (from == 1).then(|| StateShown::of(&state, &engine.known(), now)),
-            records: records.iter().map(RecordShown::of).collect(),
+            records: records.iter().map(shown).collect(),
         })
     }
 }

@@ -1,17 +1,18 @@
 //! What the journal has of a customer, as an export has it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::explain::context;
 use super::{Decision, Named, Reason};
-use crate::actor::Recorded;
+use crate::actor::{Recorded, RecordedWhat, SetAsideInput};
 use crate::bundle::Bundle;
 use crate::domain::{Datum, FallbackReason, Timestamp};
-use crate::turn::{EventInput, Input, Record, RecordedDecision, TraceId};
+use crate::turn::{EventInput, Input, Record, RecordedDecision, TraceId, decode_input};
 
-/// A record of the journal. One of `event`, `facts`, `consents` and `settlement` is there.
+/// A record of the journal. Of `set_aside` only what can be read; else one of `event`, `facts`, `consents` and `settlement` is there.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RecordShown {
@@ -19,8 +20,8 @@ pub struct RecordShown {
     pub record: u64,
     /// When what it holds arrived.
     pub arrival: String,
-    /// The bundle that was in force.
-    pub bundle: String,
+    /// The bundle that was in force, if it can be read.
+    pub bundle: Option<String>,
     /// Something that happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -37,6 +38,10 @@ pub struct RecordShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub settlement: Option<SettlementTold>,
+    /// Why no turn was taken on it, if it was set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub set_aside: Option<SetAsideTold>,
     /// What was decided on the event.
     pub decisions: Vec<DecisionRecorded>,
 }
@@ -97,6 +102,18 @@ pub struct SettlementTold {
     pub settlement: &'static str,
 }
 
+/// Why an input was set aside: turns on it panicked.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct SetAsideTold {
+    /// The input's name.
+    pub id: String,
+    /// How often.
+    pub panics: u32,
+    /// What the last panic said.
+    pub reason: String,
+}
+
 /// A decision that was made.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -126,21 +143,45 @@ pub struct DecisionRecorded {
 }
 
 impl RecordShown {
-    pub(super) fn of(recorded: &Recorded) -> Self {
-        let Recorded { seq, record, bundle } = recorded;
-        let decisions = record.decisions.iter().map(|decision| DecisionRecorded::of(record, decision, bundle));
-        let mut shown = Self {
-            record: *seq,
-            arrival: record.arrival.to_string(),
-            bundle: bundle.id().to_string(),
+    /// A record; `bundle_at` gives the bundle that the journal holds at a sequence.
+    pub(super) fn of(recorded: &Recorded, bundle_at: impl FnOnce(u64) -> Option<Arc<Bundle>>) -> Self {
+        match &recorded.what {
+            RecordedWhat::Turn(record, bundle) => {
+                let decisions = record.decisions.iter().map(|of| DecisionRecorded::of(record, of, bundle)).collect();
+                Self { decisions, ..Self::empty(recorded.seq, record.arrival).with_input(&record.input, bundle) }
+            }
+            RecordedWhat::SetAside(SetAsideInput { aside, bundle_seq, bytes }) => {
+                let empty = Self::empty(recorded.seq, Timestamp::from_micros(aside.at));
+                let input =
+                    bundle_at(*bundle_seq).and_then(|bundle| Some((decode_input(bytes, &bundle).ok()?, bundle)));
+                let shown = match &input {
+                    Some((input, bundle)) => empty.with_input(input, bundle),
+                    None => empty,
+                };
+                let (id, reason) = (aside.id.to_string(), aside.reason.clone());
+                Self { set_aside: Some(SetAsideTold { id, panics: aside.panics, reason }), ..shown }
+            }
+        }
+    }
+
+    fn empty(record: u64, arrival: Timestamp) -> Self {
+        Self {
+            record,
+            arrival: arrival.to_string(),
+            bundle: None,
             event: None,
             facts: None,
             consents: None,
             settlement: None,
-            decisions: decisions.collect(),
-        };
-        match &record.input {
-            Input::Event(input) => shown.event = Some(EventRecorded::of(input, bundle)),
+            set_aside: None,
+            decisions: Vec::new(),
+        }
+    }
+
+    fn with_input(mut self, input: &Input, bundle: &Bundle) -> Self {
+        self.bundle = Some(bundle.id().to_string());
+        match input {
+            Input::Event(input) => self.event = Some(EventRecorded::of(input, bundle)),
             Input::Facts(input) => {
                 let fields = bundle.layout().facts();
                 let told = |(number, value): &(usize, Option<crate::domain::Value>)| {
@@ -149,20 +190,20 @@ impl RecordShown {
                 };
                 let facts = input.facts.iter().map(told).collect();
                 let (source, observed_at) = (input.source.to_string(), input.observed_at.to_string());
-                shown.facts = Some(FactsTold { source, observed_at, facts });
+                self.facts = Some(FactsTold { source, observed_at, facts });
             }
             Input::Consents(input) => {
                 let said = |(number, given): &(usize, bool)| Some((bundle.purpose(*number)?.name.to_string(), *given));
                 let consents = input.consents.iter().filter_map(said).collect();
                 let (source, observed_at) = (input.source.to_string(), input.observed_at.to_string());
-                shown.consents = Some(ConsentsTold { source, observed_at, consents });
+                self.consents = Some(ConsentsTold { source, observed_at, consents });
             }
             Input::Settlement(input) => {
                 let (decision_id, settlement) = (input.decision.to_string(), input.settlement.as_str());
-                shown.settlement = Some(SettlementTold { decision_id, settlement });
+                self.settlement = Some(SettlementTold { decision_id, settlement });
             }
         }
-        shown
+        self
     }
 }
 

@@ -19,8 +19,8 @@ use crate::domain::{Datum, Timestamp, Type, Unavailable, Value};
 pub struct StateShown {
     /// The last record that is in it.
     pub last_record: u64,
-    /// The latest arrival of anything.
-    pub last_arrival: String,
+    /// The latest arrival of anything; `None` if no turn was ever taken.
+    pub last_arrival: Option<String>,
     /// What was told about the customer, withdrawn and expired facts and those that are not declared any more included.
     pub facts: Vec<FactHeld>,
     /// What the customer said about purposes.
@@ -152,7 +152,7 @@ impl StateShown {
         let events = state.recent(BEFORE_ALL);
         Self {
             last_record: state.last_seq,
-            last_arrival: state.last_arrival.to_string(),
+            last_arrival: (state.last_seq > 0).then(|| state.last_arrival.to_string()),
             facts: declared.chain(parked).collect(),
             consents: state.consents.iter().map(ConsentView::of).collect(),
             signals: (0..layout.signals().len()).map(|number| SignalHeld::of(state, number, now)).collect(),

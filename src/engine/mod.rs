@@ -14,6 +14,7 @@
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
+//! | `set_aside` | inputs on which no turn is taken |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
@@ -44,6 +45,7 @@ mod metrics;
 mod options;
 mod recent_shown;
 mod rule_shown;
+mod set_aside;
 mod settling;
 mod signal_shown;
 #[cfg(test)]
@@ -65,7 +67,9 @@ pub use engine::{Engine, StartError, Started, Stopped};
 pub use event_shown::EventShown;
 pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use export::{EXPORT_FORMAT, Export};
-pub use export_record::{ConsentsTold, DecisionRecorded, EventRecorded, FactsTold, RecordShown, SettlementTold};
+pub use export_record::{
+    ConsentsTold, DecisionRecorded, EventRecorded, FactsTold, RecordShown, SetAsideTold, SettlementTold,
+};
 pub use export_state::{FactHeld, FlowHeld, PartView, ReservationsHeld, SignalHeld, StateShown};
 pub use fact_shown::{FactView, ParkedFactView, TagsView};
 pub use facts::{Facts, FactsTaken};
@@ -73,6 +77,7 @@ pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView
 pub use options::{Budget, Options, Timing};
 pub use recent_shown::RecentEventView;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};
 pub use why_not::{ChangeShown, WhyNot};

@@ -156,6 +156,9 @@ impl From<Error> for Problem {
             Error::Failed(Failure::RecordTooLarge(_)) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large", detail)
             }
+            Error::Failed(Failure::SetAside(_)) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "set-aside", "the input is set aside", detail)
+            }
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }

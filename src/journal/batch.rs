@@ -37,6 +37,8 @@ pub enum Kind {
     Turn,
     /// The files of a bundle.
     Bundle,
+    /// An input that is set aside, or released again.
+    SetAside,
 }
 
 /// The header of a batch.
@@ -95,6 +97,7 @@ impl Kind {
         match self {
             Self::Turn => 1,
             Self::Bundle => 2,
+            Self::SetAside => 3,
         }
     }
 
@@ -102,6 +105,7 @@ impl Kind {
         match code {
             1 => Some(Self::Turn),
             2 => Some(Self::Bundle),
+            3 => Some(Self::SetAside),
             _ => None,
         }
     }

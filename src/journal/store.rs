@@ -64,6 +64,8 @@ pub struct Checkpoint {
     pub bundle_seq: u64,
     /// The accounts of global caps as of the record, encoded; empty if there are none.
     pub caps: Vec<u8>,
+    /// The list of inputs that are set aside, encoded; empty if there are none.
+    pub set_aside: Vec<u8>,
 }
 
 /// The embedded store.
@@ -136,21 +138,29 @@ impl StateStore for FjallStore {
         let mut bytes = Vec::with_capacity(16 + checkpoint.caps.len());
         bytes.extend_from_slice(&checkpoint.seq.to_le_bytes());
         bytes.extend_from_slice(&checkpoint.bundle_seq.to_le_bytes());
-        bytes.extend_from_slice(&checkpoint.caps);
+        if !(checkpoint.caps.is_empty() && checkpoint.set_aside.is_empty()) {
+            bytes.extend_from_slice(&(checkpoint.caps.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(&checkpoint.caps);
+            bytes.extend_from_slice(&checkpoint.set_aside);
+        }
         self.meta.insert(CHECKPOINT_KEY, bytes).map_err(failed)?;
         self.database.persist(PersistMode::SyncAll).map_err(failed)
     }
 
     fn last_checkpoint(&self) -> Result<Option<Checkpoint>, JournalError> {
         let Some(bytes) = self.meta.get(CHECKPOINT_KEY).map_err(failed)? else { return Ok(None) };
-        match bytes.len() {
-            16.. => Ok(Some(Checkpoint {
-                seq: super::batch::u64_at(&bytes, 0),
-                bundle_seq: super::batch::u64_at(&bytes, 8),
-                caps: bytes[16..].to_vec(),
-            })),
-            _ => Err(JournalError::Store("the checkpoint is not readable".to_owned())),
-        }
+        let unreadable = || JournalError::Store("the checkpoint is not readable".to_owned());
+        let (caps, set_aside) = match bytes.len() {
+            // One that knows of nothing but records.
+            16 => (&[][..], &[][..]),
+            24.. => {
+                let length = usize::try_from(super::batch::u64_at(&bytes, 16)).map_err(|_| unreadable())?;
+                bytes[24..].split_at_checked(length).ok_or_else(unreadable)?
+            }
+            _ => return Err(unreadable()),
+        };
+        let (seq, bundle_seq) = (super::batch::u64_at(&bytes, 0), super::batch::u64_at(&bytes, 8));
+        Ok(Some(Checkpoint { seq, bundle_seq, caps: caps.to_vec(), set_aside: set_aside.to_vec() }))
     }
 }
 
@@ -229,7 +239,7 @@ mod tests {
     #[test]
     fn keeps_states_and_checkpoints_across_openings() {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1, caps: vec![1, 2, 3] };
+        let checkpoint = Checkpoint { seq: 7, bundle_seq: 1, caps: vec![1, 2, 3], set_aside: vec![4, 5] };
         {
             let store = FjallStore::open(folder.path()).unwrap();
             assert_eq!(store.last_checkpoint().unwrap(), None);

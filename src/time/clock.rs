@@ -88,6 +88,12 @@ impl Instant {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// Nanoseconds since the clock's own beginning: for an instant that is kept in an atomic.
+    #[inline]
+    pub fn nanos(self) -> u64 {
+        self.0
+    }
+
     /// This instant moved ahead.
     #[inline]
     pub fn after(self, delay: Duration) -> Self {

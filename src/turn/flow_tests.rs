@@ -39,7 +39,7 @@ rules = [{{ id = "always", when = "true", then = {{ act = true }} }}]
 fn bundle(flow: &str) -> Bundle {
     let mut sources = Sources::default();
     sources.insert(CONTEXT_FILE, CONTEXT);
-    sources.insert("playbooks/orders.toml", &playbook(flow));
+    sources.insert("playbooks/orders.toml", playbook(flow));
     Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
 }
 

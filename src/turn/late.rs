@@ -24,5 +24,5 @@ pub fn late(input: &Input, arrival: Timestamp, around: Surroundings<'_>) -> Vec<
             circumstances: Circumstances { refusal: Some(FallbackReason::Late), ..Circumstances::default() },
         }
     };
-    playbooks_of(event, around.bundle).into_iter().map(made).collect()
+    playbooks_of(event, around.bundle).map(made).collect()
 }

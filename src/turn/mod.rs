@@ -11,6 +11,7 @@
 //! | `input` | what a turn is taken on |
 //! | `take` | the turn |
 //! | `flow` | an event in a playbook's flow control |
+//! | `input_form` | an input by itself, as bytes |
 //! | `late` | what is answered when there is no time for one |
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
@@ -25,6 +26,7 @@ mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod input;
+mod input_form;
 mod late;
 mod record;
 mod record_read;
@@ -39,6 +41,7 @@ mod tests;
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
+pub use input_form::{decode_input, encode_input};
 pub use late::late;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};

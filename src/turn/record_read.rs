@@ -79,9 +79,9 @@ impl Record {
 }
 
 /// Reads the personal part; fills in what the decisions' heads leave open.
-struct PersonalSeed<'a> {
-    bundle: &'a Bundle,
-    decisions: &'a mut [RecordedDecision],
+pub(super) struct PersonalSeed<'a> {
+    pub(super) bundle: &'a Bundle,
+    pub(super) decisions: &'a mut [RecordedDecision],
 }
 
 impl<'de> DeserializeSeed<'de> for PersonalSeed<'_> {

@@ -86,10 +86,10 @@ impl Serialize for Outer<'_> {
     }
 }
 
-struct Personal<'a> {
-    form: u8,
-    input: &'a Input,
-    turn: &'a Turn,
+pub(super) struct Personal<'a> {
+    pub(super) form: u8,
+    pub(super) input: &'a Input,
+    pub(super) turn: &'a Turn,
 }
 
 impl Serialize for Personal<'_> {

@@ -31,7 +31,7 @@ action = ["nothing", "offer_discount"]
 
 [[rules]]
 id   = "ill"
-when = 'customer.illness == "flu" || event.health == "flu"'
+when = 'customer.illness != "none" || event.health != "none"'
 then = { action = "offer_discount" }
 
 [[rules]]
@@ -80,7 +80,7 @@ fn serve(folder: &Path) -> Server {
 fn cart(id: &str) -> Value {
     json!({
         "specversion": "1.0", "id": id, "source": "shop", "type": "cart.left", "subject": "ann",
-        "data": { "worth": 50, "health": "flu", "colour": "red" }
+        "data": { "worth": 50, "health": "measles", "colour": "red" }
     })
 }
 
@@ -106,7 +106,7 @@ fn explain(server: &Server, decision: &Value, query: &str) -> Value {
 fn a_discount_comes_with_consent_and_goes_with_it_at_once() {
     let data = folder();
     let server = serve(data.path());
-    server.put("/v1/customers/ann/facts", &json!({ "facts": { "taste": "coffee", "illness": "flu" } }));
+    server.put("/v1/customers/ann/facts", &json!({ "facts": { "taste": "coffee", "illness": "measles" } }));
 
     let before = decide(&server, "offers", "1");
     assert_eq!((&before["outcome"]["action"], &before["fallback"]), (&json!("nothing"), &json!("consent_missing")));
@@ -154,7 +154,7 @@ fn an_action_that_needs_consent_is_refused_without_it_and_says_so() {
 fn explanations_show_what_is_withheld_as_withheld() {
     let data = folder();
     let server = serve(data.path());
-    server.put("/v1/customers/ann/facts", &json!({ "facts": { "taste": "coffee", "illness": "flu" } }));
+    server.put("/v1/customers/ann/facts", &json!({ "facts": { "taste": "coffee", "illness": "measles" } }));
     let closed = decide(&server, "offers", "1");
     say(&server, true);
     let open = decide(&server, "offers", "2");
@@ -172,6 +172,8 @@ fn explanations_show_what_is_withheld_as_withheld() {
     assert!(explained["context"].as_array().unwrap().iter().all(|value| value["unavailable"] == withheld));
     let rules = explained["rules"].as_array().unwrap();
     assert!(rules.iter().all(|rule| rule["verdict"] == "not_asked" && rule["asked"] == false));
+    let shown = explained.to_string();
+    assert!(!["measles", "coffee", "colour", "red\""].iter().any(|value| shown.contains(value)), "{shown}");
     let why_not = &explained["why_not"];
     assert!(why_not["note"].as_str().unwrap().starts_with("the rules were not asked: the customer has not consented"));
     assert_eq!((&why_not["changes"], &why_not["failing"]), (&json!([]), &json!([])));
@@ -179,8 +181,7 @@ fn explanations_show_what_is_withheld_as_withheld() {
     let explained = explain(&server, &open, "?why_not=ill");
     assert_eq!(data_of(&explained)[1], json!({ "name": "health", "value": null, "unavailable": withheld }));
     assert_eq!(data_of(&explained)[0]["value"], 50);
-    let text = explained.to_string();
-    assert!(!text.contains("flu\\\"\",") && !text.contains("\"value\":\"flu\""), "{text}");
+    assert!(!explained.to_string().contains("measles"), "{explained}");
     let seen: Vec<&str> =
         explained["context"].as_array().unwrap().iter().map(|value| value["name"].as_str().unwrap()).collect();
     assert_eq!(seen, ["customer.taste"], "the illness was not even looked at");
@@ -190,7 +191,7 @@ fn explanations_show_what_is_withheld_as_withheld() {
         let (code, text, error) =
             run(forthwith().args(["explain", id, "--all", "--data"]).arg(data.path().join("data")));
         assert_eq!(code, 0, "{error}");
-        assert!(text.contains(expected) && !text.contains("= \"flu\""), "{text}");
+        assert!(text.contains(expected) && !text.contains("measles"), "{text}");
     }
 }
 
@@ -236,8 +237,8 @@ fn a_word_that_is_wrong_or_late_is_told_so() {
     let problem = refused.json();
     assert_eq!(problem["type"], "urn:forthwith:problem:consents");
     let told: Vec<String> = problem["errors"].as_array().unwrap().iter().map(ToString::to_string).collect();
-    assert!(told[0].contains("/consents/service") && told[0].contains("needs no consent"), "{told:?}");
-    assert!(told[1].contains("did you mean `marketing`?"), "{told:?}");
+    assert!(told[1].contains("/consents/service") && told[1].contains("needs no consent"), "{told:?}");
+    assert!(told[0].contains("did you mean `marketing`?"), "{told:?}");
     let refused = put(json!({ "consents": { "marketing": "yes" } }));
     assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/consents/marketing")));
     assert_eq!(put(json!({ "consents": { "marketing": true }, "observed_at": "2990-01-01T00:00:00Z" })).status, 422);

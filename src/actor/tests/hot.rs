@@ -25,7 +25,7 @@ fn ranked() -> Bundle {
     let mut sources = sources();
     for (name, priority) in [("low", 1), ("urgent", 9)] {
         let playbook = PLAYBOOK.replace("\"routing\"", &format!("\"{name}\"\npriority = {priority}"));
-        sources.insert(&format!("playbooks/{name}.toml"), playbook);
+        sources.insert(format!("playbooks/{name}.toml"), playbook);
     }
     Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"))
 }
@@ -191,6 +191,8 @@ fn bare_house(folder: &std::path::Path) -> (Arc<House>, Errands, Stepped) {
         progress: Progress(&mut |_, _| {}),
     };
     let (house, _) = open_house(start).unwrap();
+    // Who is not in memory is brought in when the keeper is told to.
+    house.looks.leave_to_keepers();
     let (errands, intake) = (Errands::default(), Arc::default());
     let keeper = Keeper::new(Arc::clone(&house), Arc::clone(&intake), 0, 1);
     house.keepers.introduce(vec![Share { door: Box::new(errands.clone()), intake }]);
@@ -321,4 +323,61 @@ fn told(world: &World, asked: Asked, leaves: bool) -> Told {
         Err(Refusal::Shed(Shed::MailboxFull)) => Told::Shed,
         Err(other) => panic!("{other:?}"),
     }
+}
+
+/// The third panic of the same input sets it aside; the customer goes on, and a restart does not forget it.
+#[test]
+fn an_input_that_panics_three_times_is_set_aside_until_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("c", "1").unwrap();
+    for _ in 0..PANICS_MAX {
+        assert!(world.customers.set_aside(None, 10).is_empty());
+        assert_eq!(world.turn("c", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked));
+        assert_eq!(world.decisions("c"), 1, "the state is rebuilt from the journal each time");
+    }
+    let aside = world.customers.set_aside(None, 10);
+    let id = aside[0].id;
+    assert_eq!((aside.len(), aside[0].panics, aside[0].reason.as_str()), (1, 3, "a fault that this event finds"));
+    let refused = Refusal::Failed(Failure::SetAside(id));
+    assert_eq!(world.turn("c", "poison").unwrap_err(), refused);
+    assert!(world.turn("c", "2").is_ok(), "the customer goes on");
+    assert_eq!(world.turn("other", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked), "another input");
+    world.crash();
+
+    // Found in the journal, then in a checkpoint.
+    for _ in 0..2 {
+        let world = World::open(folder.path(), small());
+        assert_eq!(world.customers.set_aside(None, 10), aside);
+        assert_eq!(world.turn("c", "poison").unwrap_err(), refused);
+        let after = format!("{}", world.journal.last_seq());
+        world.turn("c", &after).unwrap();
+        world.customers.checkpoint().unwrap();
+        world.crash();
+    }
+
+    let world = World::open(folder.path(), small());
+    assert!(world.customers.release_set_aside(id).unwrap().is_some());
+    assert!(world.customers.release_set_aside(id).unwrap().is_none());
+    assert_eq!(world.turn("c", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked), "it is tried again");
+    world.crash();
+    let world = World::open(folder.path(), small());
+    assert!(world.customers.set_aside(None, 10).is_empty());
+    assert_eq!(world.decisions("c"), 4);
+}
+
+/// One that waits while the same input is set aside is not tried either.
+#[test]
+fn what_waits_behind_a_poison_input_is_not_lost_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("c", "1").unwrap();
+    let cell = world.customers.hold("c");
+    let asked: Vec<Waiting> = (0..5).map(|_| waiting(world.ask("c", "poison"))).collect();
+    let sound = waiting(world.ask("c", "2"));
+    world.customers.release(cell);
+    let results: Vec<Refusal> = asked.into_iter().map(|waiting| outcome(waiting).unwrap_err()).collect();
+    assert!(results[..3].iter().all(|refusal| *refusal == Refusal::Failed(Failure::Panicked)));
+    assert!(results[3..].iter().all(|refusal| matches!(refusal, Refusal::Failed(Failure::SetAside(_)))));
+    assert!(outcome(sound).is_ok());
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 mod caps;
 mod history;
 mod hot;
+mod pressure;
+mod retention;
 
 use super::cell::Cell;
 use super::customers::open_house;
@@ -153,6 +155,9 @@ static PANIC: AtomicBool = AtomicBool::new(false);
 
 /// A test door: a turn of the customer `panics` breaks off halfway when it is told to.
 pub(super) fn panic_if_told(input: &Input) {
+    if let Input::Event(event) = input {
+        assert!(!event.event.key.id().starts_with("poison"), "a fault that this event finds");
+    }
     if input.customer().as_str() == "panics" && PANIC.swap(false, Ordering::AcqRel) {
         panic!("told to");
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::world::*;
 use crate::bundle::Playbook;
-use crate::context::{Layout, Purpose, Purposes, Tags};
+use crate::context::{Layout, Purpose, Purposes, SignalDefinition, Tags};
 use crate::domain::Event;
 use crate::turn::Readings;
 
@@ -33,10 +33,10 @@ fn forbidden(playbook: &Playbook, layout: &Layout) -> Vec<String> {
         for (number, field) in event.attributes.iter().enumerate() {
             let is_decided_on = playbook.on.contains(&kind);
             let is_seen = is_decided_on && may_see(playbook, event.tags_of(number), layout);
-            let mut signals = layout
-                .signals()
-                .iter()
-                .filter(|signal| signal.event == kind && signal.kind.attribute() == Some(number));
+            let is_of = |signal: &SignalDefinition| {
+                signal.kind.attribute() == Some(number) || signal.by.as_ref().is_some_and(|by| by.by == number)
+            };
+            let mut signals = layout.signals().iter().filter(|signal| signal.event == kind && is_of(signal));
             if !is_seen && signals.all(|signal| !may_see(playbook, &signal.tags, layout)) {
                 names.push(format!("{}.{}", event.name, field.name));
             }

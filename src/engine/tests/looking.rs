@@ -260,7 +260,7 @@ async fn stretches_of_any_length_make_up_the_whole() {
         while let Some(at) = from {
             let history = engine.0.customers.history(&ann, at, stretch).unwrap();
             assert!(history.records.len() <= most && history.next.is_none_or(|next| next == history.until + 1));
-            assert!(history.records.iter().all(|of| of.record.input.customer() == &ann && of.seq <= history.until));
+            assert!(history.records.iter().all(|of| of.what.customer() == &ann && of.seq <= history.until));
             found.extend(history.records.iter().map(|of| of.seq));
             from = history.next;
         }

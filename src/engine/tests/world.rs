@@ -36,13 +36,13 @@ fn tag(shared: usize) -> impl Strategy<Value = String> {
 
 fn context() -> impl Strategy<Value = String> {
     (0..3_usize).prop_flat_map(|shared| {
-        let tags = proptest::collection::vec(tag(shared), 13);
+        let tags = proptest::collection::vec(tag(shared), 15);
         (tags, proptest::option::of(Just("fresh = { soft = \"1h\", hard = \"3d\" }"))).prop_map(|(tags, fresh)| {
-            let [visit, order, page, amount, secret, size, f0, f1, vip, s0, s1, s2, s3] = &tags[..] else {
-                unreachable!("thirteen tags")
+            let [visit, order, page, amount, secret, size, f0, f1, vip, s0, s1, s2, s3, s4, s5] = &tags[..] else {
+                unreachable!("fifteen tags")
             };
             let typed = |text: &str, tag: &str| if tag.is_empty() { text.to_owned() } else { format!("{text}, {tag}") };
-            let f0 = typed("type = \"int\"", &typed(f0, fresh.unwrap_or_default()).trim_start_matches(", ").to_owned());
+            let f0 = typed("type = \"int\"", typed(f0, fresh.unwrap_or_default()).trim_start_matches(", "));
             let mut text = String::from(
                 "[purposes]\nservice = { needs_consent = false }\nmarketing = { needs_consent = true }\nprofiling = { needs_consent = true }\n",
             );
@@ -62,11 +62,13 @@ fn context() -> impl Strategy<Value = String> {
                 typed("type = \"bool\"", vip),
             ));
             text.push_str(&format!(
-                "[signals]\nvisits = {{ {} }}\nsecrets = {{ {} }}\nsizes = {{ {} }}\nlast_page = {{ {} }}\n",
+                "[signals]\nvisits = {{ {} }}\nsecrets = {{ {} }}\nsizes = {{ {} }}\nlast_page = {{ {} }}\nsame_page = {{ {} }}\norders_of_secret = {{ {} }}\n",
                 typed("count = \"visit\", over = \"1d\", partial = true", s0),
                 typed("sum = \"secret\", of = \"visit\", over = \"1d\", partial = true", s1),
                 typed("sum = \"size\", of = \"order\", over = \"7d\", partial = true", s2),
                 typed("last = \"page\", of = \"visit\"", s3),
+                typed("count = \"visit\", over = \"7d\", partial = true, by = \"page\"", s4),
+                typed("count = \"order\", over = \"7d\", partial = true, by = \"size\", for = \"secret\"", s5),
             ));
             text
         })
@@ -90,6 +92,8 @@ fn condition() -> impl Strategy<Value = String> {
         "signal.secrets > 2",
         "signal.sizes > 3",
         "signal.last_page == event.page",
+        "signal.same_page > 1",
+        "signal.orders_of_secret > 0",
         "ledger.decisions > 1",
         "true",
     ])
@@ -155,7 +159,7 @@ pub(super) fn any_bundle(kinds: Kinds) -> impl Strategy<Value = Arc<Bundle>> {
         let mut sources = Sources::default();
         sources.insert(CONTEXT_FILE, context.as_str());
         for (number, playbook) in playbooks.iter().enumerate() {
-            sources.insert(&format!("playbooks/p{number}.toml"), playbook.as_str());
+            sources.insert(format!("playbooks/p{number}.toml"), playbook.as_str());
         }
         Arc::new(
             Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}\n{context}\n{}", playbooks.join("\n"))),

@@ -31,7 +31,7 @@ thread_local! {
     static WATCH: RefCell<Watch> = RefCell::default();
 }
 
-/// A cell begins, owned by whoever made it.
+/// A cell enters the registry, owned by whoever made it.
 pub(super) fn begun(cell: &Cell) {
     WATCH.with_borrow_mut(|watch| {
         // Another cell may have lain at this address before.
