@@ -9,7 +9,7 @@
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
-//! | `decide`, `events`, `lookup`, `consents`, `feedback` | the handlers |
+//! | `decide`, `events`, `lookup`, `customers`, `consents`, `feedback` | the handlers |
 //! | `openapi` | their description |
 
 mod auth;
