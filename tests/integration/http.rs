@@ -265,7 +265,7 @@ fn the_operators_surface_answers() {
     let description = server.get("/openapi.json").json();
     assert_eq!(description["openapi"], "3.1.0");
     assert!(description["components"]["schemas"]["Decision"]["properties"]["decision_id"].is_object());
-    assert_eq!(server.get("/v1/bundle").json()["playbooks"][0]["playbook"], "ticket_routing");
+    assert_eq!(server.get("/v1/bundle").json()["playbooks"][1]["playbook"], "ticket_routing");
     assert_eq!(server.get("/nowhere").status, 404);
     assert_eq!(server.get(DECIDE).status, 405);
 }
