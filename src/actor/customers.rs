@@ -133,6 +133,15 @@ impl Customers {
         Ok(Self { house, runtime: Mutex::new(runtime), recovered })
     }
 
+    pub(super) fn house(&self) -> &House {
+        &self.house
+    }
+
+    /// The bundles that are known without reading the journal, the one in force among them.
+    pub fn known_bundles(&self) -> Vec<Arc<Bundle>> {
+        self.house.shelf.known()
+    }
+
     /// What recovery found.
     pub fn recovered(&self) -> Recovered {
         self.recovered

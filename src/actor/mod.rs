@@ -30,6 +30,7 @@
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
+//! | `history` | what the journal has of one customer |
 //! | `customers` | the face of the room |
 
 mod archive;
@@ -38,6 +39,7 @@ mod cap_book;
 mod cell;
 mod customers;
 mod expiring;
+mod history;
 mod house;
 mod job;
 mod keeper;
@@ -68,6 +70,7 @@ mod warm;
 mod watch;
 
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
+pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};

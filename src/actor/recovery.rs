@@ -105,7 +105,8 @@ impl Recovery<'_> {
             let damaged = |error| RecoveryError::Record { seq: found.seq, error: RecordError::Damaged(error) };
             return self.quarantine.recover(found, self.metrics).map_err(damaged);
         }
-        let (record, bundle) = read_record(found, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
+        let (record, bundle) =
+            read_record(found.seq, &found.payload, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
         // The accounts are as of the checkpoint, whatever a state may have been stored with since.
         self.caps.recover(record.cap_changes(&bundle));
         let customer = record.input.customer();
@@ -145,16 +146,18 @@ impl Recovery<'_> {
     }
 }
 
-fn read_record(
-    found: &Found,
+/// Reads the record with a sequence.
+pub(super) fn read_record(
+    seq: u64,
+    payload: &[u8],
     bundle_at: impl FnOnce(u64) -> Result<Arc<Bundle>, ShelfError>,
 ) -> Result<(Record, Arc<Bundle>), RecoveryError> {
     let mut failed = None;
-    let decoded = Record::decode(&found.payload, |seq| bundle_at(seq).map_err(|error| failed = Some(error)).ok());
+    let decoded = Record::decode(payload, |seq| bundle_at(seq).map_err(|error| failed = Some(error)).ok());
     match (decoded, failed) {
         (_, Some(error)) => Err(RecoveryError::Shelf(error)),
         (Ok(read), None) => Ok(read),
-        (Err(error), None) => Err(RecoveryError::Record { seq: found.seq, error }),
+        (Err(error), None) => Err(RecoveryError::Record { seq, error }),
     }
 }
 

@@ -63,6 +63,14 @@ impl Shelf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seq, bundle);
     }
 
+    /// All that stand on it, the latest first.
+    pub(super) fn known(&self) -> Vec<Arc<Bundle>> {
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known: Vec<(u64, Arc<Bundle>)> = shelf.iter().map(|(seq, bundle)| (*seq, Arc::clone(bundle))).collect();
+        known.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        known.into_iter().map(|(_, bundle)| bundle).collect()
+    }
+
     /// The bundle of a record, read from the journal if it is not on the shelf.
     pub(super) fn get(
         &self,

@@ -1,14 +1,16 @@
 //! The operator's surface: metrics, health, the bundle in force, the description of the interface.
 
 mod bundle;
+mod caps;
 mod health;
 mod set_aside;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
+use crate::actor::Shed;
 use crate::engine::Engine;
-use crate::ingress::{Description, resource};
+use crate::ingress::{Description, Problem, resource};
 
 pub(crate) use bundle::Reload;
 
@@ -19,6 +21,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/healthz").route(web::get().to(health::alive)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
+        .service(resource("/v1/caps").route(web::get().to(caps::caps)))
         .service(resource("/v1/set-aside").route(web::get().to(set_aside::list)))
         .service(
             resource("/v1/set-aside/{id}")
@@ -34,8 +37,10 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     get, path = "/metrics", tag = "operate",
     responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")),
 )]
-async fn metrics(engine: web::Data<Engine>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(engine.metrics())
+async fn metrics(engine: web::Data<Engine>) -> Result<HttpResponse, Problem> {
+    // The global caps are asked how they stand: not on a worker.
+    let page = web::block(move || engine.metrics()).await.map_err(|_| Problem::from(Shed::Stopping))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page))
 }
 
 /// This description.
@@ -57,7 +62,10 @@ fn full_description() -> utoipa::openapi::OpenApi {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, set_aside::list, set_aside::show, set_aside::release),
+    paths(
+        metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
+        set_aside::show, set_aside::release
+    ),
     tags((name = "operate", description = "Operating the engine")),
 )]
 struct Operate;
@@ -78,8 +86,10 @@ mod tests {
         /readyz
         /v1/bundle
         /v1/bundle/reload
+        /v1/caps
         /v1/customers/{id}
         /v1/customers/{id}/consents
+        /v1/customers/{id}/export
         /v1/customers/{id}/facts
         /v1/decide/{playbook}
         /v1/decide/{playbook}/batch

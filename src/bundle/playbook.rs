@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cap, CapScope, Flow, OutcomeSchema, Permit};
-use crate::context::{Layout, PlaybookKey, Purpose, Purposes, Tags};
+use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
 
@@ -152,8 +152,8 @@ impl Playbook {
     pub fn may_see(&self, tags: &Tags, layout: &Layout) -> bool {
         let purpose = self.purpose.as_ref().map(|purpose| layout.purpose_number(&purpose.name));
         match purpose {
-            Some(number) => number.is_some_and(|number| is_open(tags, Some(number))),
-            None => is_open(tags, None),
+            Some(number) => number.is_some_and(|number| tags.is_open_to(Some(number))),
+            None => tags.is_open_to(None),
         }
     }
 
@@ -186,14 +186,6 @@ impl AttributeAt {
             Self::Number(number) => Some(number),
             Self::Absent | Self::Withheld => None,
         }
-    }
-}
-
-/// Whether what has these tags is open to a purpose. What names purposes is closed to those who name none.
-pub(super) fn is_open(tags: &Tags, purpose: Option<usize>) -> bool {
-    match purpose {
-        Some(number) => tags.purposes.contains(number),
-        None => tags.purposes == Purposes::ALL,
     }
 }
 

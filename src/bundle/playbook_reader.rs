@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
-use super::playbook::{Ack, AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource, is_open};
+use super::playbook::{Ack, AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader, flow_reader};
@@ -182,11 +182,11 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
         declare(&format!("event.{}", field.name), &field.ty, length_max, source);
     }
     for (number, fact) in layout.facts().iter().enumerate() {
-        let source = unless_withheld(is_open(&fact.tags, purpose), ContextSource::Fact(number));
+        let source = unless_withheld(fact.tags.is_open_to(purpose), ContextSource::Fact(number));
         declare(&format!("customer.{}", fact.field.name), &fact.field.ty, fact.field.limits.length_max, source);
     }
     for (number, signal) in layout.signals().iter().enumerate() {
-        let is_open = is_open(&signal.tags, purpose) && asks_openly(signal, layout, on, purpose);
+        let is_open = signal.tags.is_open_to(purpose) && asks_openly(signal, layout, on, purpose);
         let source = unless_withheld(is_open, ContextSource::Signal(number));
         let length_max = match signal.kind {
             SignalKind::Last(number) => layout.events()[signal.event].attributes[number].limits.length_max,
@@ -205,7 +205,7 @@ fn scope(layout: &Layout, on: &[usize], purpose: Option<usize>, root: &Section<'
 fn asks_openly(signal: &SignalDefinition, layout: &Layout, on: &[usize], purpose: Option<usize>) -> bool {
     let Some(by) = &signal.by else { return true };
     on.iter().all(|kind| match by.asked.get(*kind) {
-        Some(Some((attribute, _))) => is_open(layout.events()[*kind].tags_of(*attribute), purpose),
+        Some(Some((attribute, _))) => layout.events()[*kind].tags_of(*attribute).is_open_to(purpose),
         _ => true,
     })
 }
@@ -221,7 +221,7 @@ fn attributes<'l>(
     for (position, kind) in on.iter().enumerate() {
         let event = &layout.events()[*kind];
         for (number, field) in event.attributes.iter().enumerate() {
-            let is_open = is_open(event.tags_of(number), purpose);
+            let is_open = event.tags_of(number).is_open_to(purpose);
             let place = if is_open { AttributeAt::Number(number) } else { AttributeAt::Withheld };
             match attributes.iter_mut().find(|(known, ..)| known.name == field.name) {
                 Some((known, ..)) if known.ty != field.ty => root.fault(format!(

@@ -9,7 +9,7 @@ use super::groups::Groups;
 use super::latest::Latest;
 use super::signal_definition::Brought;
 use super::{Decay, SignalDefinition, SignalKind};
-use crate::domain::{Decimal, TimeDelta, Timestamp, Type, Unavailable, Value, half_even};
+use crate::domain::{Datum, Decimal, TimeDelta, Timestamp, Type, Unavailable, Value, half_even};
 
 /// The content of a signal or of one of its groups.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +240,11 @@ impl Content {
                 *groups = groups.take().filter(|groups| !groups.is_forgotten());
             }
         }
+    }
+
+    /// A bucket's total in the type of what is added up; `None` for one that left its range.
+    pub(super) fn total(ty: &Type, total: i64) -> Option<Datum> {
+        (total != OVERFLOWED).then(|| Datum::new(ty, number(ty, total)))
     }
 
     /// Bytes held beyond the content's own size.

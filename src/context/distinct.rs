@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::SignalDefinition;
 use super::content::Span;
-use crate::domain::{Type, Unavailable, Value};
+use crate::domain::{Decimal, TimeDelta, Timestamp, Type, Unavailable, Value};
 
 /// Bucket and fingerprint of a value, ascending, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,5 +63,21 @@ pub(super) fn fingerprint(value: &Value, ty: Option<&Type>) -> u64 {
             xxh3_64(&[hash.to_le_bytes(), fingerprint(item, of).to_le_bytes()].concat())
         }),
         (ordered, _) => ordered.ordinal().unwrap_or_default() as u64,
+    }
+}
+
+/// The value of a fingerprint: numbers and the like are their own, names of an enumeration are tried; a text is lost.
+pub(super) fn unfingerprinted(fingerprint: u64, ty: &Type) -> Option<Value> {
+    match ty {
+        Type::Bool => Some(Value::Bool(fingerprint != 0)),
+        Type::Int => Some(Value::Int(fingerprint as i64)),
+        Type::Decimal => Some(Value::Decimal(Decimal::from_units(fingerprint as i64))),
+        Type::Time => Some(Value::Time(Timestamp::from_micros(fingerprint as i64))),
+        Type::Duration => Some(Value::Duration(TimeDelta::from_micros(fingerprint as i64))),
+        Type::OneOf(of) => {
+            let is_it = |name: &str| xxh3_64(name.as_bytes()) == fingerprint;
+            of.names().find(|name| is_it(name)).and_then(|name| of.symbol(name)).map(Value::Symbol)
+        }
+        Type::Text | Type::List(_) => None,
     }
 }

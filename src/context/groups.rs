@@ -42,6 +42,10 @@ impl Group {
         Self { key, seen: 0, missing, content: Content::of_kind(definition.kind) }
     }
 
+    fn value(&self, definition: &SignalDefinition, span: &Span) -> Result<Value, Unavailable> {
+        self.content.value(definition, &Span { missing: self.missing, ..*span })
+    }
+
     /// Whether everything in it has expired: it is then as if it were not there.
     fn is_expired(&self, definition: &SignalDefinition, now: Timestamp) -> bool {
         self.content.newest(definition).is_none_or(|newest| definition.is_expired(newest, now))
@@ -49,9 +53,14 @@ impl Group {
 }
 
 impl Grouping {
+    /// The group of a value.
+    pub(super) fn key_of(&self, value: &Value) -> u64 {
+        fingerprint(value, Some(&self.of))
+    }
+
     /// The group of an event that the signal watches.
     fn key_of_watched(&self, event: &TypedEvent) -> Option<u64> {
-        event.attributes.get(self.by)?.as_ref().map(|value| fingerprint(value, Some(&self.of)))
+        event.attributes.get(self.by)?.as_ref().map(|value| self.key_of(value))
     }
 
     /// The group of an event that is decided on.
@@ -121,12 +130,24 @@ impl Groups {
         let list = groups.map_or(&[][..], |groups| &groups.list);
         let found = list.binary_search_by_key(&key, |group| group.key).ok().map(|at| &list[at]);
         match found.filter(|group| !group.is_expired(definition, arrival)) {
-            Some(group) => group.content.value(definition, &Span { missing: group.missing, ..*span }),
+            Some(group) => group.value(definition, span),
             None => {
                 let missing = groups.map_or(i64::MIN, |groups| groups.forgotten);
                 Content::of_kind(definition.kind).value(definition, &Span { missing, ..*span })
             }
         }
+    }
+
+    /// The values of all groups that have not expired, those of the latest events first.
+    pub(super) fn standings(
+        &self,
+        definition: &SignalDefinition,
+        span: &Span,
+        arrival: Timestamp,
+    ) -> Vec<(u64, Result<Value, Unavailable>)> {
+        let mut held: Vec<&Group> = self.list.iter().filter(|group| !group.is_expired(definition, arrival)).collect();
+        held.sort_unstable_by_key(|group| std::cmp::Reverse(group.seen));
+        held.into_iter().map(|group| (group.key, group.value(definition, span))).collect()
     }
 
     /// What a function says of each group's content, where it says something.

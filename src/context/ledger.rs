@@ -160,6 +160,11 @@ impl Ledger {
         self.tallies.iter().find(|tally| tally.playbook == playbook).copied()
     }
 
+    /// Tallies of all playbooks that ever decided, in force or not.
+    pub fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
     /// The window's entries, newest first.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.window.iter().rev()

@@ -16,6 +16,7 @@
 //! | `pace` | when a playbook with flow control last heard of a key |
 //! | `consent` | what the customer allows |
 //! | `state` | all of it, for one customer |
+//! | `parked`, `signal_parts` | what it holds, for someone who looks |
 //! | `state_form`, `signal_form`, `ledger_form`, `kept`, `packed` | a state on disk |
 //! | `state_v1` | a state on disk as it was once |
 //! | `codec` | values in records |
@@ -35,10 +36,12 @@ mod ledger;
 mod ledger_form;
 mod pace;
 mod packed;
+mod parked;
 mod recent;
 mod signal;
 mod signal_definition;
 mod signal_form;
+mod signal_parts;
 #[cfg(test)]
 mod signal_tests;
 mod state;
@@ -56,10 +59,12 @@ pub use decay::Decay;
 pub use layout::{Attributes, EventFault, EventType, FactDefinition, Layout, TypedEvent, Undeclared};
 pub use ledger::{Entry, Known, Ledger, PlaybookKey, Tally, Window};
 pub use pace::{FlowKey, KEYS_MAX, Memory, Pace, Paced, Step};
+pub use parked::ParkedFact;
 pub use recent::{RECENT_DEFAULT, RECENT_MAX, RecentDefinition, RecentEvent};
 pub use signal::Signal;
 pub use signal_definition::{
     BUCKETS_MAX, GROUPS_DEFAULT, GROUPS_MAX, Grouping, LAST_N_MAX, SignalDefinition, SignalKind,
 };
+pub use signal_parts::{GroupLabel, GroupStanding, PartHeld, SignalPart};
 pub use state::{CustomerState, Fact, StateError};
 pub use tags::{Freshness, PURPOSES_MAX, Purpose, Purposes, Tags};

@@ -89,6 +89,11 @@ impl FlowKey {
     /// The key of events that lack the attribute.
     pub const ABSENT: Self = Self(1);
 
+    /// Its number: of a value the fingerprint, which is all that a state keeps of it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// The key of an attribute's value: of its text, which another bundle shows the same.
     pub fn of(ty: &Type, value: &Value) -> Self {
         let mut hashing = Hashing(Xxh3Default::new());

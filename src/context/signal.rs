@@ -64,9 +64,7 @@ impl Signal {
         as_of: Timestamp,
         arrival: Timestamp,
     ) -> Result<Value, Unavailable> {
-        // One that looks back for ever has no window to be too young for.
-        let is_young = definition.over.is_some_and(|over| as_of.since(self.since) < over);
-        if is_young && !definition.partial {
+        if self.is_warming(definition, as_of) {
             return Err(Unavailable::Warming);
         }
         let span = Span::new(definition, as_of, arrival);
@@ -74,6 +72,17 @@ impl Signal {
             Content::Groups(groups) => Groups::value(groups.as_deref(), definition, event, &span, arrival),
             content => content.value(definition, &span),
         }
+    }
+
+    /// Whether it is too young for its window. One that looks back for ever has no window to be too young for.
+    pub(super) fn is_warming(&self, definition: &SignalDefinition, as_of: Timestamp) -> bool {
+        let is_young = definition.over.is_some_and(|over| as_of.since(self.since) < over);
+        is_young && !definition.partial
+    }
+
+    /// Since when it watches; `None` before the next turn has settled it.
+    pub(super) fn watches_since(&self) -> Option<Timestamp> {
+        (self.since != UNSETTLED).then_some(self.since)
     }
 
     /// Drops what has expired at `now`.

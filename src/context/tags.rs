@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Consents;
 use crate::domain::{TimeDelta, Timestamp};
 
 /// Purposes that a bundle may declare: a set of them is one word.
@@ -76,7 +77,23 @@ impl Purposes {
     }
 }
 
+impl Purpose {
+    /// Whether a customer's context may be opened for it.
+    #[inline]
+    pub fn is_allowed(&self, consents: &Consents) -> bool {
+        !self.needs_consent || consents.is_given(&self.name)
+    }
+}
+
 impl Tags {
+    /// Whether a purpose, by its number, may see what has these tags. What names purposes is closed to those who name none.
+    pub fn is_open_to(&self, purpose: Option<usize>) -> bool {
+        match purpose {
+            Some(number) => self.purposes.contains(number),
+            None => self.purposes == Purposes::ALL,
+        }
+    }
+
     /// The tags of what is derived from this and another value: what both allow, as short as the shorter, under the
     /// regulations of both.
     #[must_use]

@@ -90,6 +90,17 @@ pub enum Error {
         /// Why not.
         fault: SettlementFault,
     },
+    /// There is no such purpose.
+    #[error("there is no purpose `{name}`{hint}")]
+    UnknownPurpose {
+        /// What was asked for.
+        name: String,
+        /// What was perhaps meant, or what there is.
+        hint: String,
+    },
+    /// As many exports as may be are under way.
+    #[error("{0} exports are under way, the limit; ask again when one is done")]
+    TooManyExports(usize),
     /// There is no such rule.
     #[error("playbook `{playbook}` has no rule `{name}`{hint}")]
     UnknownRule {

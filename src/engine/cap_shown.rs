@@ -46,10 +46,7 @@ impl CapShown {
 fn shown(number: usize, cap: &Cap, recorded: &RecordedDecision, playbook: &Playbook) -> CapShown {
     let fields = playbook.outcome.fields();
     let counted = &fields[cap.counted_field()];
-    let datum = |amount: i64| match cap.measure {
-        Measure::Count => Datum::new(&Type::Int, Value::Int(amount)),
-        Measure::Amount(_) => Datum::new(&counted.ty, counted.at_ordinal(amount)),
-    };
+    let datum = |amount: i64| datum(cap, playbook, amount);
     let room = recorded.circumstances.room(number);
     CapShown {
         cap: cap.id.to_string(),
@@ -67,5 +64,22 @@ fn shown(number: usize, cap: &Cap, recorded: &RecordedDecision, playbook: &Playb
         left: datum(room.left.max(0)),
         more_from: room.again.map(|again| again.to_string()),
         taken: datum(cap.takes(&recorded.outcome).unwrap_or(0)),
+    }
+}
+
+/// So much of what a cap counts, in the type of what it counts.
+pub(super) fn datum(cap: &Cap, playbook: &Playbook, amount: i64) -> Datum {
+    let ty = match cap.measure {
+        Measure::Count => &Type::Int,
+        Measure::Amount(field) => &playbook.outcome.fields()[field].ty,
+    };
+    Datum::new(ty, amount_of(cap, playbook, amount))
+}
+
+/// So much of what a cap counts.
+pub(super) fn amount_of(cap: &Cap, playbook: &Playbook, amount: i64) -> Value {
+    match cap.measure {
+        Measure::Count => Value::Int(amount),
+        Measure::Amount(field) => playbook.outcome.fields()[field].at_ordinal(amount),
     }
 }

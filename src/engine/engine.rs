@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
+use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, Start};
@@ -32,6 +34,8 @@ pub(super) struct Inner {
     pub(super) metrics: Metrics,
     registry: Registry,
     pub(super) series: ArcSwap<BundleSeries>,
+    /// Exports that may begin.
+    pub(super) exports: Arc<Semaphore>,
     started: Started,
     // Dropped last: the lock, then the folder.
     _directory: DataDirectory,
@@ -127,6 +131,7 @@ impl Engine {
             metrics,
             registry,
             series: ArcSwap::from_pointee(series),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             started,
             _directory: directory,
             _temporary: temporary,
@@ -162,7 +167,10 @@ impl Engine {
     }
 
     /// The metrics page in Prometheus' text format.
+    ///
+    /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
+        self.0.metrics.caps_stand(&self.caps_in_numbers());
         self.0.registry.render()
     }
 

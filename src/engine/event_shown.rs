@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Named;
+use super::export_record::trace_shown;
 use crate::bundle::Bundle;
 use crate::domain::{Datum, Unavailable};
 use crate::turn::{EventInput, Input, Record, RecordedDecision};
@@ -43,7 +44,7 @@ impl EventShown {
         (shown.source, shown.id) = (event.key.source().to_owned(), event.key.id().to_owned());
         shown.kind = bundle.layout().events()[event.kind].name.to_string();
         shown.time = event.time.map(|time| time.to_string());
-        shown.trace_id = input.trace.map(|trace| trace.iter().map(|byte| format!("{byte:02x}")).collect());
+        shown.trace_id = input.trace.map(trace_shown);
         shown.data = attributes(input, decision, bundle);
         shown
     }

@@ -214,7 +214,7 @@ impl Explanation {
     }
 }
 
-fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) -> Vec<Named> {
+pub(super) fn context(recorded: &RecordedDecision, playbook: &Playbook, bundle: &Bundle) -> Vec<Named> {
     let layout = bundle.layout();
     let named = |source: &ContextSource| match source {
         ContextSource::Fact(number) => format!("customer.{}", layout.facts()[*number].field.name),

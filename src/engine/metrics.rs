@@ -6,7 +6,7 @@ use super::Reason;
 use crate::actor::Shed;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{FallbackReason, Settlement, Tier};
-use crate::telemetry::{Counter, CounterFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
 
 /// What operators see of decisions.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Metrics {
     settlements: [(Settlement, Counter); 2],
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
+    cap_taken: GaugeFamily,
+    cap_max: GaugeFamily,
     pub(super) reloads: Counter,
 }
 
@@ -151,6 +153,12 @@ impl Metrics {
                 "Proposals whose amount was lowered to what a cap had left.",
                 &["playbook", "cap"],
             ),
+            cap_taken: registry.gauges(
+                "forthwith_cap_taken",
+                "What all customers' decisions took of a global cap.",
+                "cap",
+            ),
+            cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", "cap"),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }
@@ -176,6 +184,12 @@ impl Metrics {
         };
         let playbooks = bundle.playbooks().iter().map(series).collect();
         BundleSeries { bundle, playbooks }
+    }
+
+    /// Notes how the global caps stand: id, taken, max. Labels come from the bundle in force; those of an earlier one go.
+    pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
+        self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| (&**id, *taken)));
+        self.cap_max.set_all(caps.iter().map(|(id, _, max)| (&**id, *max)));
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

@@ -11,12 +11,16 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
+//! | `viewer`, `known` | who looks, and what names are known |
+//! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod answer;
 mod cap_shown;
+mod cap_standing;
 #[cfg(test)]
 mod cap_tests;
 mod config;
@@ -30,31 +34,50 @@ mod decision_tests;
 mod engine;
 mod event_shown;
 mod explain;
+mod export;
+mod export_record;
+mod export_state;
+mod fact_shown;
 mod facts;
+mod known;
+mod ledger_shown;
 mod metrics;
 mod options;
+mod recent_shown;
 mod rule_shown;
 mod set_aside;
 mod settling;
+mod signal_shown;
 #[cfg(test)]
 mod tests;
 mod turning;
+mod viewer;
 mod wait;
 mod why_not;
 
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
 pub use cap_shown::CapShown;
+pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
 pub use config::{Config, Data};
 pub use consents::{Consents, ConsentsTaken};
-pub use customer::{ConsentView, CustomerView, EntryView, FactView, SignalView, TallyView};
+pub use customer::{ConsentView, CustomerView, PurposeView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
 pub use engine::{Engine, StartError, Started, Stopped};
 pub use event_shown::EventShown;
 pub use explain::{Explanation, Named, explain_from, why_not_from};
+pub use export::{EXPORT_FORMAT, Export};
+pub use export_record::{
+    ConsentsTold, DecisionRecorded, EventRecorded, FactsTold, RecordShown, SetAsideTold, SettlementTold,
+};
+pub use export_state::{FactHeld, FlowHeld, PartView, ReservationsHeld, SignalHeld, StateShown};
+pub use fact_shown::{FactView, ParkedFactView, TagsView};
 pub use facts::{Facts, FactsTaken};
+pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use options::{Budget, Options, Timing};
+pub use recent_shown::RecentEventView;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
+pub use signal_shown::{GroupView, KeepsView, SignalView};
 pub use why_not::{ChangeShown, WhyNot};

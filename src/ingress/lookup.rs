@@ -1,4 +1,4 @@
-//! Looking at decisions and customers, and telling facts, over HTTP.
+//! Looking at decisions, and telling facts, over HTTP.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::body::{Body, Object, answer, answer_format};
 use super::decide::settled;
 use super::{Fault, Problem};
 use crate::domain::{DecisionId, Durability, Raw, Timestamp};
-use crate::engine::{CustomerView, Decision, Engine, Error, Explanation, Facts};
+use crate::engine::{Decision, Engine, Error, Explanation, Facts};
 
 /// A decision by its id.
 #[utoipa::path(
@@ -86,29 +86,6 @@ pub(super) async fn off_the_worker<T: Send + 'static>(
     match web::block(read).await {
         Ok(result) => result.map_err(Problem::from),
         Err(_) => Err(crate::actor::Shed::Stopping.into()),
-    }
-}
-
-/// What the engine knows about a customer.
-#[utoipa::path(
-    get, path = "/v1/customers/{id}", tag = "customers",
-    params(("id" = String, Path, description = "The customer's id")),
-    responses(
-        (status = 200, description = "Facts, signals and the latest decisions", body = CustomerView),
-        (status = 404, description = "The engine has never heard of this customer", body = Problem),
-        (status = 422, description = "Not a customer's id", body = Problem),
-        (status = 429, description = "Too many requests of this customer wait", body = Problem),
-        (status = 503, description = "Not taken on", body = Problem),
-    ),
-)]
-pub(super) async fn customer(
-    engine: web::Data<Engine>,
-    id: web::Path<String>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    match settled(engine.customer(&id).await)? {
-        Some(view) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &view)),
-        None => Err(Problem::not_found(format!("the engine has never heard of customer `{id}`"))),
     }
 }
 

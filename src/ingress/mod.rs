@@ -9,13 +9,14 @@
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
-//! | `decide`, `events`, `lookup`, `consents`, `feedback` | the handlers |
+//! | `decide`, `events`, `lookup`, `customers`, `consents`, `feedback` | the handlers |
 //! | `openapi` | their description |
 
 mod auth;
 mod body;
 mod cloud_event;
 mod consents;
+mod customers;
 mod decide;
 mod events;
 mod fault;

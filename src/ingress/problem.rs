@@ -146,6 +146,12 @@ impl From<Error> for Problem {
             Error::UnknownRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)
             }
+            Error::UnknownPurpose { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-purpose", "there is no such purpose", detail)
+            }
+            Error::TooManyExports(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "exports", "the request was not taken on", detail)
+            }
             Error::DecisionId(_) => Self::new(StatusCode::BAD_REQUEST, "decision-id", "not a decision id", detail),
             Error::Failed(Failure::RecordTooLarge(_)) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large", detail)

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Problem, consents, decide, events, feedback, lookup};
+use super::{Problem, consents, customers, decide, events, feedback, lookup};
 
 /// Bounds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/v1/decisions/{id}").route(web::get().to(lookup::decision)))
         .service(resource("/v1/decisions/{id}/explain").route(web::get().to(lookup::explain)))
         .service(resource("/v1/decisions/{id}/feedback").route(web::post().to(feedback::feedback)))
-        .service(resource("/v1/customers/{id}").route(web::get().to(lookup::customer)))
+        .service(resource("/v1/customers/{id}").route(web::get().to(customers::customer)))
+        .service(resource("/v1/customers/{id}/export").route(web::get().to(customers::export)))
         .service(resource("/v1/customers/{id}/facts").route(web::put().to(lookup::put_facts)))
         .service(resource("/v1/customers/{id}/consents").route(web::put().to(consents::put_consents)));
 }

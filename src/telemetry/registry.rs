@@ -1,7 +1,11 @@
 //! Counters, gauges and histograms, and the page on which Prometheus reads them.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, TextEncoder, core::Collector,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, TextEncoder,
+    core::Collector,
 };
 use std::time::Duration;
 
@@ -28,6 +32,14 @@ pub struct CounterFamily(IntCounterVec);
 #[derive(Clone, Debug)]
 pub struct Gauge(IntGauge);
 
+/// Numbers that differ by one label's value.
+#[derive(Clone, Debug)]
+pub struct GaugeFamily {
+    gauges: GaugeVec,
+    /// The label values that there are.
+    labels: Arc<Mutex<BTreeSet<String>>>,
+}
+
 /// The distribution of a quantity. Two relaxed atomic additions per observation.
 #[derive(Clone, Debug)]
 pub struct Histogram(prometheus::Histogram);
@@ -50,6 +62,12 @@ impl Registry {
     /// A gauge without labels.
     pub fn gauge(&self, name: &str, help: &str) -> Gauge {
         Gauge(self.add(IntGauge::new(name, help)))
+    }
+
+    /// Numbers with one label.
+    pub fn gauges(&self, name: &str, help: &str, label: &str) -> GaugeFamily {
+        let gauges = self.add(GaugeVec::new(Opts::new(name, help), &[label]));
+        GaugeFamily { gauges, labels: Arc::default() }
     }
 
     /// A histogram without labels; `buckets` are upper bounds, ascending.
@@ -129,6 +147,23 @@ impl Gauge {
     }
 }
 
+impl GaugeFamily {
+    /// Sets the numbers of these label values; those of others are gone.
+    pub fn set_all<'a>(&self, numbers: impl Iterator<Item = (&'a str, f64)>) {
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *labels);
+        for (label, number) in numbers {
+            self.gauges.with_label_values(&[label]).set(number);
+            gone.remove(label);
+            labels.insert(label.to_owned());
+        }
+        for label in gone {
+            // It was set before, so it is there.
+            let _ = self.gauges.remove_label_values(&[&label]);
+        }
+    }
+}
+
 impl Histogram {
     /// Counts one observation.
     #[inline]
@@ -153,6 +188,19 @@ impl HistogramFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_labels_that_are_no_longer_set_are_gone() {
+        let registry = Registry::default();
+        let family = registry.gauges("forthwith_y", "Level.", "of");
+        family.set_all([("a", 1.0), ("b", 2.5)].into_iter());
+        family.set_all([("b", 3.0)].into_iter());
+        insta::assert_snapshot!(registry.render(), @r#"
+        # HELP forthwith_y Level.
+        # TYPE forthwith_y gauge
+        forthwith_y{of="b"} 3
+        "#);
+    }
 
     #[test]
     fn renders_what_was_counted() {

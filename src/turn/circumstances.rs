@@ -46,7 +46,7 @@ fn refusal(
     }
     // Consent comes before everything that is known of the customer, and before all that a decision may use up.
     let purpose = playbook.purpose.as_ref();
-    if purpose.is_some_and(|purpose| purpose.needs_consent && !state.consents.is_given(&purpose.name)) {
+    if purpose.is_some_and(|purpose| !purpose.is_allowed(&state.consents)) {
         return Some(FallbackReason::ConsentMissing);
     }
     if playbook.settle_within.is_some() && !state.ledger.commitments.has_room(arrival) {
@@ -55,14 +55,17 @@ fn refusal(
     held_back(state, event, playbook, arrival)
 }
 
+/// What a cap of the customer's own leaves.
+pub fn own_room(state: &CustomerState, cap: &Cap, now: Timestamp) -> CapRoom {
+    let commitments = &state.ledger.commitments;
+    let left = cap.max.saturating_sub(commitments.taken(cap.key, window_since(cap, now), now));
+    CapRoom { left, again: commitments.more_room_at(cap.key, cap.over, cap.max, now) }
+}
+
 /// What a cap leaves. A global one leaves what the turn was lent of it, and nothing if it was lent nothing.
 fn room(state: &CustomerState, cap: &Cap, arrival: Timestamp, readings: &Readings) -> CapRoom {
     match cap.scope {
-        CapScope::Customer => {
-            let commitments = &state.ledger.commitments;
-            let left = cap.max.saturating_sub(commitments.taken(cap.key, window_since(cap, arrival), arrival));
-            CapRoom { left, again: commitments.more_room_at(cap.key, cap.over, cap.max, arrival) }
-        }
+        CapScope::Customer => own_room(state, cap, arrival),
         CapScope::Global => {
             let lease = readings.leases.iter().find(|lease| lease.cap == cap.key);
             CapRoom { left: lease.map_or(0, |lease| lease.room), again: None }

@@ -39,6 +39,7 @@ mod take;
 mod tests;
 
 pub use cap_change::{CapChange, cap_changes};
+pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use input_form::{decode_input, encode_input};
 pub use late::late;

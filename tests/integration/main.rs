@@ -12,4 +12,5 @@ mod explaining;
 mod format;
 mod http;
 mod interchange;
+mod looking;
 mod support;

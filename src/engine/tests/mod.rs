@@ -3,6 +3,7 @@
 mod consentless;
 mod consents;
 mod forbidden;
+mod looking;
 mod world;
 
 use std::time::Duration;
