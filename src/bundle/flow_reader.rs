@@ -1,6 +1,6 @@
 //! Reads `[flow]` and `priority` of a playbook.
 
-use super::playbook::{PRIORITY_DEFAULT, is_open};
+use super::playbook::PRIORITY_DEFAULT;
 use super::{Flow, Throttle};
 use crate::context::{Layout, PENDING_MAX};
 use crate::document::{Node, Section};
@@ -61,7 +61,7 @@ fn key(node: &Node<'_>, layout: &Layout, on: &[usize], purpose: Option<usize>) -
         return None;
     };
     let is_withheld = |(kind, number): (&usize, &Option<usize>)| {
-        number.is_some_and(|number| !is_open(layout.events()[*kind].tags_of(number), purpose))
+        number.is_some_and(|number| !layout.events()[*kind].tags_of(number).is_open_to(purpose))
     };
     if on.iter().zip(&numbers).any(is_withheld) {
         node.fault(format!("`{path}` is withheld from the playbook's purpose, so it cannot tell what is held back"));
