@@ -14,10 +14,11 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::bundle::{Cap, CapScope, Measure, Playbook};
 use crate::context::{CapAccount, CapKey, StoredCapAccount, Take};
-use crate::domain::{Partition, Timestamp};
+use crate::domain::{Partition, TimeDelta, Timestamp};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::turn::{CapChange, Lease};
 
@@ -36,9 +37,18 @@ pub(super) struct CapBook {
 /// One partition's leases.
 #[derive(Debug, Default)]
 struct Leases {
-    unused: Vec<(CapKey, i64)>,
+    each: Vec<Unused>,
     /// What was taken from them since the accounts were last told, by record.
     taken: Vec<(u64, Take)>,
+}
+
+/// What lies unused in a lease.
+#[derive(Debug)]
+struct Unused {
+    key: CapKey,
+    /// The cap's limit when it was lent: under another one it is given back.
+    limit: i64,
+    unused: i64,
 }
 
 #[derive(Debug, Default)]
@@ -65,19 +75,24 @@ struct Live {
 pub(super) struct Drawing<'a> {
     book: &'a CapBook,
     leases: MutexGuard<'a, Leases>,
-    caps: Vec<Portion>,
+    caps: SmallVec<[Need; 2]>,
     is_borrowing: bool,
 }
 
-/// How a cap is lent out.
+/// What a turn's decisions may need of a cap.
 #[derive(Clone, Copy, Debug)]
-struct Portion {
+struct Need {
     key: CapKey,
+    over: Option<TimeDelta>,
+    limit: i64,
     /// What a partition may keep unused.
     kept: i64,
-    /// What one decision takes at most.
-    need: i64,
+    /// What all decisions of the turn take at most.
+    amount: i64,
 }
+
+/// How often a turn waits for what others borrow before it makes do with what there is.
+const WAITS_MAX: usize = 32;
 
 /// The stored form: cap and account.
 #[derive(Default, Serialize, Deserialize)]
@@ -106,29 +121,27 @@ impl CapBook {
         accounts.live = accounts.base.iter().map(live).collect();
     }
 
-    /// Locks a partition's leases of these playbooks' global caps, filled up so that a decision may take what it needs, or
-    /// all there is left.
+    /// Locks a partition's leases of these playbooks' global caps, filled up so that all their decisions may take what they
+    /// need, or all there is left.
     pub(super) fn draw<'a, 'p>(
         &'a self,
         partition: Partition,
         playbooks: impl Iterator<Item = &'p Playbook>,
         now: Timestamp,
     ) -> Drawing<'a> {
+        let mut caps = SmallVec::new();
+        playbooks.for_each(|playbook| need(playbook, &mut caps));
         let leases = lock(&self.leases[usize::from(partition.number())]);
-        let mut drawing = Drawing { book: self, leases, caps: Vec::new(), is_borrowing: false };
-        for playbook in playbooks {
-            for cap in playbook.caps.iter().filter(|cap| cap.scope == CapScope::Global) {
-                let portion = Portion::of(cap, playbook);
-                drawing.fill(cap, portion, now);
-                drawing.caps.push(portion);
-            }
+        let mut drawing = Drawing { book: self, leases, caps, is_borrowing: false };
+        if !drawing.is_served() {
+            drawing.fill(now);
         }
         drawing
     }
 
     /// The accounts as of a record, in their stored form. Everything up to the record must be synced, so that what is stored
-    /// is never ahead of the journal.
-    pub(super) fn checkpoint(&self, seq: u64) -> Vec<u8> {
+    /// is never ahead of the journal. What has left its window by now is forgotten.
+    pub(super) fn checkpoint(&self, seq: u64, now: Timestamp) -> Vec<u8> {
         for leases in &self.leases {
             let mut leases = lock(leases);
             if !leases.taken.is_empty() {
@@ -140,7 +153,10 @@ impl CapBook {
         since.sort_by_key(|(at, _)| *at);
         let until = since.partition_point(|(at, _)| *at <= seq);
         since.drain(..until).for_each(|(_, change)| apply(change, base));
-        base.retain(|_, account| !account.is_empty());
+        base.retain(|_, account| {
+            account.forget(now);
+            !account.is_empty()
+        });
         let mut stored: Vec<_> = base.iter().map(|(key, account)| (*key, account.store())).collect();
         stored.sort_by_key(|(key, _)| *key);
         // Writing numbers into memory cannot fail.
@@ -153,7 +169,7 @@ impl CapBook {
         for leases in &self.leases {
             let mut leases = lock(leases);
             self.accounts().tell(&mut leases);
-            unused += leases.unused.iter().filter(|(key, _)| *key == cap.key).map(|(_, unused)| *unused).sum::<i64>();
+            unused += leases.of(cap.key).map_or(0, |lease| lease.unused);
         }
         let taken = self.accounts().live.get_mut(&cap.key).map_or(0, |live| live.account.taken(cap.over, now));
         (taken, unused)
@@ -164,13 +180,12 @@ impl CapBook {
     }
 
     /// Calls in what lies unused in the leases that no turn is taking from.
-    fn call_in(&self, accounts: &mut Accounts, cap: CapKey) {
+    fn call_in(&self, accounts: &mut Accounts) {
         for leases in &self.leases {
             let Ok(mut leases) = leases.try_lock() else { continue };
             accounts.tell(&mut leases);
-            for (_, unused) in leases.unused.iter_mut().filter(|(key, _)| *key == cap) {
-                accounts.live.entry(cap).or_default().lent -= *unused;
-                *unused = 0;
+            for lease in &mut leases.each {
+                accounts.live(lease.key).lent -= std::mem::take(&mut lease.unused);
             }
         }
     }
@@ -179,7 +194,8 @@ impl CapBook {
 impl Drawing<'_> {
     /// What the turn may take.
     pub(super) fn leases(&self) -> Vec<Lease> {
-        self.caps.iter().map(|portion| Lease { cap: portion.key, room: self.leases.unused(portion.key) }).collect()
+        let room = |need: &Need| self.leases.of(need.key).map_or(0, |lease| lease.unused);
+        self.caps.iter().map(|need| Lease { cap: need.key, room: room(need) }).collect()
     }
 
     /// Enters what the turn took, under its record.
@@ -187,7 +203,7 @@ impl Drawing<'_> {
         for change in changes {
             match change {
                 CapChange::Took(take) => {
-                    *self.leases.unused_mut(take.cap) -= take.amount;
+                    self.leases.of_mut(take.cap).unused -= take.amount;
                     self.leases.taken.push((seq, take));
                 }
                 CapChange::Settled(decision, settlement) => {
@@ -203,90 +219,135 @@ impl Drawing<'_> {
         }
     }
 
-    /// Fills a lease up, if it is too small, from what is left. What others borrow at this moment may come back: it is waited
-    /// for, no longer than their turns take.
-    fn fill(&mut self, cap: &Cap, portion: Portion, now: Timestamp) {
-        if self.leases.unused(cap.key) >= portion.need {
-            return;
-        }
+    /// Whether the leases hold what is needed, under the limits that are in force.
+    fn is_served(&self) -> bool {
+        let serves = |need: &Need| {
+            self.leases.of(need.key).is_some_and(|lease| lease.limit == need.limit && lease.unused >= need.amount)
+        };
+        self.caps.iter().all(serves)
+    }
+
+    /// Fills the leases up from what is left. What others borrow at this moment may come back: it is waited for, no longer than
+    /// their turns take, with nothing in hand that somebody else may wait for.
+    fn fill(&mut self, now: Timestamp) {
         let mut accounts = self.book.accounts();
         accounts.tell(&mut self.leases);
+        self.renew(&mut accounts);
         let mut has_called_in = false;
-        loop {
-            let live = accounts.live.entry(cap.key).or_default();
-            let left = cap.max.saturating_sub(live.account.taken(cap.over, now)).saturating_sub(live.lent);
-            let wanted = portion.need.max(portion.kept) - self.leases.unused(cap.key);
-            let lent = wanted.min(left).max(0);
-            live.lent += lent;
-            *self.leases.unused_mut(cap.key) += lent;
-            if self.leases.unused(cap.key) >= portion.need {
+        for _ in 0..WAITS_MAX {
+            self.borrow(&mut accounts, now);
+            if self.is_served() {
                 break;
             }
             if !has_called_in {
                 has_called_in = true;
-                self.book.call_in(&mut accounts, cap.key);
+                self.book.call_in(&mut accounts);
             } else if accounts.borrowing > 0 {
+                self.give_back(&mut accounts);
                 accounts = self.book.returned.wait(accounts).unwrap_or_else(PoisonError::into_inner);
             } else {
                 break;
             }
         }
-        if !self.is_borrowing {
-            self.is_borrowing = true;
-            accounts.borrowing += 1;
+        self.borrow(&mut accounts, now);
+        self.is_borrowing = true;
+        accounts.borrowing += 1;
+    }
+
+    /// Gives back what was lent under a limit that is in force no more.
+    fn renew(&mut self, accounts: &mut Accounts) {
+        for need in &self.caps {
+            let lease = self.leases.of_mut(need.key);
+            if lease.limit != need.limit {
+                accounts.live(need.key).lent -= std::mem::take(&mut lease.unused);
+                lease.limit = need.limit;
+            }
+        }
+    }
+
+    /// Takes what is needed, or what there is of it.
+    fn borrow(&mut self, accounts: &mut Accounts, now: Timestamp) {
+        for need in &self.caps {
+            let (live, lease) = (accounts.live(need.key), self.leases.of_mut(need.key));
+            let taken = live.account.taken(need.over, now);
+            let left = need.limit.saturating_sub(taken).saturating_sub(live.lent);
+            let wanted = need.amount.max(need.kept) - lease.unused;
+            let lent = wanted.min(left).max(0);
+            live.lent += lent;
+            lease.unused += lent;
+        }
+    }
+
+    /// Gives back what goes beyond the portions.
+    fn give_back(&mut self, accounts: &mut Accounts) {
+        for need in &self.caps {
+            let lease = self.leases.of_mut(need.key);
+            let beyond = (lease.unused - need.kept).max(0);
+            lease.unused -= beyond;
+            accounts.live(need.key).lent -= beyond;
         }
     }
 }
 
 impl Drop for Drawing<'_> {
-    /// Gives back what goes beyond the portion.
     fn drop(&mut self) {
         if !self.is_borrowing {
             return;
         }
         let mut accounts = self.book.accounts();
-        for portion in &self.caps {
-            let unused = self.leases.unused_mut(portion.key);
-            let beyond = (*unused - portion.kept).max(0);
-            *unused -= beyond;
-            accounts.live.entry(portion.key).or_default().lent -= beyond;
-        }
+        self.give_back(&mut accounts);
         accounts.borrowing -= 1;
         drop(accounts);
         self.book.returned.notify_all();
     }
 }
 
-impl Portion {
-    fn of(cap: &Cap, playbook: &Playbook) -> Self {
-        let kept = cap.unused_max.of(cap.max) / PARTITIONS as i64;
-        let need = match cap.measure {
-            Measure::Count => 1,
-            Measure::Amount(field) => playbook.outcome.fields()[field].limits.max.min(cap.max),
-        };
-        Self { key: cap.key, kept, need }
+/// Adds what a playbook's decision may take to what is needed of each cap. Of several entries of one cap an outcome counts
+/// against one; decisions of several playbooks add up.
+fn need(playbook: &Playbook, needs: &mut SmallVec<[Need; 2]>) {
+    let global = || playbook.caps.iter().filter(|cap| cap.scope == CapScope::Global);
+    let most = |cap: &Cap| match cap.measure {
+        Measure::Count => 1,
+        Measure::Amount(field) => playbook.outcome.fields()[field].limits.max.clamp(0, cap.max),
+    };
+    for (nth, cap) in global().enumerate() {
+        if global().take(nth).any(|earlier| earlier.key == cap.key) {
+            continue;
+        }
+        let amount = global().filter(|of| of.key == cap.key).map(most).max().unwrap_or(0);
+        match needs.iter_mut().find(|need| need.key == cap.key) {
+            Some(need) => need.amount = need.amount.saturating_add(amount).min(cap.max),
+            None => {
+                let kept = cap.unused_max.of(cap.max) / PARTITIONS as i64;
+                needs.push(Need { key: cap.key, over: cap.over, limit: cap.max, kept, amount });
+            }
+        }
     }
 }
 
 impl Leases {
-    fn unused(&self, cap: CapKey) -> i64 {
-        self.unused.iter().find(|(key, _)| *key == cap).map_or(0, |(_, unused)| *unused)
+    fn of(&self, cap: CapKey) -> Option<&Unused> {
+        self.each.iter().find(|lease| lease.key == cap)
     }
 
-    fn unused_mut(&mut self, cap: CapKey) -> &mut i64 {
-        let at = self.unused.iter().position(|(key, _)| *key == cap).unwrap_or_else(|| {
-            self.unused.push((cap, 0));
-            self.unused.len() - 1
+    fn of_mut(&mut self, cap: CapKey) -> &mut Unused {
+        let at = self.each.iter().position(|lease| lease.key == cap).unwrap_or_else(|| {
+            self.each.push(Unused { key: cap, limit: 0, unused: 0 });
+            self.each.len() - 1
         });
-        &mut self.unused[at].1
+        &mut self.each[at]
     }
 }
 
 impl Accounts {
+    fn live(&mut self, cap: CapKey) -> &mut Live {
+        self.live.entry(cap).or_default()
+    }
+
     /// Takes over what was taken from a partition's leases.
     fn tell(&mut self, leases: &mut Leases) {
         for (seq, take) in leases.taken.drain(..) {
-            let live = self.live.entry(take.cap).or_default();
+            let live = self.live(take.cap);
             live.lent -= take.amount;
             live.account.enter(take);
             self.since.push((seq, CapChange::Took(take)));

@@ -316,6 +316,7 @@ pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), Re
         store: &*store,
         shelf: &shelf,
         caps: &caps,
+        now: clock.wall(),
         quarantine: &quarantine,
         metrics: &metrics,
         progress: progress.0,

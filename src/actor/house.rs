@@ -365,15 +365,12 @@ impl House {
 
     /// What the turn on an input may take of global caps; `None` for one that has nothing to do with them.
     fn draw(&self, input: &Input, readings: &Readings, bundle: &Bundle, partition: Partition) -> Option<Drawing<'_>> {
-        if !bundle.has_global_caps() {
-            return None;
-        }
         match input {
-            // A default takes nothing.
-            Input::Event(_) if readings.is_late => None,
-            Input::Facts(_) | Input::Consents(_) => None,
-            // What was taken is entered before what becomes of it.
+            // What was taken is entered before what becomes of it, also under a bundle that has no global caps any more.
             Input::Settlement(_) => Some(self.caps.draw(partition, std::iter::empty(), readings.arrival)),
+            Input::Facts(_) | Input::Consents(_) => None,
+            // A default takes nothing.
+            Input::Event(_) if readings.is_late || !bundle.has_global_caps() => None,
             Input::Event(event) => {
                 let capped = playbooks_of(event, bundle).map(|number| &bundle.playbooks()[number]);
                 let mut capped = capped.filter(|playbook| playbook.has_global_caps()).peekable();

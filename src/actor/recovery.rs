@@ -45,6 +45,8 @@ pub(super) struct Recovery<'a> {
     pub(super) shelf: &'a Shelf,
     /// The accounts of global caps as of the store's checkpoint.
     pub(super) caps: &'a CapBook,
+    /// The time, for what has left the caps' windows.
+    pub(super) now: Timestamp,
     /// What was set aside as of the store's checkpoint.
     pub(super) quarantine: &'a Quarantine,
     pub(super) metrics: &'a Metrics,
@@ -84,7 +86,7 @@ impl Recovery<'_> {
         self.store_states(&mut states)?;
         self.caps.open();
         if recovered.records > 0 || *checkpoint == Checkpoint::default() {
-            let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq));
+            let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq, self.now));
             let set_aside = self.quarantine.checkpoint();
             self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps, set_aside })?;
         }

@@ -7,7 +7,7 @@ use super::playbook::Ack;
 use super::{Cap, CapScope, Measure, OnViolation, Share};
 use crate::context::{CapKey, RESERVATIONS_MAX};
 use crate::document::{Node, Section};
-use crate::domain::{Decimal, Field, TimeDelta, Type, Value, suggestion};
+use crate::domain::{Decimal, Field, Limits, TimeDelta, Type, Value, suggestion};
 
 /// The shortest and longest time that a cap may look back.
 const OVER: (TimeDelta, TimeDelta) = (TimeDelta::SECOND, TimeDelta::from_micros(3_660 * TimeDelta::DAY.micros()));
@@ -73,10 +73,13 @@ fn cap(section: &Section<'_>, outcomes: &Outcomes<'_>) -> Option<Cap> {
     let over = section.get("over").map(|node| node.duration(OVER.0, OVER.1));
     let on_violation = section.get("on_violation").map(|node| on_violation(&node, amount.is_some()));
     let unused_max = section.get("unused_max").map(|node| unused_max(&node, scope));
+    if scope == Some(CapScope::Global) {
+        amount.flatten().iter().for_each(|field| check_bound(section, &outcomes.fields[*field]));
+    }
     section.refuse_unknown();
     let (id, (field, action)) = (id?, action?);
     Some(Cap {
-        key: CapKey::of(id),
+        key: key_of(id, amount.flatten().map(|field| &outcomes.fields[field])),
         id: Arc::from(id),
         field,
         action,
@@ -93,6 +96,24 @@ fn cap(section: &Section<'_>, outcomes: &Outcomes<'_>) -> Option<Cap> {
         on_violation: on_violation.map_or(Some(OnViolation::default()), |given| given)?,
         unused_max: unused_max.map_or(Some(Share::default()), |given| given)?,
     })
+}
+
+/// The key of a cap. What counts something else is another cap: decisions are no amounts, and hours no money.
+fn key_of(id: &str, amount: Option<&Field>) -> CapKey {
+    match amount {
+        None => CapKey::of(id),
+        Some(field) => CapKey::of(&format!("{id} {}", field.ty.name())),
+    }
+}
+
+/// While a decision is made, as much is set apart for it as it may take at most.
+fn check_bound(section: &Section<'_>, field: &Field) {
+    if field.limits.max == Limits::of(&field.ty).max {
+        let name = &field.name;
+        section.fault(format!(
+            "a global cap needs to know what one decision takes at most: declare `{name}` with a `max`"
+        ));
+    }
 }
 
 fn id<'d>(node: &Node<'d>) -> Option<&'d str> {

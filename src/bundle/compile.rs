@@ -155,10 +155,11 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
 
 /// A cap of one id is one cap, whichever playbooks name it.
 fn check_shared_caps(playbooks: &[Playbook], paths: &[&str], sink: &FaultSink) {
-    let mut known: HashMap<CapKey, (&Playbook, &Cap)> = HashMap::new();
+    let mut known: Vec<(&Playbook, &Cap)> = Vec::new();
     for (playbook, path) in playbooks.iter().zip(paths) {
         for cap in &playbook.caps {
-            let fault = match known.get(&cap.key) {
+            let same = known.iter().find(|(_, first)| first.id == cap.id || first.key == cap.key);
+            let fault = match same {
                 Some((_, first)) if first.id != cap.id => {
                     format!("`{}` and `{}` have the same fingerprint; rename one", first.id, cap.id)
                 }
@@ -169,7 +170,7 @@ fn check_shared_caps(playbooks: &[Playbook], paths: &[&str], sink: &FaultSink) {
                 ),
                 Some(_) => continue,
                 None => {
-                    known.insert(cap.key, (playbook, cap));
+                    known.push((playbook, cap));
                     continue;
                 }
             };

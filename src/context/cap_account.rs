@@ -12,8 +12,8 @@ use super::{CapKey, Settled};
 use crate::domain::{DecisionId, Settlement, TimeDelta, Timestamp};
 
 /// How long a hold outlives its time: a settlement that arrived in time may wait that long for its turn. No caller waits
-/// longer.
-const SETTLE_GRACE: TimeDelta = TimeDelta::from_micros(2 * TimeDelta::MINUTE.micros());
+/// longer for one.
+const SETTLE_GRACE: TimeDelta = TimeDelta::from_micros(15 * TimeDelta::SECOND.micros());
 
 /// Buckets of a window.
 const BUCKETS: i64 = 64;
@@ -28,6 +28,8 @@ pub struct CapAccount {
     deadlines: BTreeSet<(Timestamp, DecisionId)>,
     /// The sum of the holds.
     held: i64,
+    /// The cap's window, as of what was last entered.
+    over: Option<TimeDelta>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +57,10 @@ pub struct Take {
     pub held_until: Option<Timestamp>,
 }
 
-/// Committed buckets, and holds: decision, amount, bucket, until.
+/// The window, committed buckets, and holds: decision, amount, bucket, until.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StoredCapAccount {
+    over: Option<i64>,
     committed: Vec<(i64, i64)>,
     holds: Vec<([u8; 16], i64, i64, i64)>,
 }
@@ -66,6 +69,7 @@ impl CapAccount {
     /// Enters what a decision takes.
     pub fn enter(&mut self, take: Take) {
         let bucket = bucket_end(take.at, take.over);
+        self.over = take.over;
         match take.held_until {
             None => self.commit(bucket, take.amount),
             Some(until) => {
@@ -104,6 +108,11 @@ impl CapAccount {
         self.committed.iter().fold(self.held, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
+    /// Forgets what has left the window, and holds whose time is over.
+    pub fn forget(&mut self, now: Timestamp) {
+        self.taken(self.over, now);
+    }
+
     /// Whether nothing is taken.
     pub fn is_empty(&self) -> bool {
         self.committed.is_empty() && self.holds.is_empty()
@@ -117,6 +126,7 @@ impl CapAccount {
             Some((id, hold.amount, hold.bucket.micros(), hold.until.micros()))
         };
         StoredCapAccount {
+            over: self.over.map(TimeDelta::micros),
             committed: self.committed.iter().map(|(end, amount)| (end.micros(), *amount)).collect(),
             holds: self.deadlines.iter().filter_map(hold).collect(),
         }
@@ -126,7 +136,8 @@ impl CapAccount {
     pub fn restore(stored: StoredCapAccount) -> Self {
         let time = Timestamp::from_micros;
         let committed = stored.committed.into_iter().map(|(end, amount)| (time(end), amount)).collect();
-        let mut account = Self { committed, ..Self::default() };
+        let over = stored.over.map(TimeDelta::from_micros);
+        let mut account = Self { committed, over, ..Self::default() };
         for (id, amount, bucket, until) in stored.holds {
             let decision = DecisionId::from_u128(u128::from_be_bytes(id));
             account.holds.insert(decision, Hold { amount, bucket: time(bucket), until: time(until) });

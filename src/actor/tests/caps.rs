@@ -94,10 +94,10 @@ fn what_is_lent_is_never_lent_twice_and_little_lies_unused() {
     assert!(unused <= cap.unused_max.of(cap.max), "{unused}");
 
     // As of any record, the stored book holds what was taken up to it; with the rest it is the whole again.
-    let half = CapBook::restore(&book.checkpoint(seq.into_inner() / 2)).unwrap();
+    let half = CapBook::restore(&book.checkpoint(seq.into_inner() / 2, now)).unwrap();
     half.open();
     assert!(half.standing(cap, now).0 < taken);
-    let whole = CapBook::restore(&book.checkpoint(u64::MAX)).unwrap();
+    let whole = CapBook::restore(&book.checkpoint(u64::MAX, now)).unwrap();
     whole.open();
     assert_eq!(whole.standing(cap, now).0, taken);
 }
@@ -173,4 +173,163 @@ fn settle(world: &World, customer: &str, decision: DecisionId, settlement: Settl
     let input = Input::Settlement(SettlementInput { customer, decision, settlement });
     let done = world.input(input).waited().unwrap();
     assert!(matches!(done.taken, Taken::Turn(_)), "{:?}", done.taken);
+}
+
+const TWO_CAPS: &str = r#"
+[[caps]]
+id     = "budget"
+action = "offer_discount"
+amount = "discount"
+max    = 1000
+scope  = "global"
+
+[[caps]]
+id     = "one"
+action = "offer_discount"
+max    = 1
+scope  = "global"
+"#;
+
+/// Of two global caps the second is used up: whoever draws waits for nobody.
+#[test]
+fn a_draw_that_has_borrowed_one_cap_does_not_wait_for_itself_at_the_next() {
+    let bundle = offers("", TWO_CAPS);
+    let playbook = &bundle.playbooks()[0];
+    let (one, now) = (&playbook.caps[1], Timestamp::from_micros(0));
+    let book = CapBook::restore(&[]).unwrap();
+    {
+        let partition = Partition::of(&TenantId::default(), "c-1");
+        let mut drawing = book.draw(partition, std::iter::once(playbook), now);
+        let decision = DecisionId::from_u128(1);
+        let take = Take { cap: one.key, over: one.over, decision, amount: 1, at: now, held_until: None };
+        drawing.enter(1, std::iter::once(CapChange::Took(take)));
+    }
+    let (send, received) = std::sync::mpsc::channel();
+    let other = offers("", TWO_CAPS);
+    std::thread::spawn(move || {
+        let partition = Partition::of(&TenantId::default(), "c-2");
+        drop(book.draw(partition, std::iter::once(&other.playbooks()[0]), now));
+        send.send(()).unwrap();
+    });
+    assert!(received.recv_timeout(std::time::Duration::from_secs(20)).is_ok(), "the second draw never ends");
+}
+
+const ONE_BUDGET: &str = r#"
+[[caps]]
+id     = "one"
+action = "offer_discount"
+max    = 1
+scope  = "global"
+"#;
+
+/// Two playbooks share a cap that is used up.
+#[test]
+fn a_cap_that_is_used_up_and_shared_holds_nobody_up() {
+    let bundle = offers("", ONE_BUDGET);
+    let playbook = &bundle.playbooks()[0];
+    let (one, now) = (&playbook.caps[0], Timestamp::from_micros(0));
+    let book = CapBook::restore(&[]).unwrap();
+    {
+        let partition = Partition::of(&TenantId::default(), "c-1");
+        let mut drawing = book.draw(partition, std::iter::once(playbook), now);
+        let decision = DecisionId::from_u128(1);
+        let take = Take { cap: one.key, over: one.over, decision, amount: 1, at: now, held_until: None };
+        drawing.enter(1, std::iter::once(CapChange::Took(take)));
+    }
+    let (send, received) = std::sync::mpsc::channel();
+    let other = offers("", ONE_BUDGET);
+    std::thread::spawn(move || {
+        let partition = Partition::of(&TenantId::default(), "c-2");
+        let same = &other.playbooks()[0];
+        drop(book.draw(partition, [same, same].into_iter(), now));
+        send.send(()).unwrap();
+    });
+    assert!(received.recv_timeout(std::time::Duration::from_secs(20)).is_ok(), "the second draw never ends");
+}
+
+/// Stored accounts forget what has left the window, and what nobody settled.
+#[test]
+fn stored_accounts_forget_what_counts_no_more() {
+    let bundle = offers("", HUNDRED_OFFERS);
+    let playbook = &bundle.playbooks()[0];
+    let cap = &playbook.caps[0];
+    let book = CapBook::restore(&[]).unwrap();
+    let mut lengths = Vec::new();
+    for nth in 0..20_i64 {
+        let now = Timestamp::from_micros(nth * 40 * 86_400_000_000);
+        let partition = Partition::of(&TenantId::default(), "c-1");
+        let mut drawing = book.draw(partition, std::iter::once(playbook), now);
+        let decision = DecisionId::from_u128(nth as u128 + 1);
+        let until = Some(now.saturating_add(crate::domain::TimeDelta::SECOND));
+        let take = Take { cap: cap.key, over: cap.over, decision, amount: 1, at: now, held_until: until };
+        drawing.enter(nth as u64 + 1, std::iter::once(CapChange::Took(take)));
+        drop(drawing);
+        lengths.push((book.standing(cap, now).0, book.checkpoint(u64::MAX, now).len()));
+    }
+    assert!(lengths[19].1 < 3 * lengths[0].1, "{lengths:?}");
+}
+
+const MILLION: &str = r#"
+[[caps]]
+id     = "million"
+action = "offer_discount"
+max    = 1000000
+scope  = "global"
+"#;
+const SMALLER: &str = r#"
+[[caps]]
+id     = "million"
+action = "offer_discount"
+max    = 10
+scope  = "global"
+"#;
+
+#[test]
+fn a_smaller_limit_holds_at_once_whatever_was_lent() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open_with(folder.path(), small(), offers("", MILLION));
+    let before = (0..200).filter_map(|nth| granted(offer(&world, &format!("a-{nth}"), "1", 5))).count();
+    world.customers.change_bundle(std::sync::Arc::new(offers("", SMALLER))).unwrap();
+    let after = (0..200).filter_map(|nth| granted(offer(&world, &format!("b-{nth}"), "1", 5))).count();
+    assert_eq!((before, after), (200, 0));
+}
+
+#[test]
+fn a_settlement_counts_while_no_cap_is_in_force() {
+    let settled = |is_crash: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::open_with(folder.path(), small(), offers("settle_within = \"15m\"", HUNDRED_OFFERS));
+        let (_, id) = granted(offer(&world, "c", "1", 5)).unwrap();
+        world.customers.change_bundle(std::sync::Arc::new(offers("settle_within = \"15m\"", ""))).unwrap();
+        let customer = crate::domain::CustomerId::new("c").unwrap();
+        let input = SettlementInput { customer, decision: id, settlement: Settlement::Release };
+        world.input(Input::Settlement(input)).waited().unwrap();
+        let bundle = offers("settle_within = \"15m\"", HUNDRED_OFFERS);
+        if is_crash {
+            world.crash();
+            return World::open_with(folder.path(), small(), bundle).customers.global_caps().remove(0).taken;
+        }
+        world.customers.change_bundle(std::sync::Arc::new(bundle)).unwrap();
+        world.customers.global_caps().remove(0).taken
+    };
+    assert_eq!((settled(false), settled(true)), (0, 0));
+}
+
+/// Two playbooks share a cap: both are granted while there is plenty.
+#[test]
+fn two_playbooks_on_one_event_both_have_their_part_of_a_cap() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = crate::bundle::cap_tests::offers_with("", HUNDRED_OFFERS);
+    let text = crate::bundle::cap_tests::offers_with("", HUNDRED_OFFERS);
+    let first = text.get("playbooks/offers.toml").unwrap().to_string();
+    sources.insert("playbooks/again.toml", first.replace("playbook = \"offers\"", "playbook = \"again\""));
+    let bundle = Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}"));
+    let world = World::open_with(folder.path(), small(), bundle);
+    let in_force = world.customers.in_force();
+    let event = Event::new("1", "shop", "cart.left", "c").with("worth", 5);
+    let event = in_force.bundle.layout().accept(event).unwrap();
+    let done = world.input(Input::Event(EventInput { event, run: Run::Subscribed, trace: None })).waited().unwrap();
+    let Taken::Turn(turn) = done.taken else { panic!() };
+    let fallbacks: Vec<_> = turn.decisions.iter().map(|made| made.decided.fallback).collect();
+    assert_eq!(fallbacks, [None, None]);
 }
