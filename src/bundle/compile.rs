@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{BundleId, Cap, Measure, Playbook, Sources, context_reader, playbook_reader};
-use crate::context::{CapKey, Layout, Purpose};
+use crate::context::{Layout, Purpose};
 use crate::document::{Document, FaultSink, Faults, Place};
 use crate::domain::suggestion;
 
