@@ -86,8 +86,19 @@ fn deduplicated(
     arrival: Timestamp,
 ) -> Option<DecisionId> {
     let over = playbook.flow.deduplicate?;
+    // What an earlier decision let out, a withdrawn consent lets out no more. The state does not say which consents that
+    // decision needed: whichever is missing, the event is decided anew.
+    if !is_consented(state, playbook) {
+        return None;
+    }
     let key = flow_key(playbook, event, state.layout());
     // Events of which nobody knows what they are about have nothing in common.
     let paced = if key == FlowKey::ABSENT { None } else { state.ledger.pace.of(playbook.key, key) };
     paced?.decided_within(over, arrival)
+}
+
+/// Whether all consents are given that the playbook needs for anything.
+fn is_consented(state: &CustomerState, playbook: &Playbook) -> bool {
+    playbook.purpose.as_ref().is_none_or(|purpose| purpose.is_allowed(&state.consents))
+        && playbook.consents.iter().all(|required| state.consents.is_given(&required.purpose))
 }

@@ -63,7 +63,10 @@ enum Came {
 
 impl World {
     fn new(flow: &str) -> Self {
-        let bundle = bundle(flow);
+        Self::with(bundle(flow))
+    }
+
+    fn with(bundle: Bundle) -> Self {
         let state = CustomerState::new(Arc::clone(bundle.layout()));
         Self { bundle: Arc::new(bundle), state, records: Vec::new(), events: 0 }
     }
@@ -83,14 +86,15 @@ impl World {
         self.records.push(RecordBuffer::default().write(written).to_vec());
         self.state.last_seq = self.records.len() as u64 + 1;
         match (&*turn.decisions, &*turn.repeated) {
-            ([made], []) => match made.circumstances.refusal {
+            ([made], []) => match made.decided.fallback {
                 Some(reason) => {
-                    assert_eq!(made.decided.fallback, Some(reason));
-                    assert_eq!(made.decided.outcome.get().values(), [Value::Bool(false)]);
+                    assert!(made.circumstances.refusal.is_none_or(|refusal| refusal == reason));
+                    assert_eq!(made.decided.outcome.get().values()[0], Value::Bool(false));
                     Came::Held(reason)
                 }
                 None => {
-                    assert_eq!(made.decided.outcome.get().values(), [Value::Bool(true)]);
+                    assert_eq!(made.circumstances.refusal, None);
+                    assert_eq!(made.decided.outcome.get().values()[0], Value::Bool(true));
                     Came::Decided(made.id)
                 }
             },
@@ -99,10 +103,24 @@ impl World {
         }
     }
 
+    /// The customer gives consent to the only purpose there is, or withdraws it.
+    fn consent(&mut self, is_given: bool, second: i64) {
+        let customer = CustomerId::new("c").unwrap();
+        let consents = vec![(0, is_given)];
+        self.enter(
+            Input::Consents(ConsentsInput { customer, source: "test".into(), observed_at: at(second), consents }),
+            second,
+        );
+    }
+
     fn settle(&mut self, decision: DecisionId, second: i64) {
         let settlement =
             SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement: Settlement::Commit };
-        let input = Input::Settlement(settlement);
+        self.enter(Input::Settlement(settlement), second);
+    }
+
+    /// A turn that decides nothing.
+    fn enter(&mut self, input: Input, second: i64) {
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
         let taken = take(&mut self.state, &input, &Readings::at(at(second)), around, &mut Scratch::default());
@@ -210,6 +228,32 @@ fn what_is_answered_late_is_not_repeated_for_others() {
     let Came::Decided(first) = world.placed("a", 1) else { panic!("the rules have not been asked yet") };
     assert_eq!(world.placed("a", 2), Came::Repeated(first));
     assert!(matches!(world.take(event, &Readings::at(at(3))), Came::Repeated(id) if id != first), "it has its own");
+}
+
+/// What was let out with a consent must not be repeated without it, whoever asks for it: the purpose or the guardrail.
+#[test]
+fn a_withdrawn_consent_ends_the_repetition_of_what_was_decided_with_it() {
+    let context = format!("[purposes]\noffers = {{ needs_consent = true }}\n{CONTEXT}");
+    let flow = "flow = { key = 'event.order', deduplicate = '10m' }";
+    let by_purpose = playbook(&format!("purpose = 'offers'\n{flow}"));
+    let by_guardrail = playbook(&format!("{flow}\n[guardrail]\nconsent = {{ write = 'offers' }}"))
+        .replace("{ act = \"bool\" }", "{ act = \"bool\", action = ['none', 'write'] }")
+        .replace("act = false", "act = false, action = 'none'")
+        .replace("act = true", "act = true, action = 'write'");
+    for playbook in [by_purpose, by_guardrail] {
+        let mut sources = Sources::default();
+        sources.insert(CONTEXT_FILE, context.as_str());
+        sources.insert("playbooks/orders.toml", playbook);
+        let mut world = World::with(Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}")));
+        world.consent(true, 0);
+        let Came::Decided(first) = world.placed("a", 1) else { panic!("there is consent") };
+        assert_eq!(world.placed("a", 2), Came::Repeated(first));
+        world.consent(false, 3);
+        assert_eq!(world.placed("a", 4), Came::Held(FallbackReason::ConsentMissing), "it needs the consent");
+        let again = Event::new("e-2", "shop", "order.placed", "c").with("order", "a");
+        assert_eq!(world.take(again, &Readings::at(at(5))), Came::Repeated(first), "the same event has its answer");
+        assert_eq!(world.recovered().encode(), world.state.encode());
+    }
 }
 
 #[derive(Clone, Debug)]
