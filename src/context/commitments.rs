@@ -154,6 +154,11 @@ impl Commitments {
         self.pending().filter(is_of).count()
     }
 
+    /// Whether a decision was released, as far as it is remembered.
+    pub fn is_released(&self, decision: DecisionId) -> bool {
+        self.pending().any(|p| p.decision == decision && p.settled == Some(Settlement::Release))
+    }
+
     /// Whether another decision may become pending.
     pub fn has_room(&self, now: Timestamp) -> bool {
         self.pending().filter(|pending| pending.is_open(now)).count() < PENDING_MAX

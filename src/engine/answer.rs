@@ -59,10 +59,12 @@ pub enum Error {
     /// The event does not fit its schema.
     #[error("{}", listed(.0))]
     Event(Vec<EventFault>),
-    /// The event's time lies too far ahead.
-    #[error("`time` {time} is more than 5 minutes ahead of now, {now}")]
+    /// A time lies too far ahead.
+    #[error("`{member}` {time} is more than 5 minutes ahead of now, {now}")]
     Future {
-        /// The event's time.
+        /// Which: `time` of an event, `observed_at` of facts and consents.
+        member: &'static str,
+        /// What it says.
         time: Timestamp,
         /// The engine's.
         now: Timestamp,

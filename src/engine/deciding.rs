@@ -156,7 +156,7 @@ impl Engine {
         match (timing, event.time) {
             (_, Some(time)) if time > now.saturating_add(FUTURE_MAX) => {
                 self.0.metrics.refused.future.inc();
-                Err(Error::Future { time, now })
+                Err(Error::Future { member: "time", time, now })
             }
             (Timing::EventTime, Some(time)) => Ok(time),
             _ => Ok(now),

@@ -123,7 +123,7 @@ impl Engine {
         }
         let (observed_at, now) = (observed_at.unwrap_or(arrival), self.0.clock.wall());
         if observed_at > now.saturating_add(FUTURE_MAX) {
-            return Err(Error::Future { time: observed_at, now });
+            return Err(Error::Future { member: "observed_at", time: observed_at, now });
         }
         Ok((Arc::from(source), observed_at))
     }

@@ -115,9 +115,9 @@ impl From<Error> for Problem {
                 let title = "the playbook does not decide on such events";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-event", title, detail).at("/type")
             }
-            Error::Future { .. } => {
-                let title = "the event's time lies in the future";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "future", title, detail).at("/time")
+            Error::Future { member, .. } => {
+                let title = "a time lies in the future";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "future", title, detail).at(&format!("/{member}"))
             }
             Error::Conflict => {
                 Self::new(StatusCode::CONFLICT, "conflict", "the event's id was used before", detail).at("/id")

@@ -85,7 +85,9 @@ fn deduplicated(
     playbook: &Playbook,
     arrival: Timestamp,
 ) -> Option<DecisionId> {
+    // An offer is repeated while it stands: not when its time is over, or when it was released.
     let over = playbook.flow.deduplicate?;
+    let over = playbook.settle_within.map_or(over, |within| over.min(within));
     // What an earlier decision let out, a withdrawn consent lets out no more. The state does not say which consents that
     // decision needed: whichever is missing, the event is decided anew.
     if !is_consented(state, playbook) {
@@ -94,7 +96,8 @@ fn deduplicated(
     let key = flow_key(playbook, event, state.layout());
     // Events of which nobody knows what they are about have nothing in common.
     let paced = if key == FlowKey::ABSENT { None } else { state.ledger.pace.of(playbook.key, key) };
-    paced?.decided_within(over, arrival)
+    let id = paced?.decided_within(over, arrival)?;
+    (!state.ledger.commitments.is_released(id)).then_some(id)
 }
 
 /// Whether all consents are given that the playbook needs for anything.

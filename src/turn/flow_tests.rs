@@ -114,8 +114,11 @@ impl World {
     }
 
     fn settle(&mut self, decision: DecisionId, second: i64) {
-        let settlement =
-            SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement: Settlement::Commit };
+        self.settle_as(decision, second, Settlement::Commit);
+    }
+
+    fn settle_as(&mut self, decision: DecisionId, second: i64, settlement: Settlement) {
+        let settlement = SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement };
         self.enter(Input::Settlement(settlement), second);
     }
 
@@ -204,6 +207,19 @@ fn an_event_about_the_same_repeats_the_decision_and_is_folded_all_the_same() {
     assert_eq!(world.take(again, &Readings::at(at(1_300))), Came::Repeated(first));
     let unkeyed = [world.event("order.placed", None, 2_000), world.event("order.placed", None, 2_001)];
     assert!(unkeyed.iter().all(|came| matches!(came, Came::Decided(_))), "what lacks the key is not the same");
+}
+
+#[test]
+fn an_offer_is_repeated_only_while_it_stands() {
+    let mut world = World::new("settle_within = '5m'\nflow = { key = 'event.order', deduplicate = '10m' }");
+    let Came::Decided(first) = world.placed("a", 0) else { panic!() };
+    assert_eq!(world.placed("a", 299), Came::Repeated(first));
+    let Came::Decided(second) = world.placed("a", 300) else { panic!("its time is over") };
+    world.settle_as(second, 301, Settlement::Release);
+    let Came::Decided(third) = world.placed("a", 302) else { panic!("it was released") };
+    world.settle(third, 303);
+    assert_eq!(world.placed("a", 304), Came::Repeated(third), "it was carried out");
+    assert_eq!(world.recovered().encode(), world.state.encode());
 }
 
 #[test]
