@@ -229,18 +229,21 @@ impl House {
     }
 
     /// Does what waits, up to a limit; then a keeper goes on. A state that is broken goes to a keeper to be rebuilt.
-    pub(super) fn drive(self: &Arc<Self>, owner: Owner, limit: usize) {
-        if owner.state().is_none() {
-            return self.keepers.load(self, owner, true);
-        }
-        if let Left::More(owner) = owner.leave(limit, |owner, job| self.perform(owner, job)) {
+    ///
+    /// While the keeper cannot take it, whoever drives goes on, so that nothing that waits is forgotten, and asks again after
+    /// each batch: nobody is held longer than the keeper is full.
+    pub(super) fn drive(self: &Arc<Self>, mut owner: Owner, mut limit: usize) {
+        while owner.state().is_some() {
+            let Left::More(busy) = owner.leave(limit, |owner, job| self.perform(owner, job)) else { return };
+            owner = busy;
             if owner.state().is_some() {
-                self.metrics.handovers.inc();
-                self.keepers.drive(self, owner);
-            } else {
-                self.keepers.load(self, owner, true);
+                match self.keepers.drive(owner) {
+                    Ok(()) => return self.metrics.handovers.inc(),
+                    Err(back) => (owner, limit) = (back, DRAIN_MAX),
+                }
             }
         }
+        self.keepers.load(self, owner, true);
     }
 
     /// Does one job. Breaks off when the state is broken and must be rebuilt.
