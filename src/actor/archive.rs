@@ -85,7 +85,7 @@ impl Archive {
         self.drop_expired()?;
         let bundle_seq = self.house.current.load().seq;
         let caps = self.house.caps.checkpoint(seq);
-        let set_aside = self.house.quarantine.checkpoint();
+        let set_aside = self.house.quarantine.checkpoint(seq);
         self.house.store.checkpoint(&Checkpoint { seq, bundle_seq, caps, set_aside })?;
         (self.last_checkpoint, self.last_seq) = (self.house.clock.instant(), seq);
         self.house.metrics.checkpoint_seq.set(seq as i64);

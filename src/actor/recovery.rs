@@ -85,7 +85,7 @@ impl Recovery<'_> {
         self.caps.open();
         if recovered.records > 0 || *checkpoint == Checkpoint::default() {
             let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq));
-            let set_aside = self.quarantine.checkpoint();
+            let set_aside = self.quarantine.checkpoint(last_seq);
             self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps, set_aside })?;
         }
         Ok(recovered)
