@@ -27,7 +27,7 @@ use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
 use crate::turn::{
     Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, playbooks_of, take,
@@ -57,6 +57,8 @@ pub(super) struct House {
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
+    /// The record up to which the store has every state.
+    pub(super) stored_seq: AtomicU64,
     pub(super) looks: Looks,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
@@ -105,6 +107,7 @@ impl House {
         Self {
             occupancy: Occupancy::new(bounds),
             looks: Looks::default(),
+            stored_seq: AtomicU64::default(),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),

@@ -161,16 +161,17 @@ pub(super) fn read_record(
     }
 }
 
-/// Applies to one customer's stored state what the journal has of the customer since.
+/// Applies to one customer's stored state what the journal has of the customer since. Up to `stored_seq` the store had
+/// everything before the state was read from it, so that whoever is not in it has no record until there.
 pub(super) fn catch_up(
     house: &House,
     state: &mut CustomerState,
-    customer: &CustomerId,
-    partition: Partition,
+    (customer, partition): (&CustomerId, Partition),
+    stored_seq: u64,
 ) -> Result<(), LoadError> {
     // What was appended before the state broke may still be on its way to the disk.
     house.journal.wait_synced_blocking(house.journal.last_seq())?;
-    let mut reader = house.journal.reader(state.last_seq + 1)?;
+    let mut reader = house.journal.reader(state.last_seq.max(stored_seq) + 1)?;
     let mut found = Vec::new();
     let mut is_more = true;
     while is_more {
