@@ -12,6 +12,7 @@ use super::job::{Job, Snapshot};
 use super::leaving::Leaving;
 use crate::domain::CustomerId;
 use crate::journal::{Checkpoint, JournalError, StateWrite};
+use crate::sync::atomic::Ordering;
 use crate::sync::mpsc;
 use crate::time::Instant;
 
@@ -85,8 +86,10 @@ impl Archive {
         self.drop_expired()?;
         let bundle_seq = self.house.current.load().seq;
         let caps = self.house.caps.checkpoint(seq, self.house.clock.wall());
-        let set_aside = self.house.quarantine.checkpoint();
+        let set_aside = self.house.quarantine.checkpoint(seq);
         self.house.store.checkpoint(&Checkpoint { seq, bundle_seq, caps, set_aside })?;
+        // Only what is stored need not be read from the journal any more.
+        self.house.stored_seq.store(seq, Ordering::Release);
         (self.last_checkpoint, self.last_seq) = (self.house.clock.instant(), seq);
         self.house.metrics.checkpoint_seq.set(seq as i64);
         self.house.metrics.checkpoint_seconds.observe_duration(self.last_checkpoint.since(start));

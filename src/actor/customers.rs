@@ -17,6 +17,7 @@ use crate::bundle::{Bundle, Cap, CapScope};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
+use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, mpsc};
 use crate::time::Clock;
 use crate::turn::Made;
@@ -324,7 +325,10 @@ pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), Re
     let recovered = recovery.run(&checkpoint)?;
     let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
     let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine };
-    Ok((Arc::new(House::new(foundations)), recovered))
+    let house = House::new(foundations);
+    // Recovery has stored every state as of the last record that it found.
+    house.stored_seq.store(recovered.last_seq, Ordering::Release);
+    Ok((Arc::new(house), recovered))
 }
 
 /// Makes sure that the journal holds the bundle; returns it with its record.

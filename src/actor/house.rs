@@ -27,7 +27,7 @@ use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
 use crate::turn::{
     Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, playbooks_of, take,
@@ -57,6 +57,8 @@ pub(super) struct House {
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
+    /// The record up to which the store has every state.
+    pub(super) stored_seq: AtomicU64,
     pub(super) looks: Looks,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
@@ -105,6 +107,7 @@ impl House {
         Self {
             occupancy: Occupancy::new(bounds),
             looks: Looks::default(),
+            stored_seq: AtomicU64::default(),
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
@@ -229,18 +232,21 @@ impl House {
     }
 
     /// Does what waits, up to a limit; then a keeper goes on. A state that is broken goes to a keeper to be rebuilt.
-    pub(super) fn drive(self: &Arc<Self>, owner: Owner, limit: usize) {
-        if owner.state().is_none() {
-            return self.keepers.load(self, owner, true);
-        }
-        if let Left::More(owner) = owner.leave(limit, |owner, job| self.perform(owner, job)) {
+    ///
+    /// While the keeper cannot take it, whoever drives goes on, so that nothing that waits is forgotten, and asks again after
+    /// each batch: nobody is held longer than the keeper is full.
+    pub(super) fn drive(self: &Arc<Self>, mut owner: Owner, mut limit: usize) {
+        while owner.state().is_some() {
+            let Left::More(busy) = owner.leave(limit, |owner, job| self.perform(owner, job)) else { return };
+            owner = busy;
             if owner.state().is_some() {
-                self.metrics.handovers.inc();
-                self.keepers.drive(self, owner);
-            } else {
-                self.keepers.load(self, owner, true);
+                match self.keepers.drive(owner) {
+                    Ok(()) => return self.metrics.handovers.inc(),
+                    Err(back) => (owner, limit) = (back, DRAIN_MAX),
+                }
             }
         }
+        self.keepers.load(self, owner, true);
     }
 
     /// Does one job. Breaks off when the state is broken and must be rebuilt.

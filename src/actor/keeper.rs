@@ -89,14 +89,12 @@ impl Keepers {
         }
     }
 
-    pub(super) fn drive(&self, house: &Arc<House>, owner: Owner) {
-        let sent = match self.of(owner.cell()) {
-            Some(share) => share.door.hand_in(Errand::Drive(owner)),
-            None => Err(Undelivered::Closed(Errand::Drive(owner))),
-        };
-        // A keeper that cannot take it leaves it to the caller: nothing that waits is forgotten.
-        if let Err(Undelivered::Full(Errand::Drive(owner)) | Undelivered::Closed(Errand::Drive(owner))) = sent {
-            house.drive(owner, usize::MAX);
+    /// Has a keeper go on with a busy customer; one that cannot take it gives it back.
+    pub(super) fn drive(&self, owner: Owner) -> Result<(), Owner> {
+        let Some(share) = self.of(owner.cell()) else { return Err(owner) };
+        match share.door.hand_in(Errand::Drive(owner)) {
+            Err(Undelivered::Full(Errand::Drive(owner)) | Undelivered::Closed(Errand::Drive(owner))) => Err(owner),
+            _ => Ok(()),
         }
     }
 

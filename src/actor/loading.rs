@@ -11,6 +11,7 @@ use super::{Expired, Failure, Refusal, Resting, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
+use crate::sync::atomic::Ordering;
 
 /// Cells on the list of those that have changed, beyond two for each customer in memory, before it is thinned out.
 const DIRTY_SLACK: u64 = 1 << 16;
@@ -144,6 +145,8 @@ impl House {
         rebuild: bool,
     ) -> Result<Read, LoadError> {
         let layout = Arc::clone(self.current.load().bundle.layout());
+        // INVARIANT: how far the store has come is read before the state: what it has by then, it has when it is asked.
+        let stored_seq = self.stored_seq.load(Ordering::Acquire);
         let stored = self.store.get(customer.as_str())?;
         let is_new = stored.is_none();
         let mut state = match stored {
@@ -152,7 +155,7 @@ impl House {
         };
         let stored_expiry = state.next_expiry();
         if rebuild {
-            super::recovery::catch_up(self, &mut state, customer, partition)?;
+            super::recovery::catch_up(self, &mut state, (customer, partition), stored_seq)?;
         }
         Ok(Read { state, is_new, stored_expiry })
     }

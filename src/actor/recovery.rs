@@ -87,7 +87,7 @@ impl Recovery<'_> {
         self.caps.open();
         if recovered.records > 0 || *checkpoint == Checkpoint::default() {
             let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq, self.now));
-            let set_aside = self.quarantine.checkpoint();
+            let set_aside = self.quarantine.checkpoint(last_seq);
             self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps, set_aside })?;
         }
         Ok(recovered)
@@ -163,16 +163,17 @@ pub(super) fn read_record(
     }
 }
 
-/// Applies to one customer's stored state what the journal has of the customer since.
+/// Applies to one customer's stored state what the journal has of the customer since. Up to `stored_seq` the store had
+/// everything before the state was read from it, so that whoever is not in it has no record until there.
 pub(super) fn catch_up(
     house: &House,
     state: &mut CustomerState,
-    customer: &CustomerId,
-    partition: Partition,
+    (customer, partition): (&CustomerId, Partition),
+    stored_seq: u64,
 ) -> Result<(), LoadError> {
     // What was appended before the state broke may still be on its way to the disk.
     house.journal.wait_synced_blocking(house.journal.last_seq())?;
-    let mut reader = house.journal.reader(state.last_seq + 1)?;
+    let mut reader = house.journal.reader(state.last_seq.max(stored_seq) + 1)?;
     let mut found = Vec::new();
     let mut is_more = true;
     while is_more {

@@ -92,6 +92,8 @@ pub(super) struct Quarantine {
 struct Table {
     counted: VecDeque<(InputId, u32)>,
     held: BTreeMap<InputId, SetAside>,
+    /// What was released since the last checkpoint, by the records of the releases; the oldest is forgotten first.
+    released: VecDeque<(u64, SetAside)>,
 }
 
 impl InputId {
@@ -189,7 +191,7 @@ impl Quarantine {
             return Ok(None);
         }
         let seq = append(journal, id, None)?;
-        table.held.remove(&id);
+        table.release(id, seq);
         self.tell(&table, metrics);
         Ok(Some(seq))
     }
@@ -205,14 +207,19 @@ impl Quarantine {
         self.table().held.get(&id).cloned()
     }
 
-    /// The list as a checkpoint keeps it.
-    pub(super) fn checkpoint(&self) -> Vec<u8> {
-        let table = self.table();
-        if table.held.is_empty() {
+    /// The list as a checkpoint keeps it: as of a record. What came later recovery finds in the journal, if it got there.
+    pub(super) fn checkpoint(&self, seq: u64) -> Vec<u8> {
+        let mut table = self.table();
+        // No later checkpoint is of an earlier record.
+        table.released.retain(|(released, _)| *released > seq);
+        let not_yet_released = table.released.iter().map(|(_, aside)| aside);
+        let held: Vec<&SetAside> =
+            table.held.values().chain(not_yet_released).filter(|aside| aside.seq <= seq).collect();
+        if held.is_empty() {
             return Vec::new();
         }
         // Writing into memory cannot fail.
-        rmp_serde::to_vec(&table.held.values().collect::<Vec<_>>()).unwrap_or_default()
+        rmp_serde::to_vec(&held).unwrap_or_default()
     }
 
     /// The list of a checkpoint.
@@ -232,7 +239,7 @@ impl Quarantine {
         match input {
             Some(input) => self.hold(&mut table, aside_of(id, found.seq, &input), metrics),
             None => {
-                table.held.remove(&id);
+                table.release(id, found.seq);
                 self.tell(&table, metrics);
             }
         }
@@ -256,6 +263,14 @@ impl Quarantine {
 }
 
 impl Table {
+    fn release(&mut self, id: InputId, seq: u64) {
+        let Some(aside) = self.held.remove(&id) else { return };
+        if self.released.len() >= SET_ASIDE_MAX {
+            self.released.pop_front();
+        }
+        self.released.push_back((seq, aside));
+    }
+
     /// One more panic of an input; returns how many there were.
     fn count(&mut self, id: InputId) -> u32 {
         if let Some((_, panics)) = self.counted.iter_mut().find(|(counted, _)| *counted == id) {
@@ -289,4 +304,37 @@ pub fn set_aside_of(found: &Found) -> Result<Option<SetAsideInput>, rmp_serde::d
         bundle_seq: input.bundle_seq,
         bytes: input.bytes,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Registry;
+
+    fn aside(name: u8, seq: u64) -> SetAside {
+        let customer = CustomerId::new("c").unwrap();
+        SetAside { id: InputId([name; 16]), seq, customer, at: 0, panics: PANICS_MAX, reason: String::new() }
+    }
+
+    /// A crash may take what the disk had not confirmed: then neither an input nor its release may be in the list.
+    #[test]
+    fn a_checkpoint_has_the_list_as_of_its_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::discarding(folder.path(), crate::journal::Metrics::new(&Registry::default()));
+        let metrics = Metrics::new(&Registry::default());
+        let quarantine = Quarantine::default();
+        let names = |seq: u64| {
+            let restored = Quarantine::restore(&quarantine.checkpoint(seq), &metrics).unwrap();
+            restored.list(None, 10).iter().map(|aside| aside.id.0[0]).collect::<Vec<_>>()
+        };
+        (0..9).for_each(|_| drop(append(&journal, aside(0, 0).id, None)));
+        for (name, seq) in [(1, 3), (2, 4), (3, 8)] {
+            quarantine.hold(&mut quarantine.table(), aside(name, seq), &metrics);
+        }
+        assert_eq!(quarantine.release(aside(1, 3).id, &journal, &metrics).unwrap(), Some(10));
+        assert_eq!(names(7), [1, 2], "what came after it is not in it yet");
+        assert_eq!(names(9), [1, 2, 3]);
+        assert_eq!(names(10), [2, 3]);
+        assert!(quarantine.table().released.is_empty());
+    }
 }

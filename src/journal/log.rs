@@ -128,6 +128,9 @@ impl Log {
         let file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
         let cut = if written_until > at { Some(cut(&*disk, &file, &path, at..written_until)?) } else { None };
+        // What was read may be in the machine's memory only: a process that was killed had perhaps not synced it.
+        disk.sync(&file, &path).map_err(|e| JournalError::io("sync", &path, e))?;
+        disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
         let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
@@ -275,12 +278,11 @@ impl Log {
     }
 }
 
-/// Zeroes what an interrupted write left, so that nothing of it can be taken for a batch later.
+/// Zeroes what an interrupted write left, so that nothing of it can be taken for a batch later. Durable after the next sync.
 fn cut(disk: &dyn Disk, file: &File, path: &Path, torn: Range<u64>) -> Result<Cut, JournalError> {
     let failed = |e| JournalError::io("cut the torn end of", path, e);
     let bytes = torn.end - torn.start;
     disk.write(file, path, &vec![0; bytes as usize], torn.start).map_err(failed)?;
-    disk.sync(file, path).map_err(failed)?;
     Ok(Cut { path: path.to_owned(), offset: torn.start, bytes })
 }
 
@@ -425,6 +427,44 @@ mod tests {
             assert!(read(folder.path(), 1).is_err(), "byte {at}");
             assert_eq!(fs::read(&path).unwrap(), damaged, "byte {at}: nothing is changed");
         }
+    }
+
+    /// A disk that notes what is made durable.
+    #[derive(Debug, Default)]
+    struct Noted(std::sync::Mutex<Vec<PathBuf>>);
+
+    impl Disk for Noted {
+        fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> std::io::Result<()> {
+            MachineDisk.write(file, path, bytes, at)
+        }
+
+        fn sync(&self, file: &File, path: &Path) -> std::io::Result<()> {
+            self.0.lock().unwrap().push(path.to_owned());
+            MachineDisk.sync(file, path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+            MachineDisk.rename(from, to)
+        }
+
+        fn sync_folder(&self, folder: &Path) -> std::io::Result<()> {
+            self.0.lock().unwrap().push(folder.to_owned());
+            MachineDisk.sync_folder(folder)
+        }
+    }
+
+    /// A process that was killed between a write and its sync leaves records that are read but not durable.
+    #[test]
+    fn what_is_found_is_made_durable_before_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = open(folder.path()).unwrap();
+        append(&mut log, &["written"]);
+        let path = log.segment.path.clone();
+        drop(log);
+        let disk = Arc::new(Noted::default());
+        let (_, opening) = Log::open(Arc::clone(&disk) as Arc<dyn Disk>, folder.path(), SEGMENT, now()).unwrap();
+        assert_eq!((opening.last_seq, opening.cut), (1, None));
+        assert_eq!(*disk.0.lock().unwrap(), [path, folder.path().to_owned()]);
     }
 
     #[test]

@@ -246,6 +246,19 @@ fn what_is_answered_late_is_not_repeated_for_others() {
     assert!(matches!(world.take(event, &Readings::at(at(3))), Came::Repeated(id) if id != first), "it has its own");
 }
 
+/// Its caller has been told an id, and finds the decision under it.
+#[test]
+fn what_is_answered_late_is_recorded_under_its_id_even_if_its_key_was_decided_before() {
+    let mut world = World::new("flow = { key = 'event.order', deduplicate = '10m' }");
+    let Came::Decided(first) = world.placed("a", 0) else { panic!("it is the first") };
+    let late = Readings { is_late: true, ..Readings::at(at(1)) };
+    let event = Event::new("late", "shop", "order.placed", "c").with("order", "a");
+    assert_eq!(world.take(event.clone(), &late), Came::Held(FallbackReason::Late));
+    assert!(matches!(world.take(event, &Readings::at(at(2))), Came::Repeated(id) if id != first), "the one told");
+    assert_eq!(world.placed("a", 3), Came::Repeated(first), "for others the first one holds");
+    assert_eq!(world.recovered().encode(), world.state.encode());
+}
+
 /// What was let out with a consent must not be repeated without it, whoever asks for it: the purpose or the guardrail.
 #[test]
 fn a_withdrawn_consent_ends_the_repetition_of_what_was_decided_with_it() {

@@ -4,7 +4,7 @@ use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_
 use crate::bundle::Bundle;
 use crate::context::{CustomerState, TypedEvent};
 use crate::decider::{Sight, decide};
-use crate::domain::{DecisionId, DecisionName};
+use crate::domain::{DecisionId, DecisionName, FallbackReason};
 use crate::rules::{RuleTrace, Scratch};
 
 /// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
@@ -29,12 +29,18 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
             let is_asked = decision.circumstances.refusal.is_none();
             Entered { playbook: decision.playbook, id, outcome: &decision.outcome, is_asked }
         });
-        apply_outcome(state, event, record.arrival, decisions, around);
+        apply_outcome(state, event, record.arrival, (decisions, record.is_late()), around);
     }
     state.last_seq = seq;
 }
 
 impl Record {
+    /// Whether its event was answered late. Then every decision on it was.
+    fn is_late(&self) -> bool {
+        let is_late = |of: &RecordedDecision| of.circumstances.refusal == Some(FallbackReason::Late);
+        self.decisions.iter().any(is_late)
+    }
+
     fn decision_id(&self, playbook: &str, event: &TypedEvent) -> DecisionId {
         let TypedEvent { customer, key, .. } = event;
         DecisionId::of(DecisionName { tenant: &self.tenant, playbook, customer, event: key, arrival: self.arrival })

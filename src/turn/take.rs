@@ -143,7 +143,8 @@ fn take_event(
         return Taken::Repeated(repeated);
     }
     apply_input(state, input, arrival, around);
-    let same = enter_repeated(state, event, arrival, around);
+    // Who was answered late was told the id of a decision of its own: it must be recorded, whatever was decided before.
+    let same = if arrived.readings.is_late { Vec::new() } else { enter_repeated(state, event, arrival, around) };
     pending.retain(|number| same.iter().all(|(of, _)| of != number));
     let decisions = decide_each(state, event, &pending, arrived, around, scratch);
     if decisions.is_empty() && same.is_empty() {
@@ -277,17 +278,17 @@ impl Made {
     }
 }
 
-/// Enters the event and the decisions made on it, with what they take of caps.
+/// Enters the event and the decisions made on it, with what they take of caps. One that was answered late repeats nothing.
 ///
 /// One of the two functions that change a state; a live turn enters each decision as it is made.
 pub fn apply_outcome<'a>(
     state: &mut CustomerState,
     event: &EventInput,
     arrival: Timestamp,
-    decisions: impl IntoIterator<Item = Entered<'a>>,
+    (decisions, is_late): (impl IntoIterator<Item = Entered<'a>>, bool),
     around: Surroundings<'_>,
 ) {
-    let mut is_entered = !enter_repeated(state, event, arrival, around).is_empty();
+    let mut is_entered = !is_late && !enter_repeated(state, event, arrival, around).is_empty();
     for entered in decisions {
         enter_decision(state, event, arrival, entered, around);
         is_entered = true;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::customers::open_house;
@@ -148,12 +149,15 @@ fn what_cannot_be_in_time_is_answered_before_it_waits() {
     assert_eq!(done.taken, Taken::Repeated(vec![(0, answered[0].id)]));
 }
 
-/// Errands that wait for the keeper.
+/// Errands that wait for the keeper, and how often none is taken yet.
 #[derive(Clone, Debug, Default)]
-struct Errands(Arc<Mutex<VecDeque<Errand>>>);
+struct Errands(Arc<Mutex<VecDeque<Errand>>>, Arc<AtomicUsize>);
 
 impl Door for Errands {
     fn hand_in(&self, errand: Errand) -> Result<(), Undelivered> {
+        if self.1.fetch_update(Ordering::AcqRel, Ordering::Acquire, |times| times.checked_sub(1)).is_ok() {
+            return Err(Undelivered::Full(errand));
+        }
         self.0.lock().unwrap().push_back(errand);
         Ok(())
     }
@@ -232,6 +236,26 @@ fn a_busy_customer_does_not_starve_others() {
     assert!(keeper.step() && taken() == KEEPER_DRAIN && keeper.step() && taken() == KEEPER_DRAIN);
     while keeper.step() {}
     assert_eq!(house.mailbox_of("hot"), 0);
+}
+
+/// A caller goes on where the keeper takes no errand, but no longer than that.
+#[test]
+fn a_caller_leaves_a_busy_customer_as_soon_as_the_keeper_has_room() {
+    const TURNS: usize = 10 * DRAIN_MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let (house, errands, mut keeper) = bare_house(folder.path());
+    let ask = |id: &str| waiting(house.ask(request(&house, "hot", id, MINUTE)));
+    let first = ask("first");
+    while keeper.step() {}
+    assert!(outcome(first).is_ok());
+    let owner = house.hold("hot");
+    let mut hot: Vec<Waiting> = (0..TURNS).map(|nth| ask(&nth.to_string())).collect();
+    let mut taken = || hot.iter_mut().filter_map(|waiting| waiting.reply.try_recv().ok()).count();
+    errands.1.store(2, Ordering::Release);
+    house.drive(owner, DRAIN_MAX);
+    assert_eq!((taken(), errands.0.lock().unwrap().len()), (3 * DRAIN_MAX, 1));
+    while keeper.step() {}
+    assert_eq!((taken(), house.mailbox_of("hot")), (TURNS - 3 * DRAIN_MAX, 0), "nothing that waits is forgotten");
 }
 
 /// What a caller was told.

@@ -320,6 +320,27 @@ fn a_state_that_broke_is_rebuilt_before_a_checkpoint_passes_it() {
     assert_eq!(world.decisions("c"), 4);
 }
 
+/// What a checkpoint has stored is not read again from the journal: neither for someone whom the store has never heard of.
+#[test]
+fn a_state_is_rebuilt_from_what_came_after_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    let segment = |number: u64| folder.path().join(format!("journal/{number:010}.seg"));
+    for nth in 0.. {
+        world.turn("c", &nth.to_string()).unwrap();
+        if segment(2).exists() {
+            break;
+        }
+    }
+    world.customers.checkpoint().unwrap();
+    // Whoever begins at the first record finds that it is not readable.
+    std::fs::write(segment(1), "damaged").unwrap();
+    assert_eq!(world.turn("new", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked));
+    assert!(world.turn("new", "1").is_ok());
+    assert_eq!(world.decisions("new"), 1);
+    world.crash();
+}
+
 #[test]
 fn a_store_that_is_ahead_of_the_journal_is_refused() {
     let folder = tempfile::tempdir().unwrap();
