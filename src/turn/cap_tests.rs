@@ -160,6 +160,27 @@ fn amounts_are_lowered_to_what_is_left() {
     assert_eq!(world.recovered().encode(), world.state.encode());
 }
 
+/// Neither a customer's cap nor a global one.
+#[test]
+fn what_takes_nothing_of_a_cap_holds_nothing_of_it() {
+    let all =
+        "[[caps]]\nid = \"all\"\naction = \"offer_discount\"\namount = \"discount\"\nmax = 50\nscope = \"global\"\n";
+    let mut sources = offers_with("settle_within = \"15m\"", all);
+    let playbook = sources.iter().find(|(path, _)| path.ends_with("offers.toml")).unwrap().1.replace("> 0", ">= 0");
+    sources.insert("playbooks/offers.toml", playbook);
+    let mut world = World::with(Bundle::compile(sources).unwrap());
+    let (bundle, at) = (world.bundle(), world.now);
+    let made = world.cart("1", "0");
+    assert!(is_granted(&made), "{}", say(&made));
+    let input = Input::Settlement(SettlementInput {
+        customer: CustomerId::new("c-2").unwrap(),
+        decision: made.id,
+        settlement: Settlement::Commit,
+    });
+    let changes: Vec<CapChange> = cap_changes(&input, std::iter::once(made.entered()), at, &bundle).collect();
+    assert_eq!(changes, [CapChange::Settled(made.id, Settlement::Commit)]);
+}
+
 #[test]
 fn a_pending_decision_holds_its_place_until_it_is_settled() {
     let mut world = World::with(offers("settle_within = \"15m\"", ONE_A_QUARTER));
