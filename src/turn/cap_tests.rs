@@ -160,6 +160,21 @@ fn amounts_are_lowered_to_what_is_left() {
     assert_eq!(world.recovered().encode(), world.state.encode());
 }
 
+#[test]
+fn a_decision_that_is_answered_late_looks_at_no_cap() {
+    let mut world = World::with(offers("", ONE_A_QUARTER));
+    let (bundle, now) = (world.bundle(), world.now);
+    let event = bundle.layout().accept(cart("1", "10")).unwrap();
+    let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
+    let around = Surroundings { bundle: &bundle, tenant: &TenantId::default() };
+    let readings = Readings { is_late: true, ..Readings::at(now) };
+    let taken = take(&mut world.state, &input, &readings, around, &mut Scratch::default());
+    let Taken::Turn(turn) = taken else { panic!("{taken:?}") };
+    assert_eq!(turn.decisions[0].decided.fallback, Some(crate::domain::FallbackReason::Late));
+    assert!(turn.decisions[0].circumstances.room.is_empty());
+    assert_eq!(world.cart("2", "10").circumstances.room.len(), 1);
+}
+
 /// Neither a customer's cap nor a global one.
 #[test]
 fn what_takes_nothing_of_a_cap_holds_nothing_of_it() {
