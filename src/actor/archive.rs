@@ -256,8 +256,34 @@ impl From<Option<Snapshot>> for Seen {
 
 #[cfg(test)]
 mod tests {
+    use super::super::InForce;
     use super::super::tests::{house, turn_at_once};
     use super::*;
+    use crate::bundle::Bundle;
+    use crate::bundle::tests::{CONTEXT, sources};
+
+    /// A reload and back, a look between: in memory, at rest and after a crash the customer is the same.
+    #[test]
+    fn what_is_warm_is_what_the_store_has_though_it_was_read_under_another_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let (house, cell) = house(folder.path(), "c");
+        let archive = Archive::new(Arc::clone(&house), 0);
+        turn_at_once(&house, "c", "1");
+        archive.retire_chunk(&[cell]).unwrap();
+        assert!(house.warm.take("c").is_some());
+        let mut sources = sources();
+        sources.insert("context.toml", CONTEXT.replace("over = \"24h\"", "over = \"23h\""));
+        let bundle = Arc::new(Bundle::compile(sources).unwrap());
+        house.current.store(Arc::new(InForce { bundle, seq: 9 }));
+        let customer = CustomerId::new("c").unwrap();
+        let owner = house.cells.find_or_enter(&customer, || house.vacant(&customer)).unwrap_err();
+        let cell = Arc::clone(owner.cell());
+        house.load_blocking(owner, false);
+        archive.retire_chunk(&[cell]).unwrap();
+        let warm = house.warm.take("c").unwrap().bytes;
+        assert_eq!(&*warm, &*house.store.get("c").unwrap().unwrap());
+        house.journal.close().unwrap();
+    }
 
     /// The warm cache must not hold a state that a later turn has left behind: whoever loads it would lose that turn.
     #[test]

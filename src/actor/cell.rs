@@ -187,6 +187,11 @@ impl Cell {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Notes what the store's list of what expires says, where it says it of what the bundle in force does not know.
+    pub(super) fn note_listed(&self, expiry: Timestamp) {
+        self.expiry.store(expiry.micros(), Ordering::Relaxed);
+    }
+
     /// What was taken for stored is not: it counts as changed.
     pub(super) fn count_as_changed(&self) {
         self.is_dirty.store(true, Ordering::Release);
@@ -278,6 +283,11 @@ impl Owner {
     pub(super) fn list_expiry(&self, expiry: Option<Timestamp>) -> Option<Timestamp> {
         let before = self.0.expiry.swap(expiry.map_or(i64::MAX, Timestamp::micros), Ordering::Relaxed);
         (before != i64::MAX).then(|| Timestamp::from_micros(before))
+    }
+
+    /// Whether something in the store has expired at a time.
+    pub(super) fn is_expiry_due(&self, now: Timestamp) -> bool {
+        self.0.expiry.load(Ordering::Relaxed) <= now.micros()
     }
 
     /// Queues a job behind those that wait, while the cell is owned.

@@ -12,6 +12,7 @@ use super::cell::{Cell, Owner};
 use super::job::Snapshot;
 use super::loading::Read;
 use super::{Expired, Failure, Refusal};
+use crate::domain::Timestamp;
 use crate::journal::{Expiry, JournalError};
 
 /// Customers whose states are seen to at a checkpoint at most: the rest is seen to at the next.
@@ -53,8 +54,8 @@ impl Archive {
         let mut seen_to = Vec::with_capacity(expired.len());
         for expiry in expired {
             let is_seen_to = match house.cells.find_or_enter(&expiry.customer, || house.vacant(&expiry.customer)) {
-                Ok(cell) => self.purge_awake(&cell, &mut awake),
-                Err(owner) => self.purge_asleep(owner, &mut sleepers),
+                Ok(cell) => self.purge_awake(&cell, expiry.at, &mut awake),
+                Err(owner) => self.purge_asleep(owner, expiry.at, &mut sleepers),
             };
             if is_seen_to {
                 seen_to.push(expiry.clone());
@@ -68,26 +69,27 @@ impl Archive {
         stored.map(|_| seen_to)
     }
 
-    fn purge_awake(&self, cell: &Arc<Cell>, awake: &mut Vec<(Arc<Cell>, Snapshot)>) -> bool {
+    fn purge_awake(&self, cell: &Arc<Cell>, listed: Timestamp, awake: &mut Vec<(Arc<Cell>, Snapshot)>) -> bool {
         // One that is being loaded may wait for room that this very thread makes. It is seen to at the next checkpoint.
         if cell.bytes() == 0 {
             return false;
         }
+        cell.note_listed(listed);
         // One that is gone meanwhile, or broken, likewise.
         let Some(snapshot) = self.snapshot(cell) else { return false };
         awake.push((Arc::clone(cell), snapshot));
         true
     }
 
-    fn purge_asleep(&self, owner: Owner, sleepers: &mut Sleepers) -> bool {
+    fn purge_asleep(&self, owner: Owner, listed: Timestamp, sleepers: &mut Sleepers) -> bool {
         let house = &self.house;
         let cell = owner.cell();
         // What is warm is what the store has.
         drop(house.warm.take(cell.customer.as_str()));
         match house.read_state(&cell.customer, cell.partition, false) {
-            Ok(Read { state, stored_expiry, .. }) => {
+            Ok(Read { state, .. }) => {
                 owner.install(state);
-                owner.list_expiry(stored_expiry);
+                owner.list_expiry(Some(listed));
                 if let Some(snapshot) = house.snapshot(&owner) {
                     sleepers.push((owner, snapshot));
                 }

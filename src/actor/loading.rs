@@ -183,7 +183,12 @@ impl House {
         let mut state = owner.state();
         let state = state.as_mut()?;
         // Purging is no input: no decision is another before and after.
-        let is_purged = self.config.expired == Expired::Dropped && state.purge(self.clock.wall());
+        let now = self.clock.wall();
+        let is_purged = self.config.expired == Expired::Dropped && {
+            // What the bundle in force does not know goes with the first of what the store has that expires.
+            let is_dropped = owner.is_expiry_due(now) && state.drop_unknown();
+            state.purge(now) || is_dropped
+        };
         // A cell that the archive holds for a moment is not counted.
         if is_purged && owner.cell().bytes() > 0 {
             self.weigh(owner, state);

@@ -173,9 +173,15 @@ impl Recent {
         }
     }
 
-    /// Reads a ring. Events and attributes that the layout does not know, or keeps no more, are passed over.
-    pub(super) fn unpack(layout: &Layout, mut near: Timestamp, from: &mut Unpacker<'_>) -> Result<Self, StateError> {
+    /// Reads a ring. Events and attributes that the layout does not know, or keeps no more, are passed over; says whether
+    /// there were none of them.
+    pub(super) fn unpack(
+        layout: &Layout,
+        mut near: Timestamp,
+        from: &mut Unpacker<'_>,
+    ) -> Result<(Self, bool), StateError> {
         let mut events = Vec::new();
+        let mut is_whole = true;
         while !from.is_empty() {
             let key = u32::from_le_bytes(from.fixed()?);
             let arrival = Timestamp::from_micros(from.since(near.micros())?);
@@ -183,6 +189,7 @@ impl Recent {
             let event = u64::from_le_bytes(from.fixed()?);
             near = arrival;
             let kind = layout.recent().kinds.iter().position(|kind| kind.key == key);
+            is_whole &= kind.is_some();
             let mut values = Vec::new();
             for _ in 0..from.count()? {
                 let attribute = u32::from_le_bytes(from.fixed()?);
@@ -192,6 +199,7 @@ impl Recent {
                 let typed = known.and_then(|(number, _)| {
                     Some((*number, value.value(&layout.events()[kind].attributes[*number].ty)?))
                 });
+                is_whole &= typed.is_some();
                 values.extend(typed);
             }
             events.extend(kind.map(|kind| RecentEvent { kind, time, arrival, event, values: values.into() }));
@@ -199,6 +207,6 @@ impl Recent {
         let beyond = events.len().saturating_sub(layout.recent().events);
         events.drain(..beyond);
         events.shrink_to_fit();
-        Ok(Self(events))
+        Ok((Self(events), is_whole && beyond == 0))
     }
 }

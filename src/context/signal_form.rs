@@ -1,5 +1,7 @@
 //! Signals on disk: what is empty costs five bytes, buckets are told by their distances.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 use super::content::Content;
@@ -29,20 +31,21 @@ pub(super) fn pack(signals: &[Signal], definitions: &[SignalDefinition], near: T
             since = signal.since;
         }
         if held == HELD {
-            into.block(|into| Form { definition, near }.pack(&signal.content, into));
+            into.block(|into| Form::new(definition, near).pack(&signal.content, into));
         }
     }
 }
 
-/// Reads signals into their places; those that no definition knows are passed over.
+/// Reads signals into their places; those that no definition knows are passed over. Says whether nothing was.
 pub(super) fn unpack(
     signals: &mut [Signal],
     definitions: &[SignalDefinition],
     near: Timestamp,
     mut from: Unpacker<'_>,
-) -> Result<(), StateError> {
+) -> Result<bool, StateError> {
     let mut since = near;
     let mut nth = 0;
+    let mut is_whole = true;
     while !from.is_empty() {
         let key = u32::from_le_bytes(from.fixed()?);
         let head = from.byte()?;
@@ -58,26 +61,36 @@ pub(super) fn unpack(
         let in_order = definitions.get(nth).filter(|definition| definition.key() == key).map(|_| nth);
         nth += 1;
         let Some(at) = in_order.or_else(|| definitions.iter().position(|definition| definition.key() == key)) else {
+            is_whole = false;
             continue;
         };
         let content = match held {
             Some(mut held) => {
-                Form { definition: &definitions[at], near }.unpack(definitions[at].by.is_some(), &mut held)?
+                let form = Form::new(&definitions[at], near);
+                let content = form.unpack(definitions[at].by.is_some(), &mut held)?;
+                is_whole &= !form.has_lost.get();
+                content
             }
             None => Content::empty(&definitions[at]),
         };
         signals[at] = Signal { since, content };
     }
-    Ok(())
+    Ok(is_whole)
 }
 
 /// The contents of one signal.
 struct Form<'a> {
     definition: &'a SignalDefinition,
     near: Timestamp,
+    /// Whether a value that was read is of another type than the definition's.
+    has_lost: Cell<bool>,
 }
 
-impl Form<'_> {
+impl<'a> Form<'a> {
+    fn new(definition: &'a SignalDefinition, near: Timestamp) -> Self {
+        Self { definition, near, has_lost: Cell::new(false) }
+    }
+
     fn base(&self) -> i64 {
         self.definition.bucket(self.near)
     }
@@ -212,7 +225,9 @@ impl Form<'_> {
         let at = Timestamp::from_micros(from.since(self.near.micros())?);
         let kept = kept::unpack(from.byte()?, from)?;
         let ty = self.definition.of.as_ref().unwrap_or(&self.definition.ty);
-        Ok(kept.value(ty).map(|value| (at, value)))
+        let value = kept.value(ty);
+        self.has_lost.set(self.has_lost.get() || value.is_none());
+        Ok(value.map(|value| (at, value)))
     }
 
     fn unpack_groups(&self, from: &mut Unpacker<'_>) -> Result<Groups, StateError> {

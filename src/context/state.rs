@@ -25,6 +25,9 @@ pub struct CustomerState {
     /// Whether every signal knows since when it watches. A state that was just made or read learns it at its next turn, from
     /// the arrival, so that recovery finds the same.
     is_settled: bool,
+    /// The stored form that it was read from, if that holds more than the layout has places for. Until the next turn the
+    /// state stays what the store has: what the layout does not know is lost by a turn under it, not by a look.
+    pub(super) origin: Option<Arc<[u8]>>,
     /// What the customer allows.
     pub consents: Consents,
     /// Events seen and decisions made.
@@ -124,6 +127,7 @@ impl CustomerState {
             recent: Recent::default(),
             parked: [].into(),
             is_settled: false,
+            origin: None,
             consents: Consents::default(),
             ledger: Ledger::default(),
         }
@@ -141,6 +145,7 @@ impl CustomerState {
         if !self.is_settled {
             self.signals.iter_mut().for_each(|signal| signal.settle(now));
             self.is_settled = true;
+            self.origin = None;
         }
     }
 
@@ -275,7 +280,14 @@ impl CustomerState {
             signal.purge(definition, now);
         }
         self.recent.purge(&self.layout, now);
+        self.origin = None;
         true
+    }
+
+    /// Drops what the stored form holds and the layout does not know, of which it cannot be said when it expires. Says whether
+    /// there was anything.
+    pub fn drop_unknown(&mut self) -> bool {
+        self.origin.take().is_some()
     }
 
     /// The layout whose slots the state has.
@@ -297,6 +309,7 @@ impl CustomerState {
             + facts
             + signals
             + size_of_val(&*self.parked)
+            + self.origin.as_ref().map_or(0, |origin| origin.len())
             + self.recent.heap_bytes()
             + self.ledger.heap_bytes()
             + self.consents.heap_bytes()

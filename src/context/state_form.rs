@@ -48,8 +48,11 @@ const RETAINED: u8 = 0x20;
 const SAME_SOURCE: u8 = 0x40;
 
 impl CustomerState {
-    /// The state's stored form.
+    /// The state's stored form; of one that no turn has changed since it was read, with all that it was read from.
     pub fn encode(&self) -> Vec<u8> {
+        if let Some(origin) = &self.origin {
+            return origin.to_vec();
+        }
         let mut packer = Packer::with_room(256);
         let near = self.last_arrival;
         packer.byte(VERSION);
@@ -79,20 +82,26 @@ impl CustomerState {
         state.last_arrival = Timestamp::from_micros(from.signed()?);
         let near = state.last_arrival;
         let (mut commitments, mut pace) = (Commitments::default(), Pace::default());
+        let mut is_whole = true;
         while !from.is_empty() {
             let (part, mut inner) = from.part()?;
             match part {
                 FACTS => state.unpack_facts(inner)?,
-                SIGNALS => signal_form::unpack(&mut state.signals, layout.signals(), near, inner)?,
+                SIGNALS => is_whole &= signal_form::unpack(&mut state.signals, layout.signals(), near, inner)?,
                 LEDGER => state.ledger = ledger_form::unpack(near, &mut inner)?,
                 CONSENTS => state.consents = Consents::restore(rmp_serde::from_slice(inner.rest())?),
                 COMMITMENTS => commitments = Commitments::restore(rmp_serde::from_slice(inner.rest())?),
-                RECENT => state.recent = Recent::unpack(layout, near, &mut inner)?,
+                RECENT => {
+                    let (recent, is_all) = Recent::unpack(layout, near, &mut inner)?;
+                    state.recent = recent;
+                    is_whole &= is_all;
+                }
                 PACE => pace = Pace::restore(rmp_serde::from_slice(inner.rest())?),
                 part => return Err(StateError::Part(part)),
             }
         }
         (state.ledger.commitments, state.ledger.pace) = (commitments, pace);
+        state.origin = (!is_whole).then(|| bytes.into());
         Ok(state)
     }
 

@@ -64,10 +64,15 @@ pub(super) fn read(bytes: &[u8], layout: &Arc<Layout>) -> Result<CustomerState, 
     }
     state.parked = parked.into();
     for (fingerprint, signal) in stored.signals {
+        let mut is_known = false;
         for (at, definition) in layout.signals().iter().enumerate() {
             if definition.fingerprint == fingerprint {
                 state.signals[at] = restored(definition, &signal);
+                is_known = true;
             }
+        }
+        if !is_known {
+            state.origin = Some(bytes.into());
         }
     }
     state.ledger = Ledger::restore(stored.ledger);

@@ -257,6 +257,44 @@ fn a_state_survives_its_stored_form_and_another_layout() {
     assert!(CustomerState::decode(&[0xc1], &layout).is_err());
 }
 
+/// The store keeps what a layout does not know until a turn under that layout: so must whoever has only looked.
+#[test]
+fn a_look_under_another_layout_loses_nothing() {
+    let tickets = || EventType {
+        name: "ticket.created".into(),
+        attributes: vec![Field::new("subject", Type::Text)],
+        undeclared: Undeclared::Keep,
+        tags: Tags::default(),
+        attribute_tags: vec![],
+    };
+    let with = |signals: &[&str], events, kept: &[&str]| {
+        let count = |name: &&str| signal(name, SignalKind::Count, Some(TimeDelta::DAY), Type::Int);
+        let signals = signals.iter().map(count).collect();
+        Arc::new(Layout::new(vec![tickets()], vec![], signals, Window::default()).with_recent(events, kept))
+    };
+    let first = with(&["a", "b"], 4, &["subject"]);
+    let mut state = CustomerState::new(Arc::clone(&first));
+    state.conform(&first, at(0));
+    (1..4).for_each(|hours| state.fold(&event(None, 0), at(hours)));
+    let stored = state.encode();
+    for other in [with(&["a"], 4, &["subject"]), with(&["a", "b"], 2, &["subject"]), with(&["a", "b"], 4, &[])] {
+        let mut looked_at = CustomerState::decode(&stored, &other).unwrap();
+        assert!(Arc::ptr_eq(looked_at.layout(), &other));
+        assert_eq!(looked_at.encode(), stored, "it rests as it is stored");
+        let mut back = looked_at.clone();
+        back.conform(&first, at(4));
+        assert_eq!((back.signal(1, at(4)), back.encode()), (Ok(Value::Int(3)), stored.clone()), "and comes back whole");
+        // A turn under the other layout is recorded, and recovery takes it likewise: what it does not know is gone.
+        looked_at.conform(&other, at(4));
+        assert!(looked_at.encode().len() < stored.len());
+        // So is what nobody can say the end of, once something of it has expired.
+        let mut expired = CustomerState::decode(&stored, &other).unwrap();
+        assert!(expired.drop_unknown() && !expired.drop_unknown());
+        assert!(expired.encode().len() < stored.len());
+    }
+    assert!(!CustomerState::decode(&stored, &first).unwrap().drop_unknown(), "nothing of it is unknown");
+}
+
 #[test]
 fn the_ledger_knows_repetitions_within_its_window() {
     let (p, q) = (PlaybookKey::of("p"), PlaybookKey::of("q"));

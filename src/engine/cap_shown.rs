@@ -37,9 +37,10 @@ pub struct CapShown {
 }
 
 impl CapShown {
-    /// The caps of a decision's playbook, in their order.
+    /// The caps of a decision's playbook, in their order; none for a decision that did not look at them.
     pub(super) fn of(recorded: &RecordedDecision, playbook: &Playbook) -> Vec<Self> {
-        playbook.caps.iter().enumerate().map(|(number, cap)| shown(number, cap, recorded, playbook)).collect()
+        let looked_at = playbook.caps.iter().enumerate().take(recorded.circumstances.room.len());
+        looked_at.map(|(number, cap)| shown(number, cap, recorded, playbook)).collect()
     }
 }
 

@@ -13,7 +13,8 @@ pub struct Circumstances {
     pub refusal: Option<FallbackReason>,
     /// Which of the playbook's required consents are given, a bit for each in their order.
     pub consents: u32,
-    /// What each of the playbook's caps leaves, in their order. A cap that is not in it leaves nothing.
+    /// What each of the playbook's caps leaves, in their order. A cap that is not in it leaves nothing; empty for a decision
+    /// without consent and for one that was answered late, which do not look.
     pub room: SmallVec<[CapRoom; 2]>,
     /// Which of the values that the rules see are past their soft limit of freshness, by their number, ascending.
     pub stale: SmallVec<[u16; 4]>,

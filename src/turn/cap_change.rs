@@ -33,7 +33,7 @@ fn took<'a>(playbook: &'a Playbook, entered: Entered<'a>, at: Timestamp) -> impl
     let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
     let global = playbook.caps.iter().filter(|cap| cap.scope == CapScope::Global);
     global.filter_map(move |cap| {
-        let amount = cap.takes(entered.outcome)?;
+        let amount = cap.takes(entered.outcome).filter(|amount| *amount > 0)?;
         Some(CapChange::Took(Take { cap: cap.key, over: cap.over, decision: entered.id, amount, at, held_until }))
     })
 }

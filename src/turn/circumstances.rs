@@ -31,7 +31,10 @@ pub(super) fn circumstances(
         let is_stale = |(_, fact): &&(u16, usize)| state.is_stale(*fact, arrival);
         circumstances.stale.extend(playbook.aging.iter().filter(is_stale).map(|(sight, _)| *sight));
     }
-    circumstances.room.extend(playbook.caps.iter().map(|cap| room(state, cap, arrival, readings)));
+    // Without consent, and for what was answered already, no rule is asked: what caps leave is nobody's business.
+    if !matches!(circumstances.refusal, Some(FallbackReason::ConsentMissing | FallbackReason::Late)) {
+        circumstances.room.extend(playbook.caps.iter().map(|cap| room(state, cap, arrival, readings)));
+    }
     circumstances
 }
 

@@ -65,6 +65,21 @@ async fn a_withdrawal_counts_though_the_consent_came_from_a_clock_that_is_ahead(
     assert_eq!(offered(&engine, "2").await.fallback, Some(FallbackReason::ConsentMissing));
 }
 
+/// What a cap leaves says what the customer was decided before: nobody may look at that without consent.
+#[tokio::test]
+async fn a_decision_without_consent_shows_no_caps() {
+    let mut sources = Sources::default();
+    sources.insert(CONTEXT_FILE, CONTEXT);
+    let cap = "[[caps]]\nid = \"mails\"\naction = \"mail\"\nmax = 3\nover = \"30d\"\n";
+    sources.insert("playbooks/offer.toml", format!("{PLAYBOOK}{cap}"));
+    let engine = engine_of(Bundle::compile(sources).unwrap_or_else(|faults| panic!("{faults}")));
+    let caps = |decision: Decision| engine.explain(decision.id).unwrap().unwrap().caps.len();
+    let refused = offered(&engine, "1").await;
+    assert_eq!((refused.fallback, caps(refused)), (Some(FallbackReason::ConsentMissing), 0));
+    say(&engine, true, 0).await;
+    assert_eq!(caps(offered(&engine, "2").await), 1);
+}
+
 #[tokio::test]
 async fn a_value_past_its_soft_limit_is_used_and_shown_as_stale() {
     let engine = engine();
