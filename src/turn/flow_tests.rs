@@ -108,7 +108,7 @@ impl World {
         let customer = CustomerId::new("c").unwrap();
         let consents = vec![(0, is_given)];
         self.enter(
-            Input::Consents(ConsentsInput { customer, source: "test".into(), observed_at: at(second), consents }),
+            &Input::Consents(ConsentsInput { customer, source: "test".into(), observed_at: at(second), consents }),
             second,
         );
     }
@@ -119,16 +119,16 @@ impl World {
 
     fn settle_as(&mut self, decision: DecisionId, second: i64, settlement: Settlement) {
         let settlement = SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement };
-        self.enter(Input::Settlement(settlement), second);
+        self.enter(&Input::Settlement(settlement), second);
     }
 
     /// A turn that decides nothing.
-    fn enter(&mut self, input: Input, second: i64) {
+    fn enter(&mut self, input: &Input, second: i64) {
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
-        let taken = take(&mut self.state, &input, &Readings::at(at(second)), around, &mut Scratch::default());
+        let taken = take(&mut self.state, input, &Readings::at(at(second)), around, &mut Scratch::default());
         let Taken::Turn(turn) = &taken else { panic!("{taken:?}") };
-        let written = Written { tenant: &tenant, bundle_seq: 1, input: &input, turn };
+        let written = Written { tenant: &tenant, bundle_seq: 1, input, turn };
         self.records.push(RecordBuffer::default().write(written).to_vec());
         self.state.last_seq = self.records.len() as u64 + 1;
     }

@@ -132,10 +132,18 @@ fn is_blank(path: &Path) -> bool {
 }
 
 impl Sectors {
-    /// Copies a folder as it would be found after the power went.
-    pub(super) fn freeze(&self, folder: &Path, image: &Path, dice: &mut Dice) {
+    /// Copies a folder as it would be found after the power went, or, now and then, after the process was killed and nothing
+    /// else: then all of it is there, and what was not durable still is not. Returns what is not durable of the copy.
+    pub(super) fn freeze(&self, folder: &Path, image: &Path, dice: &mut Dice) -> Self {
         fs::create_dir_all(image).unwrap();
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else { return Self::default() };
+        if dice.percent(25) {
+            for entry in entries {
+                let path = entry.unwrap().path();
+                fs::copy(&path, image.join(path.file_name().unwrap())).unwrap();
+            }
+            return self.moved_to(image);
+        }
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         let survival = dice.one_of(&[Survival::Nothing, Survival::Everything, Survival::Prefix, Survival::Sectors]);
@@ -151,6 +159,14 @@ impl Sectors {
             };
             fs::write(image.join(name), bytes).unwrap();
         }
+        Self::default()
+    }
+
+    /// The same of a copy of the folder.
+    fn moved_to(&self, image: &Path) -> Self {
+        let moved = |path: &PathBuf| image.join(path.file_name().unwrap());
+        let unsynced = self.unsynced.iter().map(|(path, writes)| (moved(path), writes.clone())).collect();
+        Self { unsynced, renamed: self.renamed.iter().map(|(from, to)| (moved(from), moved(to))).collect() }
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) struct Weather {
     pub(super) lying: u64,
 }
 
+/// What the next machine finds: the store, and what of the journal in the next folder is not durable yet.
+pub(super) type Found = (Shelves, Sectors);
+
 /// One machine, from the power on to the power off. What stands here is real: it takes no part in the simulated schedule.
 #[derive(Debug)]
 pub(super) struct Machine {
@@ -38,7 +41,7 @@ pub(super) struct Machine {
     is_dead: AtomicBool,
     /// Where the next machine finds the disk.
     image: PathBuf,
-    frozen: Mutex<Option<Shelves>>,
+    frozen: Mutex<Option<Found>>,
 }
 
 thread_local! {
@@ -58,11 +61,17 @@ pub(super) fn step() {
 
 impl Machine {
     /// Switches on a machine that has so many steps to live.
-    pub(super) fn switch_on(root: &Path, life: u64, shelves: Shelves, mut dice: Dice, steps: u64) -> Arc<Self> {
+    pub(super) fn switch_on(
+        root: &Path,
+        life: u64,
+        (shelves, sectors): Found,
+        mut dice: Dice,
+        steps: u64,
+    ) -> Arc<Self> {
         dice.next();
         let machine = Arc::new(Self {
             folder: root.join(format!("{life}")),
-            sectors: Mutex::default(),
+            sectors: Mutex::new(sectors),
             shelves: Mutex::new(shelves),
             dice: Mutex::new(dice),
             weather: Mutex::default(),
@@ -96,8 +105,8 @@ impl Machine {
         self.dice.lock().unwrap().between(low, high)
     }
 
-    /// Switches off. Returns what the next machine finds in the store; the journal lies in the next folder.
-    pub(super) fn switch_off(&self) -> Shelves {
+    /// Switches off. Returns what the next machine finds; the journal lies in the next folder.
+    pub(super) fn switch_off(&self) -> Found {
         if !self.is_dead() {
             self.pull_the_plug();
         }
@@ -108,8 +117,8 @@ impl Machine {
     /// What was synced stays, and of the rest whatever the machine had come to.
     fn pull_the_plug(&self) {
         let mut dice = self.dice.lock().unwrap();
-        self.sectors.lock().unwrap().freeze(&self.folder, &self.image, &mut dice);
-        *self.frozen.lock().unwrap() = Some(self.shelves.lock().unwrap().freeze(&mut dice));
+        let sectors = self.sectors.lock().unwrap().freeze(&self.folder, &self.image, &mut dice);
+        *self.frozen.lock().unwrap() = Some((self.shelves.lock().unwrap().freeze(&mut dice), sectors));
         self.is_dead.store(true, Ordering::Relaxed);
     }
 }

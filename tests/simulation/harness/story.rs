@@ -76,7 +76,7 @@ fn lives_of(seed: u64, root: &Path, disk: Disk) -> Told {
         told: Arc::default(),
     };
     let (count, mut crashes) = (dice.between(1, 3) + 1, 0);
-    let mut shelves = Default::default();
+    let mut found = Default::default();
     for nth in 0..count {
         lives.nth = nth;
         let mut plan = Plan::draw(&mut dice);
@@ -85,10 +85,10 @@ fn lives_of(seed: u64, root: &Path, disk: Disk) -> Told {
         }
         let is_last = nth + 1 == count;
         let (plan, steps) = if is_last { (plan.rest(), u64::MAX) } else { (plan, steps_to_live(&mut dice)) };
-        let machine = Machine::switch_on(root, nth, shelves, Dice::new(seed, 100 + nth), steps);
+        let machine = Machine::switch_on(root, nth, found, Dice::new(seed, 100 + nth), steps);
         live(&lives, &machine, &plan, Dice::new(seed, 200 + nth));
         crashes += u64::from(machine.is_dead());
-        shelves = machine.switch_off();
+        found = machine.switch_off();
     }
     let told = *lives.told.lock().unwrap();
     let acknowledged = lives.witness.lock().unwrap().acknowledgements() as u64;
