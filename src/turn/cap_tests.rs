@@ -35,7 +35,7 @@ impl World {
     fn take(&mut self, input: &Input) -> Taken {
         let bundle = self.bundle();
         let around = Surroundings { bundle: &bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default());
+        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let bundle_seq = self.bundles.len() as u64 - 1;
             let written = Written { tenant: &self.tenant, bundle_seq, input, turn };
@@ -88,7 +88,7 @@ impl World {
                 let made = record.remake(decision, &bundle).unwrap();
                 assert_eq!(made.decided.outcome.get().values(), decision.outcome);
             }
-            apply(&mut recovered, &record, seq, &bundle);
+            apply(&mut recovered, &record, seq, &bundle).unwrap();
         }
         recovered
     }
@@ -168,7 +168,7 @@ fn a_decision_that_is_answered_late_looks_at_no_cap() {
     let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
     let around = Surroundings { bundle: &bundle, tenant: &TenantId::default() };
     let readings = Readings { is_late: true, ..Readings::at(now) };
-    let taken = take(&mut world.state, &input, &readings, around, &mut Scratch::default());
+    let taken = take(&mut world.state, &input, &readings, around, &mut Scratch::default()).unwrap();
     let Taken::Turn(turn) = taken else { panic!("{taken:?}") };
     assert_eq!(turn.decisions[0].decided.fallback, Some(crate::domain::FallbackReason::Late));
     assert!(turn.decisions[0].circumstances.room.is_empty());
