@@ -161,42 +161,6 @@ fn amounts_are_lowered_to_what_is_left() {
 }
 
 #[test]
-fn a_decision_that_is_answered_late_looks_at_no_cap() {
-    let mut world = World::with(offers("", ONE_A_QUARTER));
-    let (bundle, now) = (world.bundle(), world.now);
-    let event = bundle.layout().accept(cart("1", "10")).unwrap();
-    let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
-    let around = Surroundings { bundle: &bundle, tenant: &TenantId::default() };
-    let readings = Readings { is_late: true, ..Readings::at(now) };
-    let taken = take(&mut world.state, &input, &readings, around, &mut Scratch::default()).unwrap();
-    let Taken::Turn(turn) = taken else { panic!("{taken:?}") };
-    assert_eq!(turn.decisions[0].decided.fallback, Some(crate::domain::FallbackReason::Late));
-    assert!(turn.decisions[0].circumstances.room.is_empty());
-    assert_eq!(world.cart("2", "10").circumstances.room.len(), 1);
-}
-
-/// Neither a customer's cap nor a global one.
-#[test]
-fn what_takes_nothing_of_a_cap_holds_nothing_of_it() {
-    let all =
-        "[[caps]]\nid = \"all\"\naction = \"offer_discount\"\namount = \"discount\"\nmax = 50\nscope = \"global\"\n";
-    let mut sources = offers_with("settle_within = \"15m\"", all);
-    let playbook = sources.iter().find(|(path, _)| path.ends_with("offers.toml")).unwrap().1.replace("> 0", ">= 0");
-    sources.insert("playbooks/offers.toml", playbook);
-    let mut world = World::with(Bundle::compile(sources).unwrap());
-    let (bundle, at) = (world.bundle(), world.now);
-    let made = world.cart("1", "0");
-    assert!(is_granted(&made), "{}", say(&made));
-    let input = Input::Settlement(SettlementInput {
-        customer: CustomerId::new("c-2").unwrap(),
-        decision: made.id,
-        settlement: Settlement::Commit,
-    });
-    let changes: Vec<CapChange> = cap_changes(&input, std::iter::once(made.entered()), at, &bundle).collect();
-    assert_eq!(changes, [CapChange::Settled(made.id, Settlement::Commit)]);
-}
-
-#[test]
 fn a_pending_decision_holds_its_place_until_it_is_settled() {
     let mut world = World::with(offers("settle_within = \"15m\"", ONE_A_QUARTER));
     let first = world.cart("1", "10");
