@@ -61,7 +61,7 @@ fn turns(c: &mut Criterion) {
     group.bench_function("turn", |b| {
         let take_all = |mut states: Vec<CustomerState>| {
             for (state, input) in states.iter_mut().zip(&inputs) {
-                black_box(take(state, input, &readings, around, &mut scratch));
+                black_box(take(state, input, &readings, around, &mut scratch).expect("a state of this layout"));
             }
             states
         };
@@ -69,7 +69,7 @@ fn turns(c: &mut Criterion) {
     });
 
     let taken = inputs.iter().zip(fresh()).map(|(input, mut state)| {
-        match take(&mut state, input, &readings, around, &mut Scratch::default()) {
+        match take(&mut state, input, &readings, around, &mut Scratch::default()).expect("a state of this layout") {
             Taken::Turn(turn) => (input, turn),
             other => unreachable!("a new event makes a turn, not {other:?}"),
         }

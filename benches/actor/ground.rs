@@ -124,7 +124,8 @@ impl Ground {
     /// The turn, as every design takes it.
     pub(crate) fn turn(&self, state: &mut CustomerState, input: &Input, readings: &Readings) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        SCRATCH.with_borrow_mut(|scratch| take(state, input, readings, around, scratch))
+        SCRATCH
+            .with_borrow_mut(|scratch| take(state, input, readings, around, scratch).expect("a state of this layout"))
     }
 
     /// Bytes of the states of all customers, the first thousand standing for them.

@@ -66,13 +66,13 @@ fn ticket_senders(with_facts: bool) -> Vec<CustomerState> {
             if with_facts {
                 let facts = Input::Facts(facts(&bundle, &event));
                 let readings = Readings::at(event.time.expect("a sample has a time"));
-                take(&mut state, &facts, &readings, around, &mut scratch);
+                take(&mut state, &facts, &readings, around, &mut scratch).expect("a state of this layout");
             }
             state
         });
         let readings = Readings::at(event.time.expect("a sample has a time"));
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
-        take(state, &input, &readings, around, &mut scratch);
+        take(state, &input, &readings, around, &mut scratch).expect("a state of this layout");
     }
     states.into_values().collect()
 }

@@ -300,10 +300,7 @@ impl House {
             tracing::error!(partition, "a turn panicked; the customer's state is rebuilt from the journal");
             Err(Refusal::Failed(Failure::Panicked))
         });
-        let has_no_record = |failure: &Failure| {
-            matches!(failure, Failure::Panicked | Failure::JournalStopped(_) | Failure::RecordTooLarge(_))
-        };
-        if matches!(&result, Err(Refusal::Failed(failure)) if has_no_record(failure)) {
+        if matches!(&result, Err(Refusal::Failed(failure)) if failure.breaks_the_state()) {
             *owner.state() = None;
         }
         result
@@ -335,7 +332,10 @@ impl House {
         let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
-            let taken = take(state, input, drawn.as_ref().unwrap_or(readings), around, scratch);
+            let taken = take(state, input, drawn.as_ref().unwrap_or(readings), around, scratch).map_err(|error| {
+                tracing::error!(%error, partition = partition.number(), "a customer's state is damaged; it is rebuilt from the journal");
+                Refusal::Failed(Failure::StateUnreadable)
+            })?;
             #[cfg(test)]
             super::tests::panic_if_told(input);
             #[cfg(simulation)]

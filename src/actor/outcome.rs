@@ -59,6 +59,13 @@ pub enum Failure {
     SetAside(InputId),
 }
 
+impl Failure {
+    /// Whether the state in memory may be one that the journal does not lead to, and has to be rebuilt.
+    pub(super) fn breaks_the_state(&self) -> bool {
+        matches!(self, Self::Panicked | Self::JournalStopped(_) | Self::RecordTooLarge(_) | Self::StateUnreadable)
+    }
+}
+
 impl Shed {
     /// All kinds, for metrics.
     pub const ALL: [Self; 5] = [Self::MailboxFull, Self::LoadingFull, Self::JournalBehind, Self::Late, Self::Stopping];

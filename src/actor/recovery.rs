@@ -125,7 +125,7 @@ impl Recovery<'_> {
         if let Some(Recovering { state, .. }) = states.get_mut(customer)
             && state.last_seq < found.seq
         {
-            apply(state, &record, found.seq, &bundle);
+            apply(state, &record, found.seq, &bundle)?;
             recovered.records += 1;
         }
         Ok(())
@@ -185,7 +185,7 @@ pub(super) fn catch_up(
         for (seq, payload) in found.drain(..) {
             let (record, bundle) = Record::decode(&payload, |seq| house.bundle_at(seq).ok())?;
             if record.input.customer() == customer && state.last_seq < seq {
-                apply(state, &record, seq, &bundle);
+                apply(state, &record, seq, &bundle)?;
             }
         }
     }

@@ -52,7 +52,7 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     for Earlier { arrival, input, times } in &case.earlier {
         for id in ids.by_ref().take(*times) {
             let (input, readings) = (known_as(id, input), lender.readings(*arrival, bundle));
-            if let Taken::Turn(turn) = take(&mut state, &input, &readings, around, scratch) {
+            if let Ok(Taken::Turn(turn)) = take(&mut state, &input, &readings, around, scratch) {
                 lender.enter(&input, &turn, bundle);
                 before.extend(turn.decisions);
             }
@@ -61,12 +61,13 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
     let input = Input::Event(case.event.clone());
     let taken = take(&mut state, &input, &lender.readings(case.at, bundle), around, scratch);
     let made = match taken {
-        Taken::Turn(Turn { mut decisions, repeated, .. }) => decisions.pop().or_else(|| {
+        Ok(Taken::Turn(Turn { mut decisions, repeated, .. })) => decisions.pop().or_else(|| {
             // Flow control takes the event for one that was decided before it.
             let (_, id) = repeated.first()?;
             before.into_iter().find(|made| made.id == *id)
         }),
-        Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => None,
+        // A state that is made under one bundle needs no other layout.
+        Ok(Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_)) | Err(_) => None,
     };
     made.expect("a new event that its playbook decides on is decided, or repeats what was decided before it")
 }

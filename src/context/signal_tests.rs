@@ -378,7 +378,7 @@ proptest! {
             let happened = Happened { time, arrival: now, amount: step.amount, label: step.label, group: step.group };
             let folded = event(&happened);
             for state in [&mut state, &mut untouched] {
-                state.conform(&layout, arrival);
+                state.conform(&layout, arrival).unwrap();
                 state.last_arrival = arrival;
                 state.fold(&folded, Timestamp::from_micros(time));
             }

@@ -134,19 +134,18 @@ impl CustomerState {
     }
 
     /// Makes the state one of this layout: facts by name, signals by meaning. A signal that is new, or means something new,
-    /// begins to watch now. Free when nothing changed.
-    pub fn conform(&mut self, layout: &Arc<Layout>, now: Timestamp) {
+    /// begins to watch now. Free when nothing changed. A state that cannot be read in the new layout stays as it is, and is not
+    /// to be used: a new one in its place would have neither consents nor what was taken of caps.
+    pub fn conform(&mut self, layout: &Arc<Layout>, now: Timestamp) -> Result<(), StateError> {
         if !Arc::ptr_eq(&self.layout, layout) {
-            // What was just written can be read: it is neither torn nor of another version.
-            let conformed = Self::decode(&self.encode(), layout);
-            debug_assert!(conformed.is_ok(), "{conformed:?}");
-            *self = conformed.unwrap_or_else(|_| Self::new(Arc::clone(layout)));
+            *self = Self::decode(&self.encode(), layout)?;
         }
         if !self.is_settled {
             self.signals.iter_mut().for_each(|signal| signal.settle(now));
             self.is_settled = true;
             self.origin = None;
         }
+        Ok(())
     }
 
     /// Folds an event into the signals that watch its type and the ring of the latest events. What has expired by the latest arrival leaves no mark.
@@ -288,6 +287,15 @@ impl CustomerState {
     /// there was anything.
     pub fn drop_unknown(&mut self) -> bool {
         self.origin.take().is_some()
+    }
+
+    /// A test door: a state that is damaged in memory, so that no other layout can read it.
+    #[cfg(test)]
+    pub(crate) fn damaged(mut self) -> Self {
+        let (key, source, observed_at) = (0, "".into(), self.last_arrival);
+        let value = PackedValue::Value(u8::MAX >> 3, [].into());
+        self.parked = [Parked { key, source, observed_at, retain: None, value }].into();
+        self
     }
 
     /// The layout whose slots the state has.

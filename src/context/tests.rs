@@ -235,7 +235,7 @@ fn a_total_that_overflows_is_unavailable_not_wrong() {
 fn a_state_survives_its_stored_form_and_another_layout() {
     let layout = layout();
     let mut state = CustomerState::new(Arc::clone(&layout));
-    state.conform(&layout, at(0));
+    state.conform(&layout, at(0)).unwrap();
     state.put_fact(0, Fact { value: Some(Value::Text("pro".into())), source: "crm".into(), observed_at: at(0) });
     state.fold(&event(Some(25_000), 1), at(1));
     state.last_seq = 9;
@@ -248,9 +248,9 @@ fn a_state_survives_its_stored_form_and_another_layout() {
 
     // Another bundle forgets the fact and means something else by the count; going back brings the fact back.
     let mut other = state.clone();
-    other.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(2));
+    other.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(2)).unwrap();
     assert_eq!(other.fact(0, at(2)), Err(Unavailable::Unknown));
-    other.conform(&layout, at(3));
+    other.conform(&layout, at(3)).unwrap();
     assert_eq!(other.fact(0, at(3)), Ok(&Value::Text("pro".into())));
     assert_eq!(other.signal(0, at(3)), Ok(Value::Int(0)), "a signal that was not watching does not pretend it was");
     assert_eq!((other.last_seq, other.ledger), (9, state.ledger));
@@ -274,7 +274,7 @@ fn a_look_under_another_layout_loses_nothing() {
     };
     let first = with(&["a", "b"], 4, &["subject"]);
     let mut state = CustomerState::new(Arc::clone(&first));
-    state.conform(&first, at(0));
+    state.conform(&first, at(0)).unwrap();
     (1..4).for_each(|hours| state.fold(&event(None, 0), at(hours)));
     let stored = state.encode();
     for other in [with(&["a"], 4, &["subject"]), with(&["a", "b"], 2, &["subject"]), with(&["a", "b"], 4, &[])] {
@@ -282,10 +282,10 @@ fn a_look_under_another_layout_loses_nothing() {
         assert!(Arc::ptr_eq(looked_at.layout(), &other));
         assert_eq!(looked_at.encode(), stored, "it rests as it is stored");
         let mut back = looked_at.clone();
-        back.conform(&first, at(4));
+        back.conform(&first, at(4)).unwrap();
         assert_eq!((back.signal(1, at(4)), back.encode()), (Ok(Value::Int(3)), stored.clone()), "and comes back whole");
         // A turn under the other layout is recorded, and recovery takes it likewise: what it does not know is gone.
-        looked_at.conform(&other, at(4));
+        looked_at.conform(&other, at(4)).unwrap();
         assert!(looked_at.encode().len() < stored.len());
         // So is what nobody can say the end of, once something of it has expired.
         let mut expired = CustomerState::decode(&stored, &other).unwrap();
@@ -378,7 +378,7 @@ fn a_state_of_version_1_is_read() {
     parked = CustomerState::decode(&parked.encode(), &layout).unwrap();
     let gone =
         FactDefinition { field: Field::new("gone", Type::Decimal), fresh: Freshness::default(), tags: Tags::default() };
-    parked.conform(&Arc::new(Layout::new(vec![], vec![gone], vec![], Window::default())), at(1));
+    parked.conform(&Arc::new(Layout::new(vec![], vec![gone], vec![], Window::default())), at(1)).unwrap();
     assert_eq!(parked.fact(0, at(1)), Ok(&Value::Decimal("1.25".parse().unwrap())));
     assert_eq!(parked.held_fact(0).map(|fact| (&*fact.source, fact.observed_at)), Some(("erp", at(0))));
 }
@@ -427,7 +427,7 @@ fn the_latest_events_are_kept_until_they_expire() {
     }
     assert_eq!(shown(&state, 11), [(11, 1), (2, 0), (4, 0)]);
     assert_eq!(shown(&purged, 11), shown(&state, 11));
-    state.conform(&layout(2), at(11));
+    state.conform(&layout(2), at(11)).unwrap();
     assert_eq!(shown(&state, 11), [(11, 1), (2, 0)], "a smaller ring keeps the latest");
 }
 
@@ -470,9 +470,9 @@ fn an_expired_fact_is_unavailable_at_once_and_gone_when_purged() {
     assert!(!purged.put_fact(0, told("pro", -1)), "an older observation does not take its place");
     assert!(purged.put_fact(0, told("pro", 30)) && purged.fact(0, at(40)).is_ok());
     // A bundle that does not declare the fact keeps it no longer than the one that did.
-    state.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(1));
+    state.conform(&Arc::new(Layout::new(vec![], vec![], vec![], Window::default())), at(1)).unwrap();
     assert_eq!(state.next_expiry(), Some(at(24)));
     assert!(state.purge(at(24)) && !holds(&state, "enterprise") && holds(&state, "Wien"));
-    state.conform(&layout, at(25));
+    state.conform(&layout, at(25)).unwrap();
     assert_eq!((state.fact(0, at(25)), state.fact(1, at(25)).is_ok()), (Err(Unavailable::Expired), true));
 }

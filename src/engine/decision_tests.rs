@@ -50,7 +50,8 @@ fn decided_at(at: &str, sources: Sources, event: Event) -> String {
     let customer = event.customer.clone();
     let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
     let around = Surroundings { bundle: &bundle, tenant: &TenantId::default() };
-    let Taken::Turn(mut turn) = take(&mut state, &input, &Readings::at(arrival), around, &mut Scratch::default())
+    let Taken::Turn(mut turn) =
+        take(&mut state, &input, &Readings::at(arrival), around, &mut Scratch::default()).unwrap()
     else {
         panic!("the event is new");
     };

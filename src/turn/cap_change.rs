@@ -49,3 +49,34 @@ impl Record {
         cap_changes(&self.input, entered, self.arrival, bundle)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::cap_tests::offers;
+    use crate::domain::{CustomerId, Value};
+    use crate::turn::SettlementInput;
+
+    const BUDGET: &str = r#"
+[[caps]]
+id     = "budget"
+action = "offer_discount"
+amount = "discount"
+max    = 50
+scope  = "global"
+"#;
+
+    #[test]
+    fn what_takes_nothing_of_a_cap_holds_nothing_of_it() {
+        let bundle = offers("settle_within = \"15m\"", BUDGET);
+        let (decision, settlement) = (DecisionId::from_u128(7), Settlement::Commit);
+        let input =
+            Input::Settlement(SettlementInput { customer: CustomerId::new("c").unwrap(), decision, settlement });
+        let changes = |discount: &str| {
+            let outcome = [Value::Symbol(1), Value::Decimal(discount.parse().unwrap())];
+            let entered = Entered { playbook: 0, id: decision, outcome: &outcome, is_asked: true };
+            cap_changes(&input, std::iter::once(entered), Timestamp::from_micros(0), &bundle).count()
+        };
+        assert_eq!((changes("0"), changes("0.5")), (1, 2), "the settlement, and what was taken");
+    }
+}

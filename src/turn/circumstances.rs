@@ -75,3 +75,25 @@ fn room(state: &CustomerState, cap: &Cap, arrival: Timestamp, readings: &Reading
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::cap_tests::{ONE_A_QUARTER, offers};
+    use crate::domain::Event;
+    use crate::turn::Run;
+
+    #[test]
+    fn a_decision_that_is_answered_late_looks_at_no_cap() {
+        let bundle = offers("", ONE_A_QUARTER);
+        let state = CustomerState::new(std::sync::Arc::clone(bundle.layout()));
+        let event = Event::new("1", "shop", "cart.left", "c-1").with("worth", "10");
+        let event = EventInput { event: bundle.layout().accept(event).unwrap(), run: Run::Subscribed, trace: None };
+        let arrival: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let rooms = |is_late| {
+            let readings = Readings { is_late, ..Readings::at(arrival) };
+            circumstances(&state, &event, &bundle.playbooks()[0], arrival, &readings).room.len()
+        };
+        assert_eq!((rooms(false), rooms(true)), (1, 0));
+    }
+}

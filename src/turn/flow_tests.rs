@@ -76,7 +76,7 @@ impl World {
         let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
-        let taken = take(&mut self.state, &input, readings, around, &mut Scratch::default());
+        let taken = take(&mut self.state, &input, readings, around, &mut Scratch::default()).unwrap();
         let turn = match &taken {
             Taken::Turn(turn) => turn,
             Taken::Repeated(repeated) => return Came::Repeated(repeated[0].1),
@@ -126,7 +126,7 @@ impl World {
     fn enter(&mut self, input: &Input, second: i64) {
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
-        let taken = take(&mut self.state, input, &Readings::at(at(second)), around, &mut Scratch::default());
+        let taken = take(&mut self.state, input, &Readings::at(at(second)), around, &mut Scratch::default()).unwrap();
         let Taken::Turn(turn) = &taken else { panic!("{taken:?}") };
         let written = Written { tenant: &tenant, bundle_seq: 1, input, turn };
         self.records.push(RecordBuffer::default().write(written).to_vec());
@@ -152,7 +152,7 @@ impl World {
             for decision in &record.decisions {
                 assert!(record.remake(decision, &bundle).is_ok());
             }
-            apply(&mut recovered, &record, seq, &bundle);
+            apply(&mut recovered, &record, seq, &bundle).unwrap();
         }
         recovered
     }

@@ -2,7 +2,7 @@
 
 use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
 use crate::bundle::Bundle;
-use crate::context::{CustomerState, TypedEvent};
+use crate::context::{CustomerState, StateError, TypedEvent};
 use crate::decider::{Sight, decide};
 use crate::domain::{DecisionId, DecisionName, FallbackReason};
 use crate::rules::{RuleTrace, Scratch};
@@ -18,10 +18,10 @@ pub struct Unaccounted {
     pub difference: String,
 }
 
-/// Applies a record to a customer's state, as the live turn did. Decides nothing.
-pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bundle) {
+/// Applies a record to a customer's state, as the live turn did. Decides nothing. An error says that the state is damaged.
+pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bundle) -> Result<(), StateError> {
     let around = Surroundings { bundle, tenant: &record.tenant };
-    apply_input(state, &record.input, record.arrival, around);
+    apply_input(state, &record.input, record.arrival, around)?;
     if let Input::Event(event) = &record.input {
         let decisions = record.decisions.iter().map(|decision| {
             let playbook = &bundle.playbooks()[decision.playbook];
@@ -32,6 +32,7 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
         apply_outcome(state, event, record.arrival, (decisions, record.is_late()), around);
     }
     state.last_seq = seq;
+    Ok(())
 }
 
 impl Record {

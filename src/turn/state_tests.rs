@@ -60,6 +60,7 @@ fn turn(state: &mut CustomerState, bundle: &Bundle, event: Event, arrival: Times
     let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
     let tenant = TenantId::default();
     take(state, &input, &Readings::at(arrival), Surroundings { bundle, tenant: &tenant }, &mut Scratch::default())
+        .unwrap()
 }
 
 proptest! {
@@ -164,7 +165,7 @@ fn a_stored_state_is_well_below_a_hot_one() {
         };
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &bundle, tenant: &tenant };
-        take(state, &Input::Facts(facts), &Readings::at(newest), around, &mut Scratch::default());
+        take(state, &Input::Facts(facts), &Readings::at(newest), around, &mut Scratch::default()).unwrap();
     }
     let every = bundle_of(EVERY_KIND);
     let mut kinds = CustomerState::new(Arc::clone(every.layout()));
@@ -173,7 +174,7 @@ fn a_stored_state_is_well_below_a_hot_one() {
         turn(&mut kinds, &every, purchase(nth, at, 20 + nth as i64, nth % 3), at);
     }
     let mut idle = CustomerState::new(Arc::clone(bundle.layout()));
-    idle.conform(bundle.layout(), start());
+    idle.conform(bundle.layout(), start()).unwrap();
     let samples = |size: fn(&CustomerState) -> usize| states.values().map(size).sum::<usize>() / states.len();
     let sizes = [
         ("nobody", idle.bytes(), idle.encode().len()),

@@ -11,7 +11,8 @@ use super::flow::{enter_repeated, flow_key, step};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
 use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
-    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled, TypedEvent,
+    Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled,
+    StateError, TypedEvent,
 };
 use crate::decider::{Decided, Seen, Sight};
 use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
@@ -83,27 +84,28 @@ pub struct Entered<'a> {
     pub is_asked: bool,
 }
 
-/// Takes a turn. Never waits, does no I/O, reads no clock.
+/// Takes a turn. Never waits, does no I/O, reads no clock. An error says that the state is damaged: nothing changed, and it is not to
+/// be used.
 pub fn take(
     state: &mut CustomerState,
     input: &Input,
     readings: &Readings,
     around: Surroundings<'_>,
     scratch: &mut Scratch,
-) -> Taken {
+) -> Result<Taken, StateError> {
     // What is answered late was answered under the arrival it had, and that names the decision.
     let arrival = if readings.is_late { readings.arrival } else { readings.arrival.max(state.last_arrival) };
     match input {
         Input::Facts(_) | Input::Consents(_) => {
-            let outdated = apply_input(state, input, arrival, around);
-            Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated })
+            let outdated = apply_input(state, input, arrival, around)?;
+            Ok(Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated }))
         }
         Input::Settlement(of) => match state.ledger.commitments.outlook(of.decision, of.settlement, arrival) {
             Settled::Now => {
-                let outdated = apply_input(state, input, arrival, around);
-                Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated })
+                let outdated = apply_input(state, input, arrival, around)?;
+                Ok(Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated }))
             }
-            settled => Taken::Unsettled(settled),
+            settled => Ok(Taken::Unsettled(settled)),
         },
         Input::Event(event) => take_event(state, event, input, Arrived { arrival, readings }, around, scratch),
     }
@@ -123,13 +125,13 @@ fn take_event(
     arrived: Arrived<'_>,
     around: Surroundings<'_>,
     scratch: &mut Scratch,
-) -> Taken {
+) -> Result<Taken, StateError> {
     let arrival = arrived.arrival;
     let (fingerprint, body) = (event.event.key.fingerprint(), event.event.body);
     let since = around.bundle.layout().repetitions().since(arrival);
     let known = |playbook: Option<PlaybookKey>| state.ledger.known(fingerprint, body, playbook, since);
     let is_new = match known(None) {
-        Known::Conflict => return Taken::Conflict,
+        Known::Conflict => return Ok(Taken::Conflict),
         known => known == Known::New,
     };
     let (mut pending, mut repeated) = (Vec::new(), Vec::new());
@@ -140,9 +142,9 @@ fn take_event(
         }
     }
     if !is_new && pending.is_empty() {
-        return Taken::Repeated(repeated);
+        return Ok(Taken::Repeated(repeated));
     }
-    apply_input(state, input, arrival, around);
+    apply_input(state, input, arrival, around)?;
     // Who was answered late was told the id of a decision of its own: it must be recorded, whatever was decided before.
     let same = if arrived.readings.is_late { Vec::new() } else { enter_repeated(state, event, arrival, around) };
     pending.retain(|number| same.iter().all(|(of, _)| of != number));
@@ -151,7 +153,7 @@ fn take_event(
         enter_event(state, event, arrival, None, around);
     }
     repeated.extend(same);
-    Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() })
+    Ok(Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() }))
 }
 
 /// Decides by one playbook after the other: what one takes of a cap is not there for the next.
@@ -189,7 +191,8 @@ pub fn playbooks_of<'a>(event: &EventInput, bundle: &'a Bundle) -> impl Iterator
     asked.into_iter().chain(subscribed.filter(listens))
 }
 
-/// Takes an input into the state: folds an event that is new, sets facts that are not outdated. Returns the facts that are.
+/// Takes an input into the state: folds an event that is new, sets facts that are not outdated. Returns the facts that are; an error
+/// if the state is damaged, and then changes nothing.
 ///
 /// One of the two functions that change a state, live and in recovery.
 pub fn apply_input(
@@ -197,10 +200,10 @@ pub fn apply_input(
     input: &Input,
     arrival: Timestamp,
     around: Surroundings<'_>,
-) -> Vec<usize> {
-    state.conform(around.bundle.layout(), arrival);
+) -> Result<Vec<usize>, StateError> {
+    state.conform(around.bundle.layout(), arrival)?;
     state.last_arrival = state.last_arrival.max(arrival);
-    match input {
+    let outdated = match input {
         Input::Event(EventInput { event, .. }) => {
             let since = around.bundle.layout().repetitions().since(arrival);
             if state.ledger.known(event.key.fingerprint(), event.body, None, since) == Known::New {
@@ -214,7 +217,8 @@ pub fn apply_input(
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
         }
-    }
+    };
+    Ok(outdated)
 }
 
 /// A word from a clock that is ahead counts from its arrival: else a withdrawal told right after it would be the older one.

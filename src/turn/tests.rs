@@ -36,7 +36,7 @@ impl Story {
 
     fn take(&mut self, input: &Input) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default());
+        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let written = Written { tenant: &self.tenant, bundle_seq: BUNDLE_SEQ, input, turn };
             self.records.push(RecordBuffer::default().write(written).to_vec());
@@ -307,7 +307,7 @@ proptest! {
             for decision in &record.decisions {
                 prop_assert!(record.remake(decision, &bundle).is_ok());
             }
-            apply(&mut recovered, &record, seq, &bundle);
+            apply(&mut recovered, &record, seq, &bundle).unwrap();
         }
         prop_assert_eq!(hex(&recovered.encode()), hex(&story.state.encode()));
     }

@@ -18,7 +18,7 @@ use super::house::House;
 use super::*;
 use crate::bundle::tests::{bundle, sources};
 use crate::bundle::{Bundle, BundleId};
-use crate::context::PlaybookKey;
+use crate::context::{CustomerState, PlaybookKey};
 use crate::domain::{CustomerId, Event, Partition, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal};
 use crate::telemetry::Registry;
@@ -248,6 +248,23 @@ fn turns_of_a_busy_customer_are_taken_in_order() {
         })
         .collect();
     assert!(seqs.is_sorted(), "{seqs:?}");
+}
+
+/// Never a new customer in its place: that one would have neither consents nor caps.
+#[test]
+fn a_state_that_is_damaged_in_memory_is_rebuilt_from_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::open(folder.path(), small());
+    world.turn("c", "1").unwrap();
+    world.turn("c", "2").unwrap();
+    let owner = world.customers.hold("c");
+    let state = owner.state().take().unwrap();
+    owner.install(CustomerState::decode(&state.encode(), bundle().layout()).unwrap().damaged());
+    world.customers.release(owner);
+    assert_eq!(world.turn("c", "3").unwrap_err(), Refusal::Failed(Failure::StateUnreadable));
+    assert!(matches!(world.turn("c", "1").unwrap().taken, Taken::Repeated(_)), "it is whole again");
+    assert!(matches!(world.turn("c", "3").unwrap().taken, Taken::Turn(_)), "nothing was recorded of the turn");
+    assert_eq!(world.decisions("c"), 3);
 }
 
 #[test]

@@ -303,7 +303,7 @@ impl World {
 
     pub(super) fn take_with(&mut self, input: Input, readings: &Readings) -> Option<Told> {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        match take(&mut self.state, &input, readings, around, &mut Scratch::default()) {
+        match take(&mut self.state, &input, readings, around, &mut Scratch::default()).unwrap() {
             Taken::Turn(turn) => {
                 Some(Told { bundle: Arc::clone(&self.bundle), tenant: self.tenant.clone(), input, turn })
             }

@@ -84,7 +84,7 @@ impl Witness {
             let customer = turn.record.input.customer();
             let new = || CustomerState::new(Arc::clone(bundle.layout()));
             let state = states.entry(customer.clone()).or_insert_with(new);
-            apply(state, &turn.record, turn.seq, bundle);
+            apply(state, &turn.record, turn.seq, bundle).unwrap();
         }
         states
     }
