@@ -2,14 +2,20 @@
 
 use std::path::Path;
 
-use forthwith::bundle::Bundle;
+use forthwith::bundle::{Bundle, Sources};
 use forthwith::config::Config;
 use forthwith::context::TypedEvent;
 use forthwith::{Event, Raw};
 
-/// The shipped bundle.
+/// The shipped bundle, with the playbook that routes tickets and no other.
 pub(crate) fn bundle() -> Bundle {
-    Config::load_bundle(&folder()).expect("the shipped configuration is sound")
+    let shipped = Config::load_bundle(&folder()).expect("the shipped configuration is sound");
+    let mut sources = Sources::default();
+    let is_other = |path: &str| path.starts_with("playbooks/") && path != "playbooks/ticket_routing.toml";
+    for (path, text) in shipped.sources().iter().filter(|(path, _)| !is_other(path)) {
+        sources.insert(path, text);
+    }
+    Bundle::compile(sources).expect("the shipped configuration is sound")
 }
 
 fn folder() -> std::path::PathBuf {
