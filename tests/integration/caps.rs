@@ -47,12 +47,6 @@ fn config(folder: &Path) -> PathBuf {
     config
 }
 
-fn start(folder: &Path, config: &Path) -> Server {
-    Server::start_with(&folder.join("data"), |command| {
-        command.arg("--config").arg(config);
-    })
-}
-
 fn cart(id: usize) -> Value {
     json!({ "specversion": "1.0", "id": format!("cart-{id}"), "source": "shop", "type": "cart.left", "subject": "c-1",
             "data": { "worth": 10 } })
@@ -125,7 +119,7 @@ fn ten_thousand_racing_requests_are_granted_one_discount_though_the_server_is_ki
     let folder = folder();
     let config = config(folder.path());
     let race = Race::of(10_000);
-    let server = start(folder.path(), &config);
+    let server = Server::start_by(&config);
     race.run(&server, || {
         while race.answered.load(Ordering::Relaxed) < 3_000 {
             std::thread::yield_now();
@@ -135,7 +129,7 @@ fn ten_thousand_racing_requests_are_granted_one_discount_though_the_server_is_ki
     drop(server);
     let before = race.answered.load(Ordering::Relaxed);
     assert!((3_000..10_000).contains(&before), "{before} were answered before the kill");
-    let server = start(folder.path(), &config);
+    let server = Server::start_by(&config);
     race.run(&server, || {});
     assert_eq!(race.answered.load(Ordering::Relaxed), 10_000);
     let granted = race.granted.into_inner().unwrap();
@@ -150,7 +144,7 @@ fn ten_thousand_racing_requests_are_granted_one_discount_though_the_server_is_ki
 fn a_decision_is_settled_over_http() {
     let folder = folder();
     let config = config(folder.path());
-    let server = start(folder.path(), &config);
+    let server = Server::start_by(&config);
     let granted = server.post(DECIDE, &cart(1)).json();
     assert!(granted["settle_by"].is_string(), "{granted}");
     let id = granted["decision_id"].as_str().unwrap().to_owned();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, folder, forthwith, run};
+use crate::support::{Server, folder, forthwith, run, written_config};
 
 const CONTEXT: &str = r#"
 [purposes]
@@ -64,17 +64,11 @@ then = { action = "nothing" }
 "#;
 
 fn config(folder: &Path) -> PathBuf {
-    let config = folder.join("config");
-    fs::create_dir_all(config.join("playbooks")).unwrap();
-    fs::write(config.join("context.toml"), CONTEXT).unwrap();
-    fs::write(config.join("playbooks/offers.toml"), OFFERS).unwrap();
-    fs::write(config.join("playbooks/service.toml"), SERVICE).unwrap();
-    config
+    written_config(folder, CONTEXT, &[("offers", OFFERS), ("service", SERVICE)])
 }
 
 fn serve(folder: &Path) -> Server {
-    let config = config(folder);
-    Server::start_with(&folder.join("data"), |command| _ = command.arg("--config").arg(config))
+    Server::start_by(&config(folder))
 }
 
 fn cart(id: &str) -> Value {

@@ -1,11 +1,10 @@
 //! Looking at customers and caps, and giving out what is held about a person, over HTTP.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, folder};
+use crate::support::{Server, folder, written_config};
 
 const CONTEXT: &str = r#"
 [purposes]
@@ -44,11 +43,7 @@ then = { action = "nothing" }
 "#;
 
 fn serve(folder: &Path) -> Server {
-    let config = folder.join("config");
-    fs::create_dir_all(config.join("playbooks")).unwrap();
-    fs::write(config.join("context.toml"), CONTEXT).unwrap();
-    fs::write(config.join("playbooks/offers.toml"), OFFERS).unwrap();
-    Server::start_with(&folder.join("data"), |command| _ = command.arg("--config").arg(config))
+    Server::start_by(&written_config(folder, CONTEXT, &[("offers", OFFERS)]))
 }
 
 fn decide(server: &Server, id: &str, customer: &str) -> Value {

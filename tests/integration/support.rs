@@ -1,5 +1,6 @@
 //! A server of one's own, and what is needed to talk to it.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -87,6 +88,12 @@ impl Server {
             .build()
             .into();
         Self { child, address, banner, stdout, agent }
+    }
+
+    /// Starts a server by a configuration, with its data beside it.
+    pub(crate) fn start_by(config: &Path) -> Self {
+        let data = config.parent().unwrap().join("data");
+        Self::start_with(&data, |command| _ = command.arg("--config").arg(config))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -184,14 +191,25 @@ pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// Writes a configuration of these texts, a playbook by name each, and returns its folder.
+pub(crate) fn written_config(folder: &Path, context: &str, playbooks: &[(&str, &str)]) -> PathBuf {
+    let config = folder.join("config");
+    fs::create_dir_all(config.join("playbooks")).unwrap();
+    fs::write(config.join("context.toml"), context).unwrap();
+    for (name, playbook) in playbooks {
+        fs::write(config.join(format!("playbooks/{name}.toml")), playbook).unwrap();
+    }
+    config
+}
+
 /// A copy of the shipped configuration that a test may change.
 pub(crate) fn own_config(folder: &Path) -> PathBuf {
     let to = folder.join("config");
     for subfolder in ["playbooks", "tables"] {
-        std::fs::create_dir_all(to.join(subfolder)).unwrap();
+        fs::create_dir_all(to.join(subfolder)).unwrap();
     }
     for file in ["forthwith.toml", "context.toml", "playbooks/ticket_routing.toml", "tables/ticket_routing.csv"] {
-        std::fs::copy(root().join("config").join(file), to.join(file)).unwrap();
+        fs::copy(root().join("config").join(file), to.join(file)).unwrap();
     }
     to
 }

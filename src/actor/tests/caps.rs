@@ -190,62 +190,41 @@ max    = 1
 scope  = "global"
 "#;
 
-/// Of two global caps the second is used up: whoever draws waits for nobody.
-#[test]
-fn a_draw_that_has_borrowed_one_cap_does_not_wait_for_itself_at_the_next() {
-    let bundle = offers("", TWO_CAPS);
+/// A draw by these playbooks, though what they share in the cap is used up, ends.
+fn draws_though_used_up(caps: &str, used_up: usize, playbooks: usize) {
+    let (bundle, now) = (offers("", caps), Timestamp::from_micros(0));
     let playbook = &bundle.playbooks()[0];
-    let (one, now) = (&playbook.caps[1], Timestamp::from_micros(0));
+    let cap = &playbook.caps[used_up];
     let book = CapBook::restore(&[]).unwrap();
-    {
-        let partition = Partition::of(&TenantId::default(), "c-1");
-        let mut drawing = book.draw(partition, std::iter::once(playbook), now);
-        let decision = DecisionId::from_u128(1);
-        let take = Take { cap: one.key, over: one.over, decision, amount: 1, at: now, held_until: None };
-        drawing.enter(1, std::iter::once(CapChange::Took(take)));
-    }
+    let partition = |customer| Partition::of(&TenantId::default(), customer);
+    let decision = DecisionId::from_u128(1);
+    let take = Take { cap: cap.key, over: cap.over, decision, amount: 1, at: now, held_until: None };
+    book.draw(partition("c-1"), std::iter::once(playbook), now).enter(1, std::iter::once(CapChange::Took(take)));
     let (send, received) = std::sync::mpsc::channel();
-    let other = offers("", TWO_CAPS);
     std::thread::spawn(move || {
-        let partition = Partition::of(&TenantId::default(), "c-2");
-        drop(book.draw(partition, std::iter::once(&other.playbooks()[0]), now));
+        drop(book.draw(partition("c-2"), std::iter::repeat_n(&bundle.playbooks()[0], playbooks), now));
         send.send(()).unwrap();
     });
     assert!(received.recv_timeout(std::time::Duration::from_secs(20)).is_ok(), "the second draw never ends");
 }
 
-const ONE_BUDGET: &str = r#"
+#[test]
+fn a_draw_that_has_borrowed_one_cap_does_not_wait_for_itself_at_the_next() {
+    draws_though_used_up(TWO_CAPS, 1, 1);
+}
+
+#[test]
+fn a_cap_that_is_used_up_and_shared_holds_nobody_up() {
+    draws_though_used_up(ONE_OFFER, 0, 2);
+}
+
+const ONE_OFFER: &str = r#"
 [[caps]]
 id     = "one"
 action = "offer_discount"
 max    = 1
 scope  = "global"
 "#;
-
-/// Two playbooks share a cap that is used up.
-#[test]
-fn a_cap_that_is_used_up_and_shared_holds_nobody_up() {
-    let bundle = offers("", ONE_BUDGET);
-    let playbook = &bundle.playbooks()[0];
-    let (one, now) = (&playbook.caps[0], Timestamp::from_micros(0));
-    let book = CapBook::restore(&[]).unwrap();
-    {
-        let partition = Partition::of(&TenantId::default(), "c-1");
-        let mut drawing = book.draw(partition, std::iter::once(playbook), now);
-        let decision = DecisionId::from_u128(1);
-        let take = Take { cap: one.key, over: one.over, decision, amount: 1, at: now, held_until: None };
-        drawing.enter(1, std::iter::once(CapChange::Took(take)));
-    }
-    let (send, received) = std::sync::mpsc::channel();
-    let other = offers("", ONE_BUDGET);
-    std::thread::spawn(move || {
-        let partition = Partition::of(&TenantId::default(), "c-2");
-        let same = &other.playbooks()[0];
-        drop(book.draw(partition, [same, same].into_iter(), now));
-        send.send(()).unwrap();
-    });
-    assert!(received.recv_timeout(std::time::Duration::from_secs(20)).is_ok(), "the second draw never ends");
-}
 
 /// Stored accounts forget what has left the window, and what nobody settled.
 #[test]
