@@ -14,6 +14,7 @@
 #[path = "actor/mod.rs"]
 mod actor;
 mod allocations;
+mod figures;
 mod tickets;
 
 use allocations::Counting;

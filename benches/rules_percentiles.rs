@@ -7,6 +7,7 @@
 
 mod allocations;
 mod contest;
+mod figures;
 mod linear_cel;
 mod subject;
 mod workload;

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 
 use super::contest::{Entry, Subject};
 use super::draw::Spread;
+use crate::figures;
 
 /// Says what is going on.
 pub(crate) fn say(what: &str) {
@@ -105,21 +106,7 @@ pub(crate) fn thousands(number: u64) -> String {
 
 /// A time with three figures and a unit.
 pub(crate) fn time(time: Duration) -> String {
-    let nanos = time.as_nanos() as f64;
-    match nanos {
-        _ if nanos < 1e3 => format!("{nanos:.0} ns"),
-        _ if nanos < 1e6 => format!("{} µs", figures(nanos / 1e3)),
-        _ if nanos < 1e9 => format!("{} ms", figures(nanos / 1e6)),
-        _ => format!("{} s", figures(nanos / 1e9)),
-    }
-}
-
-fn figures(number: f64) -> String {
-    match number {
-        _ if number < 10.0 => format!("{number:.2}"),
-        _ if number < 100.0 => format!("{number:.1}"),
-        _ => format!("{number:.0}"),
-    }
+    figures::time(time.as_nanos() as f64)
 }
 
 /// A heading with a table's head.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its figures")]
 
 use super::Entry;
+use crate::figures::time;
 use crate::workload::Workload;
 
 /// The entry that the others are set against.
@@ -59,23 +60,5 @@ pub(super) fn rows(workload: &Workload, entries: &[Entry<'_>]) {
             load.map_or_else(String::new, |load| time(load.took.as_nanos() as f64)),
             load.map_or_else(String::new, |load| format!("{:.2} MiB", load.bytes as f64 / f64::from(1 << 20))),
         );
-    }
-}
-
-/// Nanoseconds with three figures and a unit.
-fn time(nanos: f64) -> String {
-    match nanos {
-        _ if nanos < 1e3 => format!("{nanos:.0} ns"),
-        _ if nanos < 1e6 => format!("{} µs", figures(nanos / 1e3)),
-        _ if nanos < 1e9 => format!("{} ms", figures(nanos / 1e6)),
-        _ => format!("{} s", figures(nanos / 1e9)),
-    }
-}
-
-fn figures(number: f64) -> String {
-    match number {
-        _ if number < 10.0 => format!("{number:.2}"),
-        _ if number < 100.0 => format!("{number:.1}"),
-        _ => format!("{number:.0}"),
     }
 }

@@ -8,6 +8,8 @@ mod allocations;
 mod boolean_tree;
 #[path = "../../contest/mod.rs"]
 mod contest;
+#[path = "../../figures/mod.rs"]
+mod figures;
 #[path = "../../linear_cel/mod.rs"]
 mod linear_cel;
 #[path = "../../subject/mod.rs"]
