@@ -1,13 +1,13 @@
 //! The archive: writes states to the store, and so decides what is there.
 //!
-//! There is one, and one thread that works in it, the [`Archivist`](super::archivist::Archivist)'s. Every write of a state goes through it, one after the other: a snapshot is taken and stored before the next of the same
-//! customer is taken, so an older state can never overwrite a newer one. A state is stored only when the journal has synced
-//! everything in it.
+//! There is one, and one thread that works in it, the [`Archivist`](super::archivist::Archivist)'s. Every write of a state goes
+//! through it, one after the other: a snapshot is taken and stored before the next of the same customer is taken, so an older
+//! state can never overwrite a newer one. A state is stored only when the journal has synced everything in it.
 
 use std::sync::Arc;
 
 use super::cell::{Cell, Owner};
-use super::house::House;
+use super::house::{DRAIN_MAX, House};
 use super::job::{Job, Snapshot};
 use super::leaving::Leaving;
 use crate::domain::CustomerId;
@@ -150,7 +150,7 @@ impl Archive {
     fn changed(&self, cell: &Arc<Cell>) -> Seen {
         let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell).into() };
         let seen = if owner.is_dirty() { self.house.snapshot(&owner).into() } else { Seen::Unchanged };
-        self.house.drive(owner, CHUNK);
+        self.house.drive(owner, DRAIN_MAX);
         seen
     }
 
@@ -159,7 +159,7 @@ impl Archive {
     pub(super) fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
         let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell) };
         let snapshot = self.house.snapshot(&owner);
-        self.house.drive(owner, CHUNK);
+        self.house.drive(owner, DRAIN_MAX);
         snapshot
     }
 
@@ -190,12 +190,12 @@ impl Archive {
             let Some(owner) = cell.try_own() else { continue };
             // One that is broken stays where it is, to be rebuilt, and holds up nobody else.
             let Some(snapshot) = self.house.snapshot(&owner) else {
-                self.house.drive(owner, CHUNK);
+                self.house.drive(owner, DRAIN_MAX);
                 continue;
             };
             if snapshot.was_dirty {
                 changed.push((Arc::clone(cell), snapshot));
-                self.house.drive(owner, CHUNK);
+                self.house.drive(owner, DRAIN_MAX);
             } else {
                 self.rest(owner, &snapshot);
             }
@@ -212,7 +212,7 @@ impl Archive {
         // a turn in between.
         let is_current = owner.state().as_ref().is_some_and(|state| state.last_seq == snapshot.last_seq);
         if owner.is_dirty() || !is_current {
-            return self.house.drive(owner, CHUNK);
+            return self.house.drive(owner, DRAIN_MAX);
         }
         self.rest(owner, snapshot);
     }
@@ -233,7 +233,7 @@ impl Archive {
             Err(owner) => {
                 // Someone queued in between: the cell stays, and the copy must not outlive its first turn.
                 drop(self.house.warm.take(cell.customer.as_str()));
-                self.house.drive(owner, CHUNK);
+                self.house.drive(owner, DRAIN_MAX);
             }
         }
     }
@@ -295,7 +295,7 @@ mod tests {
         let stored = || {
             let owner = cell.try_own().unwrap();
             let snapshot = house.snapshot(&owner).unwrap();
-            house.drive(owner, CHUNK);
+            house.drive(owner, DRAIN_MAX);
             archive.store(vec![(Arc::clone(&cell), snapshot)]).unwrap().remove(0).1
         };
         let first = stored();

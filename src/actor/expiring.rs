@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::archive::Archive;
 use super::cell::{Cell, Owner};
+use super::house::DRAIN_MAX;
 use super::job::Snapshot;
 use super::loading::Read;
 use super::{Expired, Failure, Refusal};
@@ -119,7 +120,7 @@ impl Archive {
                         let listed = owner.list_expiry(None);
                         house.begin(owner, state, listed);
                     }
-                    None => house.drive(owner, CHUNK),
+                    None => house.drive(owner, DRAIN_MAX),
                 }
             }
         }

@@ -136,9 +136,6 @@ impl House {
         if self.is_stopping.load(Ordering::Acquire) {
             return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
         }
-        if let Err(refusal) = self.quarantine.check(&request.input) {
-            return Asked::Done(Err(refusal));
-        }
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
         {
@@ -151,6 +148,10 @@ impl House {
 
     /// The way of a turn whose customer is busy or not in memory.
     fn ask_in_turn(self: &Arc<Self>, request: Request) -> Asked {
+        // What is set aside need not wait to be told so.
+        if let Err(refusal) = self.quarantine.check(&request.input) {
+            return Asked::Done(Err(refusal));
+        }
         let customer = request.input.customer().clone();
         let (reply, received) = oneshot::channel();
         let (worth, request) = (Worth::of(&request), Arc::new(request));
@@ -289,7 +290,7 @@ impl House {
 
     /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
     fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
-        // It may have been set aside while it waited.
+        // At once, or when it was set aside while it waited.
         self.quarantine.check(&request.input)?;
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
         let result = turn.unwrap_or_else(|panic| {

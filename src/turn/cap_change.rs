@@ -30,7 +30,7 @@ pub fn cap_changes<'a>(
 }
 
 fn took<'a>(playbook: &'a Playbook, entered: Entered<'a>, at: Timestamp) -> impl Iterator<Item = CapChange> + 'a {
-    let held_until = playbook.settle_within.map(|within| at.saturating_add(within));
+    let held_until = playbook.settle_by(entered.outcome, at);
     let global = playbook.caps.iter().filter(|cap| cap.scope == CapScope::Global);
     global.filter_map(move |cap| {
         let amount = cap.takes(entered.outcome).filter(|amount| *amount > 0)?;
