@@ -78,6 +78,7 @@ pub mod rules;
 mod sync;
 pub mod telemetry;
 pub mod time;
+pub mod tlog;
 pub mod turn;
 
 pub use actor::Shed;

@@ -9,16 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
     ("telemetry", &[]),
+    ("tlog", &[]),
     ("document", &["domain"]),
     ("interchange", &["domain"]),
     ("rules", &["domain"]),
     ("context", &["domain"]),
-    ("journal", &["sync", "domain", "time", "telemetry"]),
+    ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
     ("bundle", &["domain", "document", "rules", "context"]),
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),

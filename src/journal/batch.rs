@@ -1,13 +1,17 @@
-//! Batches and frames: the bytes of the journal (format v1, little-endian).
+//! Batches and frames: the bytes of the journal (formats 1 and 2, little-endian).
 //!
 //! ```text
 //! batch  = header (96 bytes), frames
 //! header = magic "FWB1", crc32c of the rest of the header, length of the frames u32, number of frames u32,
 //!          batch u64, first sequence u64, epoch u64, written at i64 (microseconds UTC),
-//!          SHA-256 of the previous batch (32 bytes), flags u32, reserved u32, log u64
+//!          hash of the previous batch (32 bytes), flags u32, reserved u32, log u64
 //! frame  = length u32, crc32c u32, kind u8, partition u8, number of keys u8, reserved u8, keys (16 bytes each,
 //!          big-endian), payload
 //! ```
+//!
+//! The hash of a batch is, in a segment of format 1, the SHA-256 of its bytes; in one of format 2 the SHA-256 of its header and
+//! of the leaf hashes of its records ([`tlog`](crate::tlog)), so that every record is hashed once for both the chain and the tree.
+//! A record's leaf is its frame without length and checksum.
 //!
 //! A batch is written with one write and made durable by one sync, and the next is written only after that. So a batch that
 //! is damaged with nothing valid of a *later* batch behind it is the torn end of an interrupted write; with something valid
@@ -15,6 +19,8 @@
 //! a header without knowing it.
 
 use sha2::{Digest, Sha256};
+
+use crate::tlog::{self, leaf_hash};
 
 /// Bytes of a batch's header.
 pub const HEADER_BYTES: usize = 96;
@@ -27,7 +33,7 @@ const MAGIC: [u8; 4] = *b"FWB1";
 /// The flag of a batch that ends the log for now: nothing behind it was ever acknowledged, nothing before it may be cut.
 const FLAG_SEAL: u32 = 1;
 
-/// A hash of a batch, header and frames.
+/// A hash of a batch: it binds header and records.
 pub type BatchHash = [u8; 32];
 
 /// What a record holds.
@@ -74,6 +80,8 @@ pub struct Frame<'a> {
     keys: &'a [u8],
     /// The record itself.
     pub payload: &'a [u8],
+    /// What is hashed as the record's leaf of the tree: kind, partition, keys and payload as they stand in the journal.
+    pub leaf: &'a [u8],
 }
 
 /// Keys that one record may be found by.
@@ -152,9 +160,23 @@ impl BatchHeader {
     }
 }
 
-/// The hash of a batch, header and frames.
-pub(super) fn hash_batch(batch: &[u8]) -> BatchHash {
-    Sha256::digest(batch).into()
+/// The hash of a batch whose frames are sound, as segments of the format have it.
+pub(super) fn hash_batch(format: u32, batch: &[u8], leaves: &[tlog::Hash]) -> BatchHash {
+    if format == 1 {
+        return Sha256::digest(batch).into();
+    }
+    Sha256::new().chain_update(&batch[..HEADER_BYTES]).chain_update(leaves.as_flattened()).finalize().into()
+}
+
+/// The leaf hashes of sound frames.
+pub(super) fn leaf_hashes(mut frames: &[u8]) -> Vec<tlog::Hash> {
+    let mut hashes = Vec::new();
+    while !frames.is_empty() {
+        let end = 8 + u32_at(frames, 0) as usize;
+        hashes.push(leaf_hash(&frames[8..end]));
+        frames = &frames[end..];
+    }
+    hashes
 }
 
 /// How many of the frames, and how many bytes, fit into `limit` bytes; at least one.
@@ -219,7 +241,7 @@ impl<'a> Frame<'a> {
         let Some(kind) = Kind::from_code(body[0]) else { return Err("a record is of an unknown kind") };
         let keys_end = 4 + usize::from(body[2]) * 16;
         let Some(keys) = body.get(4..keys_end) else { return Err("a record's keys are cut off") };
-        Ok((Self { kind, partition: body[1], keys, payload: &body[keys_end..] }, 8 + length))
+        Ok((Self { kind, partition: body[1], keys, payload: &body[keys_end..], leaf: body }, 8 + length))
     }
 
     /// What the record can be found by.

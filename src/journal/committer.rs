@@ -8,6 +8,7 @@ use super::batch::HEADER_BYTES;
 use super::index::IndexEntry;
 use super::log::Log;
 use super::queue::Queue;
+use super::sealer::Sealer;
 use super::{JournalError, Metrics};
 use crate::sync::{RwLock, thread};
 use crate::time::Clock;
@@ -26,6 +27,7 @@ pub(super) struct Committer {
     pub(super) log: Log,
     pub(super) queue: Arc<Queue>,
     pub(super) open_index: Arc<RwLock<OpenIndex>>,
+    pub(super) sealer: Sealer,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -51,6 +53,7 @@ impl Committer {
         let appended = self.log.append(expected, count, batch, self.clock.wall())?;
         self.publish(before);
         self.queue.announce(appended.last_seq);
+        self.log.chain(batch);
         self.metrics.queue_bytes.set(self.queue.waiting() as i64);
         self.metrics.commits.inc();
         self.metrics.records.add(u64::from(count));
@@ -77,11 +80,11 @@ impl Committer {
         let mut is_waiting = false;
         while self.log.needs_segment(batch) {
             match self.log.roll(self.clock.wall()) {
-                Ok(()) if self.log.needs_segment(batch) => {
+                Ok(_) if self.log.needs_segment(batch) => {
                     let limit = self.log.batch_max();
                     return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
                 }
-                Ok(()) => {}
+                Ok(full) => self.sealer.send(full),
                 Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.is_ending() => {
                     if !is_waiting {
                         tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use super::JournalError;
 
 /// The format of the data directory that this release writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A data directory that this process has to itself.
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
+    migrated_from: Option<u32>,
     /// Holds the lock while it is open; the kernel releases it when the process ends, however it ends.
     _lock: File,
 }
@@ -22,13 +23,18 @@ impl DataDirectory {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         fs::create_dir_all(path).map_err(|e| JournalError::io("make the data directory", path, e))?;
         let lock = lock(path)?;
-        check_format(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let migrated_from = bring_to_format(path)?;
+        Ok(Self { path: path.to_owned(), migrated_from, _lock: lock })
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The format that the directory had, if it was an older one. It has this release's now.
+    pub fn migrated_from(&self) -> Option<u32> {
+        self.migrated_from
     }
 
     /// The folder of the journal's segments.
@@ -69,24 +75,30 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     Ok(file)
 }
 
-/// Reads the directory's format, or writes it into a directory that has none.
-fn check_format(directory: &Path) -> Result<(), JournalError> {
+/// Reads the directory's format, or writes it into a directory that has none or an older one: what older formats have written stays
+/// as it is and is read as it is. Returns the older format.
+fn bring_to_format(directory: &Path) -> Result<Option<u32>, JournalError> {
     let path = directory.join("FORMAT");
     match fs::read_to_string(&path) {
         Ok(text) => {
             let found = text.trim().strip_prefix("forthwith data format ").unwrap_or(text.trim()).to_owned();
             match found.parse::<u32>() {
-                Ok(FORMAT) => Ok(()),
+                Ok(FORMAT) => Ok(None),
+                Ok(older @ 1..FORMAT) => write_format(directory, &path).map(|()| Some(older)),
                 _ => Err(JournalError::NewerFormat { path: directory.to_owned(), found, known: FORMAT }),
             }
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            let text = format!("forthwith data format {FORMAT}\n");
-            write_synced(&path, text.as_bytes()).map_err(|e| JournalError::io("write", &path, e))?;
-            sync_folder(directory)
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => write_format(directory, &path).map(|()| None),
         Err(e) => Err(JournalError::io("read", &path, e)),
     }
+}
+
+fn write_format(directory: &Path, path: &Path) -> Result<(), JournalError> {
+    let text = format!("forthwith data format {FORMAT}\n");
+    let next = path.with_extension("next");
+    write_synced(&next, text.as_bytes()).map_err(|e| JournalError::io("write", &next, e))?;
+    fs::rename(&next, path).map_err(|e| JournalError::io("write", path, e))?;
+    sync_folder(directory)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -118,10 +130,10 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("FORMAT"), "forthwith data format 2\n").unwrap();
+        fs::write(folder.path().join("FORMAT"), "forthwith data format 3\n").unwrap();
         let refused = DataDirectory::open(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("has format 2, this release reads format 1"), "{refused}");
-        assert_eq!(fs::read_to_string(folder.path().join("FORMAT")).unwrap(), "forthwith data format 2\n");
+        assert!(refused.contains("has format 3, this release reads format 2"), "{refused}");
+        assert_eq!(fs::read_to_string(folder.path().join("FORMAT")).unwrap(), "forthwith data format 3\n");
     }
 
     #[test]

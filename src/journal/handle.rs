@@ -14,6 +14,7 @@ use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
 use super::scan::Reader;
+use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
 use crate::domain::{TimeDelta, Timestamp};
@@ -50,6 +51,7 @@ struct Running {
     folder: PathBuf,
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
+    sealing: Waiting,
     /// Indexes of full segments that were asked last.
     indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
     /// When each segment was begun, for those that were asked for.
@@ -99,11 +101,14 @@ impl Journal {
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
         let (log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
+        let sealer = Sealer::start(folder)?;
+        let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
         let entries = log.open_entries().iter().copied().collect();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
             log,
+            sealer,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             clock,
@@ -117,6 +122,7 @@ impl Journal {
             folder: folder.to_owned(),
             queue,
             open_index,
+            sealing,
             indexes: Mutex::default(),
             begun: Mutex::default(),
             metrics,
@@ -132,6 +138,7 @@ impl Journal {
             folder: folder.to_owned(),
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
+            sealing: Waiting::default(),
             indexes: Mutex::default(),
             begun: Mutex::default(),
             metrics,
@@ -204,7 +211,11 @@ impl Journal {
             return self.read(segment, entry).map(Some);
         }
         for number in self.full_segments(around)? {
-            if let Some(entry) = self.index(number)?.find(key) {
+            let found = match self.0.sealing.entries(number) {
+                Some(entries) => entries.iter().find(|entry| entry.key == key).copied(),
+                None => self.index(number)?.find(key),
+            };
+            if let Some(entry) = found {
                 return self.read(number, entry).map(Some);
             }
         }

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::JournalError;
-use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch};
+use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch, leaf_hashes};
+use super::directory::FORMAT;
 use super::disk::Disk;
-use super::index::{IndexEntry, SegmentIndex};
+use super::index::IndexEntry;
 use super::scan::{Next, SegmentScan, Tail};
 use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
 use crate::domain::Timestamp;
 use crate::sync::thread::{self, JoinHandle};
+use crate::tlog;
 
 /// The log while it is written.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Log {
     epoch: u64,
     tail: Tail,
     segment: OpenSegment,
+    /// Whether the tail has the hash of the last batch.
+    is_chained: bool,
     /// The next segment's file, while or after it is made.
     spare: Option<JoinHandle<Result<Blank, JournalError>>>,
 }
@@ -63,6 +67,13 @@ pub struct Cut {
     pub bytes: u64,
 }
 
+/// A segment that is full.
+#[derive(Clone, Debug)]
+pub(super) struct Full {
+    pub(super) number: u64,
+    pub(super) entries: Arc<[IndexEntry]>,
+}
+
 /// Where an appended batch begins and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Appended {
@@ -92,12 +103,14 @@ impl Log {
     ) -> Result<(Self, Opening), JournalError> {
         let birth = format!("{}|{}|{}", folder.display(), std::process::id(), now.micros());
         let log = xxh3_64(birth.as_bytes());
-        let page = Page { log, number: 1, first_seq: 1, first_batch: 1, created_at: now.micros(), previous: [0; 32] };
+        let created_at = now.micros();
+        let page = Page { format: FORMAT, log, number: 1, first_seq: 1, first_batch: 1, created_at, previous: [0; 32] };
         let (file, path) = prepare(&*disk, folder, segment_bytes)?.into_segment(&*disk, folder, &page)?;
         let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() };
         let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
         let folder = folder.to_owned();
-        let log = Self { disk, folder, segment_bytes, number: 1, epoch: 1, tail, segment, spare: None };
+        let log =
+            Self { disk, folder, segment_bytes, number: 1, epoch: 1, tail, segment, is_chained: true, spare: None };
         Ok((log, Opening { segments: 1, ..Opening::default() }))
     }
 
@@ -136,7 +149,7 @@ impl Log {
         let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
         let segment = OpenSegment { file, path, page, at, entries };
         let folder = folder.to_owned();
-        Ok((Self { disk, folder, segment_bytes, number, epoch, tail, segment, spare: None }, opening))
+        Ok((Self { disk, folder, segment_bytes, number, epoch, tail, segment, is_chained: true, spare: None }, opening))
     }
 
     pub(super) fn tail(&self) -> Tail {
@@ -162,14 +175,15 @@ impl Log {
         self.segment.at + (batch + HEADER_BYTES) as u64 > self.segment_bytes
     }
 
-    /// Begins the next segment. Fails when the disk is full, and may then be tried again.
-    pub(super) fn roll(&mut self, now: Timestamp) -> Result<(), JournalError> {
+    /// Begins the next segment and returns the full one. Fails when the disk is full, and may then be tried again.
+    pub(super) fn roll(&mut self, now: Timestamp) -> Result<Full, JournalError> {
         let prepared = self.spare.take().and_then(|spare| spare.join().ok()).and_then(Result::ok);
         let blank = match prepared {
             Some(blank) => blank,
             None => prepare(&*self.disk, &self.folder, self.segment_bytes)?,
         };
         let page = Page {
+            format: FORMAT,
             log: self.segment.page.log,
             number: self.number + 1,
             first_seq: self.tail.last_seq + 1,
@@ -182,15 +196,14 @@ impl Log {
             &mut self.segment,
             OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() },
         );
-        SegmentIndex::write(&self.folder, self.number, full.entries);
         self.number += 1;
-        Ok(())
+        Ok(Full { number: self.number - 1, entries: full.entries.into() })
     }
 
     /// Writes a batch and makes it durable. `expected` is the last record the caller knows of; with another end nothing is
     /// written.
     ///
-    /// `batch` holds the frames behind room for a header.
+    /// `batch` holds the frames behind room for a header. Hand it to [`Log::chain`] before the next is appended.
     pub(super) fn append(
         &mut self,
         expected: u64,
@@ -210,9 +223,20 @@ impl Log {
         Ok(Appended { last_seq: self.tail.last_seq })
     }
 
+    /// Hashes the batch that was appended last, which the next one names, and returns its records' leaf hashes. Apart from the
+    /// append, so that whoever waits for the disk does not wait for this.
+    pub(super) fn chain(&mut self, batch: &[u8]) -> Vec<tlog::Hash> {
+        let leaves = leaf_hashes(&batch[HEADER_BYTES..]);
+        self.tail.hash = hash_batch(self.segment.page.format, batch, &leaves);
+        self.is_chained = true;
+        leaves
+    }
+
     /// Ends the log in good order: from now on nothing of it may be missing.
     pub(super) fn seal(&mut self, now: Timestamp) -> Result<(), JournalError> {
-        self.write(0, &mut [0; HEADER_BYTES], true, now)?;
+        let mut batch = [0; HEADER_BYTES];
+        self.write(0, &mut batch, true, now)?;
+        self.chain(&batch);
         if let Some(spare) = self.spare.take()
             && let Ok(Ok(blank)) = spare.join()
         {
@@ -228,6 +252,7 @@ impl Log {
         is_seal: bool,
         now: Timestamp,
     ) -> Result<BatchHeader, JournalError> {
+        debug_assert!(self.is_chained, "a batch names the one before it");
         let header = BatchHeader {
             length: (batch.len() - HEADER_BYTES) as u32,
             count,
@@ -244,11 +269,12 @@ impl Log {
         self.disk.write(file, path, batch, *at).map_err(|e| JournalError::io("write", path, e))?;
         self.disk.sync(file, path).map_err(|e| JournalError::io("sync", path, e))?;
         *at += batch.len() as u64;
+        self.is_chained = false;
         self.tail = Tail {
             last_batch: header.batch,
             last_seq: self.tail.last_seq + u64::from(count),
             epoch: self.epoch,
-            hash: hash_batch(batch),
+            hash: self.tail.hash,
             is_sealed: is_seal,
         };
         Ok(header)
@@ -329,7 +355,9 @@ mod tests {
         if log.needs_segment(batch.len()) {
             log.roll(now()).unwrap();
         }
-        log.append(log.tail().last_seq, payloads.len() as u32, &mut batch, now()).unwrap().last_seq
+        let last_seq = log.append(log.tail().last_seq, payloads.len() as u32, &mut batch, now()).unwrap().last_seq;
+        log.chain(&batch);
+        last_seq
     }
 
     fn read(folder: &Path, from: u64) -> Result<Vec<(u64, String)>, JournalError> {

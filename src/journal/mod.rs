@@ -12,6 +12,7 @@
 //! | `segment` | files |
 //! | `scan` | reading them, everything checked |
 //! | `log` | writing them |
+//! | `sealer` | seeing to those that are full |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `index` | records by key |
@@ -29,6 +30,7 @@ mod log;
 mod metrics;
 mod queue;
 mod scan;
+mod sealer;
 mod segment;
 mod store;
 #[cfg(test)]
@@ -43,5 +45,5 @@ pub use handle::{Config, Found, Journal, record_at, record_with_key};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
-pub use scan::{Read, Reader};
+pub use scan::{Read, Reader, SegmentSpan, segments};
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};

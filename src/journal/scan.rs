@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
-use super::batch::{BatchHash, BatchHeader, Frame, HEADER_BYTES, hash_batch};
+use super::batch::{BatchHash, BatchHeader, Frame, HEADER_BYTES, hash_batch, leaf_hashes};
 use super::segment::{PAGE_BYTES, Page, segment_numbers, segment_path};
+use crate::domain::Timestamp;
 
 /// A record as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -96,11 +97,13 @@ impl SegmentScan {
         let end = start + header.length as usize;
         self.at = end;
         let frames = &self.bytes[start..end];
+        // Format 1 hashes the bytes as they are.
+        let leaves = if self.page.format == 1 { Vec::new() } else { leaf_hashes(frames) };
         self.tail = Tail {
             last_batch: header.batch,
             last_seq: header.first_seq + u64::from(header.count) - 1,
             epoch: header.epoch,
-            hash: hash_batch(&self.bytes[begin..end]),
+            hash: hash_batch(self.page.format, &self.bytes[begin..end], &leaves),
             is_sealed: header.is_seal,
         };
         let mut offset = 0;
@@ -142,6 +145,26 @@ fn count_frames(mut frames: &[u8]) -> Result<u32, &'static str> {
     Ok(count)
 }
 
+/// A segment of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentSpan {
+    /// Its number, counted from 1.
+    pub number: u64,
+    /// The sequence of its first record.
+    pub first_seq: u64,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+}
+
+/// The segments of the journal in `folder`, in their order. Reads the first page of each.
+pub fn segments(folder: &Path) -> Result<Vec<SegmentSpan>, JournalError> {
+    let span = |number| {
+        let page = Page::read(&segment_path(folder, number))?;
+        Ok(SegmentSpan { number, first_seq: page.first_seq, begun_at: Timestamp::from_micros(page.created_at) })
+    };
+    segment_numbers(folder)?.into_iter().map(span).collect()
+}
+
 /// Reads the records of a journal from a sequence on, in order, everything checked. Needs no lock: it may run beside a
 /// process that writes, and then ends where that process has come to.
 #[derive(Debug)]
@@ -167,6 +190,11 @@ impl Reader {
         }
         segments.reverse();
         Ok(Self { folder: folder.to_owned(), segments, scan: None, from })
+    }
+
+    /// A reader of one segment's records, so that several can be read side by side.
+    pub fn of_segment(folder: &Path, number: u64) -> Self {
+        Self { folder: folder.to_owned(), segments: vec![number], scan: None, from: 0 }
     }
 
     /// Hands every record of the next batch to `each`; false at the journal's end.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! segment = page of 4096 bytes, batches, zeros
-//! page    = magic "FWSEG001", crc32c of the rest, format u32, log u64, number u64, first sequence u64, first batch u64,
+//! page    = magic "FWSEG001", crc32c of the rest, format of the batches u32, log u64, number u64, first sequence u64, first batch u64,
 //!           created at i64, SHA-256 of the batch before (32 bytes), zeros
 //! ```
 //!
@@ -26,6 +26,8 @@ const MAGIC: [u8; 8] = *b"FWSEG001";
 /// Where a segment belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
+    /// The format of the batches behind it.
+    pub(super) format: u32,
     pub(super) log: u64,
     /// Counted from 1.
     pub(super) number: u64,
@@ -39,7 +41,7 @@ impl Page {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; PAGE_BYTES];
         bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[12..16].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.format.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.log.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.number.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
@@ -59,12 +61,14 @@ impl Page {
         if u32_at(bytes, 8) != crc32c::crc32c(&bytes[12..]) {
             return Err("the checksum of the segment's first page is wrong");
         }
-        if u32_at(bytes, 12) != FORMAT {
-            return Err("the segment is of another format");
+        let format = u32_at(bytes, 12);
+        if !(1..=FORMAT).contains(&format) {
+            return Err("the segment is of a later format than this release reads");
         }
         let mut previous = [0; 32];
         previous.copy_from_slice(&bytes[56..88]);
         Ok(Self {
+            format,
             log: u64_at(bytes, 16),
             number: u64_at(bytes, 24),
             first_seq: u64_at(bytes, 32),
@@ -170,7 +174,8 @@ mod tests {
     #[test]
     fn a_segment_begins_with_its_page() {
         let folder = tempfile::tempdir().unwrap();
-        let page = Page { log: 1, number: 2, first_seq: 3, first_batch: 4, created_at: -5, previous: [6; 32] };
+        let page =
+            Page { format: FORMAT, log: 1, number: 2, first_seq: 3, first_batch: 4, created_at: -5, previous: [6; 32] };
         let blank = prepare(&MachineDisk, folder.path(), 16_384).unwrap();
         assert!(segment_numbers(folder.path()).unwrap().is_empty());
         let (_, path) = blank.into_segment(&MachineDisk, folder.path(), &page).unwrap();
