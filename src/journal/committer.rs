@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::HEADER_BYTES;
+use super::fresh::FreshLeaves;
 use super::index::IndexEntry;
 use super::log::Log;
 use super::queue::Queue;
@@ -28,6 +29,7 @@ pub(super) struct Committer {
     pub(super) queue: Arc<Queue>,
     pub(super) open_index: Arc<RwLock<OpenIndex>>,
     pub(super) sealer: Sealer,
+    pub(super) fresh: Arc<FreshLeaves>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -53,7 +55,8 @@ impl Committer {
         let appended = self.log.append(expected, count, batch, self.clock.wall())?;
         self.publish(before);
         self.queue.announce(appended.last_seq);
-        self.log.chain(batch);
+        let leaves = self.log.chain(batch);
+        self.fresh.push(appended.last_seq, &leaves);
         self.metrics.queue_bytes.set(self.queue.waiting() as i64);
         self.metrics.commits.inc();
         self.metrics.records.add(u64::from(count));

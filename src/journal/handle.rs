@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::batch::{Entry, Frame, Kind};
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
+use super::fresh::FreshLeaves;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
@@ -52,6 +53,9 @@ struct Running {
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
     sealing: Waiting,
+    fresh: Arc<FreshLeaves>,
+    /// The number of the log.
+    log: u64,
     /// Indexes of full segments that were asked last.
     indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
     /// When each segment was begun, for those that were asked for.
@@ -104,6 +108,7 @@ impl Journal {
         let sealer = Sealer::start(folder)?;
         let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
+        let (fresh, number) = (Arc::new(FreshLeaves::after(opening.last_seq)), log.log_number());
         let entries = log.open_entries().iter().copied().collect();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
@@ -111,6 +116,7 @@ impl Journal {
             sealer,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
+            fresh: Arc::clone(&fresh),
             clock,
             metrics: metrics.clone(),
         };
@@ -123,6 +129,8 @@ impl Journal {
             queue,
             open_index,
             sealing,
+            fresh,
+            log: number,
             indexes: Mutex::default(),
             begun: Mutex::default(),
             metrics,
@@ -139,6 +147,8 @@ impl Journal {
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
             sealing: Waiting::default(),
+            fresh: Arc::default(),
+            log: 0,
             indexes: Mutex::default(),
             begun: Mutex::default(),
             metrics,
@@ -230,6 +240,21 @@ impl Journal {
     /// A reader of the records on disk from a sequence on.
     pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
         Reader::new(&self.0.folder, from)
+    }
+
+    /// Leaf hashes of records that are synced, on their way to the tree.
+    pub(super) fn fresh(&self) -> &Arc<FreshLeaves> {
+        &self.0.fresh
+    }
+
+    /// The number of the log.
+    pub(super) fn log_number(&self) -> u64 {
+        self.0.log
+    }
+
+    /// The folder of its segments.
+    pub(super) fn folder(&self) -> &Path {
+        &self.0.folder
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.

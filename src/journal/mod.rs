@@ -18,23 +18,36 @@
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `store` | states at rest |
+//! | `fresh`, `tree`, `levels` | the tree over all records, and the roots of it that are kept |
+//! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
+//! | `survey`, `verification` | the whole journal read side by side, and verified |
 
 mod batch;
 mod committer;
 mod directory;
 mod disk;
 mod error;
+mod fresh;
 mod handle;
+mod heads;
 mod index;
+mod levels;
 mod log;
 mod metrics;
+mod notary;
+#[cfg(test)]
+mod notary_tests;
 mod queue;
 mod scan;
 mod sealer;
 mod segment;
+mod signing_key;
 mod store;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod verification;
 
 pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
 pub use directory::{DataDirectory, FORMAT, journal_folder};
@@ -42,8 +55,12 @@ pub use directory::{DataDirectory, FORMAT, journal_folder};
 pub(crate) use disk::Disk;
 pub use error::JournalError;
 pub use handle::{Config, Found, Journal, record_at, record_with_key};
+pub use heads::{known_keys, newest_head};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
+pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use scan::{Read, Reader, SegmentSpan, segments};
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use tree::record_leaf;
+pub use verification::{Verified, Verify, VerifyFault};
