@@ -47,7 +47,7 @@ impl Write for Ours {
 /// Asks how many, and prints the answers.
 pub(crate) fn run(args: &Args) {
     let records: &'static [Recorded] = Box::leak(records().into_boxed_slice());
-    let bytes: usize = records.iter().map(|record| record.frame_bytes()).sum::<usize>() / records.len();
+    let bytes: usize = records.iter().map(Recorded::frame_bytes).sum::<usize>() / records.len();
     println!(
         "\n**Records that wait for the disk: {bytes} bytes each, {} rounds of {} s**\n",
         args.rounds, args.seconds
