@@ -68,7 +68,9 @@ const ROOMS: [(&str, &[&str]); 23] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 20] = [
+const DOORS: [(&str, &[&str]); 22] = [
+    ("ed25519_dalek", &["tlog"]),
+    ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
@@ -92,8 +94,9 @@ const DOORS: [(&str, &[&str]); 20] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "domain",
+    "tlog",
     "document",
     "interchange",
     "rules",
