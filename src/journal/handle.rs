@@ -14,7 +14,7 @@ use super::hasher::Hasher;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
-use super::scan::Reader;
+use super::scan::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
@@ -232,6 +232,16 @@ impl Journal {
     /// A reader of the records on disk from a sequence on.
     pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
         Reader::new(&self.0.folder, from)
+    }
+
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::scan::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
