@@ -11,10 +11,11 @@ use super::batch::{Entry, Frame, Kind};
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
 use super::fresh::FreshLeaves;
+use super::hasher::Hasher;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
-use super::scan::Reader;
+use super::scan::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
@@ -104,16 +105,17 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
+        let (mut log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
         let sealer = Sealer::start(folder)?;
         let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
         let (fresh, number) = (Arc::new(FreshLeaves::after(opening.last_seq)), log.log_number());
-        let entries = log.open_entries().iter().copied().collect();
+        let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
             log,
             sealer,
+            hasher: Hasher::start(folder)?,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             fresh: Arc::clone(&fresh),
@@ -255,6 +257,16 @@ impl Journal {
     /// The folder of its segments.
     pub(super) fn folder(&self) -> &Path {
         &self.0.folder
+    }
+
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::scan::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.

@@ -15,6 +15,7 @@
 //! | `sealer` | seeing to those that are full |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `store` | states at rest |
@@ -30,6 +31,7 @@ mod error;
 mod fresh;
 mod handle;
 mod heads;
+mod hasher;
 mod index;
 mod levels;
 mod log;
