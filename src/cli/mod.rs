@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -21,6 +21,7 @@ mod findings;
 mod import;
 mod mapping;
 mod output;
+mod packet;
 mod replay;
 mod rows;
 mod serve;
@@ -28,6 +29,7 @@ mod show;
 mod summary;
 mod table_file;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ pub fn main() -> ExitCode {
         Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
+        Command::Verify(verify) => verify::run(&args.place, &verify),
+        Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

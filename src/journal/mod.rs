@@ -19,7 +19,7 @@
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `store` | states at rest |
-//! | `fresh`, `tree`, `levels` | the tree over all records, and the roots of it that are kept |
+//! | `fresh`, `tree`, `levels`, `leaf` | the tree over all records, the roots of it that are kept, its leaves |
 //! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
@@ -30,9 +30,10 @@ mod disk;
 mod error;
 mod fresh;
 mod handle;
-mod heads;
 mod hasher;
+mod heads;
 mod index;
+mod leaf;
 mod levels;
 mod log;
 mod metrics;
@@ -58,6 +59,7 @@ pub(crate) use disk::Disk;
 pub use error::JournalError;
 pub use handle::{Config, Found, Journal, record_at, record_with_key};
 pub use heads::{known_keys, newest_head};
+pub use leaf::found_in_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};

@@ -201,16 +201,11 @@ impl Notary {
 
     /// A head over a record: the last one if it covers it, or a new one.
     pub fn head_over(&self, seq: u64) -> Result<SignedHead, NotaryError> {
-        let covers = |head: &&SignedHead| head.head().size >= seq.max(1);
-        if let Some(head) = self.desk.heads().last().filter(covers) {
-            return Ok(head.clone());
-        }
         let synced = self.journal.synced_seq();
         if seq > synced {
             return Err(NotaryError::Beyond { asked: format!("record {seq}"), size: synced });
         }
-        self.desk.tree.catch_up_to(synced)?;
-        self.desk.sign()
+        self.desk.sign(seq.max(1), synced)
     }
 
     /// Proves that a record is in the tree of a size.
@@ -298,21 +293,25 @@ impl Desk {
             return Ok(());
         }
         *signed = self.clock.instant();
-        if self.tree.size() > 0 { self.sign().map(drop) } else { Ok(()) }
+        match self.tree.size() {
+            0 => Ok(()),
+            size => self.sign(size, size).map(drop),
+        }
     }
 
-    /// The head over the tree as far as it was taken in: the last one, or a new one if it has grown.
-    fn sign(&self) -> Result<SignedHead, NotaryError> {
-        let (size, root) = self.tree.catch_up()?;
+    /// A head over the record `seq`: the last one, or a new one over all that is `synced`. Who waits here while another is signed is
+    /// mostly served with that one, so however many ask, heads are signed one after the other.
+    fn sign(&self, seq: u64, synced: u64) -> Result<SignedHead, NotaryError> {
         let mut heads = self.heads();
         // INVARIANT: heads are signed in the order of their sizes, each over a tree that begins with the one before.
         if let Some(last) = heads.last()
-            && last.head().size >= size
+            && last.head().size >= seq
         {
             return Ok(last.clone());
         }
-        if size == 0 {
-            return Err(NotaryError::NotSigned(1));
+        let (size, root) = self.tree.catch_up_to(synced)?;
+        if size < seq {
+            return Err(NotaryError::NotSigned(seq));
         }
         self.tree.sync()?;
         let origin = self.key.name().to_owned();
