@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::batch::Entry;
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
+use super::hasher::Hasher;
 use super::index::IndexEntry;
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
-use super::reader::Reader;
+use super::reader::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting, Work};
 use super::volumes::{Found, Start, Volumes, Wanted};
 use super::{JournalError, Metrics};
@@ -82,17 +83,18 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall())?;
+        let (mut log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall())?;
         let (folder_of, is_compressing) = (folder.to_owned(), config.compress);
         let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone() };
         let sealer = Sealer::start(work, log.segment_number() - 1)?;
         let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
-        let entries = log.open_entries().iter().copied().collect();
+        let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
             log,
             sealer,
+            hasher: Hasher::start(folder)?,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             clock,
@@ -234,6 +236,16 @@ impl Journal {
     /// A reader of the records on disk from a sequence on.
     pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
         Reader::new(&self.0.folder, from)
+    }
+
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::reader::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.

@@ -20,6 +20,7 @@
 //! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `store` | states at rest |
@@ -31,6 +32,7 @@ mod disk;
 mod error;
 mod gap;
 mod handle;
+mod hasher;
 mod index;
 mod log;
 mod metrics;

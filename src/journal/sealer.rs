@@ -10,7 +10,6 @@ use std::sync::{Arc, PoisonError};
 
 use super::disk::Disk;
 use super::index::{IndexEntry, SegmentIndex};
-use super::log::Full;
 use super::names::segment_path;
 use super::sealing::{Sealing, clear, seal};
 use super::segment::Page;
@@ -21,6 +20,14 @@ use crate::sync::{Mutex, mpsc};
 
 /// Full segments whose keys are kept in memory until they are seen to. Of further ones, an index is made when it is asked for.
 const KEPT_MAX: usize = 8;
+
+/// A segment that is full.
+#[derive(Clone, Debug)]
+pub(super) struct Full {
+    pub(super) number: u64,
+    /// What its records are found by, while that is kept.
+    pub(super) entries: Option<Arc<[IndexEntry]>>,
+}
 
 /// The way to the sealer's thread. The thread ends when this is dropped: at once, for what is not done is done at the next start.
 #[derive(Debug)]
