@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::archivist::CheckpointNow;
 use super::cap_book::CapBook;
 use super::house::{Foundations, House, InForce};
+use super::record_terms::RecordTerms;
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::set_aside::{InputId, Quarantine, SetAside};
@@ -307,6 +308,7 @@ impl Customers {
 pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), RecoveryError> {
     let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
     let shelf = Shelf::default();
+    journal.describe_with(RecordTerms::with_shelf(journal.folder(), shelf.clone()))?;
     let checkpoint = store.last_checkpoint()?.unwrap_or_default();
     let damaged = |e| JournalError::Store(format!("the accounts of global caps are not readable: {e}"));
     let caps = CapBook::restore(&checkpoint.caps).map_err(damaged)?;

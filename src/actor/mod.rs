@@ -30,6 +30,7 @@
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
 //! | `recovery` | states brought up to date with the journal |
+//! | `record_terms` | what records are searched by |
 //! | `history` | what the journal has of one customer |
 //! | `customers` | the face of the room |
 
@@ -52,6 +53,7 @@ mod mailbox;
 mod metrics;
 mod occupancy;
 mod outcome;
+mod record_terms;
 mod recovery;
 mod registry;
 mod request;
@@ -74,6 +76,7 @@ pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
+pub use record_terms::RecordTerms;
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
 pub use set_aside::{InputId, PANICS_MAX, SET_ASIDE_MAX, SetAside, SetAsideInput, set_aside_of};

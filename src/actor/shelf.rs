@@ -9,9 +9,9 @@ use crate::bundle::{Bundle, Sources};
 use crate::journal::{Entry, Found, Journal, JournalError, Kind};
 use crate::sync::Mutex;
 
-/// Bundles that were read back from the journal, compiled. A deployment has few; each stays.
-#[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<HashMap<u64, Arc<Bundle>>>);
+/// Bundles that were read back from the journal, compiled. A deployment has few; each stays. A clone is the same shelf.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf(Arc<Mutex<HashMap<u64, Arc<Bundle>>>>);
 
 /// The stored form of a bundle, version 1: a MessagePack array of version and files.
 #[derive(Serialize, Deserialize)]

@@ -17,6 +17,7 @@
 //! | `queue`, `committer` | group commit |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -33,6 +34,7 @@ mod scan;
 mod sealer;
 mod segment;
 mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -47,3 +49,4 @@ pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
 pub use scan::{Read, Reader, SegmentSpan, segments};
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};

@@ -16,6 +16,7 @@
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
+//! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
 
 mod cap_change;
@@ -35,6 +36,7 @@ mod replay;
 #[cfg(test)]
 mod state_tests;
 mod take;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -47,3 +49,4 @@ pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTIC
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
 pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, playbooks_of, take};
+pub use terms::{TERMS_VERSION, Termed, searchable, terms_of};
