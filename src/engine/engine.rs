@@ -1,5 +1,6 @@
 //! The engine: the one front door.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(super) struct Inner {
     pub(super) exports: Arc<Semaphore>,
     started: Started,
     // Dropped last: the lock, then the folder.
-    _directory: DataDirectory,
+    pub(super) directory: DataDirectory,
     _temporary: Option<TempDir>,
 }
 
@@ -133,7 +134,7 @@ impl Engine {
             series: ArcSwap::from_pointee(series),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             started,
-            _directory: directory,
+            directory,
             _temporary: temporary,
         })))
     }
@@ -141,6 +142,11 @@ impl Engine {
     /// What the engine found when it started.
     pub fn started(&self) -> &Started {
         &self.0.started
+    }
+
+    /// The folder that its data is in.
+    pub fn data(&self) -> &Path {
+        self.0.directory.path()
     }
 
     /// The bundle in force.

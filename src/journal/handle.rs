@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::batch::{Entry, Frame, Kind};
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
+use super::hasher::Hasher;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
@@ -104,15 +105,16 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
+        let (mut log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
         let sealer = Sealer::start(folder)?;
         let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
-        let entries = log.open_entries().iter().copied().collect();
+        let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
             log,
             sealer,
+            hasher: Hasher::start(folder)?,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             clock,

@@ -15,6 +15,7 @@
 //! | `sealer` | seeing to those that are full |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `terms` | records by what is in them |
@@ -26,6 +27,7 @@ mod directory;
 mod disk;
 mod error;
 mod handle;
+mod hasher;
 mod index;
 mod log;
 mod metrics;

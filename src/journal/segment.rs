@@ -122,8 +122,10 @@ pub(super) fn prepare(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<Blan
     made.map(|file| Blank { file, path: path.clone() }).map_err(|e| JournalError::io("make a segment at", &path, e))
 }
 
+/// Bytes that are zeroed and synced in one go.
+const CHUNK: usize = 1 << 20;
+
 fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
-    const CHUNK: usize = 1 << 20;
     let zeros = vec![0; CHUNK];
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
     let mut left = bytes;
@@ -131,8 +133,9 @@ fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
         let now = left.min(CHUNK as u64) as usize;
         file.write_all(&zeros[..now])?;
         left -= now as u64;
+        // At once: a commit's sync would have to wait until the disk has taken all that has gathered.
+        disk.sync(&file, path)?;
     }
-    disk.sync(&file, path)?;
     Ok(file)
 }
 

@@ -16,9 +16,11 @@
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
+//! | `bundle_record` | what it stores of a bundle |
 //! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
 
+mod bundle_record;
 mod cap_change;
 #[cfg(test)]
 mod cap_tests;
@@ -40,6 +42,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};

@@ -21,6 +21,7 @@ use crate::bundle::{Bundle, BundleId};
 use crate::context::{CustomerState, PlaybookKey};
 use crate::domain::{CustomerId, Event, Partition, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal};
+use crate::replay::tests::replays;
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
 use crate::turn::{EventInput, Input, Readings, Run, Taken};
@@ -30,7 +31,7 @@ pub(super) struct World {
     pub(super) customers: Customers,
     pub(super) journal: Journal,
     pub(super) clock: Clock,
-    _directory: DataDirectory,
+    directory: DataDirectory,
 }
 
 pub(super) fn small() -> Config {
@@ -48,6 +49,16 @@ impl Asked {
     }
 }
 
+/// However a test ends, what it journaled is replayed.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.customers.stop();
+        // A journal that was made to stop keeps what it had come to.
+        let _ = self.journal.close();
+        replays(&self.directory.journal());
+    }
+}
+
 impl World {
     pub(super) fn open(folder: &Path, config: Config) -> Self {
         Self::open_with(folder, config, bundle())
@@ -58,7 +69,7 @@ impl World {
         let mut progress = |_, _| {};
         let start = start(&directory, config, bundle, Progress(&mut progress));
         let (journal, clock) = (start.journal.clone(), start.clock.clone());
-        Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
+        Self { customers: Customers::start(start).unwrap(), journal, clock, directory }
     }
 
     pub(super) fn ask(&self, customer: &str, id: &str) -> Asked {
@@ -351,10 +362,12 @@ fn a_state_is_rebuilt_from_what_came_after_the_checkpoint() {
     }
     world.customers.checkpoint().unwrap();
     // Whoever begins at the first record finds that it is not readable.
+    let sound = std::fs::read(segment(1)).unwrap();
     std::fs::write(segment(1), "damaged").unwrap();
     assert_eq!(world.turn("new", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked));
     assert!(world.turn("new", "1").is_ok());
     assert_eq!(world.decisions("new"), 1);
+    std::fs::write(segment(1), sound).unwrap();
     world.crash();
 }
 
