@@ -74,25 +74,28 @@ impl World {
         TermIndex::beside(self.path(), Arc::new(Words)).unwrap().unwrap()
     }
 
-    /// What a plain scan finds, newest first.
-    fn scanned(&self, sought: Sought<'_>) -> Vec<u64> {
-        let mut found = Vec::new();
+    /// Everything there is, as a plain scan finds it.
+    fn scanned(&self) -> Scanned {
+        let mut records = Vec::new();
         let mut reader = Reader::new(self.path(), 1).unwrap();
-        while reader
-            .next_batch(|read| {
-                if read.seq < sought.before && is_meant(read.frame.payload, sought) {
-                    found.push(read.seq);
-                }
-            })
-            .unwrap()
-        {}
-        found.reverse();
-        found
+        while reader.next_batch(|read| records.push((read.seq, read.frame.payload.to_vec()))).unwrap() {}
+        Scanned(records)
     }
 
     fn files(&self, ending: &str) -> Vec<std::path::PathBuf> {
         let all = fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path());
         all.filter(|path| path.extension().is_some_and(|of| of == ending)).collect()
+    }
+}
+
+/// Records by their sequence.
+struct Scanned(Vec<(u64, Vec<u8>)>);
+
+impl Scanned {
+    /// What is sought, newest first.
+    fn sought(&self, sought: Sought<'_>) -> Vec<u64> {
+        let is_sought = |(seq, payload): &&(u64, Vec<u8>)| *seq < sought.before && is_meant(payload, sought);
+        self.0.iter().rev().filter(is_sought).map(|(seq, _)| *seq).collect()
     }
 }
 
@@ -146,8 +149,8 @@ fn found(search: &Searching<'_>, sought: Sought<'_>, page: usize, bounds: Bounds
     }
 }
 
-fn agree(world: &World, journal: &Journal, sought: Sought<'_>) {
-    let expected = world.scanned(sought);
+fn agree(world: &World, scanned: &Scanned, journal: &Journal, sought: Sought<'_>) {
+    let expected = scanned.sought(sought);
     let live = |sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>| journal.search(sought, bounds, hear);
     assert_eq!(found(&live, sought, usize::MAX, Bounds::default()), expected, "{sought:?}");
     assert_eq!(found(&live, sought, 3, Bounds { records: 7, segments: 2, gathered: 1 }), expected, "{sought:?}");
@@ -162,7 +165,7 @@ fn agree(world: &World, journal: &Journal, sought: Sought<'_>) {
         ControlFlow::Continue(())
     };
     journal.records_with(sought.terms, 10, hear).unwrap();
-    let any: BTreeSet<u64> = sought.terms.chunks(1).flat_map(|term| world.scanned(all_of(term))).collect();
+    let any: BTreeSet<u64> = sought.terms.chunks(1).flat_map(|term| scanned.sought(all_of(term))).collect();
     assert_eq!(oldest_first, any.into_iter().filter(|seq| *seq >= 10).collect::<Vec<u64>>());
 }
 
@@ -201,11 +204,12 @@ fn a_search_finds_what_a_scan_finds_over_groups_of_segments() {
     }
     journal.wait_synced_blocking(last).unwrap();
     assert!(world.files("seg").len() > 66, "there are {} segments", world.files("seg").len());
+    let scanned = world.scanned();
     for terms in queries() {
-        agree(&world, &journal, all_of(&terms));
+        agree(&world, &scanned, &journal, all_of(&terms));
         let arrived = (Timestamp::from_micros(1_000_300), Timestamp::from_micros(2_345_678));
-        agree(&world, &journal, Sought { arrived, ..all_of(&terms) });
-        agree(&world, &journal, Sought { before: 1_234, ..all_of(&terms) });
+        agree(&world, &scanned, &journal, Sought { arrived, ..all_of(&terms) });
+        agree(&world, &scanned, &journal, Sought { before: 1_234, ..all_of(&terms) });
     }
     drop(journal);
     // Another start makes what is not there yet, and then the filter answers.
@@ -214,17 +218,17 @@ fn a_search_finds_what_a_scan_finds_over_groups_of_segments() {
         std::thread::sleep(Duration::from_millis(2));
     }
     for terms in queries() {
-        agree(&world, &journal, all_of(&terms));
+        agree(&world, &scanned, &journal, all_of(&terms));
     }
     let group = group::GroupFilter::find(world.path(), belongs(&world, 1)).unwrap();
     assert_eq!(group.may_have(&[word("absent")]).unwrap(), 0, "what is absent is looked for nowhere");
     assert_eq!(group.may_have(&[word("all")]).unwrap(), u64::MAX);
-    a_damaged_filter_only_costs_time(&world);
+    a_damaged_filter_only_costs_time(&world, &scanned);
     let overviews: Vec<u64> = group.segments.iter().map(|of| of.first_seq).collect();
     assert!(overviews.is_sorted() && overviews[0] == 1);
 }
 
-fn a_damaged_filter_only_costs_time(world: &World) {
+fn a_damaged_filter_only_costs_time(world: &World, scanned: &Scanned) {
     let path = group::GroupFilter::path_in(world.path(), 1);
     let sound = fs::read(&path).unwrap();
     for at in [3, 20, 70, 5_000, sound.len() / 2, sound.len() - 2] {
@@ -235,7 +239,7 @@ fn a_damaged_filter_only_costs_time(world: &World) {
         let read = |sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>| beside.search(sought, bounds, hear);
         for terms in queries() {
             let found = found(&read, all_of(&terms), 50, Bounds::default());
-            assert_eq!(found, world.scanned(all_of(&terms)), "byte {at}");
+            assert_eq!(found, scanned.sought(all_of(&terms)), "byte {at}");
         }
     }
     fs::write(&path, sound).unwrap();
@@ -311,6 +315,7 @@ proptest! {
             }
             journal = world.open();
         }
+        let scanned = world.scanned();
         for (few, many, form) in &sought {
             let terms = match form {
                 0 => vec![word(&format!("few{few}"))],
@@ -319,8 +324,8 @@ proptest! {
             };
             let (from, until) = (span.0.min(span.1), span.0.max(span.1));
             let arrived = (Timestamp::from_micros(from), Timestamp::from_micros(until));
-            agree(&world, &journal, Sought { arrived, ..all_of(&terms) });
-            agree(&world, &journal, all_of(&terms));
+            agree(&world, &scanned, &journal, Sought { arrived, ..all_of(&terms) });
+            agree(&world, &scanned, &journal, all_of(&terms));
         }
     }
 }
@@ -359,10 +364,10 @@ fn whoever_reads_beside_a_writer_writes_nothing() {
     journal.close().unwrap();
     drop(journal);
     world.files("terms").iter().for_each(|path| fs::remove_file(path).unwrap());
-    let terms = [word("half1")];
+    let (terms, scanned) = ([word("half1")], world.scanned());
     let beside = world.beside();
     let read = |sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>| beside.search(sought, bounds, hear);
-    assert_eq!(found(&read, all_of(&terms), 9, Bounds::default()), world.scanned(all_of(&terms)));
+    assert_eq!(found(&read, all_of(&terms), 9, Bounds::default()), scanned.sought(all_of(&terms)));
     assert_eq!(world.files("terms"), Vec::<std::path::PathBuf>::new());
 }
 
