@@ -14,7 +14,7 @@ use super::hasher::Hasher;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
-use super::scan::Reader;
+use super::scan::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
 use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
@@ -274,6 +274,16 @@ impl Journal {
     /// The folder of its segments.
     pub fn folder(&self) -> &Path {
         &self.0.folder
+    }
+
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::scan::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
     }
 
     fn terms(&self) -> Result<&TermIndex, JournalError> {
