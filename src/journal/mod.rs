@@ -23,6 +23,7 @@
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -45,6 +46,7 @@ mod sealer;
 mod sealing;
 mod segment;
 mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -63,4 +65,5 @@ pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
 pub use volumes::{Found, record_at, record_with_key};
