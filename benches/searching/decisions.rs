@@ -1,7 +1,7 @@
 //! Decisions that are made up: everything about one follows from its number.
 
 use forthwith::domain::{Term, Timestamp};
-use forthwith::journal::{Described, JournalError, Read, Terms};
+use forthwith::journal::{Described, Frame, JournalError, Terms};
 
 /// Customers who come again.
 pub(crate) const REGULARS: u64 = 1_000_000;
@@ -113,8 +113,8 @@ impl Terms for MadeUp {
         1
     }
 
-    fn describe(&self, read: &Read<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
-        let decided = Decided::of(read.frame.payload, self.decisions);
+    fn describe(&self, _: u64, frame: &Frame<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
+        let decided = Decided::of(frame.payload, self.decisions);
         decided.whats().iter().for_each(|what| each(what.term()));
         Ok(Described::Arrived(decided.arrival()))
     }
