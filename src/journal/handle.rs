@@ -53,10 +53,10 @@ struct Running {
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
     sealing: Waiting,
-    volumes: Volumes,
     /// Records by their terms, once it is told what those are.
     terms: OnceLock<Arc<TermIndex>>,
     follower: Mutex<Option<Follower>>,
+    volumes: Volumes,
     metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
@@ -113,9 +113,9 @@ impl Journal {
             queue,
             open_index,
             sealing,
-            volumes: Volumes::new(folder),
             terms: OnceLock::new(),
             follower: Mutex::default(),
+            volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(Some(thread)),
         };
@@ -130,9 +130,9 @@ impl Journal {
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
             sealing: Waiting::default(),
-            volumes: Volumes::new(folder),
             terms: OnceLock::new(),
             follower: Mutex::default(),
+            volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(None),
         }))
