@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{export, import, packet, verify};
+use super::{export, import, packet, search, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -95,6 +95,13 @@ pub(super) enum Command {
     /// A packet holds decision, explanation, the records they are made from, and their proofs under a signed tree head.
     /// `forthwith-verify` checks one without anything else. Reads the journal without locking it.
     Packet(packet::Packet),
+
+    /// Find decisions by customer, playbook, rule, tier, fallback, outcome and time, the newest first
+    ///
+    /// What is given must all hold of a decision. Reads the journal without locking it and writes nothing, so it works beside
+    /// a running server.
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Asked),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
@@ -279,7 +286,9 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "test", "replay", "import", "export", "verify", "packet", "serve"] {
+        for name in
+            ["decide", "explain", "search", "check", "test", "replay", "import", "export", "verify", "packet", "serve"]
+        {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

@@ -171,6 +171,7 @@ impl Settings {
         set(section, "sign_every", &mut notary.sign_every, |node| duration(node, "1s", "1d"));
         set(section, "signing_key", &mut notary.key, |node| Some(Some(folder.join(node.text()?))));
         set(section, "origin", &mut notary.origin, |node| origin(node).map(Some));
+        set(section, "compress", &mut journal.compress, Node::bool);
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {

@@ -28,6 +28,7 @@ mod openapi;
 mod problem;
 mod proofs;
 mod routes;
+mod search;
 mod trace;
 
 pub(crate) use auth::{Gate, authorize};

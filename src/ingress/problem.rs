@@ -140,6 +140,12 @@ impl From<Error> for Problem {
                 Self { errors: errors.collect(), ..problem }
             }
             Error::UnknownDecision(_) | Error::NoTreeHeads | Error::NotProvable(_) => Self::not_found(detail),
+            Error::Search(faults) => {
+                let title = "the search cannot be made";
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "search", title, detail);
+                let errors = faults.iter().map(|of| Fault::new(&format!("/{}", of.parameter), of.to_string()));
+                Self { errors: errors.collect(), ..problem }
+            }
             Error::NotSettled { .. } => {
                 Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
             }

@@ -9,17 +9,23 @@
 //! |---|---|
 //! | `directory` | the data directory: its lock and its format |
 //! | `batch` | batches and frames: the bytes |
-//! | `segment` | files |
-//! | `scan` | reading them, everything checked |
-//! | `log` | writing them |
-//! | `sealer` | seeing to those that are full |
+//! | `names` | names of files |
+//! | `segment` | segments as they are written |
+//! | `sealed`, `sealing` | segments that are sealed, and sealing them |
+//! | `window`, `scan` | the bytes of a segment in either form; its batches, everything checked |
+//! | `reader` | records over all segments |
+//! | `volumes` | single records |
+//! | `log` | writing |
+//! | `sealer` | seeing to segments that are full |
+//! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
-//! | `fresh`, `tree`, `levels`, `leaf` | the tree over all records, the roots of it that are kept, its leaves |
+//! | `fresh`, `tree`, `levels`, `leaf`, `leaves` | the tree over all records, the roots of it that are kept, its leaves |
 //! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
@@ -29,42 +35,55 @@ mod directory;
 mod disk;
 mod error;
 mod fresh;
+mod gap;
 mod handle;
 mod hasher;
 mod heads;
 mod index;
 mod leaf;
+mod leaves;
 mod levels;
 mod log;
 mod metrics;
+mod names;
 mod notary;
 #[cfg(test)]
 mod notary_tests;
 mod queue;
+mod reader;
 mod scan;
+mod sealed;
 mod sealer;
+mod sealing;
 mod segment;
 mod signing_key;
 mod store;
 mod survey;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod verification;
+mod volumes;
+mod window;
 
 pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
 pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
-pub use handle::{Config, Found, Journal, record_at, record_with_key};
+pub use gap::Gap;
+pub use handle::{Config, Journal};
 pub use heads::{known_keys, newest_head};
 pub use leaf::found_in_leaf;
+pub use leaves::record_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
-pub use scan::{Read, Reader, SegmentSpan, segments};
+pub use reader::{Reader, SegmentSpan, segments};
+pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
-pub use tree::record_leaf;
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
 pub use verification::{Verified, Verify, VerifyFault};
+pub use volumes::{Found, record_at, record_with_key};

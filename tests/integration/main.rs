@@ -14,4 +14,5 @@ mod http;
 mod interchange;
 mod looking;
 mod proofs;
+mod searching;
 mod support;
