@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::batch::{Entry, Frame, Kind};
@@ -17,8 +17,9 @@ use super::queue::{Queue, Synced};
 use super::scan::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
+use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
 use super::{JournalError, Metrics};
-use crate::domain::{TimeDelta, Timestamp};
+use crate::domain::{Term, TimeDelta, Timestamp};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, RwLock};
 use crate::time::Clock;
@@ -57,6 +58,9 @@ struct Running {
     indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
     /// When each segment was begun, for those that were asked for.
     begun: Mutex<HashMap<u64, i64>>,
+    /// Records by their terms, once it is told what those are.
+    terms: OnceLock<Arc<TermIndex>>,
+    follower: Mutex<Option<Follower>>,
     metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
@@ -127,6 +131,8 @@ impl Journal {
             sealing,
             indexes: Mutex::default(),
             begun: Mutex::default(),
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             metrics,
             thread: Mutex::new(Some(thread)),
         };
@@ -143,6 +149,8 @@ impl Journal {
             sealing: Waiting::default(),
             indexes: Mutex::default(),
             begun: Mutex::default(),
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             metrics,
             thread: Mutex::new(None),
         }))
@@ -244,6 +252,44 @@ impl Journal {
         Reader::of_segment(&self.0.folder, number)
     }
 
+    /// Tells by which terms records are searched, once; from then on the index of terms follows the journal.
+    pub fn describe_with(&self, describer: Arc<dyn Terms>) -> Result<(), JournalError> {
+        let Some(index) = TermIndex::of_journal(&self.0.folder, describer)? else { return Ok(()) };
+        let index = Arc::new(index);
+        if self.0.terms.set(Arc::clone(&index)).is_err() {
+            return Ok(());
+        }
+        // Simulated threads know no time: there the index is brought up to date by whoever searches.
+        #[cfg(not(simulation))]
+        {
+            let (queue, open_index) = (Arc::clone(&self.0.queue), Arc::clone(&self.0.open_index));
+            let follower = Follower::start(&index, move || now(&queue, &open_index))?;
+            *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
+        }
+        Ok(())
+    }
+
+    /// Searches the records on disk, newest first, and hands on those that may have all terms: two terms may share a number,
+    /// so look whether it is one that is meant. Reads files; brings the index up to date first.
+    pub fn search(&self, sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>) -> Result<Searched, JournalError> {
+        self.terms()?.search_as_of(now(&self.0.queue, &self.0.open_index), sought, bounds, hear)
+    }
+
+    /// Hands on the records on disk that may have any of some terms, from a sequence on, oldest first, until `hear` says to
+    /// stop. Reads the index of terms and those records, and nothing else.
+    pub fn records_with(&self, any: &[Term], from: u64, hear: Hear<'_>) -> Result<(), JournalError> {
+        self.terms()?.records_with(now(&self.0.queue, &self.0.open_index), any, from, hear)
+    }
+
+    /// The folder of its segments.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    fn terms(&self) -> Result<&TermIndex, JournalError> {
+        self.0.terms.get().map(|index| &**index).ok_or(JournalError::Undescribed)
+    }
+
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
     pub fn close(&self) -> Result<(), JournalError> {
         self.0.close()
@@ -309,6 +355,13 @@ impl Journal {
     }
 }
 
+/// How far the journal has come. What is synced is in the segment that is open by then, or before it.
+fn now(queue: &Queue, open_index: &RwLock<OpenIndex>) -> Now {
+    let synced = queue.synced_seq();
+    let open = open_index.read().unwrap_or_else(PoisonError::into_inner).segment;
+    Now { synced, open }
+}
+
 /// The record with a sequence, read from a folder that another process may be writing.
 pub fn record_at(folder: &Path, seq: u64) -> Result<Option<Found>, JournalError> {
     let mut reader = Reader::new(folder, seq)?;
@@ -339,6 +392,7 @@ pub fn record_with_key(folder: &Path, key: u128) -> Result<Option<Found>, Journa
 
 impl Running {
     fn close(&self) -> Result<(), JournalError> {
+        drop(self.follower.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         match thread.map(JoinHandle::join) {

@@ -18,6 +18,7 @@
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -35,6 +36,7 @@ mod scan;
 mod sealer;
 mod segment;
 mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -49,3 +51,4 @@ pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
 pub use scan::{Read, Reader, SegmentSpan, segments};
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
