@@ -70,7 +70,9 @@ const ROOMS: [(&str, &[&str]); 24] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 20] = [
+const DOORS: [(&str, &[&str]); 22] = [
+    ("ed25519_dalek", &["tlog"]),
+    ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
@@ -94,8 +96,9 @@ const DOORS: [(&str, &[&str]); 20] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "domain",
+    "tlog",
     "document",
     "interchange",
     "rules",

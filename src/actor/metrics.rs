@@ -22,6 +22,9 @@ pub struct Metrics {
     pub(super) checkpoint_seconds: Histogram,
     pub(super) checkpoint_seq: Gauge,
     pub(super) saved: Counter,
+    pub(super) recovered: Counter,
+    pub(super) recovery_left: Gauge,
+    pub(super) recovery_failed: Gauge,
 }
 
 /// Activations by where the state came from.
@@ -88,6 +91,18 @@ impl Metrics {
                 "The record up to which every stored state is current; recovery reads the journal from here.",
             ),
             saved: registry.counter("forthwith_states_saved_total", "States written to the store."),
+            recovered: registry.counter(
+                "forthwith_recovered_records_total",
+                "Records of the journal that were applied to stored states since the start.",
+            ),
+            recovery_left: registry.gauge(
+                "forthwith_recovery_records_left",
+                "Records of the journal that are yet to be read until the stored states are up to date.",
+            ),
+            recovery_failed: registry.gauge(
+                "forthwith_recovery_failed",
+                "1 if the states could not be brought up to date with the journal: nothing is decided any more.",
+            ),
         }
     }
 }

@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
-use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, Start};
+use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::Bundle;
-use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError};
+use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -46,10 +46,25 @@ pub(super) struct Inner {
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// What recovery did.
+    /// What recovery did before anyone was served, and what it left to be done behind. [`Engine::recovery`] says how that goes on.
     pub recovered: Recovered,
     /// The torn end of an interrupted write that was cut off the journal, if there was one.
     pub cut: Option<Cut>,
+    /// What the journal has lost to damage, accounted for by `forthwith repair`.
+    pub gaps: Vec<Gap>,
+    /// What became of a data directory of an older format, if it was one.
+    pub migrated: Option<Migrated>,
+}
+
+/// A data directory that an older release has written, and this one goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The format it had.
+    pub from: u32,
+    /// The format it has now: older releases refuse it.
+    pub to: u32,
+    /// Segments of the journal that stay as they were written. Full ones are sealed in the background.
+    pub segments: u64,
 }
 
 /// What an engine did when it stopped.
@@ -82,12 +97,15 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Starts an engine: opens the data, recovers the states, starts its threads. Blocks until it is ready.
+    /// Starts an engine: opens the data, brings the stored states up to date with the journal, starts its threads. Blocks until
+    /// decisions can be given, which is before that if there is much to do: then it goes on behind, and whoever is asked for is brought
+    /// up to date first.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Self::start_with(config, &mut |_, _| {})
     }
 
-    /// Starts an engine and tells how far recovery has come: the record, and the last one.
+    /// Starts an engine and tells how far it has come with what must be read before decisions can be given: the record, and the last
+    /// one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
         let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
         let failed = |action| move |source| StartError::System { action, source };
@@ -103,12 +121,9 @@ impl Engine {
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
         let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
-        if let Some(cut) = &opening.cut {
-            tracing::warn!(
-                file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
-                "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
-            );
-        }
+        let migrated =
+            directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
+        tell(&opening, migrated);
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let customers = Customers::start(Start {
             config: customers,
@@ -122,7 +137,8 @@ impl Engine {
         })?;
         let metrics = Metrics::new(&registry);
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle));
-        let started = Started { recovered: customers.recovered(), cut: opening.cut };
+        let Opening { cut, gaps, .. } = opening;
+        let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         Ok(Self(Arc::new(Inner {
             customers,
@@ -147,6 +163,11 @@ impl Engine {
     /// The folder that its data is in.
     pub fn data(&self) -> &Path {
         self.0.directory.path()
+    }
+
+    /// How far recovery has come. It goes on behind the decisions that are given.
+    pub fn recovery(&self) -> RecoveryProgress {
+        self.0.customers.recovery()
     }
 
     /// The bundle in force.
@@ -182,7 +203,12 @@ impl Engine {
 
     /// Why the engine acknowledges nothing any more, if that is so.
     pub fn stopped_because(&self) -> Option<Arc<str>> {
-        self.0.journal.stopped()
+        self.0.journal.stopped().or_else(|| self.recovery().failure().map(Arc::from))
+    }
+
+    /// Whether the engine has been told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.customers.is_stopping()
     }
 
     /// Whether the engine waits for room on the disk.
@@ -206,13 +232,38 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(1));
         }
         let dropped = inner.customers.waiting();
-        // States that are not stored are found in the journal again, so a failure here loses nothing.
+        // States that are not stored are found in the journal again, so a failure here loses nothing; nor does a recovery that has
+        // not come to its end.
         if let Err(error) = inner.customers.checkpoint() {
             tracing::warn!(%error, "the states were not all stored; the next start reads them from the journal");
         }
         inner.customers.stop();
         inner.journal.close()?;
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
+    }
+}
+
+/// Says in the log what was found when the journal was opened.
+fn tell(opening: &Opening, migrated: Option<Migrated>) {
+    if let Some(Migrated { from, to, segments }) = migrated {
+        tracing::info!(
+            from,
+            to,
+            segments,
+            "the data directory was of an older format; its segments stay as they are, and full ones are sealed in the background"
+        );
+    }
+    if let Some(cut) = &opening.cut {
+        tracing::warn!(
+            file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
+            "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
+        );
+    }
+    for gap in &opening.gaps {
+        tracing::warn!(
+            first = gap.first_seq, last = gap.last_seq(), repaired_at = %gap.repaired_at,
+            "records were lost to damage before the journal was repaired"
+        );
     }
 }
 

@@ -1,14 +1,14 @@
 //! The committer: one thread that takes all finished turns that wait, writes one batch, syncs once and wakes them all.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::HEADER_BYTES;
+use super::hasher::Hasher;
 use super::index::IndexEntry;
-use super::log::Log;
-use super::queue::Queue;
-use super::sealer::Sealer;
+use super::log::{Appended, Log};
+use super::queue::{Queue, Taken};
+use super::sealer::{Full, Sealer};
 use super::{JournalError, Metrics};
 use crate::sync::{RwLock, thread};
 use crate::time::Clock;
@@ -20,7 +20,7 @@ const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct OpenIndex {
     pub(super) segment: u64,
-    pub(super) entries: VecDeque<IndexEntry>,
+    pub(super) entries: Vec<IndexEntry>,
 }
 
 pub(super) struct Committer {
@@ -28,6 +28,7 @@ pub(super) struct Committer {
     pub(super) queue: Arc<Queue>,
     pub(super) open_index: Arc<RwLock<OpenIndex>>,
     pub(super) sealer: Sealer,
+    pub(super) hasher: Hasher,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -35,43 +36,51 @@ pub(super) struct Committer {
 impl Committer {
     /// Runs until the queue is closed and empty, or a write fails.
     pub(super) fn run(mut self) -> Result<(), Arc<str>> {
-        let mut reuse = Vec::new();
-        while let Some(mut taken) = self.queue.take(reuse) {
-            if let Err(error) = self.commit(&mut taken.batch, taken.count) {
-                return Err(self.stop(&error));
-            }
-            reuse = taken.batch;
+        let mut reuse = Taken::default();
+        while let Some(taken) = self.queue.take(reuse) {
+            reuse = self.commit(taken).map_err(|error| self.stop(&error))?;
         }
         self.log.seal(self.clock.wall()).map_err(|error| self.stop(&error))
     }
 
-    fn commit(&mut self, batch: &mut [u8], count: u32) -> Result<(), JournalError> {
+    /// Writes a batch; returns its memory. While the disk syncs, another core hashes: whoever waits for the disk does not wait
+    /// for the chain.
+    fn commit(&mut self, taken: Taken) -> Result<Taken, JournalError> {
+        let Taken { mut batch, count, mut entries } = taken;
         let start = self.clock.instant();
         self.make_room(batch.len())?;
-        let before = self.log.open_entries().len();
-        let expected = self.log.tail().last_seq;
-        let appended = self.log.append(expected, count, batch, self.clock.wall())?;
-        self.publish(before);
+        let header = self.log.prepare(self.log.tail().last_seq, count, &mut batch, self.clock.wall())?;
+        let hashing = self.hasher.begin(self.log.format(), count, batch);
+        let appended = self.log.append(&header, hashing.batch())?;
+        self.publish(&mut entries, &appended);
         self.queue.announce(appended.last_seq);
-        self.log.chain(batch);
+        let (batch, hash) = hashing.end();
+        self.log.chain(hash);
         self.metrics.queue_bytes.set(self.queue.waiting() as i64);
         self.metrics.commits.inc();
         self.metrics.records.add(u64::from(count));
         self.metrics.bytes.add(batch.len() as u64);
         self.metrics.batch_records.observe(f64::from(count));
         self.metrics.commit_seconds.observe_duration(self.clock.instant().since(start));
-        Ok(())
+        Ok(Taken { batch, count, entries })
     }
 
     /// Lets readers find what is now on disk.
-    fn publish(&mut self, before: usize) {
+    fn publish(&self, entries: &mut Vec<IndexEntry>, appended: &Appended) {
         let Ok(mut index) = self.open_index.write() else { return };
-        let (segment, entries) = (self.log.segment_number(), self.log.open_entries());
-        if index.segment == segment {
-            index.entries.extend(&entries[before..]);
-        } else {
-            *index = OpenIndex { segment, entries: entries.iter().copied().collect() };
-        }
+        let (offset, nth) = (appended.offset as u32, appended.nth);
+        let placed = |entry: IndexEntry| IndexEntry { offset: entry.offset + offset, nth: entry.nth + nth, ..entry };
+        index.entries.extend(entries.drain(..).map(placed));
+    }
+
+    /// Hands a full segment on; readers look into the new one.
+    fn hand_on(&self, number: u64) {
+        let Ok(mut index) = self.open_index.write() else { return };
+        let room = Vec::with_capacity(index.entries.len() + index.entries.len() / 8);
+        let entries = std::mem::replace(&mut index.entries, room);
+        // Before the new segment is told: whoever looks finds the full one in one place or the other.
+        self.sealer.send(Full { number, entries: Some(entries.into()) });
+        index.segment = self.log.segment_number();
     }
 
     /// Begins another segment if the batch needs one. A full disk is waited out: nothing is acknowledged, nothing is lost,
@@ -80,11 +89,12 @@ impl Committer {
         let mut is_waiting = false;
         while self.log.needs_segment(batch) {
             match self.log.roll(self.clock.wall()) {
-                Ok(_) if self.log.needs_segment(batch) => {
+                Ok(number) if self.log.needs_segment(batch) => {
+                    self.hand_on(number);
                     let limit = self.log.batch_max();
                     return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
                 }
-                Ok(full) => self.sealer.send(full),
+                Ok(number) => self.hand_on(number),
                 Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.is_ending() => {
                     if !is_waiting {
                         tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");

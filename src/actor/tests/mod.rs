@@ -13,8 +13,8 @@ mod pressure;
 mod retention;
 
 use super::cell::Cell;
-use super::customers::open_house;
 use super::house::House;
+use super::opening::open_house;
 use super::*;
 use crate::bundle::tests::{bundle, sources};
 use crate::bundle::{Bundle, BundleId};
@@ -147,7 +147,7 @@ pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
     let directory = DataDirectory::open(folder).unwrap();
     let mut progress = |_, _| {};
     let start = start(&directory, small(), bundle(), Progress(&mut progress));
-    let (house, _) = open_house(start).unwrap();
+    let house = open_house(start).unwrap().house;
     let customer = CustomerId::new(customer).unwrap();
     let partition = Partition::of(&TenantId::default(), customer.as_str());
     let owner = house.cells.find_or_enter(&customer, || Cell::loading(customer.clone(), partition)).unwrap_err();

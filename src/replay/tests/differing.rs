@@ -62,7 +62,7 @@ fn a_rule_that_was_changed_in_a_stored_bundle_is_found() {
 fn what_was_seen_and_what_names_a_decision_are_compared_too() {
     let mut book = Book::of(bundle());
     // What was seen: vip, limit unavailable, one ticket within a day.
-    let (seen, more) = ([0xc2, 0x81, 0, 0, 1], [0xc2, 0x81, 0, 0, 9]);
+    let (seen, more) = ([0xc2, 0x81, 0, 1, 1], [0xc2, 0x81, 0, 1, 9]);
     let falsify = |payload: &mut Vec<u8>| bytes_changed(payload, &seen, &more);
     book.observe_falsified(ticket("1", "ann"), &Readings::at(at(0)), &falsify);
     let falsify = |payload: &mut Vec<u8>| replaced(payload, "helpdesk", "holpdesk");
