@@ -68,13 +68,14 @@ const ROOMS: [(&str, &[&str]); 23] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 20] = [
+const DOORS: [(&str, &[&str]); 21] = [
     ("shuttle", &["sync"]),
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
     ("dashmap", &["actor"]),
     ("moka", &["actor"]),
     ("fjall", &["journal"]),
+    ("rustix", &["journal"]),
     ("prometheus", &["telemetry"]),
     ("cel", &["rules"]),
     ("regex", &["rules"]),

@@ -172,7 +172,7 @@ pub(super) fn catch_up(
     stored_seq: u64,
 ) -> Result<(), LoadError> {
     // What was appended before the state broke may still be on its way to the disk.
-    house.journal.wait_synced_blocking(house.journal.last_seq())?;
+    house.journal.wait_synced_unless_full(house.journal.last_seq())?;
     let mut reader = house.journal.reader(state.last_seq.max(stored_seq) + 1)?;
     let mut found = Vec::new();
     let mut is_more = true;

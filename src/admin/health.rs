@@ -22,11 +22,11 @@ pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok", reason: None })
 }
 
-/// Whether the engine can acknowledge decisions.
+/// Whether the engine can answer.
 #[utoipa::path(
     get, path = "/readyz", tag = "operate",
     responses(
-        (status = 200, description = "Ready", body = Health),
+        (status = 200, description = "Ready; with the status `disk_full` for playbooks alone that are answered without the disk", body = Health),
         (status = 503, description = "Not ready: the journal has stopped, or the disk is full", body = Health),
     ),
 )]
@@ -36,8 +36,13 @@ pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
         return HttpResponse::ServiceUnavailable().json(Health { status: "journal_stopped", reason });
     }
     if engine.is_disk_full() {
-        let reason = Some("the journal waits for room on the disk".to_owned());
-        return HttpResponse::ServiceUnavailable().json(Health { status: "disk_full", reason });
+        // Traffic that goes elsewhere would not be answered: one who is answered here has their state here.
+        let (mut response, reason) = if engine.answers_without_disk() {
+            (HttpResponse::Ok(), "the journal waits for room on the disk; only what does not wait for it is answered")
+        } else {
+            (HttpResponse::ServiceUnavailable(), "the journal waits for room on the disk")
+        };
+        return response.json(Health { status: "disk_full", reason: Some(reason.to_owned()) });
     }
     HttpResponse::Ok().json(Health { status: "ok", reason: None })
 }

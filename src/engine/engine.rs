@@ -1,5 +1,6 @@
 //! The engine: the one front door.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, Start};
-use crate::bundle::Bundle;
-use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError};
+use crate::bundle::{Bundle, Playbook, WhenDiskFull};
+use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError, Opening};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -41,6 +42,9 @@ pub(super) struct Inner {
     _directory: DataDirectory,
     _temporary: Option<TempDir>,
 }
+
+/// How a journal is opened.
+type OpenJournal = dyn Fn(&Path, &journal::Config, Clock, journal::Metrics) -> Result<(Journal, Opening), JournalError>;
 
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +92,10 @@ impl Engine {
 
     /// Starts an engine and tells how far recovery has come: the record, and the last one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
+        Self::start_by(config, progress, &Journal::open)
+    }
+
+    fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
         let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
@@ -101,7 +109,7 @@ impl Engine {
         let registry = Registry::default();
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
-        let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
+        let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
         if let Some(cut) = &opening.cut {
             tracing::warn!(
                 file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
@@ -149,8 +157,11 @@ impl Engine {
     }
 
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
-    /// every later one is made on this. Blocks for one write to the disk.
+    /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        if self.is_disk_full() {
+            return Err(JournalError::DiskFull.into());
+        }
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
@@ -184,6 +195,12 @@ impl Engine {
         self.0.journal.is_disk_full()
     }
 
+    /// Whether some playbook goes on being answered while the disk is full, and there is memory left for it.
+    pub fn answers_without_disk(&self) -> bool {
+        let answers = |playbook: &Playbook| playbook.when_disk_full == WhenDiskFull::Answer;
+        self.0.journal.has_overflow_room() && self.bundle().playbooks().iter().any(answers)
+    }
+
     /// Customers in memory.
     pub fn hot_customers(&self) -> usize {
         self.0.customers.hot_customers()
@@ -212,6 +229,14 @@ impl Engine {
 
 #[cfg(test)]
 impl Engine {
+    /// A test door: an engine whose journal is on a disk with faults.
+    pub(crate) fn start_on(disk: &Arc<journal::FaultyDisk>, config: Config) -> Result<Self, StartError> {
+        let disk = Arc::clone(disk);
+        Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics| {
+            Journal::open_on(Arc::clone(&disk) as _, folder, config, clock, metrics)
+        })
+    }
+
     /// A test door: a customer is busy until what is returned is called.
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         self.0.customers.keep_busy(customer)

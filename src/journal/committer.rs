@@ -10,11 +10,12 @@ use super::log::Log;
 use super::queue::Queue;
 use super::sealer::Sealer;
 use super::{JournalError, Metrics};
+use crate::domain::Timestamp;
 use crate::sync::{RwLock, thread};
 use crate::time::Clock;
 
 /// How long the committer waits before it looks for room on a full disk again.
-const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+const DISK_FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// The index of the segment that is written, for readers.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Committer {
         self.make_room(batch.len())?;
         let before = self.log.open_entries().len();
         let expected = self.log.tail().last_seq;
-        let appended = self.log.append(expected, count, batch, self.clock.wall())?;
+        let appended = self.with_room(|log, now| log.append(expected, count, batch, now))?;
         self.publish(before);
         self.queue.announce(appended.last_seq);
         self.log.chain(batch);
@@ -74,33 +75,51 @@ impl Committer {
         }
     }
 
-    /// Begins another segment if the batch needs one. A full disk is waited out: nothing is acknowledged, nothing is lost,
-    /// and the queue's bound holds callers off.
+    /// Begins another segment if the batch needs one.
     fn make_room(&mut self, batch: usize) -> Result<(), JournalError> {
-        let mut is_waiting = false;
-        while self.log.needs_segment(batch) {
-            match self.log.roll(self.clock.wall()) {
-                Ok(_) if self.log.needs_segment(batch) => {
-                    let limit = self.log.batch_max();
-                    return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
-                }
-                Ok(full) => self.sealer.send(full),
-                Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.is_ending() => {
-                    if !is_waiting {
-                        tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");
-                    }
-                    is_waiting = true;
-                    self.metrics.disk_full.set(1);
-                    thread::sleep(DISK_FULL_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
+        if !self.log.needs_segment(batch) {
+            return Ok(());
         }
-        if is_waiting {
-            tracing::info!("there is room on the disk again: the journal goes on");
-            self.metrics.disk_full.set(0);
+        let full = self.with_room(Log::roll)?;
+        self.sealer.send(full);
+        if self.log.needs_segment(batch) {
+            let limit = self.log.batch_max();
+            return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
         }
         Ok(())
+    }
+
+    /// Does what needs room on the disk. A full disk is waited out: nothing is acknowledged, nothing is lost, and callers are
+    /// told at once. Whoever is let in nevertheless waits in the queue.
+    fn with_room<T>(
+        &mut self,
+        mut write: impl FnMut(&mut Log, Timestamp) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut since = None;
+        let done = loop {
+            match write(&mut self.log, self.clock.wall()) {
+                Err(error) if error.is_want_of_room() && !self.is_ending() => {
+                    if since.is_none() {
+                        tracing::error!(%error, "the disk is full: the journal acknowledges nothing until there is room");
+                        since = Some(self.clock.instant());
+                        self.metrics.disk_full.set(1);
+                        self.queue.disk_is_full(true);
+                    }
+                    self.metrics.queue_bytes.set(self.queue.waiting() as i64);
+                    thread::sleep(DISK_FULL_PAUSE);
+                }
+                done => break done,
+            }
+        };
+        if let Some(since) = since {
+            if done.is_ok() {
+                let waited_ms = self.clock.instant().since(since).as_millis() as u64;
+                tracing::info!(waited_ms, "there is room on the disk again: the journal goes on");
+            }
+            self.metrics.disk_full.set(0);
+            self.queue.disk_is_full(false);
+        }
+        done
     }
 
     fn is_ending(&self) -> bool {
@@ -111,13 +130,13 @@ impl Committer {
     /// file.
     fn stop(&self, error: &JournalError) -> Arc<str> {
         let reason: Arc<str> = error.to_string().into();
-        tracing::error!(%reason, "the journal has stopped: nothing is acknowledged any more; start the engine again");
+        let unwritten = self.queue.last_seq() - self.log.tail().last_seq;
+        tracing::error!(
+            %reason, unwritten,
+            "the journal has stopped: nothing is acknowledged any more, and what was not on disk is lost; start the engine again"
+        );
         self.metrics.stopped.set(1);
         self.queue.stop(&reason);
         reason
     }
-}
-
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

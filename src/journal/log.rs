@@ -11,6 +11,7 @@ use super::JournalError;
 use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch, leaf_hashes};
 use super::directory::FORMAT;
 use super::disk::Disk;
+use super::error::{SYNC, SYNC_FOLDER};
 use super::index::IndexEntry;
 use super::scan::{Next, SegmentScan, Tail};
 use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
@@ -142,8 +143,8 @@ impl Log {
             OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
         let cut = if written_until > at { Some(cut(&*disk, &file, &path, at..written_until)?) } else { None };
         // What was read may be in the machine's memory only: a process that was killed had perhaps not synced it.
-        disk.sync(&file, &path).map_err(|e| JournalError::io("sync", &path, e))?;
-        disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
+        disk.sync(&file, &path).map_err(|e| JournalError::io(SYNC, &path, e))?;
+        disk.sync_folder(folder).map_err(|e| JournalError::io(SYNC_FOLDER, folder, e))?;
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
         let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
@@ -201,7 +202,7 @@ impl Log {
     }
 
     /// Writes a batch and makes it durable. `expected` is the last record the caller knows of; with another end nothing is
-    /// written.
+    /// written. What failed for want of room alone may be tried again with the same batch.
     ///
     /// `batch` holds the frames behind room for a header. Hand it to [`Log::chain`] before the next is appended.
     pub(super) fn append(
@@ -267,7 +268,7 @@ impl Log {
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
         let OpenSegment { file, path, at, .. } = &mut self.segment;
         self.disk.write(file, path, batch, *at).map_err(|e| JournalError::io("write", path, e))?;
-        self.disk.sync(file, path).map_err(|e| JournalError::io("sync", path, e))?;
+        self.disk.sync(file, path).map_err(|e| JournalError::io(SYNC, path, e))?;
         *at += batch.len() as u64;
         self.is_chained = false;
         self.tail = Tail {
@@ -462,6 +463,10 @@ mod tests {
     struct Noted(std::sync::Mutex<Vec<PathBuf>>);
 
     impl Disk for Noted {
+        fn reserve(&self, file: &File, path: &Path, bytes: u64) -> std::io::Result<()> {
+            MachineDisk.reserve(file, path, bytes)
+        }
+
         fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> std::io::Result<()> {
             MachineDisk.write(file, path, bytes, at)
         }

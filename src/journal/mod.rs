@@ -24,6 +24,10 @@ mod committer;
 mod directory;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod handle;
 mod index;
 mod log;
@@ -41,6 +45,8 @@ pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
+#[cfg(test)]
+pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use handle::{Config, Found, Journal, record_at, record_with_key};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
