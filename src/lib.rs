@@ -74,6 +74,7 @@ mod ingress;
 #[cfg(feature = "cli")]
 pub mod interchange;
 pub mod journal;
+pub mod replay;
 pub mod rules;
 mod sync;
 pub mod telemetry;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "context", "bundle", "guardrail", "decider"]),
+    ("replay", &["domain", "rules", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
     ("actor", &["sync", "domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
     (
@@ -58,6 +59,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "context",
             "bundle",
             "analysis",
+            "replay",
             "cases",
             "engine",
             "ingress",
@@ -68,7 +70,9 @@ const ROOMS: [(&str, &[&str]); 23] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 21] = [
+const DOORS: [(&str, &[&str]); 23] = [
+    ("ed25519_dalek", &["tlog"]),
+    ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
@@ -93,8 +97,9 @@ const DOORS: [(&str, &[&str]); 21] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "domain",
+    "tlog",
     "document",
     "interchange",
     "rules",

@@ -61,8 +61,12 @@ impl Archive {
         }
     }
 
-    /// Stores all states that have changed and notes how far the store has come.
+    /// Stores all states that have changed and notes how far the store has come. Nothing until recovery is through: then there are
+    /// states that lack what the journal has, and the checkpoint stays where it is.
     fn checkpoint(&mut self) -> Result<u64, JournalError> {
+        if !self.house.backlog.is_finished() {
+            return Ok(self.house.stored_seq.load(Ordering::Acquire));
+        }
         let start = self.house.clock.instant();
         // INVARIANT: the sequence is read before the list is taken. A record up to it was appended by a turn that had marked
         // its cell before, so the cell is in this list, or was stored since.
@@ -91,7 +95,7 @@ impl Archive {
         let set_aside = self.house.quarantine.checkpoint(seq);
         self.house.store.checkpoint(&Checkpoint { seq, bundle_seq, caps, set_aside })?;
         // Only what is stored need not be read from the journal any more.
-        self.house.stored_seq.store(seq, Ordering::Release);
+        self.house.note_stored(seq);
         (self.last_checkpoint, self.last_seq) = (self.house.clock.instant(), seq);
         if std::mem::take(&mut self.is_failing) {
             tracing::info!(seq, "states are stored again");
@@ -258,6 +262,12 @@ impl Archive {
     }
 
     fn is_due(&self) -> bool {
+        if !self.house.backlog.is_finished() {
+            return false;
+        }
+        if self.house.backlog.is_checkpoint_due() {
+            return true;
+        }
         let config = &self.house.config;
         let records = self.house.journal.synced_seq().saturating_sub(self.last_seq);
         let waited = self.house.clock.instant().since(self.last_checkpoint);

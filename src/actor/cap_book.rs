@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use crate::bundle::{Cap, CapScope, Measure, Playbook};
 use crate::context::{CapAccount, CapKey, StoredCapAccount, Take};
 use crate::domain::{Partition, TimeDelta, Timestamp};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::turn::{CapChange, Lease};
 
@@ -30,6 +31,8 @@ const PARTITIONS: usize = Partition::COUNT as usize;
 pub(super) struct CapBook {
     leases: Box<[Mutex<Leases>]>,
     accounts: Mutex<Accounts>,
+    /// Whether everything that was taken before the start is in the accounts.
+    is_known: AtomicBool,
     /// A turn that had borrowed beyond its portion gave back what it did not need.
     returned: Condvar,
 }
@@ -105,7 +108,8 @@ impl CapBook {
         let base = stored.0.into_iter().map(|(key, account)| (key, CapAccount::restore(account))).collect();
         let accounts = Accounts { base, ..Accounts::default() };
         let leases = (0..PARTITIONS).map(|_| Mutex::new(Leases::default())).collect();
-        Ok(Self { leases, accounts: Mutex::new(accounts), returned: Condvar::new() })
+        let (accounts, is_known) = (Mutex::new(accounts), AtomicBool::new(false));
+        Ok(Self { leases, accounts, is_known, returned: Condvar::new() })
     }
 
     /// Enters what a record says that came after the book was stored.
@@ -114,11 +118,19 @@ impl CapBook {
         changes.for_each(|change| apply(change, &mut accounts.base));
     }
 
-    /// Makes what was recovered the present.
+    /// Makes what was recovered the present. Until then nothing may be drawn for playbooks with global caps; what is settled
+    /// meanwhile is kept, and settled here.
     pub(super) fn open(&self) {
         let mut accounts = self.accounts();
-        let live = |(key, account): (&CapKey, &CapAccount)| (*key, Live { account: account.clone(), lent: 0 });
-        accounts.live = accounts.base.iter().map(live).collect();
+        let mut present = accounts.base.clone();
+        accounts.since.iter().for_each(|(_, change)| apply(*change, &mut present));
+        accounts.live = present.into_iter().map(|(key, account)| (key, Live { account, lent: 0 })).collect();
+        self.is_known.store(true, Ordering::Release);
+    }
+
+    /// Whether everything that was taken before the start is in the accounts.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
     }
 
     /// Locks a partition's leases of these playbooks' global caps, filled up so that all their decisions may take what they

@@ -1,26 +1,28 @@
 //! The face of the room: one engine's customers, started, asked and stopped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::archivist::CheckpointNow;
-use super::cap_book::CapBook;
-use super::house::{Foundations, House, InForce};
+use super::backlog::RecoveryProgress;
+use super::house::{House, InForce};
+use super::opening::{Opened, enter_bundle, open_house};
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
-use super::set_aside::{InputId, Quarantine, SetAside};
-use super::shelf::{Shelf, record_bundle};
+use super::set_aside::{InputId, SetAside};
 use super::{Asked, Metrics, RecoveryError, Request, Resting, Shed, ShelfError};
 use crate::bundle::{Bundle, Cap, CapScope};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, TenantId};
 use crate::journal::{Journal, JournalError, StateStore};
 use crate::sync::atomic::Ordering;
-use crate::sync::{Mutex, mpsc};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, cores, mpsc};
 use crate::time::Clock;
-use crate::turn::Made;
+use crate::turn::{EventInput, Made};
 
 /// How customers are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +47,18 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// Records after which changed states are stored. Bounds what recovery has to read.
     pub checkpoint_records: u64,
+    /// Threads that bring the stored states up to date with the journal after a start.
+    pub recovery_threads: usize,
+    /// Bytes of states that they keep in memory.
+    pub recovery_bytes: u64,
+    /// Records after the store's checkpoint that are applied before anyone is served; more are applied behind those who are.
+    pub recovery_ahead: u64,
 }
 
 impl Default for Config {
     /// Two keepers serve two cores; a thousand waiting turns of one customer are a fault, not a load; a gigabyte
-    /// holds some million customers of a kilobyte, and the number of those who take less is bounded by their cells; ten minutes cover a conversation; recovery reads two million records in some seconds.
+    /// holds some million customers of a kilobyte, and the number of those who take less is bounded by their cells; ten minutes cover a conversation; recovery reads two million records in some seconds, keeps half of what
+    /// customers may take, and need not be noticed where it takes a few tenths of a second.
     fn default() -> Self {
         Self {
             keepers: 2,
@@ -62,6 +71,9 @@ impl Default for Config {
             warm_bytes: 256 << 20,
             checkpoint_every: Duration::from_secs(60),
             checkpoint_records: 2_000_000,
+            recovery_threads: cores(),
+            recovery_bytes: 512 << 20,
+            recovery_ahead: 20_000,
         }
     }
 }
@@ -122,16 +134,61 @@ impl std::fmt::Debug for Progress<'_> {
 #[derive(Debug)]
 pub struct Customers {
     house: Arc<House>,
+    // Dropped first: it needs the actors.
+    recovering: Mutex<Option<Recovering>>,
     runtime: Mutex<Runtime>,
     recovered: Recovered,
 }
 
+/// The thread that brings the stored states up to date. It ends soon after this is dropped.
+#[derive(Debug)]
+struct Recovering {
+    house: Arc<House>,
+    thread: Option<JoinHandle<()>>,
+}
+
 impl Customers {
-    /// Recovers the states, notes the bundle in the journal and starts the actors. Blocks.
+    /// Notes the bundle in the journal and starts the actors. Blocks until turns can be taken: the stored states are brought up to
+    /// date before, or, if the journal has many records that they lack, behind those who are served.
     pub fn start(start: Start<'_>) -> Result<Self, RecoveryError> {
-        let (house, recovered) = open_house(start)?;
-        let runtime = Runtime::start(&house, recovered.last_seq).map_err(RecoveryError::Runtime)?;
-        Ok(Self { house, runtime: Mutex::new(runtime), recovered })
+        let (customers, recovery) = Self::start_held(start)?;
+        if let Some(recovery) = recovery {
+            customers.recover(recovery)?;
+        }
+        Ok(customers)
+    }
+
+    /// Starts, and hands out the recovery that is to go on behind those who are served.
+    pub(super) fn start_held(start: Start<'_>) -> Result<(Self, Option<Recovery>), RecoveryError> {
+        let Opened { house, recovered, recovery } = open_house(start)?;
+        let stored_seq = house.stored_seq.load(Ordering::Acquire);
+        let runtime = Runtime::start(&house, stored_seq).map_err(RecoveryError::Runtime)?;
+        Ok((Self { house, recovering: Mutex::default(), runtime: Mutex::new(runtime), recovered }, recovery))
+    }
+
+    /// Has a thread of its own go on with recovery.
+    pub(super) fn recover(&self, mut recovery: Recovery) -> Result<(), RecoveryError> {
+        let house = Arc::clone(&self.house);
+        let thread = thread::Builder::new().name("forthwith-recovery".to_owned()).spawn(move || {
+            // A panic must not leave those waiting who wait for the end.
+            if catch_unwind(AssertUnwindSafe(|| recovery.run())).is_err() {
+                house.fail_recovery(&RecoveryError::Panicked);
+            }
+        });
+        let recovering =
+            Recovering { house: Arc::clone(&self.house), thread: Some(thread.map_err(RecoveryError::Runtime)?) };
+        *self.recovering.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovering);
+        Ok(())
+    }
+
+    /// How far recovery has come.
+    pub fn recovery(&self) -> RecoveryProgress {
+        self.house.backlog.progress()
+    }
+
+    /// Resolves when what is left of the global caps that an event's decisions need is known, or will never be; `None` if it is known.
+    pub fn awaited_caps(&self, event: &EventInput, bundle: &Bundle) -> Option<oneshot::Receiver<()>> {
+        self.house.awaited_caps(event, bundle)
     }
 
     pub(super) fn house(&self) -> &House {
@@ -143,7 +200,7 @@ impl Customers {
         self.house.shelf.known()
     }
 
-    /// What recovery found.
+    /// What recovery found before anyone was served.
     pub fn recovered(&self) -> Recovered {
         self.recovered
     }
@@ -199,8 +256,12 @@ impl Customers {
         Ok(())
     }
 
-    /// How the global caps of the bundle in force stand. Not for the way of an event.
-    pub fn global_caps(&self) -> Vec<GlobalCap> {
+    /// How the global caps of the bundle in force stand; `None` as long as recovery has not read what was taken. Not for the way of
+    /// an event.
+    pub fn global_caps(&self) -> Option<Vec<GlobalCap>> {
+        if !self.house.caps.is_known() {
+            return None;
+        }
         let in_force = self.in_force();
         let now = self.house.clock.wall();
         let caps = in_force.bundle.playbooks().iter().flat_map(|playbook| &playbook.caps);
@@ -211,7 +272,7 @@ impl Customers {
                 standings.push(GlobalCap { cap: cap.clone(), taken, unused });
             }
         }
-        standings
+        Some(standings)
     }
 
     /// Customers in memory.
@@ -227,6 +288,11 @@ impl Customers {
     /// Turns that wait in mailboxes.
     pub fn waiting(&self) -> usize {
         self.house.waiting()
+    }
+
+    /// Whether further turns are refused because the engine stops.
+    pub fn is_stopping(&self) -> bool {
+        self.house.is_stopping()
     }
 
     /// Takes no further turns.
@@ -246,6 +312,7 @@ impl Customers {
 
     /// Stops the actors. What waits is dropped: take no further turns first, and let those that wait be taken.
     pub fn stop(&self) {
+        drop(self.recovering.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).stop();
         self.house.store.wind_down();
     }
@@ -303,44 +370,12 @@ impl Customers {
     }
 }
 
-/// Recovers the states and notes the bundle in the journal. A house has nobody yet who does what takes time.
-pub(super) fn open_house(start: Start<'_>) -> Result<(Arc<House>, Recovered), RecoveryError> {
-    let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
-    let shelf = Shelf::default();
-    let checkpoint = store.last_checkpoint()?.unwrap_or_default();
-    let damaged = |e| JournalError::Store(format!("the accounts of global caps are not readable: {e}"));
-    let caps = CapBook::restore(&checkpoint.caps).map_err(damaged)?;
-    let damaged = |e| JournalError::Store(format!("the list of what is set aside is not readable: {e}"));
-    let quarantine = Quarantine::restore(&checkpoint.set_aside, &metrics).map_err(damaged)?;
-    let recovery = Recovery {
-        journal: &journal,
-        store: &*store,
-        shelf: &shelf,
-        caps: &caps,
-        now: clock.wall(),
-        quarantine: &quarantine,
-        metrics: &metrics,
-        progress: progress.0,
-    };
-    let recovered = recovery.run(&checkpoint)?;
-    let current = enter_bundle(&journal, &shelf, bundle, recovered.bundle_seq)?;
-    let foundations = Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine };
-    let house = House::new(foundations);
-    // Recovery has stored every state as of the last record that it found.
-    house.stored_seq.store(recovered.last_seq, Ordering::Release);
-    Ok((Arc::new(house), recovered))
-}
-
-/// Makes sure that the journal holds the bundle; returns it with its record.
-fn enter_bundle(journal: &Journal, shelf: &Shelf, bundle: Arc<Bundle>, last: u64) -> Result<InForce, RecoveryError> {
-    if last > 0 {
-        let known = shelf.get(last, || journal.record_at(last))?;
-        if known.id() == bundle.id() {
-            return Ok(InForce { bundle: known, seq: last });
+impl Drop for Recovering {
+    fn drop(&mut self) {
+        self.house.backlog.abandon();
+        if let Some(thread) = self.thread.take() {
+            // A panic was noted where it happened.
+            let _ = thread.join();
         }
     }
-    let seq = record_bundle(journal, &bundle)?;
-    journal.wait_synced_blocking(seq)?;
-    shelf.put(seq, Arc::clone(&bundle));
-    Ok(InForce { bundle, seq })
 }

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::cap_book::{CapBook, Drawing};
+use super::backlog::Backlog;
+use super::cap_book::CapBook;
 use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
@@ -19,6 +20,7 @@ use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::set_aside::Quarantine;
 use super::shelf::Shelf;
+use super::taking::Taking;
 use super::warm::WarmCache;
 use super::{Asked, Config, Failure, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
 use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
@@ -27,11 +29,9 @@ use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
 use crate::rules::Scratch;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
-use crate::turn::{
-    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, playbooks_of, take,
-};
+use crate::turn::{Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, take};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -59,12 +59,14 @@ pub(super) struct House {
     pub(super) occupancy: Occupancy,
     /// The record up to which the store has every state.
     pub(super) stored_seq: AtomicU64,
+    /// What states in the store may lack until recovery is through.
+    pub(super) backlog: Backlog,
     pub(super) looks: Looks,
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
     tick: AtomicU32,
-    is_stopping: AtomicBool,
+    pub(super) taking: Taking,
     /// Turns that wait in mailboxes.
     waiting: Arc<AtomicUsize>,
     /// What a turn that waited took, lately.
@@ -97,24 +99,26 @@ pub(super) struct Foundations {
     pub(super) shelf: Shelf,
     pub(super) caps: CapBook,
     pub(super) quarantine: Quarantine,
+    pub(super) backlog: Backlog,
 }
 
 impl House {
     pub(super) fn new(foundations: Foundations) -> Self {
-        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine } =
+        let Foundations { config, tenant, clock, journal, store, metrics, current, shelf, caps, quarantine, backlog } =
             foundations;
         let bounds = Bounds { cells: config.hot_customers_max as u64, bytes: config.hot_bytes };
         Self {
             occupancy: Occupancy::new(bounds),
             looks: Looks::default(),
-            stored_seq: AtomicU64::default(),
+            stored_seq: AtomicU64::new(backlog.after()),
+            backlog,
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
             current: ArcSwap::from_pointee(current),
             cells: Registry::default(),
             dirty: Mutex::default(),
             tick: AtomicU32::new(0),
-            is_stopping: AtomicBool::new(false),
+            taking: Taking::default(),
             waiting: Arc::default(),
             turn_time: TurnTime::default(),
             config,
@@ -133,8 +137,8 @@ impl House {
 
     /// Takes a turn on the caller's thread if the customer is idle and in memory, otherwise queues it.
     pub(super) fn ask(self: &Arc<Self>, request: Request) -> Asked {
-        if self.is_stopping.load(Ordering::Acquire) {
-            return Asked::Done(Err(Refusal::Shed(Shed::Stopping)));
+        if !self.taking.is_on() {
+            return Asked::Done(Err(self.takes_none()));
         }
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
@@ -327,9 +331,9 @@ impl House {
         if owner.is_to_be_weighed() {
             self.weigh(owner, state);
         }
-        self.metrics.turns.inc();
         let partition = owner.cell().partition;
-        let mut drawing = self.draw(input, readings, &bundle.bundle, partition);
+        let mut drawing = self.draw(input, readings, &bundle.bundle, partition)?;
+        self.metrics.turns.inc();
         let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
@@ -344,11 +348,7 @@ impl House {
             let Taken::Turn(turn) = &taken else {
                 return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq });
             };
-            // INVARIANT: a cell is marked before its record is appended, so that a checkpoint that knows of the record also
-            // knows of the cell.
-            if owner.mark_dirty() {
-                self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(owner.cell()));
-            }
+            self.mark(owner);
             let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
             let of_decisions = turn.decisions.iter().map(|made| made.id.to_u128());
             let keys: SmallVec<[u128; 2]> = of_decisions.chain(input.key()).collect();
@@ -368,23 +368,6 @@ impl House {
                 Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
             }
         })
-    }
-
-    /// What the turn on an input may take of global caps; `None` for one that has nothing to do with them.
-    fn draw(&self, input: &Input, readings: &Readings, bundle: &Bundle, partition: Partition) -> Option<Drawing<'_>> {
-        match input {
-            // What was taken is entered before what becomes of it, also under a bundle that has no global caps any more.
-            Input::Settlement(_) => Some(self.caps.draw(partition, std::iter::empty(), readings.arrival)),
-            Input::Facts(_) | Input::Consents(_) => None,
-            // A default takes nothing.
-            Input::Event(_) if readings.is_late || !bundle.has_global_caps() => None,
-            Input::Event(event) => {
-                let capped = playbooks_of(event, bundle).map(|number| &bundle.playbooks()[number]);
-                let mut capped = capped.filter(|playbook| playbook.has_global_caps()).peekable();
-                capped.peek()?;
-                Some(self.caps.draw(partition, capped, readings.arrival))
-            }
-        }
     }
 
     pub(super) fn hot_customers(&self) -> usize {
@@ -425,10 +408,6 @@ impl House {
                 return owner;
             }
         }
-    }
-
-    pub(super) fn stop_taking(&self) {
-        self.is_stopping.store(true, Ordering::Release);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::catch_up::{Missing, catch_up};
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
 use super::job::{Claimed, Job, Snapshot};
@@ -36,7 +37,8 @@ impl House {
     /// has at hand, is found sooner than a keeper could be told.
     fn load_at_once(self: &Arc<Self>, owner: Owner) -> Result<(), Owner> {
         let begun = self.clock.instant();
-        if !self.looks.may_begin(begun) {
+        // While recovery goes on, the journal may have to be read too.
+        if !self.looks.may_begin(begun) || !self.backlog.is_finished() {
             return Err(owner);
         }
         let read = self.read_state(&owner.cell().customer, owner.cell().partition, false);
@@ -114,6 +116,11 @@ impl House {
         } else {
             activated.cold.inc();
         }
+        // INVARIANT: on the list before it is owed no more: the checkpoint that ends recovery must know of it.
+        if read.is_ahead {
+            self.mark(&owner);
+        }
+        self.backlog.settle(&owner.cell().customer, owner.cell().partition);
         self.begin(owner, read.state, read.stored_expiry);
     }
 
@@ -146,19 +153,50 @@ impl House {
         rebuild: bool,
     ) -> Result<Read, LoadError> {
         let layout = Arc::clone(self.current.load().bundle.layout());
+        // INVARIANT: entered before the state is read: from then on recovery does not write it.
+        let is_behind = self.backlog.wake(customer, partition);
         // INVARIANT: how far the store has come is read before the state: what it has by then, it has when it is asked.
         let stored_seq = self.stored_seq.load(Ordering::Acquire);
         let stored = self.store.get(customer.as_str())?;
-        let is_new = stored.is_none();
-        let mut state = match stored {
-            Some(bytes) => CustomerState::decode(&bytes, &layout)?,
+        let mut state = match &stored {
+            Some(bytes) => CustomerState::decode(bytes, &layout)?,
             None => CustomerState::new(layout),
         };
-        let stored_expiry = state.next_expiry();
-        if rebuild {
-            super::recovery::catch_up(self, &mut state, (customer, partition), stored_seq)?;
+        let (stored_expiry, stored_last) = (state.next_expiry(), state.last_seq);
+        if rebuild || is_behind {
+            let until = if rebuild { self.journal.last_seq() } else { self.backlog.until() };
+            let missing = Missing { after: stored_seq, until };
+            catch_up(self, &mut state, stored.as_deref(), (customer, partition), missing)?;
         }
-        Ok(Read { state, is_new, stored_expiry })
+        let is_ahead = is_behind && state.last_seq > stored_last;
+        Ok(Read { is_new: state.last_seq == 0, state, stored_expiry, is_ahead })
+    }
+
+    /// Marks the state in a cell as changed.
+    ///
+    /// INVARIANT: a cell is marked before its record is appended, so that a checkpoint that knows of the record also knows of the cell.
+    pub(super) fn mark(&self, owner: &Owner) {
+        if owner.mark_dirty() {
+            self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(owner.cell()));
+        }
+    }
+
+    /// Tries to bring in a customer whose stored state may lack something. False if someone else is at it.
+    pub(super) fn bring_in_owed(self: &Arc<Self>, customer: &CustomerId) -> bool {
+        match self.cells.find_or_enter(customer, || self.vacant(customer)) {
+            Err(owner) => self.load_blocking(owner, false),
+            Ok(cell) => {
+                let Some(owner) = cell.try_own() else { return false };
+                self.drive(owner, DRAIN_MAX);
+            }
+        }
+        true
+    }
+
+    /// The store has every state as of a record.
+    pub(super) fn note_stored(&self, seq: u64) {
+        self.stored_seq.store(seq, Ordering::Release);
+        self.backlog.note_checkpoint();
     }
 
     /// Refuses everything that waits for a cell whose state could not be had.
@@ -257,10 +295,12 @@ fn footprint(owner: &Owner, state: &CustomerState) -> u32 {
 /// A state that was read.
 pub(super) struct Read {
     pub(super) state: CustomerState,
-    /// Whether the store has never heard of the customer.
+    /// Whether nobody has ever heard of the customer.
     pub(super) is_new: bool,
     /// When the first of what the store has expires.
     pub(super) stored_expiry: Option<Timestamp>,
+    /// Whether recovery leaves it to others to store what it lacked in the store.
+    is_ahead: bool,
 }
 
 /// Why a state cannot be brought in.

@@ -23,6 +23,9 @@ pub struct Metrics {
     pub(super) checkpoint_seq: Gauge,
     pub(super) saved: Counter,
     pub(super) store_failing: Gauge,
+    pub(super) recovered: Counter,
+    pub(super) recovery_left: Gauge,
+    pub(super) recovery_failed: Gauge,
 }
 
 /// Activations by where the state came from.
@@ -93,6 +96,18 @@ impl Metrics {
                 "1 while states cannot be stored: nothing is lost, but customers stay in memory and the next start takes longer.",
             ),
             saved: registry.counter("forthwith_states_saved_total", "States written to the store."),
+            recovered: registry.counter(
+                "forthwith_recovered_records_total",
+                "Records of the journal that were applied to stored states since the start.",
+            ),
+            recovery_left: registry.gauge(
+                "forthwith_recovery_records_left",
+                "Records of the journal that are yet to be read until the stored states are up to date.",
+            ),
+            recovery_failed: registry.gauge(
+                "forthwith_recovery_failed",
+                "1 if the states could not be brought up to date with the journal: nothing is decided any more.",
+            ),
         }
     }
 }

@@ -13,8 +13,9 @@
 //! | `cell` | one customer in memory: the protocol |
 //! | `request` | a turn as it is asked for |
 //! | `job`, `mailbox` | what waits; what goes first when too much does |
+//! | `taking` | whether turns are taken on |
 //! | `lateness` | how long a turn has to wait |
-//! | `cap_book` | global caps: what is taken, what is lent out |
+//! | `cap_book`, `lending` | global caps: what is taken, what is lent out, and to whom |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -29,13 +30,20 @@
 //! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
-//! | `recovery` | states brought up to date with the journal |
+//! | `recovery` | states brought up to date with the journal, behind those who are served |
+//! | `backlog` | what they lack until then, and who was asked for meanwhile |
+//! | `tail`, `rebuild` | the records they lack; the states in the making |
+//! | `catch_up` | one customer's state brought up to date |
+//! | `side_by_side` | work that several threads do |
 //! | `history` | what the journal has of one customer |
+//! | `opening` | from what is on disk to where turns can be taken |
 //! | `customers` | the face of the room |
 
 mod archive;
 mod archivist;
+mod backlog;
 mod cap_book;
+mod catch_up;
 mod cell;
 mod customers;
 mod expiring;
@@ -46,22 +54,28 @@ mod keeper;
 mod keeper_actor;
 mod lateness;
 mod leaving;
+mod lending;
 mod loading;
 mod looks;
 mod mailbox;
 mod metrics;
 mod occupancy;
+mod opening;
 mod outcome;
+mod rebuild;
 mod recovery;
 mod registry;
 mod request;
 mod runtime;
 mod set_aside;
 mod shelf;
+mod side_by_side;
 #[cfg(simulation)]
 #[path = "../../tests/simulation/harness/mod.rs"]
 pub mod simulation;
 mod sweep;
+mod tail;
+mod taking;
 #[cfg(test)]
 mod tests;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/warm.rs")]
@@ -69,6 +83,7 @@ mod warm;
 #[cfg_attr(simulation, path = "../../tests/simulation/harness/watch.rs")]
 mod watch;
 
+pub use backlog::{RecoveryProgress, RecoveryStage};
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
 pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;

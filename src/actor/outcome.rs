@@ -36,6 +36,9 @@ pub enum Shed {
     /// The deadline passed before the turn began.
     #[error("the deadline passed before the decision could begin")]
     Late,
+    /// What was taken of global caps before the engine started is not known yet.
+    #[error("what is left of the caps is not known yet; the journal is being read back")]
+    Recovering,
     /// The engine is stopping.
     #[error("the engine is stopping")]
     Stopping,
@@ -48,6 +51,9 @@ pub enum Failure {
     /// The journal does not write any more.
     #[error("{0}")]
     JournalStopped(Arc<str>),
+    /// The states could not be brought up to date with the journal.
+    #[error("nothing is decided, because recovery could not go on: {0}")]
+    RecoveryFailed(Arc<str>),
     /// The record of the turn is larger than the journal can hold; nothing changed.
     #[error("what was sent is too large to be recorded: {0}")]
     RecordTooLarge(Arc<str>),
@@ -71,8 +77,15 @@ impl Failure {
 
 impl Shed {
     /// All kinds, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::MailboxFull, Self::LoadingFull, Self::JournalBehind, Self::DiskFull, Self::Late, Self::Stopping];
+    pub const ALL: [Self; 7] = [
+        Self::MailboxFull,
+        Self::LoadingFull,
+        Self::JournalBehind,
+        Self::DiskFull,
+        Self::Late,
+        Self::Recovering,
+        Self::Stopping,
+    ];
 
     /// The word in answers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -82,6 +95,7 @@ impl Shed {
             Self::JournalBehind => "journal_behind",
             Self::DiskFull => "disk_full",
             Self::Late => "late",
+            Self::Recovering => "recovering",
             Self::Stopping => "stopping",
         }
     }
@@ -118,6 +132,26 @@ pub enum RecoveryError {
         /// What the journal has.
         journal: u64,
     },
+    /// The journal ends before its last record, and nothing says why.
+    #[error("the journal can be read up to record {last} only, and should have records up to {until}")]
+    Short {
+        /// The last record that is there.
+        last: u64,
+        /// What there should be.
+        until: u64,
+    },
+    /// States that could not be read when they were asked for, nor later.
+    #[error("the stored states of {customers} customers cannot be read; the log says why")]
+    Unreadable {
+        /// How many.
+        customers: usize,
+    },
+    /// The engine stopped before everything was read.
+    #[error("the engine stopped before the journal was read back")]
+    Abandoned,
+    /// A fault of ours.
+    #[error("recovery failed because of a fault in the engine")]
+    Panicked,
     /// The actors' system.
     #[error("the actors cannot be started: {0}")]
     Runtime(std::io::Error),

@@ -1,150 +1,192 @@
-//! Bringing states up to date with the journal: at start for everyone, after a panic for one customer.
+//! Recovery: the states in the store brought up to date with the journal, by partition, on several threads, behind those who are
+//! served meanwhile.
+//!
+//! A step reads a few segments side by side, then applies what each partition has of them, partitions side by side. What is known of
+//! a partition's customers stays in memory up to a bound. Idempotent: a state remembers the last record in it, and until the end no
+//! checkpoint says that the store has come further.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use super::cap_book::CapBook;
 use super::house::House;
-use super::loading::LoadError;
-use super::set_aside::Quarantine;
-use super::shelf::Shelf;
-use super::{Metrics, RecoveryError, ShelfError};
+use super::rebuild::{Applied, Ground, Rebuild};
+use super::side_by_side::side_by_side;
+use super::tail::Tail;
+use super::{RecoveryError, ShelfError};
 use crate::bundle::Bundle;
-use crate::context::CustomerState;
-use crate::domain::{CustomerId, Partition, Timestamp};
-use crate::journal::{Checkpoint, Found, Journal, Kind, StateStore, StateWrite};
-use crate::turn::{Record, RecordError, apply};
+use crate::domain::Partition;
+use crate::journal::Checkpoint;
+use crate::sync::{Mutex, thread};
+use crate::time::Instant;
+use crate::turn::Record;
 
-/// States that recovery keeps in memory before it stores them.
-const STATES_MAX: usize = 50_000;
+/// How often the log says how far recovery has come.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// A state that records are applied to.
-struct Recovering {
-    state: CustomerState,
-    /// When the first of what the store has expires.
-    stored_expiry: Option<Timestamp>,
-}
+/// How often someone whose state could not be brought in is tried again when everyone else is done, and after which pause.
+const ATTEMPTS_MAX: usize = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// What recovery found and did.
+/// What recovery found and did before anyone was served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Records applied to states.
     pub records: u64,
-    /// Customers whose state changed.
-    pub customers: u64,
+    /// Records that were left to be applied behind those who are served.
+    pub left: u64,
     /// The record of the last bundle in the journal; 0 for none.
     pub bundle_seq: u64,
     /// The last record.
     pub last_seq: u64,
 }
 
-/// What a recovery works with.
-pub(super) struct Recovery<'a> {
-    pub(super) journal: &'a Journal,
-    pub(super) store: &'a dyn StateStore,
-    pub(super) shelf: &'a Shelf,
-    /// The accounts of global caps as of the store's checkpoint.
-    pub(super) caps: &'a CapBook,
-    /// The time, for what has left the caps' windows.
-    pub(super) now: Timestamp,
-    /// What was set aside as of the store's checkpoint.
-    pub(super) quarantine: &'a Quarantine,
-    pub(super) metrics: &'a Metrics,
-    /// Told how far it has come: the record, and the last one.
-    pub(super) progress: &'a mut dyn FnMut(u64, u64),
+/// States on their way to the end of the backlog.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    house: Arc<House>,
+    tail: Tail,
+    /// Segments of the tail that are done with.
+    segments: usize,
+    partitions: Vec<Mutex<Rebuild>>,
+    threads: usize,
+    began: Instant,
+    told: Instant,
 }
 
-impl Recovery<'_> {
-    /// Applies every record after the store's checkpoint to the states in the store. Idempotent: a state remembers the last
-    /// record in it.
-    pub(super) fn run(mut self, checkpoint: &Checkpoint) -> Result<Recovered, RecoveryError> {
-        let last_seq = self.journal.last_seq();
-        if checkpoint.seq > last_seq {
-            return Err(RecoveryError::JournalBehind { store: checkpoint.seq, journal: last_seq });
+impl Recovery {
+    pub(super) fn new(house: &Arc<House>, tail: Tail, is_store_empty: bool) -> Self {
+        let now = house.clock.instant();
+        Self {
+            partitions: Partition::all().map(|of| Mutex::new(Rebuild::new(of, is_store_empty))).collect(),
+            threads: house.config.recovery_threads,
+            house: Arc::clone(house),
+            tail,
+            segments: 0,
+            began: now,
+            told: now,
         }
-        let mut recovered = Recovered { bundle_seq: checkpoint.bundle_seq, last_seq, ..Recovered::default() };
-        let mut states = HashMap::new();
-        let mut reader = self.journal.reader(checkpoint.seq + 1)?;
-        let mut batch: Vec<Found> = Vec::new();
+    }
+
+    /// Goes on to the end, or until it is abandoned. What fails is in the log and in the backlog.
+    pub(super) fn run(&mut self) {
+        let backlog = &self.house.backlog;
+        let (after, until) = (backlog.after(), backlog.until());
+        tracing::info!(after, until, "the states are brought up to date with the journal while decisions are made");
         loop {
-            batch.clear();
-            let is_more = reader.next_batch(|read| {
-                let payload = read.frame.payload.to_vec();
-                batch.push(Found { seq: read.seq, kind: read.frame.kind, payload });
-            })?;
-            for found in &batch {
-                self.take(found, &mut states, &mut recovered)?;
-                (self.progress)(found.seq, last_seq);
-            }
-            if states.len() > STATES_MAX {
-                self.store_states(&mut states)?;
-            }
-            if !is_more {
-                break;
+            match self.step() {
+                Ok(true) => self.tell(),
+                Ok(false) => {
+                    let (records, took) = (self.house.backlog.progress().records, self.took());
+                    return tracing::info!(records, ?took, "the states are up to date with the journal");
+                }
+                Err(RecoveryError::Abandoned) => {
+                    return tracing::info!("the states were not brought up to date; the next start begins again");
+                }
+                Err(error) => return self.house.fail_recovery(&error),
             }
         }
-        self.store_states(&mut states)?;
-        self.caps.open();
-        if recovered.records > 0 || *checkpoint == Checkpoint::default() {
-            let (bundle_seq, caps) = (recovered.bundle_seq, self.caps.checkpoint(last_seq, self.now));
-            let set_aside = self.quarantine.checkpoint(last_seq);
-            self.store.checkpoint(&Checkpoint { seq: last_seq, bundle_seq, caps, set_aside })?;
-        }
-        Ok(recovered)
     }
 
-    fn take(
-        &mut self,
-        found: &Found,
-        states: &mut HashMap<CustomerId, Recovering>,
-        recovered: &mut Recovered,
-    ) -> Result<(), RecoveryError> {
-        if found.kind == Kind::Bundle {
-            recovered.bundle_seq = found.seq;
-            return Ok(());
+    /// Takes the next step; false when everything is done.
+    pub(super) fn step(&mut self) -> Result<bool, RecoveryError> {
+        if self.house.backlog.is_abandoned() {
+            return Err(RecoveryError::Abandoned);
         }
-        if found.kind == Kind::SetAside {
-            let damaged = |error| RecoveryError::Record { seq: found.seq, error: RecordError::Damaged(error) };
-            return self.quarantine.recover(found, self.metrics).map_err(damaged);
+        if self.segments < self.tail.segments() {
+            self.read_on()?;
+            return Ok(true);
         }
-        let (record, bundle) =
-            read_record(found.seq, &found.payload, |seq| self.shelf.get(seq, || self.journal.record_at(seq)))?;
-        // The accounts are as of the checkpoint, whatever a state may have been stored with since.
-        self.caps.recover(record.cap_changes(&bundle));
-        let customer = record.input.customer();
-        if !states.contains_key(customer) {
-            let layout = Arc::clone(bundle.layout());
-            let state = match self.store.get(customer.as_str())? {
-                Some(bytes) => CustomerState::decode(&bytes, &layout)?,
-                None => CustomerState::new(layout),
-            };
-            let stored_expiry = state.next_expiry();
-            states.insert(customer.clone(), Recovering { state, stored_expiry });
-            recovered.customers += 1;
-        }
-        if let Some(Recovering { state, .. }) = states.get_mut(customer)
-            && state.last_seq < found.seq
-        {
-            apply(state, &record, found.seq, &bundle)?;
-            recovered.records += 1;
-        }
+        self.house.know_caps();
+        self.store_all()?;
+        self.bring_in_owed()?;
+        self.house.backlog.finish();
+        self.house.metrics.recovery_left.set(0);
+        Ok(false)
+    }
+
+    /// Applies the records of the next segments.
+    fn read_on(&mut self) -> Result<(), RecoveryError> {
+        let sheaves = self.tail.sheaves(self.segments, self.threads)?;
+        let ground = self.ground();
+        let applied: Vec<Applied> = side_by_side(self.threads, &self.partitions, |partition| {
+            let mut rebuild = partition.lock().unwrap_or_else(PoisonError::into_inner);
+            if ground.backlog.is_abandoned() {
+                return Err(RecoveryError::Abandoned);
+            }
+            let of = rebuild.partition();
+            rebuild.take(sheaves.iter().flat_map(|sheaf| sheaf.of(of)), ground)
+        })?;
+        // A decision and its settlement are of one partition, but a window that was changed between two takes is not.
+        let mut changes: Vec<_> = applied.iter().flat_map(|applied| applied.cap_changes.iter().copied()).collect();
+        changes.sort_by_key(|(seq, _)| *seq);
+        self.house.caps.recover(changes.into_iter().map(|(_, change)| change));
+        self.segments += sheaves.len();
+        let (backlog, metrics) = (&self.house.backlog, &self.house.metrics);
+        let done = sheaves.last().map_or(0, |sheaf| sheaf.last().min(backlog.until()));
+        let records: u64 = applied.iter().map(|applied| applied.records).sum();
+        backlog.advance(done, records);
+        metrics.recovered.add(records);
+        metrics.recovery_left.set(backlog.until().saturating_sub(done) as i64);
         Ok(())
     }
 
-    fn store_states(&self, states: &mut HashMap<CustomerId, Recovering>) -> Result<(), RecoveryError> {
-        let written = |(customer, Recovering { state, stored_expiry }): (CustomerId, Recovering)| StateWrite {
-            customer,
-            bytes: state.encode().into(),
-            expiry: state.next_expiry(),
-            expiry_before: stored_expiry,
-        };
-        let mut encoded: Vec<StateWrite> = states.drain().map(written).collect();
-        // In one order, so that a recovery that is interrupted can be repeated step by step.
-        encoded.sort_unstable_by(|a, b| a.customer.cmp(&b.customer));
-        for chunk in encoded.chunks(512) {
-            self.store.put(chunk)?;
+    /// Stores what is in memory.
+    fn store_all(&self) -> Result<(), RecoveryError> {
+        let ground = self.ground();
+        let finished = side_by_side(self.threads, &self.partitions, |partition| {
+            partition.lock().unwrap_or_else(PoisonError::into_inner).finish(ground)
+        });
+        finished.map(drop)
+    }
+
+    /// Sees that nobody is left whose state could not be brought in when they were asked for.
+    fn bring_in_owed(&self) -> Result<(), RecoveryError> {
+        let (house, mut attempts) = (&self.house, 0);
+        loop {
+            let owed = house.backlog.owed();
+            if owed.is_empty() {
+                return Ok(());
+            }
+            if house.backlog.is_abandoned() {
+                return Err(RecoveryError::Abandoned);
+            }
+            if attempts >= ATTEMPTS_MAX {
+                return Err(RecoveryError::Unreadable { customers: owed.len() });
+            }
+            // One that is busy is being brought in at this moment: that is waited for, however long it takes.
+            attempts += usize::from(owed.iter().filter(|customer| house.bring_in_owed(customer)).count() > 0);
+            thread::sleep(PAUSE);
         }
+    }
+
+    /// The store's checkpoint at the end, for a recovery that was through before anyone was served.
+    pub(super) fn checkpoint(&self, bundle_seq: u64) -> Result<(), RecoveryError> {
+        let house = &self.house;
+        let seq = house.backlog.until();
+        let caps = house.caps.checkpoint(seq, house.clock.wall());
+        let set_aside = house.quarantine.checkpoint(seq);
+        house.store.checkpoint(&Checkpoint { seq, bundle_seq, caps, set_aside })?;
+        house.note_stored(seq);
         Ok(())
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        let House { journal, store, shelf, backlog, config, .. } = &*self.house;
+        let bytes_max = usize::try_from(config.recovery_bytes).unwrap_or(usize::MAX) / usize::from(Partition::COUNT);
+        Ground { journal, store: &**store, shelf, backlog, bytes_max }
+    }
+
+    fn took(&self) -> Duration {
+        self.house.clock.instant().since(self.began)
+    }
+
+    fn tell(&mut self) {
+        let now = self.house.clock.instant();
+        if now.since(self.told) >= TOLD_EVERY {
+            self.told = now;
+            let progress = self.house.backlog.progress();
+            tracing::info!(record = progress.done, of = progress.last, "the states are being brought up to date");
+        }
     }
 }
 
@@ -161,33 +203,4 @@ pub(super) fn read_record(
         (Ok(read), None) => Ok(read),
         (Err(error), None) => Err(RecoveryError::Record { seq, error }),
     }
-}
-
-/// Applies to one customer's stored state what the journal has of the customer since. Up to `stored_seq` the store had
-/// everything before the state was read from it, so that whoever is not in it has no record until there.
-pub(super) fn catch_up(
-    house: &House,
-    state: &mut CustomerState,
-    (customer, partition): (&CustomerId, Partition),
-    stored_seq: u64,
-) -> Result<(), LoadError> {
-    // What was appended before the state broke may still be on its way to the disk.
-    house.journal.wait_synced_unless_full(house.journal.last_seq())?;
-    let mut reader = house.journal.reader(state.last_seq.max(stored_seq) + 1)?;
-    let mut found = Vec::new();
-    let mut is_more = true;
-    while is_more {
-        is_more = reader.next_batch(|read| {
-            if read.frame.kind == Kind::Turn && read.frame.partition == partition.number() {
-                found.push((read.seq, read.frame.payload.to_vec()));
-            }
-        })?;
-        for (seq, payload) in found.drain(..) {
-            let (record, bundle) = Record::decode(&payload, |seq| house.bundle_at(seq).ok())?;
-            if record.input.customer() == customer && state.last_seq < seq {
-                apply(state, &record, seq, &bundle)?;
-            }
-        }
-    }
-    Ok(())
 }

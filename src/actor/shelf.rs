@@ -3,22 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
-use crate::bundle::{Bundle, Sources};
+use crate::bundle::Bundle;
 use crate::journal::{Entry, Found, Journal, JournalError, Kind};
 use crate::sync::Mutex;
+use crate::turn::{decode_bundle, encode_bundle};
 
 /// Bundles that were read back from the journal, compiled. A deployment has few; each stays.
 #[derive(Debug, Default)]
 pub(super) struct Shelf(Mutex<HashMap<u64, Arc<Bundle>>>);
-
-/// The stored form of a bundle, version 1: a MessagePack array of version and files.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    version: u8,
-    sources: Sources,
-}
 
 /// Why a bundle's record cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +30,7 @@ pub enum ShelfError {
 
 /// Appends a bundle's files to the journal and returns the record's sequence.
 pub(super) fn record_bundle(journal: &Journal, bundle: &Bundle) -> Result<u64, JournalError> {
-    let stored = Stored { version: 1, sources: bundle.sources().clone() };
-    // Writing texts into memory cannot fail.
-    let payload = rmp_serde::to_vec(&stored).unwrap_or_default();
-    journal.append(&Entry { kind: Kind::Bundle, partition: 0, keys: &[], payload: &payload })
+    journal.append(&Entry { kind: Kind::Bundle, partition: 0, keys: &[], payload: &encode_bundle(bundle) })
 }
 
 /// Compiles the bundle that a record holds.
@@ -50,11 +39,7 @@ pub fn bundle_of(found: &Found) -> Result<Bundle, ShelfError> {
     if found.kind != Kind::Bundle {
         return Err(not_a_bundle("it holds something else".to_owned()));
     }
-    let stored: Stored = rmp_serde::from_slice(&found.payload).map_err(|e| not_a_bundle(e.to_string()))?;
-    if stored.version != 1 {
-        return Err(not_a_bundle(format!("it has version {}, this release reads version 1", stored.version)));
-    }
-    Bundle::compile(stored.sources).map_err(|faults| not_a_bundle(faults.to_string()))
+    decode_bundle(&found.payload).map_err(not_a_bundle)
 }
 
 impl Shelf {

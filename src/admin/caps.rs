@@ -27,6 +27,6 @@ pub(super) struct CapsView {
 pub(super) async fn caps(engine: web::Data<Engine>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     // Each partition of customers is asked, and one whose turn is under way is waited for: not on a worker.
     let asked = web::block(move || engine.caps()).await;
-    let caps = asked.map_err(|_| Problem::from(crate::actor::Shed::Stopping))?;
+    let caps = asked.map_err(|_| Problem::from(crate::actor::Shed::Stopping))?.into_result()?;
     Ok(answer(answer_format(request.headers()).unwrap_or_default(), &CapsView { caps }))
 }

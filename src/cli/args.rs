@@ -8,6 +8,7 @@ use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
 use super::{export, import};
+use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
 ///
@@ -74,6 +75,13 @@ pub(super) enum Command {
     ///
     /// Reads the journal without locking it, so it works beside a running server.
     Explain(Explain),
+
+    /// Take every recorded turn again, and compare what comes out byte for byte
+    ///
+    /// Each turn is taken on the bundle it was taken on, with its recorded input, on the customer's state as it was. Reads the
+    /// journal from its beginning and writes nothing, so it works beside a running server. docs/REPLAY.md says what a
+    /// difference means.
+    Replay(Replay),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
@@ -204,6 +212,45 @@ pub(super) struct Explain {
     pub(super) why_not: Option<String>,
 }
 
+/// Options of `replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    pub(super) followed: Followed,
+
+    /// Differences that are shown; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) shown: u32,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which of the journal's records are followed, and with what.
+#[derive(Debug, clap::Args)]
+pub(super) struct Followed {
+    /// The first record, by number or arrival; those before it are applied [default: the journal's beginning]
+    #[arg(long, value_name = "SEQ|TIME")]
+    pub(super) from: Option<replay::Place>,
+
+    /// The last record, or the arrival before which it ends [default: the journal's end]
+    #[arg(long, value_name = "SEQ|TIME")]
+    pub(super) to: Option<replay::Place>,
+
+    /// One customer's records only
+    #[arg(long, value_name = "ID")]
+    pub(super) customer: Option<String>,
+
+    /// Memory for customers' states, in MiB; where they need more, the journal is read several times
+    #[arg(long, value_name = "MIB", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) memory: u32,
+
+    /// Threads that take turns [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(super) threads: Option<u8>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -219,7 +266,7 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "test", "import", "export", "serve"] {
+        for name in ["decide", "explain", "check", "test", "replay", "import", "export", "serve"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,6 +15,9 @@ use crate::app::{App, log};
 use crate::config::Config;
 use crate::engine::{Data, Engine};
 use crate::time::Clock;
+
+/// How often the bar of a recovery moves.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn run(place: &Place) -> Exit {
     let mut config = match Config::load(&place.config) {
@@ -28,7 +33,7 @@ pub(super) fn run(place: &Place) -> Exit {
         tell(format!("error: {error}"));
         return Exit::Failed;
     }
-    let (clock, bar) = (Clock::system(), recovery_bar());
+    let (clock, bar) = (Clock::system(), progress_bar("reading the journal"));
     let start = clock.instant();
     let engine = Engine::start_with(config.engine, &mut |seq, last| {
         bar.set_length(last);
@@ -45,12 +50,21 @@ pub(super) fn run(place: &Place) -> Exit {
     let took = clock.instant().since(start);
     let app = App { engine: engine.clone(), settings: config.settings.server, config: place.config.clone() };
     let has_token = app.settings.token.is_some();
+    let mut watcher = None;
     let served = app.run(|address| {
         announce(&engine, &place.config, &data, &address.to_string(), has_token);
         let recovered = engine.started().recovered;
         say(format!("  ready after {} ms; {} records read back", took.as_millis(), grouped(recovered.records)));
+        if recovered.left > 0 {
+            say(format!("  {} more are read back behind the decisions", grouped(recovered.left)));
+            watcher = watch_recovery(engine.clone());
+        }
         say("Ctrl-C stops it.");
     });
+    if let Some(watcher) = watcher {
+        // It ends with the engine.
+        let _ = watcher.join();
+    }
     match served {
         Ok(stopped) => {
             say(format!("stopped in good order: the journal ends at record {}", grouped(stopped.last_seq)));
@@ -77,13 +91,44 @@ fn announce(engine: &Engine, config: &Path, data: &Path, address: &str, has_toke
     }
 }
 
-/// Recovery may take a while; a terminal shows how far it is.
-fn recovery_bar() -> ProgressBar {
+/// Shows how far recovery has come until it is over, and says what came of it.
+fn watch_recovery(engine: Engine) -> Option<JoinHandle<()>> {
+    let watch = move || {
+        let (clock, bar) = (Clock::system(), progress_bar("reading the journal behind the decisions"));
+        let start = clock.instant();
+        let progress = loop {
+            let progress = engine.recovery();
+            if !progress.is_under_way() || engine.is_stopping() {
+                break progress;
+            }
+            bar.set_length(progress.last - progress.from);
+            bar.set_position(progress.done - progress.from);
+            std::thread::sleep(LOOK_EVERY);
+        };
+        bar.finish_and_clear();
+        let took = clock.instant().since(start);
+        match progress.failure() {
+            Some(reason) => tell(format!("error: recovery cannot go on: {reason}")),
+            None if progress.is_under_way() => {
+                say("stopped before the journal was read back; the next start begins it again");
+            }
+            None => {
+                say(format!("{} records read back after {} s", grouped(progress.records), took.as_secs()));
+            }
+        }
+    };
+    // Without a thread the log alone says it.
+    std::thread::Builder::new().name("forthwith-progress".to_owned()).spawn(watch).ok()
+}
+
+/// Reading the journal may take a while; a terminal shows how far it is.
+fn progress_bar(what: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("reading the journal {bar:40} {pos}/{len} records, {eta} left") {
+    let template = format!("{what} {{bar:40}} {{pos}}/{{len}} records, {{eta}} left");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     bar

@@ -145,6 +145,10 @@ impl Settings {
         set(section, "hot_bytes", &mut customers.hot_bytes, |node| node.bytes(1 << 20, 1 << 40));
         set(section, "warm_bytes", &mut customers.warm_bytes, |node| node.bytes(0, 1 << 40));
         set(section, "checkpoint_every", &mut customers.checkpoint_every, |node| duration(node, "1s", "1d"));
+        set(section, "recovery_threads", &mut customers.recovery_threads, |node| {
+            node.int(1, 256).map(|threads| threads as usize)
+        });
+        set(section, "recovery_bytes", &mut customers.recovery_bytes, |node| node.bytes(1 << 20, 1 << 40));
         set(section, "checkpoint_records", &mut customers.checkpoint_records, |node| {
             node.int(1_000, 1_000_000_000).map(|n| n as u64)
         });
@@ -157,7 +161,7 @@ impl Settings {
             node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
         });
         set(section, "overflow_bytes", &mut journal.overflow_bytes, |node| {
-            node.bytes(0, 4 << 30).map(|bytes| bytes as usize)
+            node.bytes(0, 1 << 31).map(|bytes| bytes as usize)
         });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
     }

@@ -262,6 +262,11 @@ impl Partition {
         Self((xxh3_64(&key) % u64::from(Self::COUNT)) as u8)
     }
 
+    /// All of them, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
     /// The partition's number, 0 to 63.
     #[inline]
     pub const fn number(self) -> u8 {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Engine;
 use super::cap_shown::{amount_of, datum};
 use super::known::Known;
-use crate::actor::GlobalCap;
+use super::{Answer, Engine};
+use crate::actor::{GlobalCap, Shed};
 use crate::bundle::{Cap, CapScope, Measure, Playbook};
 use crate::context::{CapKey, CustomerState, Reservation};
 use crate::domain::{Datum, Timestamp, Type, Value};
@@ -144,9 +144,10 @@ impl ReservationView {
 }
 
 impl Engine {
-    /// How the global caps of the bundle in force stand. Asks each partition of customers for what it holds: not for the way of
-    /// an event.
-    pub fn caps(&self) -> Vec<GlobalCapView> {
+    /// How the global caps of the bundle in force stand; shed as long as recovery has not read what was taken of them. Asks each
+    /// partition of customers for what it holds: not for the way of an event.
+    pub fn caps(&self) -> Answer<Vec<GlobalCapView>> {
+        let Some(standings) = self.0.customers.global_caps() else { return self.shed(Shed::Recovering) };
         let bundle = self.bundle();
         let shown = |standing: &GlobalCap| {
             let has = |playbook: &&Playbook| playbook.caps.iter().any(|cap| cap.key == standing.cap.key);
@@ -165,14 +166,14 @@ impl Engine {
                 unused: datum(cap, playbook, standing.unused),
             })
         };
-        self.0.customers.global_caps().iter().filter_map(shown).collect()
+        Answer::Given(standings.iter().filter_map(shown).collect())
     }
 }
 
 impl Engine {
-    /// The global caps with what is taken of them and how much there may be, as metrics have it: times in seconds.
+    /// The global caps, as far as they are known, with what is taken of them and how much there may be, as metrics have it: times in seconds.
     pub(super) fn caps_in_numbers(&self) -> Vec<(Arc<str>, f64, f64)> {
-        let standings = self.0.customers.global_caps();
+        let standings = self.0.customers.global_caps().unwrap_or_default();
         if standings.is_empty() {
             return Vec::new();
         }

@@ -128,7 +128,13 @@ impl Engine {
         }
         let customer = typed.customer.clone();
         let run = number.map_or(Run::Subscribed, Run::Playbook);
-        let input = Input::Event(EventInput { event: typed, run, trace: options.trace });
+        let event = EventInput { event: typed, run, trace: options.trace };
+        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle)
+            && within(known, inner.timer.at(deadline.instant())).await.is_err()
+        {
+            return Ok(self.shed(Shed::Recovering));
+        }
+        let input = Input::Event(event);
         let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
         let asked = inner.customers.ask(request);
         Ok(Answer::Given(Begun { started, deadline, bundle, customer, asked }))

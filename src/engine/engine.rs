@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
-use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, Start};
+use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
 use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError, Opening};
 use crate::telemetry::Registry;
@@ -39,7 +39,7 @@ pub(super) struct Inner {
     pub(super) exports: Arc<Semaphore>,
     started: Started,
     // Dropped last: the lock, then the folder.
-    _directory: DataDirectory,
+    pub(super) directory: DataDirectory,
     _temporary: Option<TempDir>,
 }
 
@@ -49,7 +49,7 @@ type OpenJournal = dyn Fn(&Path, &journal::Config, Clock, journal::Metrics) -> R
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// What recovery did.
+    /// What recovery did before anyone was served, and what it left to be done behind. [`Engine::recovery`] says how that goes on.
     pub recovered: Recovered,
     /// The torn end of an interrupted write that was cut off the journal, if there was one.
     pub cut: Option<Cut>,
@@ -85,12 +85,15 @@ pub enum StartError {
 }
 
 impl Engine {
-    /// Starts an engine: opens the data, recovers the states, starts its threads. Blocks until it is ready.
+    /// Starts an engine: opens the data, brings the stored states up to date with the journal, starts its threads. Blocks until
+    /// decisions can be given, which is before that if there is much to do: then it goes on behind, and whoever is asked for is brought
+    /// up to date first.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Self::start_with(config, &mut |_, _| {})
     }
 
-    /// Starts an engine and tells how far recovery has come: the record, and the last one.
+    /// Starts an engine and tells how far it has come with what must be read before decisions can be given: the record, and the last
+    /// one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
         Self::start_by(config, progress, &Journal::open)
     }
@@ -141,7 +144,7 @@ impl Engine {
             series: ArcSwap::from_pointee(series),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             started,
-            _directory: directory,
+            directory,
             _temporary: temporary,
         })))
     }
@@ -149,6 +152,16 @@ impl Engine {
     /// What the engine found when it started.
     pub fn started(&self) -> &Started {
         &self.0.started
+    }
+
+    /// The folder that its data is in.
+    pub fn data(&self) -> &Path {
+        self.0.directory.path()
+    }
+
+    /// How far recovery has come. It goes on behind the decisions that are given.
+    pub fn recovery(&self) -> RecoveryProgress {
+        self.0.customers.recovery()
     }
 
     /// The bundle in force.
@@ -187,7 +200,12 @@ impl Engine {
 
     /// Why the engine acknowledges nothing any more, if that is so.
     pub fn stopped_because(&self) -> Option<Arc<str>> {
-        self.0.journal.stopped()
+        self.0.journal.stopped().or_else(|| self.recovery().failure().map(Arc::from))
+    }
+
+    /// Whether the engine has been told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.customers.is_stopping()
     }
 
     /// Whether the engine waits for room on the disk.
@@ -217,7 +235,8 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(1));
         }
         let dropped = inner.customers.waiting();
-        // States that are not stored are found in the journal again, so a failure here loses nothing.
+        // States that are not stored are found in the journal again, so a failure here loses nothing; nor does a recovery that has
+        // not come to its end.
         if let Err(error) = inner.customers.checkpoint() {
             tracing::warn!(%error, "the states were not all stored; the next start reads them from the journal");
         }

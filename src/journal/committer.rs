@@ -1,27 +1,23 @@
 //! The committer: one thread that takes all finished turns that wait, writes one batch, syncs once and wakes them all.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::batch::HEADER_BYTES;
+use super::hasher::Hasher;
 use super::index::IndexEntry;
-use super::log::Log;
-use super::queue::Queue;
-use super::sealer::Sealer;
+use super::log::{Appended, Log};
+use super::queue::{Queue, Taken};
+use super::room::Room;
+use super::sealer::{Full, Sealer};
 use super::{JournalError, Metrics};
-use crate::domain::Timestamp;
-use crate::sync::{RwLock, thread};
+use crate::sync::RwLock;
 use crate::time::Clock;
-
-/// How long the committer waits before it looks for room on a full disk again.
-const DISK_FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// The index of the segment that is written, for readers.
 #[derive(Debug, Default)]
 pub(super) struct OpenIndex {
     pub(super) segment: u64,
-    pub(super) entries: VecDeque<IndexEntry>,
+    pub(super) entries: Vec<IndexEntry>,
 }
 
 pub(super) struct Committer {
@@ -29,6 +25,7 @@ pub(super) struct Committer {
     pub(super) queue: Arc<Queue>,
     pub(super) open_index: Arc<RwLock<OpenIndex>>,
     pub(super) sealer: Sealer,
+    pub(super) hasher: Hasher,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -36,43 +33,52 @@ pub(super) struct Committer {
 impl Committer {
     /// Runs until the queue is closed and empty, or a write fails.
     pub(super) fn run(mut self) -> Result<(), Arc<str>> {
-        let mut reuse = Vec::new();
-        while let Some(mut taken) = self.queue.take(reuse) {
-            if let Err(error) = self.commit(&mut taken.batch, taken.count) {
-                return Err(self.stop(&error));
-            }
-            reuse = taken.batch;
+        let mut reuse = Taken::default();
+        while let Some(taken) = self.queue.take(reuse) {
+            reuse = self.commit(taken).map_err(|error| self.stop(&error))?;
         }
         self.log.seal(self.clock.wall()).map_err(|error| self.stop(&error))
     }
 
-    fn commit(&mut self, batch: &mut [u8], count: u32) -> Result<(), JournalError> {
+    /// Writes a batch; returns its memory. While the disk syncs, another core hashes: whoever waits for the disk does not wait
+    /// for the chain.
+    fn commit(&mut self, taken: Taken) -> Result<Taken, JournalError> {
+        let Taken { mut batch, count, mut entries } = taken;
         let start = self.clock.instant();
         self.make_room(batch.len())?;
-        let before = self.log.open_entries().len();
-        let expected = self.log.tail().last_seq;
-        let appended = self.with_room(|log, now| log.append(expected, count, batch, now))?;
-        self.publish(before);
+        let header = self.log.prepare(self.log.tail().last_seq, count, &mut batch, self.clock.wall())?;
+        let hashing = self.hasher.begin(self.log.format(), count, batch);
+        let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let appended = room.write(|log, _| log.append(&header, hashing.batch()))?;
+        self.publish(&mut entries, &appended);
         self.queue.announce(appended.last_seq);
-        self.log.chain(batch);
+        let (batch, hash) = hashing.end();
+        self.log.chain(hash);
         self.metrics.queue_bytes.set(self.queue.waiting() as i64);
         self.metrics.commits.inc();
         self.metrics.records.add(u64::from(count));
         self.metrics.bytes.add(batch.len() as u64);
         self.metrics.batch_records.observe(f64::from(count));
         self.metrics.commit_seconds.observe_duration(self.clock.instant().since(start));
-        Ok(())
+        Ok(Taken { batch, count, entries })
     }
 
     /// Lets readers find what is now on disk.
-    fn publish(&mut self, before: usize) {
+    fn publish(&self, entries: &mut Vec<IndexEntry>, appended: &Appended) {
         let Ok(mut index) = self.open_index.write() else { return };
-        let (segment, entries) = (self.log.segment_number(), self.log.open_entries());
-        if index.segment == segment {
-            index.entries.extend(&entries[before..]);
-        } else {
-            *index = OpenIndex { segment, entries: entries.iter().copied().collect() };
-        }
+        let (offset, nth) = (appended.offset as u32, appended.nth);
+        let placed = |entry: IndexEntry| IndexEntry { offset: entry.offset + offset, nth: entry.nth + nth, ..entry };
+        index.entries.extend(entries.drain(..).map(placed));
+    }
+
+    /// Hands a full segment on; readers look into the new one.
+    fn hand_on(&self, number: u64) {
+        let Ok(mut index) = self.open_index.write() else { return };
+        let room = Vec::with_capacity(index.entries.len() + index.entries.len() / 8);
+        let entries = std::mem::replace(&mut index.entries, room);
+        // Before the new segment is told: whoever looks finds the full one in one place or the other.
+        self.sealer.send(Full { number, entries: entries.into() });
+        index.segment = self.log.segment_number();
     }
 
     /// Begins another segment if the batch needs one.
@@ -80,50 +86,14 @@ impl Committer {
         if !self.log.needs_segment(batch) {
             return Ok(());
         }
-        let full = self.with_room(Log::roll)?;
-        self.sealer.send(full);
+        let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let number = room.write(Log::roll)?;
+        self.hand_on(number);
         if self.log.needs_segment(batch) {
             let limit = self.log.batch_max();
             return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
         }
         Ok(())
-    }
-
-    /// Does what needs room on the disk. A full disk is waited out: nothing is acknowledged, nothing is lost, and callers are
-    /// told at once. Whoever is let in nevertheless waits in the queue.
-    fn with_room<T>(
-        &mut self,
-        mut write: impl FnMut(&mut Log, Timestamp) -> Result<T, JournalError>,
-    ) -> Result<T, JournalError> {
-        let mut since = None;
-        let done = loop {
-            match write(&mut self.log, self.clock.wall()) {
-                Err(error) if error.is_want_of_room() && !self.is_ending() => {
-                    if since.is_none() {
-                        tracing::error!(%error, "the disk is full: the journal acknowledges nothing until there is room");
-                        since = Some(self.clock.instant());
-                        self.metrics.disk_full.set(1);
-                        self.queue.disk_is_full(true);
-                    }
-                    self.metrics.queue_bytes.set(self.queue.waiting() as i64);
-                    thread::sleep(DISK_FULL_PAUSE);
-                }
-                done => break done,
-            }
-        };
-        if let Some(since) = since {
-            if done.is_ok() {
-                let waited_ms = self.clock.instant().since(since).as_millis() as u64;
-                tracing::info!(waited_ms, "there is room on the disk again: the journal goes on");
-            }
-            self.metrics.disk_full.set(0);
-            self.queue.disk_is_full(false);
-        }
-        done
-    }
-
-    fn is_ending(&self) -> bool {
-        self.queue.is_closing() || self.queue.is_leaving()
     }
 
     /// A failed write or sync is final: what the kernel has kept of it is unknown, so it is never tried again on the same

@@ -10,10 +10,11 @@ use std::time::Duration;
 use super::batch::{Entry, Frame, Kind};
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
+use super::hasher::Hasher;
 use super::index::{IndexEntry, SegmentIndex};
 use super::log::{Log, Opening};
 use super::queue::{Limits, Queue, Synced};
-use super::scan::Reader;
+use super::scan::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting};
 use super::segment::{Page, segment_numbers, segment_path};
 use super::{JournalError, Metrics};
@@ -107,15 +108,22 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
+        let (mut log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
         let sealer = Sealer::start(folder)?;
         let sealing = sealer.waiting();
         let limits = Limits { queue: config.queue_bytes, overflow: config.overflow_bytes, batch: log.batch_max() };
         let queue = Arc::new(Queue::new(opening.last_seq, limits, config.linger));
-        let entries = log.open_entries().iter().copied().collect();
+        let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
-        let committer =
-            Committer { log, sealer, queue: Arc::clone(&queue), open_index: Arc::clone(&open_index), clock, metrics };
+        let committer = Committer {
+            log,
+            sealer,
+            hasher: Hasher::start(folder)?,
+            queue: Arc::clone(&queue),
+            open_index: Arc::clone(&open_index),
+            clock,
+            metrics,
+        };
         let thread = thread::Builder::new()
             .name("forthwith-journal".to_owned())
             .spawn(move || committer.run())
@@ -242,6 +250,16 @@ impl Journal {
     /// A reader of the records on disk from a sequence on.
     pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
         Reader::new(&self.0.folder, from)
+    }
+
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::scan::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.

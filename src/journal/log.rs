@@ -8,7 +8,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::JournalError;
-use super::batch::{BatchHeader, Frame, HEADER_BYTES, hash_batch, leaf_hashes};
+use super::batch::{BatchHash, BatchHeader, HEADER_BYTES, hash_batch};
 use super::directory::FORMAT;
 use super::disk::Disk;
 use super::error::{SYNC, SYNC_FOLDER};
@@ -17,7 +17,9 @@ use super::scan::{Next, SegmentScan, Tail};
 use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
 use crate::domain::Timestamp;
 use crate::sync::thread::{self, JoinHandle};
-use crate::tlog;
+
+/// The next segment's file is begun when this part of a segment is full: a small journal does without, a busy one has it in time.
+const SPARE_AFTER: u64 = 8;
 
 /// The log while it is written.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Log {
     is_chained: bool,
     /// The next segment's file, while or after it is made.
     spare: Option<JoinHandle<Result<Blank, JournalError>>>,
+    /// What the records of the last segment are found by, as it was when the log was opened.
+    recovered: Vec<IndexEntry>,
 }
 
 /// The segment that is written.
@@ -43,7 +47,6 @@ struct OpenSegment {
     page: Page,
     /// Where the next batch goes.
     at: u64,
-    entries: Vec<IndexEntry>,
 }
 
 /// What was found when a log was opened.
@@ -68,17 +71,14 @@ pub struct Cut {
     pub bytes: u64,
 }
 
-/// A segment that is full.
-#[derive(Clone, Debug)]
-pub(super) struct Full {
-    pub(super) number: u64,
-    pub(super) entries: Arc<[IndexEntry]>,
-}
-
-/// Where an appended batch begins and what it is called.
+/// Where a batch stands that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Appended {
     pub(super) last_seq: u64,
+    /// Where its header begins in the segment's file.
+    pub(super) offset: u64,
+    /// Its first record, less the segment's first.
+    pub(super) nth: u32,
 }
 
 impl Log {
@@ -107,11 +107,21 @@ impl Log {
         let created_at = now.micros();
         let page = Page { format: FORMAT, log, number: 1, first_seq: 1, first_batch: 1, created_at, previous: [0; 32] };
         let (file, path) = prepare(&*disk, folder, segment_bytes)?.into_segment(&*disk, folder, &page)?;
-        let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() };
+        let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64 };
         let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
         let folder = folder.to_owned();
-        let log =
-            Self { disk, folder, segment_bytes, number: 1, epoch: 1, tail, segment, is_chained: true, spare: None };
+        let log = Self {
+            disk,
+            folder,
+            segment_bytes,
+            number: 1,
+            epoch: 1,
+            tail,
+            segment,
+            is_chained: true,
+            spare: None,
+            recovered: Vec::new(),
+        };
         Ok((log, Opening { segments: 1, ..Opening::default() }))
     }
 
@@ -148,9 +158,23 @@ impl Log {
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
         let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
-        let segment = OpenSegment { file, path, page, at, entries };
+        let segment = OpenSegment { file, path, page, at };
         let folder = folder.to_owned();
-        Ok((Self { disk, folder, segment_bytes, number, epoch, tail, segment, is_chained: true, spare: None }, opening))
+        Ok((
+            Self {
+                disk,
+                folder,
+                segment_bytes,
+                number,
+                epoch,
+                tail,
+                segment,
+                is_chained: true,
+                spare: None,
+                recovered: entries,
+            },
+            opening,
+        ))
     }
 
     pub(super) fn tail(&self) -> Tail {
@@ -161,9 +185,9 @@ impl Log {
         self.number
     }
 
-    /// Entries of the open segment, for the index in memory.
-    pub(super) fn open_entries(&self) -> &[IndexEntry] {
-        &self.segment.entries
+    /// What the records of the last segment are found by, as it was when the log was opened. Handed out once.
+    pub(super) fn take_recovered(&mut self) -> Vec<IndexEntry> {
+        std::mem::take(&mut self.recovered)
     }
 
     /// Bytes of frames that fit into an empty segment: its page, the batch's header and that of the end apart.
@@ -176,8 +200,8 @@ impl Log {
         self.segment.at + (batch + HEADER_BYTES) as u64 > self.segment_bytes
     }
 
-    /// Begins the next segment and returns the full one. Fails when the disk is full, and may then be tried again.
-    pub(super) fn roll(&mut self, now: Timestamp) -> Result<Full, JournalError> {
+    /// Begins the next segment and returns the number of the full one. Fails when the disk is full, and may then be tried again.
+    pub(super) fn roll(&mut self, now: Timestamp) -> Result<u64, JournalError> {
         let prepared = self.spare.take().and_then(|spare| spare.join().ok()).and_then(Result::ok);
         let blank = match prepared {
             Some(blank) => blank,
@@ -193,51 +217,59 @@ impl Log {
             previous: self.tail.hash,
         };
         let (file, path) = blank.into_segment(&*self.disk, &self.folder, &page)?;
-        let full = std::mem::replace(
-            &mut self.segment,
-            OpenSegment { file, path, page, at: PAGE_BYTES as u64, entries: Vec::new() },
-        );
+        self.segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64 };
         self.number += 1;
-        Ok(Full { number: self.number - 1, entries: full.entries.into() })
+        Ok(self.number - 1)
     }
 
-    /// Writes a batch and makes it durable. `expected` is the last record the caller knows of; with another end nothing is
-    /// written. What failed for want of room alone may be tried again with the same batch.
-    ///
-    /// `batch` holds the frames behind room for a header. Hand it to [`Log::chain`] before the next is appended.
-    pub(super) fn append(
-        &mut self,
+    /// Writes the header of the next batch into the room that `batch` has for it, before its frames. `expected` is the last
+    /// record the caller knows of; with another end nothing may be written.
+    pub(super) fn prepare(
+        &self,
         expected: u64,
         count: u32,
         batch: &mut [u8],
         now: Timestamp,
-    ) -> Result<Appended, JournalError> {
+    ) -> Result<BatchHeader, JournalError> {
         if expected != self.tail.last_seq {
             return Err(JournalError::WrongSequence { expected, found: self.tail.last_seq });
         }
         if self.needs_segment(batch.len()) {
             return Err(JournalError::TooLarge { bytes: batch.len() - HEADER_BYTES, limit: self.batch_max() });
         }
-        let header = self.write(count, batch, false, now)?;
-        self.index(&header, &batch[HEADER_BYTES..]);
-        self.prepare_spare();
-        Ok(Appended { last_seq: self.tail.last_seq })
+        Ok(self.head(count, batch, false, now))
     }
 
-    /// Hashes the batch that was appended last, which the next one names, and returns its records' leaf hashes. Apart from the
-    /// append, so that whoever waits for the disk does not wait for this.
-    pub(super) fn chain(&mut self, batch: &[u8]) -> Vec<tlog::Hash> {
-        let leaves = leaf_hashes(&batch[HEADER_BYTES..]);
-        self.tail.hash = hash_batch(self.segment.page.format, batch, &leaves);
+    /// Writes the batch that was prepared and makes it durable; what failed for want of room alone may be tried again. Its hash is
+    /// to be handed to [`Log::chain`] before the next is prepared.
+    pub(super) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<Appended, JournalError> {
+        let appended = Appended {
+            last_seq: self.tail.last_seq + u64::from(header.count),
+            offset: self.segment.at,
+            nth: (header.first_seq - self.segment.page.first_seq) as u32,
+        };
+        self.write(header, batch)?;
+        self.prepare_spare();
+        Ok(appended)
+    }
+
+    /// The format of the open segment's batches.
+    pub(super) fn format(&self) -> u32 {
+        self.segment.page.format
+    }
+
+    /// Takes the hash of the batch that was appended last, which the next one names.
+    pub(super) fn chain(&mut self, hash: BatchHash) {
+        self.tail.hash = hash;
         self.is_chained = true;
-        leaves
     }
 
     /// Ends the log in good order: from now on nothing of it may be missing.
     pub(super) fn seal(&mut self, now: Timestamp) -> Result<(), JournalError> {
         let mut batch = [0; HEADER_BYTES];
-        self.write(0, &mut batch, true, now)?;
-        self.chain(&batch);
+        let header = self.head(0, &mut batch, true, now);
+        self.write(&header, &batch)?;
+        self.chain(hash_batch(self.format(), &batch, &[]));
         if let Some(spare) = self.spare.take()
             && let Ok(Ok(blank)) = spare.join()
         {
@@ -246,13 +278,7 @@ impl Log {
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        count: u32,
-        batch: &mut [u8],
-        is_seal: bool,
-        now: Timestamp,
-    ) -> Result<BatchHeader, JournalError> {
+    fn head(&self, count: u32, batch: &mut [u8], is_seal: bool, now: Timestamp) -> BatchHeader {
         debug_assert!(self.is_chained, "a batch names the one before it");
         let header = BatchHeader {
             length: (batch.len() - HEADER_BYTES) as u32,
@@ -266,6 +292,10 @@ impl Log {
             log: self.segment.page.log,
         };
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
+        header
+    }
+
+    fn write(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<(), JournalError> {
         let OpenSegment { file, path, at, .. } = &mut self.segment;
         self.disk.write(file, path, batch, *at).map_err(|e| JournalError::io("write", path, e))?;
         self.disk.sync(file, path).map_err(|e| JournalError::io(SYNC, path, e))?;
@@ -273,29 +303,17 @@ impl Log {
         self.is_chained = false;
         self.tail = Tail {
             last_batch: header.batch,
-            last_seq: self.tail.last_seq + u64::from(count),
+            last_seq: self.tail.last_seq + u64::from(header.count),
             epoch: self.epoch,
             hash: self.tail.hash,
-            is_sealed: is_seal,
+            is_sealed: header.is_seal,
         };
-        Ok(header)
+        Ok(())
     }
 
-    fn index(&mut self, header: &BatchHeader, mut frames: &[u8]) {
-        let mut offset = self.segment.at - frames.len() as u64;
-        let mut nth = (header.first_seq - self.segment.page.first_seq) as u32;
-        while let Ok((frame, length)) = Frame::decode(frames) {
-            let entries = frame.keys().map(|key| IndexEntry { key, offset: offset as u32, nth });
-            self.segment.entries.extend(entries);
-            offset += length as u64;
-            nth += 1;
-            frames = &frames[length..];
-        }
-    }
-
-    /// Makes the next segment's file ahead of time, once this one is half full.
+    /// Makes the next segment's file ahead of time, once it is likely to be needed.
     fn prepare_spare(&mut self) {
-        if self.spare.is_none() && self.segment.at > self.segment_bytes / 2 {
+        if self.spare.is_none() && self.segment.at > self.segment_bytes / SPARE_AFTER {
             let (disk, folder, bytes) = (Arc::clone(&self.disk), self.folder.clone(), self.segment_bytes);
             let thread = thread::Builder::new().name("forthwith-segment".to_owned());
             let made = thread.spawn(move || prepare(&*disk, &folder, bytes));
@@ -326,7 +344,7 @@ fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
 mod tests {
     use std::os::unix::fs::FileExt;
 
-    use super::super::batch::{Entry, Kind};
+    use super::super::batch::{Entry, Kind, leaf_hashes};
     use super::super::disk::MachineDisk;
     use super::super::scan::Reader;
     use super::*;
@@ -356,9 +374,10 @@ mod tests {
         if log.needs_segment(batch.len()) {
             log.roll(now()).unwrap();
         }
-        let last_seq = log.append(log.tail().last_seq, payloads.len() as u32, &mut batch, now()).unwrap().last_seq;
-        log.chain(&batch);
-        last_seq
+        let header = log.prepare(log.tail().last_seq, payloads.len() as u32, &mut batch, now()).unwrap();
+        let appended = log.append(&header, &batch).unwrap();
+        log.chain(hash_batch(log.format(), &batch, &leaf_hashes(&batch[HEADER_BYTES..])));
+        appended.last_seq
     }
 
     fn read(folder: &Path, from: u64) -> Result<Vec<(u64, String)>, JournalError> {
@@ -399,7 +418,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = open(folder.path()).unwrap();
         append(&mut log, &["a", "b"]);
-        let refused = log.append(1, 1, &mut batch(&["c"]), now()).unwrap_err().to_string();
+        let refused = log.prepare(1, 1, &mut batch(&["c"]), now()).unwrap_err().to_string();
         assert_eq!(refused, "append expected the journal to end at record 1, it ends at 2");
         assert_eq!(read(folder.path(), 1).unwrap().len(), 2);
     }

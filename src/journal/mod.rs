@@ -15,6 +15,8 @@
 //! | `sealer` | seeing to those that are full |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `room` | waiting out a full disk |
+//! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `store` | states at rest |
@@ -29,10 +31,12 @@ mod fault_tests;
 #[cfg(test)]
 mod faulty_disk;
 mod handle;
+mod hasher;
 mod index;
 mod log;
 mod metrics;
 mod queue;
+mod room;
 mod scan;
 mod sealer;
 mod segment;

@@ -1,4 +1,5 @@
-//! Where finished turns wait for the disk: one buffer that callers append to, swapped whole by the committer.
+//! Where finished turns wait for the disk: one buffer that callers append to, swapped whole by the committer, with those who
+//! wait for what is in it.
 //!
 //! Sketch of an append: a checksum over the record outside the lock; inside, one copy of some 400 bytes. Nothing is
 //! allocated but the buffer's own growth, which is kept.
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::JournalError;
 use super::batch::{Entry, HEADER_BYTES, frames_within};
+use super::index::IndexEntry;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_while_at_most};
 
@@ -57,10 +59,14 @@ struct Pending {
     /// Room for a batch's header, then frames.
     batch: Vec<u8>,
     count: u32,
+    /// What the records in it are found by, counted from its beginning.
+    entries: Vec<IndexEntry>,
     /// The last record appended.
     last_seq: u64,
-    /// Callers that wait until a record is on disk.
-    synced_waiters: Vec<(u64, oneshot::Sender<Kept>)>,
+    /// Callers that wait until a record in it is on disk.
+    gathering: Vec<SyncedWaiter>,
+    /// Callers that wait until a record is on disk that the committer has taken.
+    flying: Vec<SyncedWaiter>,
     /// Threads that wait until a record is on disk.
     blocked: usize,
     /// Callers that wait for room.
@@ -72,12 +78,17 @@ struct Pending {
 }
 
 /// A batch that the committer took.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Taken {
     /// Room for a header, then frames.
     pub(super) batch: Vec<u8>,
     pub(super) count: u32,
+    /// What its records are found by, counted from its beginning.
+    pub(super) entries: Vec<IndexEntry>,
 }
+
+/// A caller that waits until a record is on disk.
+type SyncedWaiter = (u64, oneshot::Sender<Kept>);
 
 /// Whether a record is on disk; an error says why the journal has stopped.
 pub type Kept = Result<(), Arc<str>>;
@@ -91,8 +102,10 @@ impl Queue {
         let pending = Pending {
             batch: vec![0; HEADER_BYTES],
             count: 0,
+            entries: Vec::new(),
             last_seq,
-            synced_waiters: Vec::new(),
+            gathering: Vec::new(),
+            flying: Vec::new(),
             blocked: 0,
             room_waiters: Vec::new(),
             is_idle: false,
@@ -145,6 +158,8 @@ impl Queue {
         if pending.is_closing {
             return Err(JournalError::Stopped("it is closed".into()));
         }
+        let at = IndexEntry { key: 0, offset: pending.batch.len() as u32, nth: pending.count };
+        pending.entries.extend(entry.keys.iter().map(|key| IndexEntry { key: *key, ..at }));
         entry.write(checksum, &mut pending.batch);
         pending.count += 1;
         pending.last_seq += 1;
@@ -220,7 +235,9 @@ impl Queue {
             let _ = wake.send(Err(Arc::clone(reason)));
             return Some(synced);
         }
-        pending.synced_waiters.push((seq, wake));
+        let is_gathering = seq > pending.last_seq - u64::from(pending.count);
+        let waiters = if is_gathering { &mut pending.gathering } else { &mut pending.flying };
+        waiters.push((seq, wake));
         let must_wake = pending.is_idle && pending.count > 0;
         drop(pending);
         if must_wake {
@@ -294,15 +311,15 @@ impl Queue {
     }
 
     /// Waits for records and takes them all; `None` when the queue is closed and empty. A batch that nobody waits for
-    /// lingers a little, so that more records share one sync.
-    pub(super) fn take(&self, mut reuse: Vec<u8>) -> Option<Taken> {
+    /// lingers a little, so that more records share one sync. `reuse` lends its memory to what gathers next.
+    pub(super) fn take(&self, mut reuse: Taken) -> Option<Taken> {
         let mut pending = self.lock();
         pending.is_idle = true;
         while pending.count == 0 && !pending.is_closing {
             pending = self.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         let is_patient = |pending: &mut Pending| {
-            pending.synced_waiters.is_empty()
+            pending.gathering.is_empty()
                 && pending.blocked == 0
                 && pending.batch.len() < self.linger_bytes
                 && !pending.is_closing
@@ -314,41 +331,32 @@ impl Queue {
         if pending.count == 0 {
             return None;
         }
-        reuse.clear();
+        reuse.batch.clear();
         // What a full disk made it grow to is given back.
-        reuse.shrink_to(2 * self.limit.min(self.batch_max));
-        reuse.resize(HEADER_BYTES, 0);
-        // What is more than a segment holds waits for the next batch. Rare: callers overshoot the limit by a record each.
-        let (count, bytes) = frames_within(&pending.batch[HEADER_BYTES..], pending.count, self.batch_max);
-        reuse.extend_from_slice(&pending.batch[HEADER_BYTES + bytes..]);
-        let mut batch = std::mem::replace(&mut pending.batch, reuse);
-        batch.truncate(HEADER_BYTES + bytes);
-        pending.count -= count;
+        reuse.batch.shrink_to(2 * self.limit.min(self.batch_max));
+        reuse.batch.resize(HEADER_BYTES, 0);
+        reuse.entries.clear();
+        let taken = pending.split(reuse, self.batch_max);
         self.waiting.store(pending.batch.len() - HEADER_BYTES, Ordering::Relaxed);
         let waiters = std::mem::take(&mut pending.room_waiters);
         drop(pending);
         for waiter in waiters {
             let _ = waiter.send(());
         }
-        Some(Taken { batch, count })
+        Some(taken)
     }
 
-    /// Announces that all records up to `seq` are on disk.
+    /// Announces that all records up to `seq` are on disk: all that the committer has taken.
     pub(super) fn announce(&self, seq: u64) {
         self.synced.store(seq, Ordering::Release);
         let mut pending = self.lock();
-        let mut ready = Vec::new();
-        let waiters = &mut pending.synced_waiters;
-        let mut at = 0;
-        while at < waiters.len() {
-            if waiters[at].0 <= seq { ready.push(waiters.swap_remove(at).1) } else { at += 1 }
-        }
+        let ready = std::mem::take(&mut pending.flying);
         let is_blocking = pending.blocked > 0;
         drop(pending);
         if is_blocking {
             self.announced.notify_all();
         }
-        for waiter in ready {
+        for (_, waiter) in ready {
             let _ = waiter.send(Ok(()));
         }
     }
@@ -360,13 +368,42 @@ impl Queue {
         self.is_stuck.store(true, Ordering::Relaxed);
         pending.batch.truncate(HEADER_BYTES);
         pending.count = 0;
+        pending.entries.clear();
         self.waiting.store(0, Ordering::Relaxed);
-        let waiters = std::mem::take(&mut pending.synced_waiters);
+        let mut waiters = std::mem::take(&mut pending.flying);
+        waiters.append(&mut pending.gathering);
         pending.room_waiters.clear();
         drop(pending);
         self.announced.notify_all();
         for (_, waiter) in waiters {
             let _ = waiter.send(Err(Arc::clone(reason)));
+        }
+    }
+}
+
+impl Pending {
+    /// Takes what has gathered, as much as a batch may have; `next` is what the others gather in.
+    fn split(&mut self, mut next: Taken, batch_max: usize) -> Taken {
+        let (count, bytes) = frames_within(&self.batch[HEADER_BYTES..], self.count, batch_max);
+        let end = HEADER_BYTES + bytes;
+        // What is more than a segment holds waits for the next batch. Rare: callers overshoot the limit by a record each.
+        next.batch.extend_from_slice(&self.batch[end..]);
+        self.batch.truncate(end);
+        let later = self.entries.partition_point(|entry| entry.nth < count);
+        let moved =
+            |entry: IndexEntry| IndexEntry { offset: entry.offset - bytes as u32, nth: entry.nth - count, ..entry };
+        next.entries.extend(self.entries.drain(later..).map(moved));
+        let last_taken = self.last_seq - u64::from(self.count - count);
+        if count == self.count {
+            self.flying.append(&mut self.gathering);
+        } else {
+            self.flying.extend(self.gathering.extract_if(.., |(seq, _)| *seq <= last_taken));
+        }
+        self.count -= count;
+        Taken {
+            batch: std::mem::replace(&mut self.batch, next.batch),
+            count,
+            entries: std::mem::replace(&mut self.entries, next.entries),
         }
     }
 }

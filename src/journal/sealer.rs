@@ -5,9 +5,16 @@ use std::sync::{Arc, PoisonError};
 
 use super::JournalError;
 use super::index::{IndexEntry, SegmentIndex};
-use super::log::Full;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, mpsc};
+
+/// A segment that is full.
+#[derive(Clone, Debug)]
+pub(super) struct Full {
+    pub(super) number: u64,
+    /// What its records are found by.
+    pub(super) entries: Arc<[IndexEntry]>,
+}
 
 /// The way to the sealer's thread. The thread ends when this is dropped, after what it has begun.
 #[derive(Debug)]

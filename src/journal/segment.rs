@@ -123,16 +123,19 @@ pub(super) fn prepare(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<Blan
     made.map(|file| Blank { file, path: path.clone() }).map_err(|e| JournalError::io("make a segment at", &path, e))
 }
 
+/// Bytes that are zeroed and synced in one go.
+const CHUNK: usize = 1 << 20;
+
 fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
-    const CHUNK: usize = 1 << 20;
     let zeros = vec![0; CHUNK];
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
     disk.reserve(&file, path, bytes)?;
     for at in (0..bytes).step_by(CHUNK) {
         let now = (bytes - at).min(CHUNK as u64) as usize;
         disk.write(&file, path, &zeros[..now], at)?;
+        // At once: a commit's sync would have to wait until the disk has taken all that has gathered.
+        disk.sync(&file, path)?;
     }
-    disk.sync(&file, path)?;
     Ok(file)
 }
 

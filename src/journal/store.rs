@@ -19,6 +19,9 @@ pub trait StateStore: Send + Sync + std::fmt::Debug {
     /// The stored state of a customer.
     fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError>;
 
+    /// Whether no state was ever stored.
+    fn is_empty(&self) -> Result<bool, JournalError>;
+
     /// Stores states. Durable after the next checkpoint.
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError>;
 
@@ -148,6 +151,10 @@ fn failed(error: impl std::fmt::Display) -> JournalError {
 impl StateStore for FjallStore {
     fn get(&self, customer: &str) -> Result<Option<Vec<u8>>, JournalError> {
         Ok(self.states.get(customer).map_err(failed)?.map(|bytes| bytes.to_vec()))
+    }
+
+    fn is_empty(&self) -> Result<bool, JournalError> {
+        self.states.is_empty().map_err(failed)
     }
 
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
@@ -311,6 +318,9 @@ mod tests {
         let store = FjallStore::open(folder.path()).unwrap();
         assert_eq!(store.get("c-1").unwrap(), Some(b"newer".to_vec()));
         assert_eq!(store.get("c-3").unwrap(), None);
+        assert!(
+            !store.is_empty().unwrap() && FjallStore::open(&folder.path().join("new")).unwrap().is_empty().unwrap()
+        );
         assert_eq!(store.last_checkpoint().unwrap(), Some(checkpoint));
     }
 }

@@ -99,16 +99,26 @@ fn what_no_segment_holds_is_refused_and_what_gathers_is_cut_into_batches() {
 
 #[test]
 fn a_queue_hands_out_no_more_than_a_batch_may_have() {
-    let queue = queue::Queue::new(0, queue::Limits { queue: 100, overflow: 0, batch: 50 }, Duration::ZERO);
-    for payload in [[1; 20], [2; 20], [3; 20]] {
-        queue.append(&Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: &payload }).unwrap();
+    let queue = queue::Queue::new(0, queue::Limits { queue: 300, overflow: 0, batch: 100 }, Duration::ZERO);
+    let mut waiting = Vec::new();
+    for key in 1..=3_u8 {
+        let entry = Entry { kind: Kind::Turn, partition: 0, keys: &[u128::from(key)], payload: &[key; 20] };
+        let seq = queue.append(&entry).unwrap();
+        waiting.push(queue.wait_synced(seq).unwrap());
     }
     queue.close();
-    let mut counts = Vec::new();
-    while let Some(taken) = queue.take(Vec::new()) {
-        counts.push((taken.count, taken.batch.len() - HEADER_BYTES));
+    let mut seen = Vec::new();
+    while let Some(taken) = queue.take(queue::Taken::default()) {
+        for entry in &taken.entries {
+            let (frame, _) = Frame::decode(&taken.batch[entry.offset as usize..]).unwrap();
+            assert_eq!(frame.keys().collect::<Vec<_>>(), [entry.key], "an entry says where its record begins");
+        }
+        seen.push((taken.count, taken.entries.iter().map(|entry| entry.nth).collect::<Vec<_>>()));
+        queue.announce(seen.iter().map(|(count, _)| u64::from(*count)).sum());
+        let woken: Vec<bool> = waiting.iter_mut().map(|waiting| waiting.try_recv().is_ok()).collect();
+        seen.last_mut().unwrap().1.push(woken.iter().filter(|woken| **woken).count() as u32);
     }
-    assert_eq!(counts, [(1, 32), (1, 32), (1, 32)]);
+    assert_eq!(seen, [(2, vec![0, 1, 2]), (1, vec![0, 1])], "who waits for a record is woken with its batch");
     assert_eq!(queue.waiting(), 0);
 }
 

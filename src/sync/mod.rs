@@ -24,6 +24,11 @@ mod real {
     pub(crate) use std::thread;
     pub(crate) use std::thread_local;
 
+    /// How many threads can run side by side.
+    pub(crate) fn cores() -> usize {
+        thread::available_parallelism().map_or(2, usize::from)
+    }
+
     /// Waits while `condition` holds, at most so long.
     pub(crate) fn wait_while_at_most<'a, T>(
         condvar: &Condvar,

@@ -6,6 +6,11 @@ pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, RwLock, atomic, mpsc}
 pub(crate) use shuttle::thread;
 pub(crate) use shuttle::thread_local;
 
+/// How many threads can run side by side: so many on every machine, so that a seed tells the same story.
+pub(crate) fn cores() -> usize {
+    2
+}
+
 /// Waits while `condition` holds, at most so long. The time is always over at once: shuttle knows no time, and a wait that ends
 /// at once is one of those that there may be.
 pub(crate) fn wait_while_at_most<'a, T>(

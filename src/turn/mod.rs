@@ -16,8 +16,10 @@
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
+//! | `bundle_record` | what it stores of a bundle |
 //! | `replay` | records applied, decisions remade |
 
+mod bundle_record;
 mod cap_change;
 #[cfg(test)]
 mod cap_tests;
@@ -38,6 +40,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
+pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};

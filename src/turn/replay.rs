@@ -1,10 +1,12 @@
 //! Records applied and decisions made again: recovery, explanations, replay.
 
-use super::{Entered, Input, Made, Record, RecordedDecision, Surroundings, apply_input, apply_outcome};
-use crate::bundle::Bundle;
+use super::{
+    Entered, Input, Lease, Made, Readings, Record, RecordedDecision, Surroundings, apply_input, apply_outcome,
+};
+use crate::bundle::{Bundle, CapScope};
 use crate::context::{CustomerState, StateError, TypedEvent};
 use crate::decider::{Sight, decide};
-use crate::domain::{DecisionId, DecisionName, FallbackReason};
+use crate::domain::{DecisionId, DecisionName, FallbackReason, Timestamp};
 use crate::rules::{RuleTrace, Scratch};
 
 /// A decision that a record cannot account for: its rules and what was seen now give something else. Never expected; a
@@ -36,6 +38,29 @@ pub fn apply(state: &mut CustomerState, record: &Record, seq: u64, bundle: &Bund
 }
 
 impl Record {
+    /// The readings that its turn was taken with, made again from what it made of them, for a customer whose last arrival was
+    /// `last_arrival` before it.
+    ///
+    /// What a turn was lent of a global cap is what the first decision that looked at the cap found left. Of a cap that no
+    /// decision looked at it does not matter what was lent. An arrival before the customer's last one is that of an event that
+    /// was answered late.
+    pub fn readings(&self, bundle: &Bundle, last_arrival: Timestamp) -> Readings {
+        let is_late = self.is_late() || self.arrival < last_arrival;
+        let mut readings = Readings { is_late, ..Readings::at(self.arrival) };
+        if !bundle.has_global_caps() {
+            return readings;
+        }
+        for decision in &self.decisions {
+            let caps = bundle.playbooks()[decision.playbook].caps.iter();
+            for (cap, room) in caps.zip(&decision.circumstances.room) {
+                if cap.scope == CapScope::Global && readings.leases.iter().all(|lease| lease.cap != cap.key) {
+                    readings.leases.push(Lease { cap: cap.key, room: room.left });
+                }
+            }
+        }
+        readings
+    }
+
     /// Whether its event was answered late. Then every decision on it was.
     fn is_late(&self) -> bool {
         let is_late = |of: &RecordedDecision| of.circumstances.refusal == Some(FallbackReason::Late);

@@ -131,7 +131,7 @@ fn a_campaigns_budget_is_spent_and_not_overspent_across_threads_and_restarts() {
             world.customers.checkpoint().unwrap();
         }
         world.journal.wait_synced_blocking(world.journal.last_seq()).unwrap();
-        let standing = world.customers.global_caps().remove(0);
+        let standing = world.customers.global_caps().unwrap().remove(0);
         assert_eq!(standing.taken, spent, "opening {opening}");
         assert!(spent <= 1_000 * ONE, "opening {opening}: {spent}");
     }
@@ -165,7 +165,7 @@ fn what_is_released_can_be_taken_again() {
     assert_eq!(granted(offer(&world, "c-2", "2", 5)), None, "held over a restart");
     settle(&world, "c-3", second, Settlement::Commit);
     assert_eq!(granted(offer(&world, "c-2", "3", 5)), None, "committed");
-    assert_eq!(world.customers.global_caps()[0].taken, 1);
+    assert_eq!(world.customers.global_caps().unwrap()[0].taken, 1);
 }
 
 fn settle(world: &World, customer: &str, decision: DecisionId, settlement: Settlement) {
@@ -286,10 +286,10 @@ fn a_settlement_counts_while_no_cap_is_in_force() {
         let bundle = offers("settle_within = \"15m\"", HUNDRED_OFFERS);
         if is_crash {
             world.crash();
-            return World::open_with(folder.path(), small(), bundle).customers.global_caps().remove(0).taken;
+            return World::open_with(folder.path(), small(), bundle).customers.global_caps().unwrap().remove(0).taken;
         }
         world.customers.change_bundle(std::sync::Arc::new(bundle)).unwrap();
-        world.customers.global_caps().remove(0).taken
+        world.customers.global_caps().unwrap().remove(0).taken
     };
     assert_eq!((settled(false), settled(true)), (0, 0));
 }

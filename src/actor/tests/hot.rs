@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::customers::open_house;
 use super::house::{DRAIN_MAX, House};
 use super::keeper::{Door, Errand, KEEPER_DRAIN, Keeper, Share, Undelivered};
+use super::opening::open_house;
 use super::tests::{World, small};
 use super::*;
 use crate::bundle::Bundle;
@@ -194,7 +194,7 @@ fn bare_house(folder: &std::path::Path) -> (Arc<House>, Errands, Stepped) {
         metrics: Metrics::new(&registry),
         progress: Progress(&mut |_, _| {}),
     };
-    let (house, _) = open_house(start).unwrap();
+    let house = open_house(start).unwrap().house;
     // Who is not in memory is brought in when the keeper is told to.
     house.looks.leave_to_keepers();
     let (errands, intake) = (Errands::default(), Arc::default());

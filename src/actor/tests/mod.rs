@@ -13,14 +13,15 @@ mod pressure;
 mod retention;
 
 use super::cell::Cell;
-use super::customers::open_house;
 use super::house::House;
+use super::opening::open_house;
 use super::*;
 use crate::bundle::tests::{bundle, sources};
 use crate::bundle::{Bundle, BundleId};
 use crate::context::{CustomerState, PlaybookKey};
 use crate::domain::{CustomerId, Event, Partition, TenantId};
 use crate::journal::{self, DataDirectory, FjallStore, Journal};
+use crate::replay::tests::replays;
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
 use crate::turn::{EventInput, Input, Readings, Run, Taken};
@@ -30,7 +31,7 @@ pub(super) struct World {
     pub(super) customers: Customers,
     pub(super) journal: Journal,
     pub(super) clock: Clock,
-    _directory: DataDirectory,
+    directory: DataDirectory,
 }
 
 pub(super) fn small() -> Config {
@@ -48,6 +49,16 @@ impl Asked {
     }
 }
 
+/// However a test ends, what it journaled is replayed.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.customers.stop();
+        // A journal that was made to stop keeps what it had come to.
+        let _ = self.journal.close();
+        replays(&self.directory.journal());
+    }
+}
+
 impl World {
     pub(super) fn open(folder: &Path, config: Config) -> Self {
         Self::open_with(folder, config, bundle())
@@ -58,7 +69,7 @@ impl World {
         let mut progress = |_, _| {};
         let start = start(&directory, config, bundle, Progress(&mut progress));
         let (journal, clock) = (start.journal.clone(), start.clock.clone());
-        Self { customers: Customers::start(start).unwrap(), journal, clock, _directory: directory }
+        Self { customers: Customers::start(start).unwrap(), journal, clock, directory }
     }
 
     pub(super) fn ask(&self, customer: &str, id: &str) -> Asked {
@@ -136,7 +147,7 @@ pub(super) fn house(folder: &Path, customer: &str) -> (Arc<House>, Arc<Cell>) {
     let directory = DataDirectory::open(folder).unwrap();
     let mut progress = |_, _| {};
     let start = start(&directory, small(), bundle(), Progress(&mut progress));
-    let (house, _) = open_house(start).unwrap();
+    let house = open_house(start).unwrap().house;
     let customer = CustomerId::new(customer).unwrap();
     let partition = Partition::of(&TenantId::default(), customer.as_str());
     let owner = house.cells.find_or_enter(&customer, || Cell::loading(customer.clone(), partition)).unwrap_err();
@@ -351,10 +362,12 @@ fn a_state_is_rebuilt_from_what_came_after_the_checkpoint() {
     }
     world.customers.checkpoint().unwrap();
     // Whoever begins at the first record finds that it is not readable.
+    let sound = std::fs::read(segment(1)).unwrap();
     std::fs::write(segment(1), "damaged").unwrap();
     assert_eq!(world.turn("new", "poison").unwrap_err(), Refusal::Failed(Failure::Panicked));
     assert!(world.turn("new", "1").is_ok());
     assert_eq!(world.decisions("new"), 1);
+    std::fs::write(segment(1), sound).unwrap();
     world.crash();
 }
 

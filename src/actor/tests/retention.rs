@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, Sources};
 use crate::context::PlaybookKey;
 use crate::domain::{CustomerId, Event, Raw, TenantId, TimeDelta, Timestamp};
 use crate::journal::{self, DataDirectory, FjallStore, Journal, StateStore};
+use crate::replay::tests::replays;
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline};
 use crate::turn::{EventInput, FactsInput, Input, Readings, Run};
@@ -47,7 +48,17 @@ struct World {
     journal: Journal,
     clock: Clock,
     store: Arc<FjallStore>,
-    _directory: DataDirectory,
+    directory: DataDirectory,
+}
+
+/// However a test ends, what it journaled is replayed.
+impl Drop for World {
+    fn drop(&mut self) {
+        self.customers.stop();
+        // A journal that was made to stop keeps what it had come to.
+        let _ = self.journal.close();
+        replays(&self.directory.journal());
+    }
 }
 
 impl World {
@@ -71,7 +82,7 @@ impl World {
             metrics: Metrics::new(&registry),
             progress: Progress(&mut |_, _| {}),
         };
-        Self { customers: Customers::start(start).unwrap(), journal, clock, store, _directory: directory }
+        Self { customers: Customers::start(start).unwrap(), journal, clock, store, directory }
     }
 
     fn take(&self, make: impl FnOnce(&Bundle) -> Input) {

@@ -13,9 +13,20 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::bundle::tests::{PLAYBOOK, bundle, sources};
 use crate::domain::{DecisionId, Durability, Event, Raw, Timestamp};
+use crate::replay::tests::replays;
 
 fn ticket(id: &str, body: &str) -> Event {
     Event::new(id, "helpdesk", "ticket.created", "c-1").with("subject", "Hi").with("body", body).with("channel", "chat")
+}
+
+/// However a test ends, what its engine journaled is replayed.
+impl Drop for super::engine::Inner {
+    fn drop(&mut self) {
+        self.customers.stop();
+        // A journal that was made to stop keeps what it had come to.
+        let _ = self.journal.close();
+        replays(&self.directory.journal());
+    }
 }
 
 fn engine_of(bundle: Bundle) -> Engine {

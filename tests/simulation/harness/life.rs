@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::customers::open_house;
 use super::super::house::House;
+use super::super::opening::{Opened, open_house};
+use super::super::recovery::Recovery;
 use super::super::watch;
-use super::super::{Asked, Config, Metrics, Overdue, Progress, Refusal, Start, TurnDone};
+use super::super::{Asked, Config, Metrics, Overdue, Progress, RecoveryStage, Refusal, Start, TurnDone};
 use super::dice::Dice;
 use super::disk::SimulatedDisk;
 use super::machine::{Machine, Weather};
@@ -18,7 +19,8 @@ use super::witness::Witness;
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, TenantId, TimeDelta};
 use crate::journal::{self, Journal};
-use crate::sync::thread;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle};
 use crate::telemetry::Registry;
 use crate::time::Clock;
 
@@ -37,6 +39,8 @@ pub(super) struct Plan {
     pub(super) repeated: u64,
     pub(super) shared: u64,
     pub(super) hasty: u64,
+    /// Whether it stops in good order before recovery is through.
+    pub(super) is_hurried: bool,
     /// While the engine starts, and after.
     pub(super) dawn: Weather,
     pub(super) day: Weather,
@@ -71,16 +75,18 @@ pub(super) fn live(lives: &Lives, machine: &Arc<Machine>, plan: &Plan, mut dice:
     let disk = SimulatedDisk::new(machine);
     machine.set_weather(plan.dawn);
     match open(lives, machine, &disk, plan) {
-        Ok((house, journal, last_seq)) => {
+        Ok((house, journal, recovery)) => {
             disk.belong_to(Some(journal.clone()));
             machine.set_weather(Weather::default());
-            let staff = Staff::start(&house, last_seq);
+            let staff = Staff::start(&house, house.stored_seq.load(Ordering::Acquire));
+            // Behind everyone who is served.
+            let recovering = recovery.map(|mut recovery| thread::spawn(move || recovery.run()));
             let (lives, machine, disk, plan) = (lives.clone(), Arc::clone(machine), Arc::clone(&disk), plan.clone());
             let life = Life { lives, plan, machine, disk, house, journal };
             life.check();
             life.machine.set_weather(life.plan.day);
             life.pass(&staff, &mut dice);
-            life.end(staff);
+            life.end(staff, recovering);
         }
         // An engine that does not start although nothing happened to it would be one that lost what it had.
         Err(reason) => assert!(machine.is_dead() || plan.dawn != Weather::default(), "it does not start: {reason}"),
@@ -88,9 +94,9 @@ pub(super) fn live(lives: &Lives, machine: &Arc<Machine>, plan: &Plan, mut dice:
     watch::end();
 }
 
-type Opened = (Arc<House>, Journal, u64);
+type Begun = (Arc<House>, Journal, Option<Recovery>);
 
-fn open(lives: &Lives, machine: &Arc<Machine>, disk: &Arc<SimulatedDisk>, plan: &Plan) -> Result<Opened, String> {
+fn open(lives: &Lives, machine: &Arc<Machine>, disk: &Arc<SimulatedDisk>, plan: &Plan) -> Result<Begun, String> {
     let registry = Registry::default();
     let config = journal::Config { segment_bytes: plan.segment_bytes, ..journal::Config::default() };
     let metrics = journal::Metrics::new(&registry);
@@ -107,12 +113,12 @@ fn open(lives: &Lives, machine: &Arc<Machine>, disk: &Arc<SimulatedDisk>, plan: 
         metrics: Metrics::new(&registry),
         progress: Progress(&mut |_, _| {}),
     };
-    let (house, recovered) = open_house(start).map_err(|error| error.to_string())?;
+    let Opened { house, recovery, .. } = open_house(start).map_err(|error| error.to_string())?;
     // Callers look into the store themselves in every other life: time that stands still never calls a look slow.
     if lives.nth % 2 == 1 {
         house.looks.leave_to_keepers();
     }
-    Ok((house, journal, recovered.last_seq))
+    Ok((house, journal, recovery))
 }
 
 impl Life {
@@ -146,8 +152,19 @@ impl Life {
     }
 
     /// The end in good order, if nothing has happened by then.
-    fn end(self, staff: Staff) {
+    fn end(self, staff: Staff, recovering: Option<JoinHandle<()>>) {
+        // Some stop before recovery is through.
+        if self.plan.is_hurried || self.machine.is_dead() {
+            self.house.backlog.abandon();
+        }
         self.machine.set_weather(Weather::default());
+        if let Some(recovering) = recovering {
+            assert!(recovering.join().is_ok(), "recovery does not panic");
+            let stage = self.house.backlog.progress().stage;
+            self.lives.told.lock().unwrap().recovered += u64::from(stage == RecoveryStage::Finished);
+            let is_troubled = self.machine.is_dead() || self.plan.day != Weather::default();
+            assert!(is_troubled || !matches!(stage, RecoveryStage::Failed(_)), "recovery fails: {stage:?}");
+        }
         // Turns that nobody waits for any more are taken all the same.
         while self.house.waiting() > 0 {
             thread::yield_now();
@@ -305,6 +322,9 @@ impl Plan {
             hot_customers_max: dice.between(1, 3) as usize,
             passivate_after: Duration::from_secs(dice.one_of(&[1, 2, 600])),
             warm_bytes: dice.one_of(&[0, 400, 100_000]),
+            recovery_threads: dice.between(1, 2) as usize,
+            recovery_bytes: dice.one_of(&[0, 1 << 20]),
+            recovery_ahead: dice.one_of(&[0, 0, 20_000]),
             ..Config::default()
         };
         Self {
@@ -318,6 +338,7 @@ impl Plan {
             repeated: often(dice, &[0, 15]),
             shared: often(dice, &[0, 25]),
             hasty: often(dice, &[0, 50, 100]),
+            is_hurried: dice.percent(20),
             dawn: if dice.percent(20) { day } else { Weather::default() },
             day,
             config,
@@ -327,6 +348,7 @@ impl Plan {
 
     /// The last plan: nothing breaks, nobody asks.
     pub(super) fn rest(self) -> Self {
-        Self { callers: 0, ticks: 0, checkpoints: 0, dawn: Weather::default(), day: Weather::default(), ..self }
+        let (dawn, day) = (Weather::default(), Weather::default());
+        Self { callers: 0, ticks: 0, checkpoints: 0, is_hurried: false, dawn, day, ..self }
     }
 }

@@ -105,6 +105,11 @@ impl StateStore for SimulatedStore {
         Ok(self.0.shelves.lock().unwrap().present().states.remove(customer))
     }
 
+    fn is_empty(&self) -> Result<bool, JournalError> {
+        self.balk()?;
+        Ok(self.0.shelves.lock().unwrap().present().states.is_empty())
+    }
+
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
         self.balk()?;
         self.put_down(Put::States(states.to_vec()));

@@ -38,6 +38,8 @@ pub struct Told {
     pub cold: u64,
     /// States that were written to the store.
     pub stored: u64,
+    /// Recoveries that came to their end behind those who were served.
+    pub recovered: u64,
 }
 
 /// Whether what the disk says is true.

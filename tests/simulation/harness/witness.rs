@@ -8,6 +8,7 @@ use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::CustomerId;
 use crate::journal::{Kind, Reader};
+use crate::replay::{Limits, Range, replay_journal};
 use crate::turn::{Input, Record, apply};
 
 /// Everything that callers asked for and were told.
@@ -75,6 +76,7 @@ impl Witness {
 
     /// Looks at the journal in a folder. Returns the state of every customer, made from its records alone.
     pub(super) fn look(&mut self, folder: &Path, bundle: &Arc<Bundle>) -> BTreeMap<CustomerId, CustomerState> {
+        check_replay(folder);
         let turns = turns(folder, bundle);
         self.check_records(&turns);
         self.check_acknowledged(&turns);
@@ -121,6 +123,14 @@ impl Witness {
             assert!(!is_before || in_order, "`{}` was acknowledged before `{}` was asked for", first.id, later.id);
         }
     }
+}
+
+/// Every turn comes out again as it was recorded.
+fn check_replay(folder: &Path) {
+    let limits = Limits { threads: 1, ..Limits::default() };
+    let report = replay_journal(folder, &Range::default(), &limits, &mut |_| {});
+    let report = report.unwrap_or_else(|error| panic!("the journal cannot be replayed: {error}"));
+    assert!(report.is_same(), "the journal does not replay: {report:?}");
 }
 
 fn turns(folder: &Path, bundle: &Arc<Bundle>) -> Vec<Turn> {

@@ -70,6 +70,7 @@ fn what_was_acknowledged_survives_and_nothing_is_invented() {
         ("back from the cache", sum(|told| told.warm)),
         ("back from the store", sum(|told| told.cold)),
         ("stored", sum(|told| told.stored)),
+        ("recovered behind", sum(|told| told.recovered)),
         ("steps", sum(|told| told.steps)),
     ];
     println!("{} seeds: {counts:?}", all.len());

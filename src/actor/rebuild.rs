@@ -1,0 +1,200 @@
+//! States in the making: what recovery holds of one partition's customers, from the store and the records after it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::RecoveryError;
+use super::backlog::Backlog;
+use super::recovery::read_record;
+use super::shelf::Shelf;
+use crate::bundle::Bundle;
+use crate::context::CustomerState;
+use crate::domain::{CustomerId, Partition, Timestamp};
+use crate::journal::{Journal, StateStore, StateWrite};
+use crate::turn::{CapChange, Record, apply};
+
+/// Records that are decoded before they are applied: so that the states that they need are read from the store in its order.
+const CHUNK: usize = 1_024;
+
+/// States that are stored in one go. So long may a customer of the partition who is asked for meanwhile wait.
+const STORED_AT_ONCE: usize = 128;
+
+/// What a state takes beside itself: its place in the map, and the customer's name.
+const PIECE_BYTES: usize = size_of::<(CustomerId, Piece)>() - size_of::<CustomerState>() + 64;
+
+/// One partition's states.
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    partition: Partition,
+    states: HashMap<CustomerId, Piece, foldhash::fast::RandomState>,
+    bytes: usize,
+    /// Whether the store may have states of customers who are not among these.
+    is_store_asked: bool,
+}
+
+/// A state that records are applied to.
+#[derive(Debug)]
+struct Piece {
+    state: CustomerState,
+    /// When the first of what the store has expires.
+    stored_expiry: Option<Timestamp>,
+    bytes: usize,
+    has_changed: bool,
+}
+
+/// What recovery works with.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) store: &'a dyn StateStore,
+    pub(super) shelf: &'a Shelf,
+    pub(super) backlog: &'a Backlog,
+    /// Bytes that the states of one partition may take.
+    pub(super) bytes_max: usize,
+}
+
+/// What a partition's records came to.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// Records that were applied to states.
+    pub(super) records: u64,
+    /// What they change in the accounts of global caps.
+    pub(super) cap_changes: Vec<(u64, CapChange)>,
+}
+
+type Decoded = (u64, Record, Arc<Bundle>);
+
+impl Rebuild {
+    pub(super) fn new(partition: Partition, is_store_empty: bool) -> Self {
+        Self { partition, states: HashMap::default(), bytes: 0, is_store_asked: !is_store_empty }
+    }
+
+    pub(super) fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Applies turns of the partition's customers to their states, in order.
+    pub(super) fn take<'t>(
+        &mut self,
+        turns: impl Iterator<Item = (u64, &'t [u8])>,
+        ground: Ground<'_>,
+    ) -> Result<Applied, RecoveryError> {
+        let (mut applied, mut turns) = (Applied::default(), turns.peekable());
+        let mut bundle: Option<(u64, Arc<Bundle>)> = None;
+        let mut decoded: Vec<Decoded> = Vec::new();
+        while turns.peek().is_some() {
+            decoded.clear();
+            for (seq, payload) in turns.by_ref().take(CHUNK) {
+                let (record, of) = read_record(seq, payload, |of| bundle_at(of, &mut bundle, ground))?;
+                applied.cap_changes.extend(record.cap_changes(&of).map(|change| (seq, change)));
+                decoded.push((seq, record, of));
+            }
+            self.bring_in(&decoded, ground)?;
+            self.apply(&decoded, &mut applied)?;
+            if self.bytes > ground.bytes_max {
+                self.thin_out(ground)?;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Reads the states from the store that records need, in the store's order.
+    fn bring_in(&mut self, decoded: &[Decoded], ground: Ground<'_>) -> Result<(), RecoveryError> {
+        let customers = decoded.iter().enumerate().map(|(nth, (_, record, _))| (record.input.customer(), nth));
+        let missing = customers.filter(|(customer, _)| !self.states.contains_key(*customer));
+        let mut missing: Vec<(CustomerId, usize)> = missing.map(|(customer, nth)| (customer.clone(), nth)).collect();
+        missing.sort_unstable();
+        missing.dedup_by(|(later, _), (first, _)| later == first);
+        ground.backlog.retain_sleeping(self.partition, &mut missing);
+        for (customer, nth) in missing {
+            // The first record that is missing from the state gives the layout.
+            let layout = Arc::clone(decoded[nth].2.layout());
+            let stored = if self.is_store_asked { ground.store.get(customer.as_str())? } else { None };
+            let state = match stored {
+                Some(bytes) => CustomerState::decode(&bytes, &layout)?,
+                None => CustomerState::new(layout),
+            };
+            let stored_expiry = state.next_expiry();
+            self.states.insert(customer, Piece { state, stored_expiry, bytes: 0, has_changed: false });
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, decoded: &[Decoded], applied: &mut Applied) -> Result<(), RecoveryError> {
+        for (seq, record, bundle) in decoded {
+            // Who is awake sees to their own records.
+            let Some(piece) = self.states.get_mut(record.input.customer()) else { continue };
+            if piece.state.last_seq < *seq {
+                apply(&mut piece.state, record, *seq, bundle)?;
+                piece.has_changed = true;
+                applied.records += 1;
+            }
+            let bytes = PIECE_BYTES + piece.state.bytes();
+            self.bytes = self.bytes - piece.bytes + bytes;
+            piece.bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// Stores those whose last record lies back the furthest, half of all, and lets go of them.
+    fn thin_out(&mut self, ground: Ground<'_>) -> Result<(), RecoveryError> {
+        let mut lasts: Vec<u64> = self.states.values().map(|piece| piece.state.last_seq).collect();
+        let middle = lasts.len() / 2;
+        let (_, middle, _) = lasts.select_nth_unstable(middle);
+        let middle = *middle;
+        self.let_go(ground, |piece| piece.state.last_seq <= middle)
+    }
+
+    /// Stores everyone who is not awake; the partition is done with.
+    pub(super) fn finish(&mut self, ground: Ground<'_>) -> Result<(), RecoveryError> {
+        self.let_go(ground, |_| true)?;
+        ground.backlog.close(self.partition);
+        Ok(())
+    }
+
+    fn let_go(&mut self, ground: Ground<'_>, is_gone: impl Fn(&Piece) -> bool) -> Result<(), RecoveryError> {
+        let mut going: Vec<(CustomerId, Piece)> = self.states.extract_if(|_, piece| is_gone(piece)).collect();
+        self.bytes -= going.iter().map(|(_, piece)| piece.bytes).sum::<usize>();
+        going.retain(|(_, piece)| piece.has_changed);
+        // In one order, the store's.
+        going.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.is_store_asked = true;
+        for chunk in going.chunks(STORED_AT_ONCE) {
+            // What is let go of and not stored is lost to whoever would go on.
+            if ground.backlog.is_abandoned() {
+                return Err(RecoveryError::Abandoned);
+            }
+            let written = |(customer, piece): &(CustomerId, Piece)| StateWrite {
+                customer: customer.clone(),
+                bytes: piece.state.encode().into(),
+                expiry: piece.state.next_expiry(),
+                expiry_before: piece.stored_expiry,
+            };
+            let states = chunk.iter().map(written).collect();
+            ground.backlog.store_sleeping(self.partition, ground.store, states)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bundle of a record; one record after the other names the same.
+fn bundle_at(
+    seq: u64,
+    last: &mut Option<(u64, Arc<Bundle>)>,
+    ground: Ground<'_>,
+) -> Result<Arc<Bundle>, super::ShelfError> {
+    if let Some((known, bundle)) = last
+        && *known == seq
+    {
+        return Ok(Arc::clone(bundle));
+    }
+    let bundle = ground.shelf.get(seq, || ground.journal.record_at(seq))?;
+    *last = Some((seq, Arc::clone(&bundle)));
+    Ok(bundle)
+}
+
+impl std::fmt::Debug for Ground<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ground").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}

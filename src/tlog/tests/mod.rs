@@ -1,0 +1,5 @@
+//! The transparency log against public test vectors, and by properties.
+
+mod notes;
+mod proofs;
+mod vectors;
