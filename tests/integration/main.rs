@@ -12,5 +12,6 @@ mod explaining;
 mod format;
 mod http;
 mod interchange;
+mod kills;
 mod looking;
 mod support;
