@@ -83,6 +83,13 @@ pub(super) enum Command {
     /// difference means.
     Replay(Replay),
 
+    /// Find decisions by customer, playbook, rule, tier, fallback, outcome and time, the newest first
+    ///
+    /// What is given must all hold of a decision. Reads the journal without locking it and writes nothing, so it works beside
+    /// a running server.
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Asked),
+
     /// Verify the journal: that no record was changed, removed or slipped in since it was signed for
     ///
     /// Reads every record: checksums, the chain, the tree, every signed tree head that was kept, and one held outside. Or verifies
@@ -95,13 +102,6 @@ pub(super) enum Command {
     /// A packet holds decision, explanation, the records they are made from, and their proofs under a signed tree head.
     /// `forthwith-verify` checks one without anything else. Reads the journal without locking it.
     Packet(packet::Packet),
-
-    /// Find decisions by customer, playbook, rule, tier, fallback, outcome and time, the newest first
-    ///
-    /// What is given must all hold of a decision. Reads the journal without locking it and writes nothing, so it works beside
-    /// a running server.
-    #[command(after_help = search::EXAMPLES)]
-    Search(search::Asked),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///

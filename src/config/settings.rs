@@ -166,12 +166,15 @@ impl Settings {
         set(section, "queue_bytes", &mut journal.queue_bytes, |node| {
             node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
         });
+        set(section, "overflow_bytes", &mut journal.overflow_bytes, |node| {
+            node.bytes(0, 1 << 31).map(|bytes| bytes as usize)
+        });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
+        set(section, "compress", &mut journal.compress, Node::bool);
         let notary = &mut self.notary;
         set(section, "sign_every", &mut notary.sign_every, |node| duration(node, "1s", "1d"));
         set(section, "signing_key", &mut notary.key, |node| Some(Some(folder.join(node.text()?))));
         set(section, "origin", &mut notary.origin, |node| origin(node).map(Some));
-        set(section, "compress", &mut journal.compress, Node::bool);
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {

@@ -27,7 +27,7 @@ fn open(data: &Path, segment_bytes: u64) -> Result<Office, NotaryError> {
     let directory = DataDirectory::open(data).unwrap();
     // Small segments are sealed, large ones are for tests that change their bytes.
     let compress = segment_bytes == SEALED;
-    let config = Config { segment_bytes, queue_bytes: 1 << 14, linger: Duration::ZERO, compress };
+    let config = Config { segment_bytes, queue_bytes: 1 << 14, linger: Duration::ZERO, compress, ..Config::default() };
     let metrics = Metrics::new(&Registry::default());
     let (journal, _) = Journal::open(&directory.journal(), &config, Clock::system(), metrics).unwrap();
     let origin = Some("example.com/log".to_owned());
@@ -338,7 +338,7 @@ fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
         fs::write(path, bytes).unwrap();
     }
     let verified = verify(&journal, None, None);
-    assert_eq!((verified.segments, verified.root, verified.faults.len()), (count, None, 2));
+    assert_eq!((verified.segments, verified.root, verified.faults.len()), (count, None, 2), "{}", faults(&verified));
     for (fault, number) in verified.faults.iter().zip([1, 3]) {
         assert!(fault.to_string().contains(&format!("{number:010}.seg` is damaged at byte ")), "{fault}");
     }
