@@ -342,21 +342,17 @@ fn fitting_tree(
     if signed.size > journal.synced_seq() {
         return Err(unfit(None));
     }
-    // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
-    let mut found = None;
-    for is_anew in [false, true] {
-        let tree = match is_anew {
-            false => open(signed.size)?,
-            true => RecordTree::open_anew(journal.folder(), Arc::clone(fresh), workers)?,
-        };
+    let fits = |tree: &RecordTree| {
         tree.read_until(signed.size)?;
-        let root = tree.root();
-        if root == signed.root {
-            return Ok(tree);
-        }
-        found = Some(root);
+        Ok::<bool, JournalError>(tree.root() == signed.root)
+    };
+    let tree = open(signed.size)?;
+    if fits(&tree)? {
+        return Ok(tree);
     }
-    Err(unfit(found))
+    // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
+    let tree = tree.anew()?;
+    if fits(&tree)? { Ok(tree) } else { Err(unfit(Some(tree.root()))) }
 }
 
 /// Proves that a record is in the tree of a size.

@@ -91,7 +91,8 @@ fn verify(journal: &Path, key: Option<&VerifierKey>, held: Option<&SignedHead>) 
     let mut told = 0;
     let verified = Verify { journal, key, held, workers: 2 }.run(&mut |read| told = read);
     if verified.root.is_some() {
-        assert_eq!(told, verified.records, "progress comes to its end");
+        let lost: u64 = verified.gaps.iter().map(|gap| gap.records).sum();
+        assert_eq!(told + lost, verified.records, "progress comes to its end");
     }
     verified
 }
@@ -334,7 +335,8 @@ fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
     for number in [1, 3] {
         let path = segment_path(&journal, number);
         let mut bytes = fs::read(&path).unwrap();
-        bytes[9_000] ^= 1;
+        // In the first record.
+        bytes[PAGE_BYTES + HEADER_BYTES + 30] ^= 1;
         fs::write(path, bytes).unwrap();
     }
     let verified = verify(&journal, None, None);
@@ -342,4 +344,72 @@ fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
     for (fault, number) in verified.faults.iter().zip([1, 3]) {
         assert!(fault.to_string().contains(&format!("{number:010}.seg` is damaged at byte ")), "{fault}");
     }
+}
+
+/// Puts a gap in the place of the batch that holds a record of the first segment, as a repair does; returns the records lost.
+fn lose_batch_of(journal: &Path, seq: u64) -> (u64, u64) {
+    let path = segment_path(journal, 1);
+    let bytes = fs::read(&path).unwrap();
+    let page = Page::decode(&bytes).unwrap();
+    let mut repaired = Page { has_gaps: true, ..page }.encode();
+    let (mut at, mut lost) = (PAGE_BYTES, (0, 0));
+    while let Some(header) = BatchHeader::decode(&bytes[at..], page.log) {
+        let end = at + HEADER_BYTES + header.length as usize;
+        let records = u64::from(header.count);
+        if (header.first_seq..header.first_seq + records).contains(&seq) {
+            let next = BatchHeader::decode(&bytes[end..], page.log).unwrap();
+            let gap = Gap {
+                first_seq: header.first_seq,
+                records,
+                batches: 1,
+                repaired_at: crate::domain::Timestamp::from_micros(header.written_at),
+                release: "0.1.0".to_owned(),
+                resumes: next.previous,
+            };
+            let gap_bytes = gap.encode();
+            let header =
+                BatchHeader { length: gap_bytes.len() as u32, count: 0, is_gap: true, is_seal: false, ..header };
+            repaired.extend_from_slice(&header.encode());
+            repaired.extend_from_slice(&gap_bytes);
+            lost = (gap.first_seq, gap.last_seq());
+        } else {
+            repaired.extend_from_slice(&bytes[at..end]);
+        }
+        at = end;
+    }
+    repaired.resize(bytes.len(), 0);
+    fs::write(path, repaired).unwrap();
+    lost
+}
+
+#[test]
+fn records_that_were_lost_to_damage_do_not_take_the_heads_with_them() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), 1 << 20).unwrap();
+    for _ in 0..20 {
+        office.append(50);
+    }
+    let held = office.notary.head().unwrap();
+    office.append(40);
+    let journal = office.close();
+    let (first, last) = lose_batch_of(&journal, 400);
+    assert!((257..=400).contains(&first) && (400..=512).contains(&last), "{first} to {last}");
+    let verified = verify(&journal, None, Some(&held));
+    assert_eq!((faults(&verified).as_str(), verified.records, verified.unchecked), ("", 1_040, 0));
+    let gaps: Vec<(u64, u64)> = verified.gaps.iter().map(|gap| (gap.first_seq, gap.last_seq())).collect();
+    assert_eq!(gaps, [(first, last)]);
+    let office = open(data.path(), 1 << 20).unwrap();
+    office.append(1);
+    // What is left is proved as before, what is lost is not.
+    let proof = office.notary.entry_proof(900).unwrap();
+    let leaf = record_leaf(&journal, 900).unwrap().unwrap();
+    proof.verify(&leaf_hash(&leaf), &[office.notary.key()]).unwrap();
+    assert_eq!(record_leaf(&journal, 400).unwrap(), None);
+    office.close();
+    assert_eq!(faults(&verify(&journal, None, Some(&held))), "");
+    // The kept roots are all that speaks for the group that is broken.
+    fs::remove_dir_all(journal.join("tree")).unwrap();
+    let told = faults(&verify(&journal, None, Some(&held)));
+    assert!(told.contains("was changed, removed or slipped in"), "{told}");
+    assert!(matches!(open(data.path(), 1 << 20).map(drop), Err(NotaryError::Unfit(_))));
 }

@@ -54,19 +54,21 @@ impl RecordTree {
         trusted: u64,
         workers: usize,
     ) -> Result<Self, JournalError> {
+        // Before what does not fit together is cut off.
+        let kept = Levels::look(journal, trusted).groups();
         let known = Levels::open(journal, trusted)?.leaves();
         let levels = Levels::open(journal, known)?;
         let mut reader = TreeReader::new(journal, known);
         let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
         let (journal, grown) = (journal.to_owned(), Mutex::new(Grown { frontier, levels }));
-        Ok(Self { journal, fresh, workers, kept: Vec::new(), grown })
+        Ok(Self { journal, fresh, workers, kept, grown })
     }
 
-    /// The tree without a record, to be made again. Of the roots that are kept, those of groups of which records were lost are taken
+    /// The tree without a record, to be made again. Of the roots that were kept, those of groups of which records were lost are taken
     /// as they are: nobody can make them again.
-    pub(super) fn open_anew(journal: &Path, fresh: Arc<FreshLeaves>, workers: usize) -> Result<Self, JournalError> {
-        let kept = Levels::look(journal, u64::MAX).groups();
-        Ok(Self { kept, ..Self::open(journal, fresh, 0, workers)? })
+    pub(super) fn anew(self) -> Result<Self, JournalError> {
+        let Self { journal, fresh, workers, kept, .. } = self;
+        Ok(Self { kept, ..Self::open(&journal, fresh, 0, workers)? })
     }
 
     /// How many records it has.
