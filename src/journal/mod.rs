@@ -9,16 +9,22 @@
 //! |---|---|
 //! | `directory` | the data directory: its lock and its format |
 //! | `batch` | batches and frames: the bytes |
-//! | `segment` | files |
-//! | `scan` | reading them, everything checked |
-//! | `log` | writing them |
-//! | `sealer` | seeing to those that are full |
+//! | `names` | names of files |
+//! | `segment` | segments as they are written |
+//! | `sealed`, `sealing` | segments that are sealed, and sealing them |
+//! | `window`, `scan` | the bytes of a segment in either form; its batches, everything checked |
+//! | `reader` | records over all segments |
+//! | `volumes` | single records |
+//! | `log` | writing |
+//! | `sealer` | seeing to segments that are full |
+//! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `room` | waiting out a full disk |
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -30,19 +36,27 @@ mod error;
 mod fault_tests;
 #[cfg(test)]
 mod faulty_disk;
+mod gap;
 mod handle;
 mod hasher;
 mod index;
 mod log;
 mod metrics;
+mod names;
 mod queue;
+mod reader;
 mod room;
 mod scan;
+mod sealed;
 mod sealer;
+mod sealing;
 mod segment;
 mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod volumes;
+mod window;
 
 pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
 pub use directory::{DataDirectory, FORMAT, journal_folder};
@@ -51,9 +65,13 @@ pub(crate) use disk::Disk;
 pub use error::JournalError;
 #[cfg(test)]
 pub(crate) use faulty_disk::{FaultyDisk, Operation};
-pub use handle::{Config, Found, Journal, record_at, record_with_key};
+pub use gap::Gap;
+pub use handle::{Config, Journal};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
-pub use scan::{Read, Reader, SegmentSpan, segments};
+pub use reader::{Reader, SegmentSpan, segments};
+pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
+pub use volumes::{Found, record_at, record_with_key};

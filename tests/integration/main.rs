@@ -14,4 +14,5 @@ mod http;
 mod interchange;
 mod kills;
 mod looking;
+mod searching;
 mod support;

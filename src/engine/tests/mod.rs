@@ -5,6 +5,7 @@ mod consents;
 mod faults;
 mod forbidden;
 mod looking;
+mod searching;
 mod world;
 
 use std::time::Duration;
