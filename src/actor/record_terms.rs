@@ -9,7 +9,7 @@ use super::set_aside::set_aside_of;
 use super::shelf::Shelf;
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, Partition, Term, Timestamp};
-use crate::journal::{Described, Found, Hear, Journal, JournalError, Kind, Read, Terms, record_at};
+use crate::journal::{Described, Found, Frame, Hear, Journal, JournalError, Kind, Terms, record_at};
 use crate::turn::{TERMS_VERSION, Termed, terms_of};
 
 /// Stands for the partition where nobody knows it.
@@ -43,15 +43,15 @@ impl RecordTerms {
         self.shelf.known()
     }
 
-    fn of_turn(&self, read: &Read<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
+    fn of_turn(&self, frame: &Frame<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
         let mut failed = None;
         let bundle_at = |seq| self.bundle_at(seq).map_err(|error| failed = Some(error)).ok();
-        let arrival = terms_of(read.frame.payload, bundle_at, each);
+        let arrival = terms_of(frame.payload, bundle_at, each);
         match (arrival, failed) {
             (Ok(arrival), _) => Ok(Described::Arrived(arrival)),
             (Err(_), Some(ShelfError::Journal(error))) => Err(error),
             (Err(_), _) => {
-                each(Termed::Unreadable(read.frame.partition).term());
+                each(Termed::Unreadable(frame.partition).term());
                 Ok(Described::Unreadable)
             }
         }
@@ -92,16 +92,16 @@ impl Terms for RecordTerms {
         TERMS_VERSION
     }
 
-    fn describe(&self, read: &Read<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
-        match read.frame.kind {
-            Kind::Turn => self.of_turn(read, each),
+    fn describe(&self, seq: u64, frame: &Frame<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
+        match frame.kind {
+            Kind::Turn => self.of_turn(frame, each),
             Kind::Bundle => {
                 each(Termed::Bundle.term());
                 Ok(Described::Timeless)
             }
             Kind::SetAside => {
                 each(Termed::SetAside.term());
-                let found = Found { seq: read.seq, kind: read.frame.kind, payload: read.frame.payload.to_vec() };
+                let found = Found { seq, kind: frame.kind, payload: frame.payload.to_vec() };
                 match set_aside_of(&found) {
                     Ok(Some(input)) => {
                         each(Termed::Customer(&input.aside.customer).term());

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::Place;
 use super::exit::Exit;
-use super::output::{grouped, say, tell};
+use super::output::{counted, grouped, say, tell};
 use super::show;
 use crate::app::{App, log};
 use crate::config::Config;
@@ -54,6 +54,7 @@ pub(super) fn run(place: &Place) -> Exit {
     let served = app.run(|address| {
         announce(&engine, &place.config, &data, &address.to_string(), has_token);
         let recovered = engine.started().recovered;
+        tell_found(&engine);
         say(format!("  ready after {} ms; {} records read back", took.as_millis(), grouped(recovered.records)));
         if recovered.left > 0 {
             say(format!("  {} more are read back behind the decisions", grouped(recovered.left)));
@@ -88,6 +89,25 @@ fn announce(engine: &Engine, config: &Path, data: &Path, address: &str, has_toke
     say(format!("  data in {}: {} records", data.display(), grouped(engine.started().recovered.last_seq)));
     if let Some(playbook) = bundle.playbooks().first() {
         say(format!("  try: {}", show::curl(&bundle, playbook, address, has_token)));
+    }
+}
+
+/// What was found in the data directory that is worth a line.
+fn tell_found(engine: &Engine) {
+    let started = engine.started();
+    if let Some(migrated) = started.migrated {
+        let segments = counted(migrated.segments as usize, "segment");
+        say(format!(
+            "  migrated from format {} to format {}: {segments} kept as they are, full ones are sealed in the background",
+            migrated.from, migrated.to
+        ));
+    }
+    for gap in &started.gaps {
+        let (first, last) = (grouped(gap.first_seq), grouped(gap.last_seq()));
+        say(format!(
+            "  records {first} to {last} were lost to damage; the journal was repaired at {}",
+            gap.repaired_at
+        ));
     }
 }
 

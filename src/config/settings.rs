@@ -161,6 +161,7 @@ impl Settings {
             node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
         });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
+        set(section, "compress", &mut journal.compress, Node::bool);
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {

@@ -13,7 +13,7 @@ use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::Bundle;
-use crate::journal::{self, Cut, DataDirectory, FjallStore, Journal, JournalError};
+use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -50,6 +50,21 @@ pub struct Started {
     pub recovered: Recovered,
     /// The torn end of an interrupted write that was cut off the journal, if there was one.
     pub cut: Option<Cut>,
+    /// What the journal has lost to damage, accounted for by `forthwith repair`.
+    pub gaps: Vec<Gap>,
+    /// What became of a data directory of an older format, if it was one.
+    pub migrated: Option<Migrated>,
+}
+
+/// A data directory that an older release has written, and this one goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The format it had.
+    pub from: u32,
+    /// The format it has now: older releases refuse it.
+    pub to: u32,
+    /// Segments of the journal that stay as they were written. Full ones are sealed in the background.
+    pub segments: u64,
 }
 
 /// What an engine did when it stopped.
@@ -106,12 +121,8 @@ impl Engine {
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
         let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
-        if let Some(cut) = &opening.cut {
-            tracing::warn!(
-                file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
-                "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
-            );
-        }
+        let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
+        tell(&opening, migrated);
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let customers = Customers::start(Start {
             config: customers,
@@ -125,7 +136,8 @@ impl Engine {
         })?;
         let metrics = Metrics::new(&registry);
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle));
-        let started = Started { recovered: customers.recovered(), cut: opening.cut };
+        let Opening { cut, gaps, .. } = opening;
+        let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         Ok(Self(Arc::new(Inner {
             customers,
@@ -227,6 +239,30 @@ impl Engine {
         inner.customers.stop();
         inner.journal.close()?;
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
+    }
+}
+
+/// Says in the log what was found when the journal was opened.
+fn tell(opening: &Opening, migrated: Option<Migrated>) {
+    if let Some(Migrated { from, to, segments }) = migrated {
+        tracing::info!(
+            from,
+            to,
+            segments,
+            "the data directory was of an older format; its segments stay as they are, and full ones are sealed in the background"
+        );
+    }
+    if let Some(cut) = &opening.cut {
+        tracing::warn!(
+            file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
+            "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
+        );
+    }
+    for gap in &opening.gaps {
+        tracing::warn!(
+            first = gap.first_seq, last = gap.last_seq(), repaired_at = %gap.repaired_at,
+            "records were lost to damage before the journal was repaired"
+        );
     }
 }
 

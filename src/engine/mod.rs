@@ -66,7 +66,7 @@ pub use consents::{Consents, ConsentsTaken};
 pub use customer::{ConsentView, CustomerView, PurposeView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
-pub use engine::{Engine, StartError, Started, Stopped};
+pub use engine::{Engine, Migrated, StartError, Started, Stopped};
 pub use event_shown::EventShown;
 pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use export::{EXPORT_FORMAT, Export};

@@ -270,9 +270,7 @@ impl Check<'_> {
 
     fn rule(&mut self, playbook: Option<&str>, rule: Option<&str>) -> Result<Option<(String, String)>, Error> {
         let Some(rule) = rule else { return Ok(None) };
-        let has_it = |of: &&Playbook| of.rules.rules().iter().any(|known| *known.id == *rule);
-        let owners: BTreeSet<String> = self.meant(playbook).filter(has_it).map(|of| of.name.to_string()).collect();
-        let mut owners: Vec<String> = owners.into_iter().collect();
+        let mut owners = self.owners(playbook, rule);
         if owners.len() > 1 {
             let listed = owners.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             self.fault("rule", format!("`{rule}` is a rule of the playbooks {listed}; say which with `playbook`"));
@@ -297,6 +295,19 @@ impl Check<'_> {
         };
         self.fault("rule", elsewhere);
         Ok(None)
+    }
+
+    /// The playbooks that have a rule: those in force, or else those of earlier days.
+    fn owners(&self, playbook: Option<&str>, rule: &str) -> Vec<String> {
+        let has_it = |of: &&Playbook| of.rules.rules().iter().any(|known| *known.id == *rule);
+        let is_meant = |of: &&Playbook| playbook.is_none_or(|name| *of.name == *name);
+        let in_force = self.bundles.first().into_iter().flat_map(|bundle| bundle.playbooks());
+        let owners: Vec<String> = in_force.filter(is_meant).filter(has_it).map(|of| of.name.to_string()).collect();
+        if !owners.is_empty() {
+            return owners;
+        }
+        let earlier: BTreeSet<String> = self.meant(playbook).filter(has_it).map(|of| of.name.to_string()).collect();
+        earlier.into_iter().collect()
     }
 
     fn outcome(&mut self, playbook: Option<&str>, asked: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {

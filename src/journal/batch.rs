@@ -33,6 +33,9 @@ const MAGIC: [u8; 4] = *b"FWB1";
 /// The flag of a batch that ends the log for now: nothing behind it was ever acknowledged, nothing before it may be cut.
 const FLAG_SEAL: u32 = 1;
 
+/// The flag of a batch that stands in the place of lost ones.
+const FLAG_GAP: u32 = 2;
+
 /// A hash of a batch: it binds header and records.
 pub type BatchHash = [u8; 32];
 
@@ -66,6 +69,8 @@ pub struct BatchHeader {
     pub previous: BatchHash,
     /// Whether the log was ended here in good order.
     pub is_seal: bool,
+    /// Whether it accounts for lost batches: it holds a [`Gap`](super::Gap) instead of frames.
+    pub is_gap: bool,
     /// The number of the log.
     pub log: u64,
 }
@@ -131,7 +136,8 @@ impl BatchHeader {
         bytes[32..40].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.written_at.to_le_bytes());
         bytes[48..80].copy_from_slice(&self.previous);
-        bytes[80..84].copy_from_slice(&(if self.is_seal { FLAG_SEAL } else { 0 }).to_le_bytes());
+        let flags = if self.is_seal { FLAG_SEAL } else { 0 } | if self.is_gap { FLAG_GAP } else { 0 };
+        bytes[80..84].copy_from_slice(&flags.to_le_bytes());
         bytes[88..96].copy_from_slice(&self.log.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
@@ -155,9 +161,26 @@ impl BatchHeader {
             written_at: u64_at(bytes, 40) as i64,
             previous,
             is_seal: u32_at(bytes, 80) & FLAG_SEAL != 0,
+            is_gap: u32_at(bytes, 80) & FLAG_GAP != 0,
             log,
         })
     }
+
+    /// The log that a sound header names, whichever that is.
+    pub(super) fn log_of(bytes: &[u8]) -> Option<u64> {
+        let log = u64_at(bytes.get(..HEADER_BYTES)?, 88);
+        Self::decode(bytes, log).map(|_| log)
+    }
+}
+
+/// Checks frames, every checksum, and appends the leaf hash of each. The error says what is wrong.
+pub(super) fn check_frames(mut frames: &[u8], leaves: &mut Vec<tlog::Hash>) -> Result<(), &'static str> {
+    while !frames.is_empty() {
+        let (frame, length) = Frame::decode(frames)?;
+        leaves.push(leaf_hash(frame.leaf));
+        frames = &frames[length..];
+    }
+    Ok(())
 }
 
 /// The hash of a batch whose frames are sound, as segments of the format have it.
@@ -232,11 +255,20 @@ impl Entry<'_> {
 impl<'a> Frame<'a> {
     /// Reads the frame at the beginning of `bytes`; returns it with its length. The error says what is wrong.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, usize), &'static str> {
+        let (frame, length) = Self::parse(bytes)?;
+        if u32_at(bytes, 4) != crc32c::crc32c(frame.leaf) {
+            return Err("a record's checksum is wrong");
+        }
+        Ok((frame, length))
+    }
+
+    /// As [`Frame::decode`], of bytes whose checksum was looked at before.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<(Self, usize), &'static str> {
         let Some(head) = bytes.get(..FRAME_BYTES) else { return Err("a record's head is cut off") };
         let length = u32_at(head, 0) as usize;
         let Some(body) = bytes.get(8..8 + length) else { return Err("a record is cut off") };
-        if length < 4 || u32_at(head, 4) != crc32c::crc32c(body) {
-            return Err("a record's checksum is wrong");
+        if length < 4 {
+            return Err("a record is shorter than its head");
         }
         let Some(kind) = Kind::from_code(body[0]) else { return Err("a record is of an unknown kind") };
         let keys_end = 4 + usize::from(body[2]) * 16;
@@ -281,6 +313,7 @@ mod tests {
             written_at: -6,
             previous: [7; 32],
             is_seal: true,
+            is_gap: false,
             log: 8,
         }
     }

@@ -79,7 +79,7 @@ impl Committer {
         let room = Vec::with_capacity(index.entries.len() + index.entries.len() / 8);
         let entries = std::mem::replace(&mut index.entries, room);
         // Before the new segment is told: whoever looks finds the full one in one place or the other.
-        self.sealer.send(Full { number, entries: entries.into() });
+        self.sealer.send(Full { number, entries: Some(entries.into()) });
         index.segment = self.log.segment_number();
     }
 

@@ -38,12 +38,17 @@ pub enum JournalError {
         known: u32,
     },
     /// Bytes are not what was written, and not the torn end of an interrupted write either.
-    #[error("`{path}` is damaged at byte {offset}: {reason}; nothing was changed", path = path.display())]
+    #[error(
+        "`{path}` is damaged at byte {offset}{from}: {reason}; nothing was changed; `forthwith repair` shows what can be saved",
+        path = path.display(), from = from_record(*record)
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Where.
         offset: u64,
+        /// The first record that cannot be read, where that can be told.
+        record: Option<u64>,
         /// What is wrong there.
         reason: String,
     },
@@ -95,6 +100,25 @@ impl JournalError {
 
     /// Damage at a place in a file.
     pub(super) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), offset, reason: reason.into() }
+        Self::Damaged { path: path.to_owned(), offset, record: None, reason: reason.into() }
     }
+
+    /// The same damage, with the first record that cannot be read.
+    pub(super) fn at_record(self, first: Option<u64>) -> Self {
+        self.at_record_or(|| first)
+    }
+
+    /// The same damage, with the first record that cannot be read, unless it is known.
+    pub(super) fn at_record_or(mut self, first: impl FnOnce() -> Option<u64>) -> Self {
+        if let Self::Damaged { record, .. } = &mut self
+            && record.is_none()
+        {
+            *record = first();
+        }
+        self
+    }
+}
+
+fn from_record(record: Option<u64>) -> String {
+    record.map_or_else(String::new, |record| format!(", from record {record} on"))
 }

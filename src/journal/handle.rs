@@ -1,23 +1,20 @@
 //! The handle to a running journal.
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::batch::{Entry, Frame, Kind};
+use super::batch::Entry;
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
 use super::hasher::Hasher;
-use super::index::{IndexEntry, SegmentIndex};
+use super::index::IndexEntry;
 use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
-use super::scan::{Reader, SegmentSpan};
-use super::sealer::{Sealer, Waiting};
-use super::segment::{Page, segment_numbers, segment_path};
+use super::reader::{Reader, SegmentSpan};
+use super::sealer::{Sealer, Waiting, Work};
 use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
+use super::volumes::{Found, Start, Volumes, Wanted};
 use super::{JournalError, Metrics};
 use crate::domain::{Term, TimeDelta, Timestamp};
 use crate::sync::thread::{self, JoinHandle};
@@ -34,13 +31,15 @@ pub struct Config {
     /// How long a batch that nobody waits for may grow before it is written: the loss window of `ack = "memory"`, less the
     /// time of the write itself.
     pub linger: Duration,
+    /// Whether segments that are full are compressed.
+    pub compress: bool,
 }
 
 impl Default for Config {
     /// Segments of 64 MiB hold some 160,000 decisions; a queue of 4 MiB is a few
     /// milliseconds of a disk's time; two milliseconds of lingering let a thousand decisions share a sync.
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2) }
+        Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2), compress: true }
     }
 }
 
@@ -54,33 +53,16 @@ struct Running {
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
     sealing: Waiting,
-    /// Indexes of full segments that were asked last.
-    indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
-    /// When each segment was begun, for those that were asked for.
-    begun: Mutex<HashMap<u64, i64>>,
     /// Records by their terms, once it is told what those are.
     terms: OnceLock<Arc<TermIndex>>,
     follower: Mutex<Option<Follower>>,
+    volumes: Volumes,
     metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
 
 /// The committer's thread; an error says why it stopped.
 type Thread = JoinHandle<Result<(), Arc<str>>>;
-
-/// A record that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its sequence.
-    pub seq: u64,
-    /// What it holds.
-    pub kind: Kind,
-    /// The record itself.
-    pub payload: Vec<u8>,
-}
-
-/// Indexes of full segments that are kept in memory: some 5 MiB each.
-const INDEXES_MAX: usize = 8;
 
 /// How long before or after the time that is asked for a record may have been written.
 const AROUND: TimeDelta = TimeDelta::MINUTE;
@@ -105,8 +87,10 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (mut log, opening) = Log::open(disk, folder, config.segment_bytes, clock.wall())?;
-        let sealer = Sealer::start(folder)?;
+        let (mut log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall())?;
+        let (folder_of, is_compressing) = (folder.to_owned(), config.compress);
+        let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone() };
+        let sealer = Sealer::start(work, log.segment_number() - 1)?;
         let sealing = sealer.waiting();
         let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
         let entries = log.take_recovered();
@@ -129,10 +113,9 @@ impl Journal {
             queue,
             open_index,
             sealing,
-            indexes: Mutex::default(),
-            begun: Mutex::default(),
             terms: OnceLock::new(),
             follower: Mutex::default(),
+            volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(Some(thread)),
         };
@@ -147,10 +130,9 @@ impl Journal {
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
             sealing: Waiting::default(),
-            indexes: Mutex::default(),
-            begun: Mutex::default(),
             terms: OnceLock::new(),
             follower: Mutex::default(),
+            volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(None),
         }))
@@ -215,41 +197,53 @@ impl Journal {
     }
 
     /// Finds a record on disk by one of its keys. Looks into the segments first that were written around a time. Reads files:
-    /// an index of some megabytes for each segment that it looks into and did not lately.
+    /// an index of about a mebibyte for each segment that it looks into and did not lately, and then a block of one.
     pub fn find(&self, key: u128, around: Timestamp) -> Result<Option<Found>, JournalError> {
         if let Some((segment, entry)) = self.find_in_open(key) {
-            return self.read(segment, entry).map(Some);
+            return self.read(segment, entry);
         }
         for number in self.full_segments(around)? {
             let found = match self.0.sealing.entries(number) {
-                Some(entries) => entries.iter().find(|entry| entry.key == key).copied(),
-                None => self.index(number)?.find(key),
+                Some(entries) => match entries.iter().find(|entry| entry.key == key) {
+                    Some(entry) => self.read(number, *entry)?,
+                    None => None,
+                },
+                None => self.0.volumes.find(number, key)?,
             };
-            if let Some(entry) = found {
-                return self.read(number, entry).map(Some);
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
     }
 
-    /// The record with a sequence. Reads a whole segment: for bundles, not for decisions.
+    /// The record with a sequence, if it is on disk. Reads a block of a segment, not the segment.
     pub fn record_at(&self, seq: u64) -> Result<Option<Found>, JournalError> {
-        record_at(&self.0.folder, seq)
+        let (mut low, mut high) = (1, self.open_segment());
+        if high == 0 || seq == 0 {
+            return Ok(None);
+        }
+        let open = high;
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if self.0.volumes.page(middle)?.first_seq <= seq { low = middle } else { high = middle - 1 }
+        }
+        let Ok(nth) = u32::try_from(seq - self.0.volumes.page(low)?.first_seq) else { return Ok(None) };
+        if low < open {
+            return self.0.volumes.nth(low, nth);
+        }
+        let wanted = Wanted { number: low, nth, key: None };
+        self.0.volumes.record(wanted, || self.start_in_open(low, nth))
+    }
+
+    /// Full segments that are not yet sealed, or not indexed: they are seen to in the background.
+    pub fn unsealed(&self) -> usize {
+        self.0.sealing.count()
     }
 
     /// A reader of the records on disk from a sequence on.
     pub fn reader(&self, from: u64) -> Result<Reader, JournalError> {
         Reader::new(&self.0.folder, from)
-    }
-
-    /// The segments, in their order. Reads the first page of each.
-    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
-        super::scan::segments(&self.0.folder)
-    }
-
-    /// A reader of the records of one segment.
-    pub fn segment_reader(&self, number: u64) -> Reader {
-        Reader::of_segment(&self.0.folder, number)
     }
 
     /// Tells by which terms records are searched, once; from then on the index of terms follows the journal.
@@ -291,6 +285,16 @@ impl Journal {
         &self.0.folder
     }
 
+    /// The segments, in their order. Reads the first page of each.
+    pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
+        super::reader::segments(&self.0.folder)
+    }
+
+    /// A reader of the records of one segment.
+    pub fn segment_reader(&self, number: u64) -> Reader {
+        Reader::of_segment(&self.0.folder, number)
+    }
+
     fn terms(&self) -> Result<&TermIndex, JournalError> {
         self.0.terms.get().map(|index| &**index).ok_or(JournalError::Undescribed)
     }
@@ -303,21 +307,15 @@ impl Journal {
     /// The full segments, newest first, those before the others that were written around a time.
     fn full_segments(&self, around: Timestamp) -> Result<Vec<u64>, JournalError> {
         let open = self.open_segment();
-        let mut numbers = segment_numbers(&self.0.folder)?;
-        numbers.sort_unstable();
-        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in &numbers {
-            if !begun.contains_key(number) {
-                begun.insert(*number, Page::read(&segment_path(&self.0.folder, *number))?.created_at);
-            }
+        let mut begun = Vec::new();
+        for number in 1..=open {
+            begun.push(self.0.volumes.page(number)?.created_at);
         }
-        let begun_at = |number: u64| begun.get(&number).copied();
         let is_around = |number: &u64| {
-            let (from, until) = (begun_at(*number).unwrap_or(i64::MIN), begun_at(*number + 1).unwrap_or(i64::MAX));
+            let (from, until) = (begun[*number as usize - 1], begun[*number as usize]);
             from <= around.saturating_add(AROUND).micros() && around.saturating_sub(AROUND).micros() <= until
         };
-        let full = numbers.into_iter().rev().filter(|number| *number < open);
-        let (likely, others): (Vec<u64>, Vec<u64>) = full.partition(is_around);
+        let (likely, others): (Vec<u64>, Vec<u64>) = (1..open).rev().partition(is_around);
         Ok(likely.into_iter().chain(others).collect())
     }
 
@@ -328,35 +326,20 @@ impl Journal {
     }
 
     fn open_segment(&self) -> u64 {
-        self.0.open_index.read().map_or(u64::MAX, |index| index.segment)
+        self.0.open_index.read().map_or(0, |index| index.segment)
     }
 
-    fn index(&self, number: u64) -> Result<Arc<SegmentIndex>, JournalError> {
-        let mut indexes = self.0.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, index)) = indexes.iter().find(|(known, _)| *known == number) {
-            return Ok(Arc::clone(index));
-        }
-        let index = Arc::new(SegmentIndex::open(&self.0.folder, number)?);
-        indexes.push_back((number, Arc::clone(&index)));
-        if indexes.len() > INDEXES_MAX {
-            indexes.pop_front();
-        }
-        Ok(index)
+    /// Where to begin reading for a record of the segment that is written.
+    fn start_in_open(&self, segment: u64, nth: u32) -> Start {
+        let Ok(index) = self.0.open_index.read() else { return Start::BEGINNING };
+        let before = index.entries.partition_point(|entry| entry.nth <= nth).checked_sub(1);
+        let entry = before.filter(|_| index.segment == segment).map(|at| index.entries[at]);
+        entry.map_or(Start::BEGINNING, |entry| Start { offset: entry.offset.into(), nth: entry.nth })
     }
 
-    fn read(&self, number: u64, entry: IndexEntry) -> Result<Found, JournalError> {
-        let path = segment_path(&self.0.folder, number);
-        let first_seq = Page::read(&path)?.first_seq;
-        let failed = |e| JournalError::io("read", &path, e);
-        let file = File::open(&path).map_err(failed)?;
-        let mut head = [0; 8];
-        let offset = u64::from(entry.offset);
-        file.read_exact_at(&mut head, offset).map_err(failed)?;
-        let mut bytes = vec![0; 8 + super::batch::u32_at(&head, 0) as usize];
-        file.read_exact_at(&mut bytes, offset).map_err(failed)?;
-        let (frame, _) = Frame::decode(&bytes).map_err(|reason| JournalError::damaged(&path, offset, reason))?;
-        let seq = first_seq + u64::from(entry.nth);
-        Ok(Found { seq, kind: frame.kind, payload: frame.payload.to_vec() })
+    fn read(&self, number: u64, entry: IndexEntry) -> Result<Option<Found>, JournalError> {
+        let wanted = Wanted { number, nth: entry.nth, key: Some(entry.key) };
+        self.0.volumes.record(wanted, || Start { offset: entry.offset.into(), nth: entry.nth })
     }
 }
 
@@ -365,34 +348,6 @@ fn now(queue: &Queue, open_index: &RwLock<OpenIndex>) -> Now {
     let synced = queue.synced_seq();
     let open = open_index.read().unwrap_or_else(PoisonError::into_inner).segment;
     Now { synced, open }
-}
-
-/// The record with a sequence, read from a folder that another process may be writing.
-pub fn record_at(folder: &Path, seq: u64) -> Result<Option<Found>, JournalError> {
-    let mut reader = Reader::new(folder, seq)?;
-    let mut found = None;
-    let mut is_more = true;
-    while is_more && found.is_none() {
-        is_more = reader.next_batch(|read| {
-            if read.seq == seq {
-                found = Some(Found { seq, kind: read.frame.kind, payload: read.frame.payload.to_vec() });
-            }
-        })?;
-    }
-    Ok(found)
-}
-
-/// The record with a key, read from a folder that another process may be writing: without an index in memory, and without
-/// writing one.
-pub fn record_with_key(folder: &Path, key: u128) -> Result<Option<Found>, JournalError> {
-    for number in segment_numbers(folder)?.into_iter().rev() {
-        let first_seq = Page::read(&segment_path(folder, number))?.first_seq;
-        let entries = super::index::scan_entries(&segment_path(folder, number))?;
-        if let Some(entry) = entries.into_iter().find(|entry| entry.key == key) {
-            return record_at(folder, first_seq + u64::from(entry.nth));
-        }
-    }
-    Ok(None)
 }
 
 impl Running {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::JournalError;
 use super::batch::{BatchHash, BatchHeader, HEADER_BYTES, hash_batch};
 use super::directory::FORMAT;
 use super::disk::Disk;
 use super::index::IndexEntry;
+use super::names::{segment_numbers, segment_path};
 use super::scan::{Next, SegmentScan, Tail};
-use super::segment::{Blank, PAGE_BYTES, Page, prepare, segment_numbers, segment_path};
+use super::segment::{Blank, PAGE_BYTES, Page, prepare};
+use super::{Gap, JournalError};
 use crate::domain::Timestamp;
 use crate::sync::thread::{self, JoinHandle};
 
@@ -57,6 +58,8 @@ pub struct Opening {
     pub last_seq: u64,
     /// The torn end of an interrupted write that was cut off, if there was one.
     pub cut: Option<Cut>,
+    /// What was lost to damage and accounted for by a repair, in its order.
+    pub gaps: Vec<Gap>,
 }
 
 /// The torn end of an interrupted write. Nothing in it was ever acknowledged as durable.
@@ -104,7 +107,16 @@ impl Log {
         let birth = format!("{}|{}|{}", folder.display(), std::process::id(), now.micros());
         let log = xxh3_64(birth.as_bytes());
         let created_at = now.micros();
-        let page = Page { format: FORMAT, log, number: 1, first_seq: 1, first_batch: 1, created_at, previous: [0; 32] };
+        let page = Page {
+            format: FORMAT,
+            log,
+            number: 1,
+            first_seq: 1,
+            first_batch: 1,
+            created_at,
+            previous: [0; 32],
+            has_gaps: false,
+        };
         let (file, path) = prepare(&*disk, folder, segment_bytes)?.into_segment(&*disk, folder, &page)?;
         let segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64 };
         let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
@@ -130,23 +142,34 @@ impl Log {
         number: u64,
         segment_bytes: u64,
     ) -> Result<(Self, Opening), JournalError> {
-        let path = segment_path(folder, number);
-        let mut scan = SegmentScan::open(&path)?;
+        let mut scan = SegmentScan::open(folder, number)?;
+        // A segment is sealed when the next one is begun.
+        if let Some(sealed) = scan.sealed() {
+            let missing = JournalError::damaged(&segment_path(folder, number + 1), 0, "the segment is missing");
+            return Err(missing.at_record(Some(sealed.tail.last_seq + 1)));
+        }
+        let path = scan.path.clone();
         let first_seq = scan.page.first_seq;
         let mut entries = Vec::new();
-        while let Next::Batch(header) = scan.peek() {
-            for read in scan.take(&header) {
-                let nth = (read.seq - first_seq) as u32;
-                entries.extend(read.frame.keys().map(|key| IndexEntry { key, offset: read.offset, nth }));
+        loop {
+            match scan.peek()? {
+                Next::Batch(header) => {
+                    for read in scan.take(&header) {
+                        let nth = (read.seq - first_seq) as u32;
+                        entries.extend(read.frame.keys().map(|key| IndexEntry { key, offset: read.offset, nth }));
+                    }
+                }
+                Next::Gap(header, gap) => scan.step_over(&header, &gap),
+                Next::Blank | Next::Broken(_) => break,
             }
         }
-        if let Some((at, later)) = scan.later_batch() {
+        if let Some((at, later)) = scan.later_batch()? {
             let reason =
                 format!("batch {} is damaged, and batch {} at byte {at} is not", scan.tail.last_batch + 1, later.batch);
             return Err(scan.damaged(&reason));
         }
-        let (at, page, tail) = (scan.at as u64, scan.page, scan.tail);
-        let written_until = scan.written_until() as u64;
+        let (at, page, tail) = (scan.at, scan.page, scan.tail);
+        let written_until = scan.written_until()?;
         drop(scan);
         let file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
@@ -156,7 +179,8 @@ impl Log {
         disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
-        let opening = Opening { segments: number, last_seq: tail.last_seq, cut };
+        let gaps = gaps_of(folder, number)?;
+        let opening = Opening { segments: number, last_seq: tail.last_seq, cut, gaps };
         let segment = OpenSegment { file, path, page, at };
         let folder = folder.to_owned();
         Ok((
@@ -214,6 +238,7 @@ impl Log {
             first_batch: self.tail.last_batch + 1,
             created_at: now.micros(),
             previous: self.tail.hash,
+            has_gaps: false,
         };
         let (file, path) = blank.into_segment(&*self.disk, &self.folder, &page)?;
         self.segment = OpenSegment { file, path, page, at: PAGE_BYTES as u64 };
@@ -288,6 +313,7 @@ impl Log {
             written_at: now.micros(),
             previous: self.tail.hash,
             is_seal,
+            is_gap: false,
             log: self.segment.page.log,
         };
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
@@ -330,13 +356,28 @@ fn cut(disk: &dyn Disk, file: &File, path: &Path, torn: Range<u64>) -> Result<Cu
     Ok(Cut { path: path.to_owned(), offset: torn.start, bytes })
 }
 
-/// The epoch of the last batch of a segment.
-fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
-    let mut scan = SegmentScan::open(&segment_path(folder, number))?;
-    while let Next::Batch(header) = scan.peek() {
-        scan.take(&header).for_each(drop);
+/// The gaps of all segments. Those that have some say so on their page.
+fn gaps_of(folder: &Path, last: u64) -> Result<Vec<Gap>, JournalError> {
+    let mut gaps = Vec::new();
+    for number in 1..=last {
+        if Page::read(folder, number)?.has_gaps {
+            gaps.extend(SegmentScan::open(folder, number)?.to_end()?);
+        }
     }
-    Ok(scan.tail.epoch)
+    Ok(gaps)
+}
+
+/// The epoch of the last batch up to the end of a segment.
+fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
+    let mut scan = SegmentScan::open(folder, number)?;
+    let epoch = if let Some(sealed) = scan.sealed() {
+        sealed.tail.epoch
+    } else {
+        scan.to_end()?;
+        scan.tail.epoch
+    };
+    // A repair may have left a segment without a batch.
+    if epoch == 0 && number > 1 { last_epoch(folder, number - 1) } else { Ok(epoch) }
 }
 
 #[cfg(test)]
@@ -345,7 +386,7 @@ mod tests {
 
     use super::super::batch::{Entry, Kind, leaf_hashes};
     use super::super::disk::MachineDisk;
-    use super::super::scan::Reader;
+    use super::super::reader::Reader;
     use super::*;
 
     const SEGMENT: u64 = 8_192;
@@ -393,7 +434,7 @@ mod tests {
     fn what_was_appended_is_read_across_segments_and_openings() {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, opening) = open(folder.path()).unwrap();
-        assert_eq!(opening, Opening { segments: 1, last_seq: 0, cut: None });
+        assert_eq!(opening, Opening { segments: 1, ..Opening::default() });
         let long = "x".repeat(1_500);
         for nth in 0..7 {
             append(&mut log, &[&format!("{nth}"), &long]);
@@ -492,6 +533,10 @@ mod tests {
 
         fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
             MachineDisk.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> std::io::Result<()> {
+            MachineDisk.remove(path)
         }
 
         fn sync_folder(&self, folder: &Path) -> std::io::Result<()> {

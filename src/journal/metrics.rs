@@ -13,6 +13,10 @@ pub struct Metrics {
     pub(super) queue_bytes: Gauge,
     pub(super) disk_full: Gauge,
     pub(super) stopped: Gauge,
+    pub(super) unsealed_segments: Gauge,
+    pub(super) sealed_segments: Counter,
+    pub(super) sealed_bytes: Counter,
+    pub(super) sealing_failures: Counter,
 }
 
 impl Metrics {
@@ -40,6 +44,15 @@ impl Metrics {
             stopped: registry.gauge(
                 "forthwith_journal_stopped",
                 "1 after a failed write or sync: nothing is acknowledged until the engine is started again.",
+            ),
+            unsealed_segments: registry
+                .gauge("forthwith_journal_unsealed_segments", "Full segments that the sealer has not yet seen to."),
+            sealed_segments: registry.counter("forthwith_journal_sealed_segments_total", "Segments compressed."),
+            sealed_bytes: registry
+                .counter("forthwith_journal_sealed_bytes_total", "Bytes of compressed segments written."),
+            sealing_failures: registry.counter(
+                "forthwith_journal_sealing_failures_total",
+                "Full segments that could not be seen to; each is tried again when the next one is full.",
             ),
         }
     }

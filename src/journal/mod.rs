@@ -9,10 +9,15 @@
 //! |---|---|
 //! | `directory` | the data directory: its lock and its format |
 //! | `batch` | batches and frames: the bytes |
-//! | `segment` | files |
-//! | `scan` | reading them, everything checked |
-//! | `log` | writing them |
-//! | `sealer` | seeing to those that are full |
+//! | `names` | names of files |
+//! | `segment` | segments as they are written |
+//! | `sealed`, `sealing` | segments that are sealed, and sealing them |
+//! | `window`, `scan` | the bytes of a segment in either form; its batches, everything checked |
+//! | `reader` | records over all segments |
+//! | `volumes` | single records |
+//! | `log` | writing |
+//! | `sealer` | seeing to segments that are full |
+//! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `hasher` | hashing a batch while the disk syncs it |
@@ -26,29 +31,39 @@ mod committer;
 mod directory;
 mod disk;
 mod error;
+mod gap;
 mod handle;
 mod hasher;
 mod index;
 mod log;
 mod metrics;
+mod names;
 mod queue;
+mod reader;
 mod scan;
+mod sealed;
 mod sealer;
+mod sealing;
 mod segment;
 mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod volumes;
+mod window;
 
 pub use batch::{BatchHash, BatchHeader, Entry, Frame, HEADER_BYTES, KEYS_MAX, Kind};
 pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
-pub use handle::{Config, Found, Journal, record_at, record_with_key};
+pub use gap::Gap;
+pub use handle::{Config, Journal};
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
-pub use scan::{Read, Reader, SegmentSpan, segments};
+pub use reader::{Reader, SegmentSpan, segments};
+pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
+pub use volumes::{Found, record_at, record_with_key};

@@ -1,12 +1,14 @@
-//! Reading segments: batch after batch, everything checked.
+//! Reading a segment, sealed or not: batch after batch, everything checked once.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::JournalError;
-use super::batch::{BatchHash, BatchHeader, Frame, HEADER_BYTES, hash_batch, leaf_hashes};
-use super::segment::{PAGE_BYTES, Page, segment_numbers, segment_path};
-use crate::domain::Timestamp;
+use super::batch::{BatchHash, BatchHeader, Frame, HEADER_BYTES, check_frames, hash_batch};
+use super::sealed::Sealed;
+use super::segment::{PAGE_BYTES, Page};
+use super::window::{Bytes, CHUNK_BYTES, Window};
+use super::{Gap, JournalError};
+use crate::tlog;
 
 /// A record as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -15,19 +17,23 @@ pub struct Read<'a> {
     pub seq: u64,
     /// The record.
     pub frame: Frame<'a>,
-    /// Where its frame begins in the segment's file.
+    /// The hash of its leaf in the tree.
+    pub leaf_hash: &'a tlog::Hash,
+    /// Where its frame begins in the segment.
     pub(super) offset: u32,
 }
 
-/// A segment's bytes and the place of reading.
+/// A segment and the place of reading.
 #[derive(Debug)]
 pub(super) struct SegmentScan {
     pub(super) path: PathBuf,
     pub(super) page: Page,
-    bytes: Vec<u8>,
+    window: Window,
     /// Where the next batch begins, if there is one.
-    pub(super) at: usize,
+    pub(super) at: u64,
     pub(super) tail: Tail,
+    /// The leaf hashes of the batch that was looked at last.
+    leaves: Vec<tlog::Hash>,
 }
 
 /// What the log's end looks like so far.
@@ -45,197 +51,209 @@ pub(super) struct Tail {
 pub(super) enum Next {
     /// A sound batch.
     Batch(BatchHeader),
+    /// Batches that were lost.
+    Gap(BatchHeader, Gap),
     /// Zeros: nothing was ever written here.
     Blank,
     /// Something that is not a sound batch.
     Broken(&'static str),
 }
 
-impl SegmentScan {
-    /// Reads a segment into memory.
-    pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
-        let bytes = fs::read(path).map_err(|e| JournalError::io("read", path, e))?;
-        let page = Page::decode(&bytes).map_err(|reason| JournalError::damaged(path, 0, reason))?;
-        let tail = Tail {
+impl Tail {
+    /// The end of the log before a segment.
+    pub(super) fn before(page: &Page) -> Self {
+        Self {
             last_batch: page.first_batch - 1,
             last_seq: page.first_seq - 1,
             epoch: 0,
             hash: page.previous,
             is_sealed: false,
-        };
-        Ok(Self { path: path.to_owned(), page, bytes, at: PAGE_BYTES, tail })
+        }
     }
 
-    /// Looks at the next batch without moving on: header, chain, length and every record's checksum.
-    pub(super) fn peek(&self) -> Next {
-        let rest = &self.bytes[self.at.min(self.bytes.len())..];
-        if rest.iter().take(HEADER_BYTES).all(|byte| *byte == 0) {
-            return Next::Blank;
+    /// Whether a segment begins here.
+    pub(super) fn is_before(&self, page: &Page) -> bool {
+        page.previous == self.hash && page.first_seq == self.last_seq + 1 && page.first_batch == self.last_batch + 1
+    }
+
+    /// Why a batch is not the next one.
+    pub(super) fn refusal(&self, header: &BatchHeader) -> Option<&'static str> {
+        if header.batch != self.last_batch + 1 || header.first_seq != self.last_seq + 1 {
+            return Some("a batch does not follow the one before it");
         }
-        let Some(header) = BatchHeader::decode(rest, self.page.log) else {
-            return Next::Broken("no sound batch begins here");
+        (header.previous != self.hash).then_some("a batch does not carry the hash of the one before it")
+    }
+
+    /// The end of the log behind a gap.
+    pub(super) fn behind(header: &BatchHeader, gap: &Gap) -> Self {
+        Self {
+            last_batch: header.batch + gap.batches - 1,
+            last_seq: header.first_seq + gap.records - 1,
+            epoch: header.epoch,
+            hash: gap.resumes,
+            is_sealed: false,
+        }
+    }
+}
+
+impl SegmentScan {
+    /// Opens a segment, in either form.
+    pub(super) fn open(folder: &Path, number: u64) -> Result<Self, JournalError> {
+        let opened = Window::open(folder, number);
+        opened
+            .and_then(|(window, page)| Self::of(window, page))
+            .map_err(|error| error.at_record_or(|| first_record(folder, number)))
+    }
+
+    /// Opens a sealed segment.
+    pub(super) fn of_sealed(sealed: Sealed) -> Result<Self, JournalError> {
+        let (window, page) = Window::of_sealed(Arc::new(sealed))?;
+        Self::of(window, page)
+    }
+
+    fn of(window: Window, page: Page) -> Result<Self, JournalError> {
+        let path = window.path().to_owned();
+        if page.first_seq == 0 || page.first_batch == 0 {
+            return Err(JournalError::damaged(&path, 0, "the segment's first page counts from 0"));
+        }
+        Ok(Self { path, page, window, at: PAGE_BYTES as u64, tail: Tail::before(&page), leaves: Vec::new() })
+    }
+
+    /// What is known of the segment if it is sealed.
+    pub(super) fn sealed(&self) -> Option<&Arc<Sealed>> {
+        self.window.sealed()
+    }
+
+    /// Looks at the next batch without moving on: header, chain, length, every record's checksum and leaf.
+    pub(super) fn peek(&mut self) -> Result<Next, JournalError> {
+        let (log, next_seq) = (self.page.log, self.tail.last_seq + 1);
+        let unread = |error: JournalError| error.at_record(Some(next_seq));
+        let head = self.window.bytes(self.at, HEADER_BYTES).map_err(unread)?;
+        if head.iter().all(|byte| *byte == 0) {
+            return Ok(Next::Blank);
+        }
+        let Some(header) = BatchHeader::decode(head, log) else {
+            return Ok(Next::Broken("no sound batch begins here"));
         };
-        if header.batch != self.tail.last_batch + 1 || header.first_seq != self.tail.last_seq + 1 {
-            return Next::Broken("a batch does not follow the one before it");
+        if let Some(reason) = self.tail.refusal(&header) {
+            return Ok(Next::Broken(reason));
         }
-        if header.previous != self.tail.hash {
-            return Next::Broken("a batch does not carry the hash of the one before it");
+        let batch = self.window.bytes(self.at, HEADER_BYTES + header.length as usize).map_err(unread)?;
+        let frames = &batch[HEADER_BYTES..];
+        if frames.len() < header.length as usize {
+            return Ok(Next::Broken("a batch is cut off"));
         }
-        let Some(frames) = rest.get(HEADER_BYTES..HEADER_BYTES + header.length as usize) else {
-            return Next::Broken("a batch is cut off");
-        };
-        match count_frames(frames) {
-            Ok(count) if count == header.count => Next::Batch(header),
-            Ok(_) => Next::Broken("a batch has another number of records than its header says"),
-            Err(reason) => Next::Broken(reason),
+        if header.is_gap {
+            let gap = Gap::decode(&header, frames);
+            return Ok(gap.map_or(Next::Broken("a gap is not readable"), |gap| Next::Gap(header, gap)));
+        }
+        self.leaves.clear();
+        match check_frames(frames, &mut self.leaves) {
+            Ok(()) if self.leaves.len() == header.count as usize => Ok(Next::Batch(header)),
+            Ok(()) => Ok(Next::Broken("a batch has another number of records than its header says")),
+            Err(reason) => Ok(Next::Broken(reason)),
         }
     }
 
     /// The records of the batch that `peek` found, and moves behind it.
     pub(super) fn take(&mut self, header: &BatchHeader) -> impl Iterator<Item = Read<'_>> {
-        let (begin, start) = (self.at, self.at + HEADER_BYTES);
-        let end = start + header.length as usize;
-        self.at = end;
-        let frames = &self.bytes[start..end];
-        // Format 1 hashes the bytes as they are.
-        let leaves = if self.page.format == 1 { Vec::new() } else { leaf_hashes(frames) };
+        let begin = self.at;
+        let batch = self.window.held(begin, HEADER_BYTES + header.length as usize);
+        self.at += batch.len() as u64;
         self.tail = Tail {
             last_batch: header.batch,
             last_seq: header.first_seq + u64::from(header.count) - 1,
             epoch: header.epoch,
-            hash: hash_batch(self.page.format, &self.bytes[begin..end], &leaves),
+            hash: hash_batch(self.page.format, batch, &self.leaves),
             is_sealed: header.is_seal,
         };
-        let mut offset = 0;
-        (header.first_seq..).map_while(move |seq| {
-            let (frame, length) = Frame::decode(frames.get(offset..).filter(|rest| !rest.is_empty())?).ok()?;
-            let read = Read { seq, frame, offset: (start + offset) as u32 };
-            offset += length;
+        let mut at = HEADER_BYTES;
+        (header.first_seq..).zip(&self.leaves).map_while(move |(seq, leaf_hash)| {
+            let (frame, length) = Frame::parse(&batch[at..]).ok()?;
+            let read = Read { seq, frame, leaf_hash, offset: (begin + at as u64) as u32 };
+            at += length;
             Some(read)
         })
     }
 
-    /// A sound header of a batch that comes after the next one, anywhere behind the place of reading.
-    pub(super) fn later_batch(&self) -> Option<(usize, BatchHeader)> {
-        let from = (self.at + 1).min(self.bytes.len());
-        (from..self.bytes.len().saturating_sub(HEADER_BYTES - 1)).find_map(|at| {
-            let header = BatchHeader::decode(&self.bytes[at..], self.page.log)?;
-            (header.batch > self.tail.last_batch + 1).then_some((at, header))
-        })
+    /// Moves behind the gap that `peek` found.
+    pub(super) fn step_over(&mut self, header: &BatchHeader, gap: &Gap) {
+        self.at += HEADER_BYTES as u64 + u64::from(header.length);
+        self.tail = Tail::behind(header, gap);
     }
 
-    /// Where the last byte that is not zero stands, from the place of reading on.
-    pub(super) fn written_until(&self) -> usize {
-        let rest = &self.bytes[self.at.min(self.bytes.len())..];
-        self.at + rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+    /// The bytes of the batch that `peek` found.
+    pub(super) fn batch(&self, header: &BatchHeader) -> &[u8] {
+        self.window.held(self.at, HEADER_BYTES + header.length as usize)
     }
 
-    pub(super) fn damaged(&self, reason: &str) -> JournalError {
-        JournalError::damaged(&self.path, self.at as u64, reason)
-    }
-}
-
-fn count_frames(mut frames: &[u8]) -> Result<u32, &'static str> {
-    let mut count = 0;
-    while !frames.is_empty() {
-        let (_, length) = Frame::decode(frames)?;
-        frames = &frames[length..];
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// A segment of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SegmentSpan {
-    /// Its number, counted from 1.
-    pub number: u64,
-    /// The sequence of its first record.
-    pub first_seq: u64,
-    /// When it was begun.
-    pub begun_at: Timestamp,
-}
-
-/// The segments of the journal in `folder`, in their order. Reads the first page of each.
-pub fn segments(folder: &Path) -> Result<Vec<SegmentSpan>, JournalError> {
-    let span = |number| {
-        let page = Page::read(&segment_path(folder, number))?;
-        Ok(SegmentSpan { number, first_seq: page.first_seq, begun_at: Timestamp::from_micros(page.created_at) })
-    };
-    segment_numbers(folder)?.into_iter().map(span).collect()
-}
-
-/// Reads the records of a journal from a sequence on, in order, everything checked. Needs no lock: it may run beside a
-/// process that writes, and then ends where that process has come to.
-#[derive(Debug)]
-pub struct Reader {
-    folder: PathBuf,
-    /// Segments not yet read, the next one last.
-    segments: Vec<u64>,
-    scan: Option<SegmentScan>,
-    from: u64,
-}
-
-impl Reader {
-    /// A reader of the journal in `folder` that begins with the record `from`.
-    pub fn new(folder: &Path, from: u64) -> Result<Self, JournalError> {
-        let mut segments = segment_numbers(folder)?;
-        if let Some(missing) = segments.windows(2).find(|pair| pair[1] != pair[0] + 1) {
-            let path = segment_path(folder, missing[0] + 1);
-            return Err(JournalError::damaged(&path, 0, "the segment is missing"));
-        }
-        // The segment that holds `from` is the last one that begins at or before it.
-        while segments.len() > 1 && Page::read(&segment_path(folder, segments[1]))?.first_seq <= from {
-            segments.remove(0);
-        }
-        segments.reverse();
-        Ok(Self { folder: folder.to_owned(), segments, scan: None, from })
-    }
-
-    /// A reader of one segment's records, so that several can be read side by side.
-    pub fn of_segment(folder: &Path, number: u64) -> Self {
-        Self { folder: folder.to_owned(), segments: vec![number], scan: None, from: 0 }
-    }
-
-    /// Hands every record of the next batch to `each`; false at the journal's end.
-    pub fn next_batch(&mut self, mut each: impl FnMut(Read<'_>)) -> Result<bool, JournalError> {
+    /// Moves behind all batches, and returns the gaps among them.
+    pub(super) fn to_end(&mut self) -> Result<Vec<Gap>, JournalError> {
+        let mut gaps = Vec::new();
         loop {
-            let scan = match &mut self.scan {
-                Some(scan) => scan,
-                None => {
-                    let Some(number) = self.segments.pop() else { return Ok(false) };
-                    self.scan.insert(SegmentScan::open(&segment_path(&self.folder, number))?)
+            match self.peek()? {
+                Next::Batch(header) => self.take(&header).for_each(drop),
+                Next::Gap(header, gap) => {
+                    self.step_over(&header, &gap);
+                    gaps.push(gap);
                 }
-            };
-            match scan.peek() {
-                Next::Batch(header) => {
-                    let from = self.from;
-                    scan.take(&header).filter(|read| read.seq >= from).for_each(&mut each);
-                    return Ok(true);
-                }
-                // The end of the last segment is the end of the journal: a torn end is cut when the journal is opened for
-                // writing, and a reader beside a writer may see a batch half written.
-                Next::Blank | Next::Broken(_) if self.segments.is_empty() => match scan.later_batch() {
-                    Some(_) => return Err(scan.damaged("the records from here on are damaged, and later ones are not")),
-                    None => return Ok(false),
-                },
-                Next::Blank => self.follow()?,
-                Next::Broken(reason) => {
-                    let reason = format!("{reason}, and there are later segments");
-                    return Err(scan.damaged(&reason));
-                }
+                Next::Blank | Next::Broken(_) => return Ok(gaps),
             }
         }
     }
 
-    /// Goes on to the next segment, which must continue this one.
-    fn follow(&mut self) -> Result<(), JournalError> {
-        let (Some(scan), Some(number)) = (self.scan.take(), self.segments.pop()) else { return Ok(()) };
-        let next = SegmentScan::open(&segment_path(&self.folder, number))?;
-        if next.page.previous != scan.tail.hash || next.page.first_seq != scan.tail.last_seq + 1 {
-            return Err(scan.damaged("the segment ends before the next one begins"));
-        }
-        self.scan = Some(next);
-        Ok(())
+    /// Reads again what may have been written since it was read.
+    pub(super) fn look_again(&mut self) {
+        self.window.forget(self.at);
     }
+
+    /// A sound header of a batch that comes after the next one, anywhere behind the place of reading.
+    pub(super) fn later_batch(&mut self) -> Result<Option<(u64, BatchHeader)>, JournalError> {
+        self.look_again();
+        let (log, last_batch) = (self.page.log, self.tail.last_batch);
+        let mut from = self.at + 1;
+        loop {
+            let bytes = self.window.bytes(from, CHUNK_BYTES)?;
+            let headers = bytes.len().saturating_sub(HEADER_BYTES - 1);
+            let later = (0..headers).find_map(|at| {
+                let header = BatchHeader::decode(&bytes[at..], log)?;
+                (header.batch > last_batch + 1).then_some((from + at as u64, header))
+            });
+            if later.is_some() || headers == 0 {
+                return Ok(later);
+            }
+            from += headers as u64;
+        }
+    }
+
+    /// Where the last byte that is not zero stands, from the place of reading on.
+    pub(super) fn written_until(&mut self) -> Result<u64, JournalError> {
+        self.look_again();
+        let (mut from, mut until) = (self.at, self.at);
+        loop {
+            let bytes = self.window.bytes(from, CHUNK_BYTES)?;
+            if bytes.is_empty() {
+                return Ok(until);
+            }
+            until = bytes.iter().rposition(|byte| *byte != 0).map_or(until, |last| from + last as u64 + 1);
+            from += bytes.len() as u64;
+        }
+    }
+
+    pub(super) fn damaged(&self, reason: &str) -> JournalError {
+        let offset = self.window.offset_of(self.at);
+        JournalError::damaged(&self.path, offset, reason).at_record(Some(self.tail.last_seq + 1))
+    }
+}
+
+/// The sequence with which a segment begins, as the one before it tells.
+pub(super) fn first_record(folder: &Path, number: u64) -> Option<u64> {
+    if number <= 1 {
+        return Some(1);
+    }
+    // A segment that cannot be read tells nothing of the next; only the first damage is looked for.
+    let (window, page) = Window::open_quietly(folder, number - 1)?;
+    let mut before = SegmentScan::of(window, page).ok()?;
+    before.to_end().ok()?;
+    Some(before.tail.last_seq + 1)
 }

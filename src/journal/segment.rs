@@ -3,7 +3,7 @@
 //! ```text
 //! segment = page of 4096 bytes, batches, zeros
 //! page    = magic "FWSEG001", crc32c of the rest, format of the batches u32, log u64, number u64, first sequence u64, first batch u64,
-//!           created at i64, SHA-256 of the batch before (32 bytes), zeros
+//!           created at i64, SHA-256 of the batch before (32 bytes), flags u32 (1: there are gaps in it), zeros
 //! ```
 //!
 //! Zeroed ahead of time, so that a write never changes the file's size or the disk's map of it: a sync then costs half.
@@ -17,6 +17,9 @@ use super::JournalError;
 use super::batch::{BatchHash, u32_at, u64_at};
 use super::directory::FORMAT;
 use super::disk::Disk;
+use super::names::{missing_segment, sealed_path, segment_path};
+use super::scan::first_record;
+use super::sealed::read_head;
 
 /// Bytes of the page at a segment's beginning.
 pub(super) const PAGE_BYTES: usize = 4_096;
@@ -35,6 +38,8 @@ pub(super) struct Page {
     pub(super) first_batch: u64,
     pub(super) created_at: i64,
     pub(super) previous: BatchHash,
+    /// Whether batches in it account for lost ones.
+    pub(super) has_gaps: bool,
 }
 
 impl Page {
@@ -48,6 +53,7 @@ impl Page {
         bytes[40..48].copy_from_slice(&self.first_batch.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.created_at.to_le_bytes());
         bytes[56..88].copy_from_slice(&self.previous);
+        bytes[88..92].copy_from_slice(&u32::from(self.has_gaps).to_le_bytes());
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -61,6 +67,11 @@ impl Page {
         if u32_at(bytes, 8) != crc32c::crc32c(&bytes[12..]) {
             return Err("the checksum of the segment's first page is wrong");
         }
+        Self::decode_fields(bytes)
+    }
+
+    /// Reads what stands at the page's places, of bytes whose checksum was looked at.
+    pub(super) fn decode_fields(bytes: &[u8]) -> Result<Self, &'static str> {
         let format = u32_at(bytes, 12);
         if !(1..=FORMAT).contains(&format) {
             return Err("the segment is of a later format than this release reads");
@@ -75,13 +86,30 @@ impl Page {
             first_batch: u64_at(bytes, 40),
             created_at: u64_at(bytes, 48) as i64,
             previous,
+            has_gaps: u32_at(bytes, 88) & 1 != 0,
         })
     }
 
+    /// Reads the page of a segment, in either form.
+    pub(super) fn read(folder: &Path, number: u64) -> Result<Self, JournalError> {
+        let open = |path: PathBuf| match File::open(&path) {
+            Ok(file) => Ok(Some((file, path))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(JournalError::io("open", &path, e)),
+        };
+        let page = if let Some((file, path)) = open(segment_path(folder, number))? {
+            Self::of_file(&file, &path)
+        } else if let Some((file, path)) = open(sealed_path(folder, number))? {
+            read_head(&file, &path)
+        } else {
+            return Err(missing_segment(folder, number));
+        };
+        page.map_err(|error| error.at_record_or(|| first_record(folder, number)))
+    }
+
     /// Reads the page of a segment's file.
-    pub(super) fn read(path: &Path) -> Result<Self, JournalError> {
+    pub(super) fn of_file(file: &File, path: &Path) -> Result<Self, JournalError> {
         let mut bytes = vec![0; PAGE_BYTES];
-        let file = File::open(path).map_err(|e| JournalError::io("open", path, e))?;
         match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
@@ -91,24 +119,6 @@ impl Page {
         }
         Self::decode(&bytes).map_err(|reason| JournalError::damaged(path, 0, reason))
     }
-}
-
-pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:010}.seg"))
-}
-
-/// The numbers of a folder's segments, ascending.
-pub(super) fn segment_numbers(folder: &Path) -> Result<Vec<u64>, JournalError> {
-    let failed = |e| JournalError::io("list", folder, e);
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let number: Option<u64> =
-            name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|stem| stem.parse().ok());
-        numbers.extend(number);
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
 }
 
 /// Makes a file of zeros for the next segment, under a name that recovery ignores.
@@ -172,20 +182,29 @@ impl Blank {
 #[cfg(test)]
 mod tests {
     use super::super::disk::MachineDisk;
+    use super::super::names::segment_numbers;
     use super::*;
 
     #[test]
     fn a_segment_begins_with_its_page() {
         let folder = tempfile::tempdir().unwrap();
-        let page =
-            Page { format: FORMAT, log: 1, number: 2, first_seq: 3, first_batch: 4, created_at: -5, previous: [6; 32] };
+        let page = Page {
+            format: FORMAT,
+            log: 1,
+            number: 1,
+            first_seq: 3,
+            first_batch: 4,
+            created_at: -5,
+            previous: [6; 32],
+            has_gaps: true,
+        };
         let blank = prepare(&MachineDisk, folder.path(), 16_384).unwrap();
         assert!(segment_numbers(folder.path()).unwrap().is_empty());
         let (_, path) = blank.into_segment(&MachineDisk, folder.path(), &page).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 16_384);
-        assert_eq!(Page::read(&path).unwrap(), page);
-        assert_eq!(segment_numbers(folder.path()).unwrap(), [2]);
+        assert_eq!(Page::read(folder.path(), 1).unwrap(), page);
+        assert_eq!(segment_numbers(folder.path()).unwrap(), [1]);
         fs::write(&path, [0; 100]).unwrap();
-        assert!(Page::read(&path).unwrap_err().to_string().contains("cut off"));
+        assert!(Page::read(folder.path(), 1).unwrap_err().to_string().contains("cut off"));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use forthwith::journal::{FORMAT, Reader, segments};
 use forthwith::{Config, Engine, Event, Facts};
 
 use crate::support::{forthwith, root, run};
@@ -83,5 +84,84 @@ fn a_journal_of_format_1_is_explained_and_recovered() {
     let fact = |name: &str| ann.facts.iter().find(|fact| fact.name == name).unwrap().value.clone();
     assert_eq!(fact("plan").map(|plan| plan.to_string()).as_deref(), Some("\"pro\""));
     assert_eq!(fact("since").map(|since| since.to_string()).as_deref(), Some("2020-02-29T12:00:00.5Z"));
+    engine.shutdown().unwrap();
+}
+
+/// Records that the fixture of many records holds, and how many of its segments are full.
+const MANY: u64 = 6_119;
+const MANY_FULL: usize = 2;
+
+/// Unpacks the fixture of many records.
+fn many(to: &Path) {
+    let from = root().join("tests/fixtures/format-1-many/data");
+    fs::create_dir_all(to.join("journal")).unwrap();
+    fs::copy(from.join("FORMAT"), to.join("FORMAT")).unwrap();
+    for entry in fs::read_dir(from.join("journal")).unwrap().map(Result::unwrap) {
+        let packed = fs::read(entry.path()).unwrap();
+        let segment = zstd::bulk::decompress(&packed, 1 << 20).unwrap();
+        fs::write(to.join("journal").join(entry.path().file_stem().unwrap()), segment).unwrap();
+    }
+}
+
+fn count(folder: &Path, ending: &str) -> usize {
+    let entries = fs::read_dir(folder.join("journal")).unwrap().map(Result::unwrap);
+    entries.filter(|entry| entry.path().extension().is_some_and(|found| found == ending)).count()
+}
+
+fn bytes(folder: &Path, endings: &[&str]) -> u64 {
+    let entries = fs::read_dir(folder.join("journal")).unwrap().map(Result::unwrap);
+    let of_endings = entries.filter(|entry| endings.iter().any(|ending| entry.path().extension().unwrap() == *ending));
+    of_endings.map(|entry| entry.metadata().unwrap().len()).sum()
+}
+
+/// Every decision that the fixture lists is found and is the one that was made.
+fn agrees(engine: &Engine, decisions: &str, every: usize) {
+    for line in decisions.lines().step_by(every) {
+        let (id, rest) = line.split_once(' ').unwrap();
+        let decision = engine.decision(id.parse().unwrap()).unwrap().unwrap_or_else(|| panic!("{line}"));
+        let (playbook, rest) = rest.split_once(' ').unwrap();
+        let (outcome, rule) = rest.rsplit_once("} ").map(|(outcome, rule)| (format!("{outcome}}}"), rule)).unwrap();
+        assert_eq!(&*decision.playbook, playbook);
+        let outcome: serde_json::Value = serde_json::from_str(&outcome).unwrap();
+        assert_eq!(serde_json::to_value(&decision).unwrap()["outcome"], outcome, "{line}");
+        let rule = rule.split(' ').next().filter(|rule| *rule != "None");
+        assert_eq!(decision.rule.as_deref().map(ToString::to_string).as_deref(), rule, "{line}");
+        assert!(engine.explain(id.parse().unwrap()).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_full_journal_of_format_1_is_migrated_sealed_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    many(folder.path());
+    let decisions = fs::read_to_string(root().join("tests/fixtures/format-1-many/decisions.txt")).unwrap();
+    let config = || {
+        let mut config = Config::load(root().join("config")).unwrap().engine.data(folder.path());
+        (config.journal.segment_bytes, config.journal.queue_bytes) = (1 << 20, 256 << 10);
+        config
+    };
+    let engine = Engine::start(config()).unwrap();
+    let migrated = engine.started().migrated.unwrap();
+    assert_eq!((migrated.from, migrated.to, migrated.segments), (1, FORMAT, MANY_FULL as u64 + 1));
+    assert_eq!(engine.started().recovered.last_seq, MANY);
+    agrees(&engine, &decisions, 7);
+    while !engine.metrics().contains("forthwith_journal_unsealed_segments 0\n") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!((count(folder.path(), "sealed"), count(folder.path(), "seg")), (MANY_FULL, 1));
+    agrees(&engine, &decisions, 1);
+    engine.shutdown().unwrap();
+    drop(engine);
+    let mut read = 0;
+    let mut reader = Reader::new(&folder.path().join("journal"), 1).unwrap();
+    while reader.next_batch(|_| read += 1).unwrap() {}
+    assert!(read > MANY);
+    // Two of three segments are sealed: what a record takes in them, the index by decision included.
+    let sealed = segments(&folder.path().join("journal")).unwrap()[MANY_FULL].first_seq - 1;
+    let each = bytes(folder.path(), &["sealed", "idx"]) / sealed;
+    println!("{each} bytes");
+    assert!(each < 200, "{each} bytes");
+    let engine = Engine::start(config()).unwrap();
+    assert_eq!(engine.started().migrated, None, "once");
     engine.shutdown().unwrap();
 }

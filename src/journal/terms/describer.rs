@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::{JournalError, Read};
+use super::super::{Frame, JournalError};
 use crate::domain::{Term, Timestamp};
 
 /// Says by which terms records are searched. The journal does not know what they mean.
@@ -11,7 +11,7 @@ pub trait Terms: fmt::Debug + Send + Sync {
     fn version(&self) -> u32;
 
     /// Hands on the terms of a record. An error says that it cannot be told now, and may be told later.
-    fn describe(&self, read: &Read<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError>;
+    fn describe(&self, seq: u64, frame: &Frame<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError>;
 }
 
 /// What else is known of a record.

@@ -2,8 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::super::scan::Read;
-use super::super::{JournalError, Terms};
+use super::super::{Frame, JournalError, Terms};
 use super::describer::Described;
 use super::stride::{STRIDE_RECORDS, Stride};
 use crate::domain::{Term, Timestamp};
@@ -55,14 +54,19 @@ impl Gathered {
         Self { overview: Overview { first_seq, ..Overview::default() }, ..Self::default() }
     }
 
-    /// Takes the next record.
-    pub(super) fn add(&mut self, read: &Read<'_>, describer: &dyn Terms) -> Result<(), JournalError> {
+    /// Takes the next record, whose frame begins at this place of the segment.
+    pub(super) fn add(
+        &mut self,
+        (seq, frame): (u64, &Frame<'_>),
+        offset: u32,
+        describer: &dyn Terms,
+    ) -> Result<(), JournalError> {
         self.terms.clear();
         let terms = &mut self.terms;
-        let described = describer.describe(read, &mut |term| terms.push(term))?;
-        let nth = (read.seq - self.overview.first_seq) as u32;
+        let described = describer.describe(seq, frame, &mut |term| terms.push(term))?;
+        let nth = (seq - self.overview.first_seq) as u32;
         self.overview.records = nth + 1;
-        self.begin_stride(nth, read.offset);
+        self.begin_stride(nth, offset);
         match described {
             Described::Arrived(at) => self.arrived(at.micros()),
             Described::Timeless => {}

@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::super::batch::{BatchHeader, Frame, HEADER_BYTES};
-use super::super::scan::{Read, Reader};
-use super::super::segment::{PAGE_BYTES, Page, segment_path};
-use super::super::{JournalError, Terms};
+use super::super::names::segment_path;
+use super::super::segment::{PAGE_BYTES, Page};
+use super::super::{JournalError, Reader, Terms};
 use super::gathered::Gathered;
 
 /// Bytes that are read at a time from a segment that is being written.
@@ -17,9 +17,7 @@ const WINDOW_BYTES: usize = 1 << 18;
 #[derive(Debug)]
 pub(super) struct Gathering {
     pub(super) gathered: Gathered,
-    pub(super) log: u64,
-    /// Where the last record ends in the segment.
-    pub(super) end: u32,
+    log: u64,
     /// The segment's file while more may come.
     tail: Option<Tail>,
 }
@@ -42,11 +40,16 @@ impl Gathering {
         describer: &dyn Terms,
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, JournalError> {
-        let page = Page::read(&segment_path(folder, number))?;
-        let mut gathering = Self { gathered: Gathered::new(page.first_seq), log: page.log, end: 0, tail: None };
+        let page = Page::read(folder, number)?;
+        let mut gathering = Self { gathered: Gathered::new(page.first_seq), log: page.log, tail: None };
         let mut reader = Reader::of_segment(folder, number);
         let mut failed = None;
-        while failed.is_none() && reader.next_batch(|read| gathering.take(&read, describer, &mut failed))? {
+        while failed.is_none()
+            && reader.next_batch(|read| {
+                let mut taken = || gathering.gathered.add((read.seq, &read.frame), read.offset, describer);
+                failed = failed.take().or_else(|| taken().err());
+            })?
+        {
             if is_stopping() {
                 return Ok(None);
             }
@@ -57,21 +60,13 @@ impl Gathering {
         }
     }
 
-    fn take(&mut self, read: &Read<'_>, describer: &dyn Terms, failed: &mut Option<JournalError>) {
-        if failed.is_some() {
-            return;
-        }
-        *failed = self.gathered.add(read, describer).err();
-        self.end = read.offset + 8 + read.frame.leaf.len() as u32;
-    }
-
     /// Begins with a segment that is being written.
     pub(super) fn begin(folder: &Path, number: u64) -> Result<Self, JournalError> {
         let path = segment_path(folder, number);
-        let page = Page::read(&path)?;
+        let page = Page::read(folder, number)?;
         let file = File::open(&path).map_err(|e| JournalError::io("open", &path, e))?;
         let tail = Tail { file, path, at: PAGE_BYTES as u64, last_batch: page.first_batch - 1 };
-        Ok(Self { gathered: Gathered::new(page.first_seq), log: page.log, end: PAGE_BYTES as u32, tail: Some(tail) })
+        Ok(Self { gathered: Gathered::new(page.first_seq), log: page.log, tail: Some(tail) })
     }
 
     /// Goes on to the last batch that is synced. What is not a sound batch ends it, until the next time.
@@ -98,25 +93,24 @@ impl Gathering {
 
     /// Takes the whole batches at the beginning of some bytes; returns where they end.
     fn take_batches(&mut self, bytes: &[u8], describer: &dyn Terms, synced: u64) -> Result<usize, JournalError> {
-        let (mut taken, mut failed) = (0, None);
+        let mut taken = 0;
         let Some(begin) = self.tail.as_ref().map(|tail| tail.at) else { return Ok(0) };
         while let Some(header) = BatchHeader::decode(&bytes[taken..], self.log) {
             let Some(tail) = self.tail.as_mut().filter(|tail| header.batch > tail.last_batch) else { break };
             let start = taken + HEADER_BYTES;
             let Some(frames) = bytes.get(start..start + header.length as usize) else { break };
-            if header.first_seq > synced || !is_sound(frames) {
+            if header.first_seq > synced || !(header.is_gap || is_sound(frames)) {
                 break;
             }
             taken = start + frames.len();
             (tail.at, tail.last_batch) = (begin + taken as u64, header.batch);
+            // What a gap holds is no frames.
+            let frames = if header.is_gap { &[] } else { frames };
             let (mut at, mut seq) = (0, header.first_seq);
             while let Ok((frame, length)) = Frame::decode(&frames[at..]) {
                 let offset = (begin as usize + start + at) as u32;
-                self.take(&Read { seq, frame, offset }, describer, &mut failed);
+                self.gathered.add((seq, &frame), offset, describer)?;
                 (at, seq) = (at + length, seq + 1);
-            }
-            if let Some(error) = failed {
-                return Err(error);
             }
         }
         Ok(taken)

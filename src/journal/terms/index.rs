@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use super::super::segment::{Page, segment_numbers, segment_path};
+use super::super::names::{segment_numbers, unfinished};
+use super::super::segment::Page;
+use super::super::volumes::Volumes;
 use super::super::{JournalError, Terms};
 use super::file::{TermsFile, terms_path};
 use super::gathered::Overview;
@@ -28,6 +30,7 @@ pub struct TermIndex {
     log: u64,
     /// The first segment there is.
     pub(super) first: u64,
+    pub(super) volumes: Volumes,
     held: Mutex<Held>,
     is_stopping: AtomicBool,
 }
@@ -81,7 +84,7 @@ impl TermIndex {
     fn new(folder: &Path, describer: Arc<dyn Terms>, keeping: Keeping) -> Result<Option<Self>, JournalError> {
         let numbers = segment_numbers(folder)?;
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(None) };
-        let log = Page::read(&segment_path(folder, *last))?.log;
+        let log = Page::read(folder, *last)?.log;
         Ok(Some(Self {
             folder: folder.to_owned(),
             version: describer.version(),
@@ -89,6 +92,7 @@ impl TermIndex {
             keeping,
             log,
             first: *first,
+            volumes: Volumes::new(folder),
             held: Mutex::default(),
             is_stopping: AtomicBool::new(false),
         }))
@@ -148,7 +152,7 @@ impl TermIndex {
     pub(super) fn first_seq(&self, number: u64, now: Now) -> Result<u64, JournalError> {
         match self.overview(number, now) {
             Some(overview) => Ok(overview.first_seq),
-            None => Ok(Page::read(&segment_path(&self.folder, number))?.first_seq),
+            None => Ok(self.volumes.page(number)?.first_seq),
         }
     }
 
@@ -225,15 +229,14 @@ impl TermIndex {
     }
 
     fn write(&self, number: u64, gathering: Option<&Gathering>) {
-        let bytes = gathering.and_then(|of| encode_file(&of.gathered, self.belongs(number), of.end));
+        let bytes = gathering.and_then(|of| encode_file(&of.gathered, self.belongs(number)));
         let Some(bytes) = bytes else { return };
         self.put(&terms_path(&self.folder, number), &bytes);
     }
 
     /// Writes a file. It can be made anew at any time, so failing to write it is no fault.
     fn put(&self, path: &Path, bytes: &[u8]) {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
+        let temporary = unfinished(path);
         let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
         if let Err(error) = written {
             let _ = fs::remove_file(&temporary);

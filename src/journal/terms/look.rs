@@ -15,11 +15,8 @@ pub(super) trait Look {
     /// The newest record with all terms that is no newer than `limit`.
     fn next(&mut self, limit: u32) -> Result<Option<u32>, Unsound>;
 
-    /// A stride, and where the next one begins in the segment.
-    fn stride(&mut self, number: u32) -> Result<(Stride, u32), Unsound>;
-
-    /// The number of the log.
-    fn log(&self) -> u64;
+    /// A stride.
+    fn stride(&mut self, number: u32) -> Result<Stride, Unsound>;
 }
 
 /// The newest record with all terms, no newer than `limit`, of a stride in which something arrived within a time.
@@ -30,7 +27,7 @@ pub(super) fn next_within(
 ) -> Result<Option<u32>, Unsound> {
     loop {
         let Some(nth) = look.next(limit)? else { return Ok(None) };
-        let (stride, _) = look.stride(nth / STRIDE_RECORDS)?;
+        let stride = look.stride(nth / STRIDE_RECORDS)?;
         if is_within(stride.arrived, within) {
             return Ok(Some(nth));
         }
@@ -61,14 +58,6 @@ impl<'a> FileLook<'a> {
         lists.sort_by_key(Descending::weight);
         Ok(Self { file, lists: Some(lists), strides: None })
     }
-
-    fn stride_at(&mut self, number: u32) -> Result<Option<Stride>, Unsound> {
-        let is_here = |(first, strides): &(u32, Vec<Stride>)| (*first..*first + strides.len() as u32).contains(&number);
-        if !self.strides.as_ref().is_some_and(is_here) {
-            self.strides = Some(self.file.strides_around(number)?);
-        }
-        Ok(self.strides.as_ref().and_then(|(first, strides)| strides.get((number - first) as usize)).copied())
-    }
 }
 
 impl Look for FileLook<'_> {
@@ -79,18 +68,13 @@ impl Look for FileLook<'_> {
         }
     }
 
-    fn stride(&mut self, number: u32) -> Result<(Stride, u32), Unsound> {
-        let last = self.file.header.overview.records.saturating_sub(1) / STRIDE_RECORDS;
-        let end = match number {
-            number if number < last => self.stride_at(number + 1)?.map(|next| next.offset),
-            _ => Some(self.file.header.end),
-        };
-        let stride = self.stride_at(number)?;
-        stride.zip(end).ok_or(Unsound("it has no such stride"))
-    }
-
-    fn log(&self) -> u64 {
-        self.file.header.belongs.log
+    fn stride(&mut self, number: u32) -> Result<Stride, Unsound> {
+        let is_here = |(first, strides): &(u32, Vec<Stride>)| (*first..*first + strides.len() as u32).contains(&number);
+        if !self.strides.as_ref().is_some_and(is_here) {
+            self.strides = Some(self.file.strides_around(number)?);
+        }
+        let stride = self.strides.as_ref().and_then(|(first, strides)| strides.get((number - first) as usize));
+        stride.copied().ok_or(Unsound("it has no such stride"))
     }
 }
 
@@ -121,15 +105,7 @@ impl Look for MemoryLook<'_> {
         })
     }
 
-    fn stride(&mut self, number: u32) -> Result<(Stride, u32), Unsound> {
-        self.with(|of| {
-            let strides = &of.gathered.strides;
-            let stride = strides.get(number as usize).copied().ok_or(Unsound("it has no such stride"))?;
-            Ok((stride, strides.get(number as usize + 1).map_or(of.end, |next| next.offset)))
-        })
-    }
-
-    fn log(&self) -> u64 {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |of| of.log)
+    fn stride(&mut self, number: u32) -> Result<Stride, Unsound> {
+        self.with(|of| of.gathered.strides.get(number as usize).copied().ok_or(Unsound("it has no such stride")))
     }
 }

@@ -1,18 +1,16 @@
 //! Searching: records that have all terms, newest first, within bounds; and all records of a term, oldest first.
 
-use std::fs::File;
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
 use std::sync::PoisonError;
 
-use super::super::segment::segment_path;
-use super::super::{Found, JournalError, record_at};
+use super::super::volumes::{Start, Wanted};
+use super::super::{Found, JournalError};
 use super::gathered::Overview;
 use super::group::first_of;
 use super::index::{Now, Source, TermIndex};
 use super::look::{FileLook, Look, MemoryLook, next_within};
 use super::postings::Unsound;
-use super::stride::{STRIDE_RECORDS, StrideBytes};
+use super::stride::STRIDE_RECORDS;
 use crate::domain::{Term, Timestamp};
 
 /// What is searched for.
@@ -65,7 +63,6 @@ struct Search<'a, 'b> {
     left: Bounds,
     searched: Searched,
     hear: Hear<'b>,
-    bytes: Option<(u64, StrideBytes)>,
 }
 
 /// Where a search goes on.
@@ -109,7 +106,7 @@ impl TermIndex {
         hear: Hear<'_>,
     ) -> Result<Searched, JournalError> {
         let searched = Searched::default();
-        let mut search = Search { index: self, sought, now, left: bounds, searched, hear, bytes: None };
+        let mut search = Search { index: self, sought, now, left: bounds, searched, hear };
         search.run()?;
         Ok(search.searched)
     }
@@ -124,7 +121,7 @@ impl TermIndex {
     ) -> Result<(), JournalError> {
         let sought = Sought { terms: any, arrived: ALL_TIME, before: now.synced.saturating_add(1) };
         let searched = Searched::default();
-        let mut search = Search { index: self, sought, now, left: Bounds::default(), searched, hear, bytes: None };
+        let mut search = Search { index: self, sought, now, left: Bounds::default(), searched, hear };
         let mut group = None;
         for number in self.segment_of(from, now)?..=now.open {
             if !search.may_have_any(number, &mut group) {
@@ -264,7 +261,7 @@ impl Search<'_, '_> {
                     return Ok(Next::Bound(overview.first_seq + u64::from(nth) + 1));
                 };
                 search.left.records = records;
-                if search.hear(number, nth, &overview, look)?.is_break() {
+                if search.hear(number, nth, look)?.is_break() {
                     return Ok(Next::Heard);
                 }
                 let Some(before) = nth.checked_sub(1) else { break };
@@ -296,7 +293,7 @@ impl Search<'_, '_> {
         nths.dedup();
         self.looking(source, &[], |search, look| {
             for nth in nths {
-                if search.hear(number, nth, &overview, look)?.is_break() {
+                if search.hear(number, nth, look)?.is_break() {
                     return Ok(Next::Heard);
                 }
                 *from = overview.first_seq + u64::from(nth) + 1;
@@ -330,45 +327,14 @@ impl Search<'_, '_> {
     }
 
     /// Reads a record and hands it on.
-    fn hear(
-        &mut self,
-        number: u64,
-        nth: u32,
-        overview: &Overview,
-        look: &mut dyn Look,
-    ) -> Result<ControlFlow<()>, Trouble> {
-        let stride = nth / STRIDE_RECORDS;
-        if self.bytes.as_ref().is_none_or(|(of, held)| (*of, held.number) != (number, stride)) {
-            let (place, until) = look.stride(stride)?;
-            let bytes = self.read_range(number, place.offset, until)?;
-            let held = StrideBytes {
-                number: stride,
-                first: place.first,
-                first_seq: overview.first_seq,
-                log: look.log(),
-                bytes,
-            };
-            self.bytes = Some((number, held));
-        }
-        let found = self.bytes.as_ref().and_then(|(_, held)| held.record(nth));
-        let found = match found {
-            Some(found) => Some(found),
-            // Damage is named there.
-            None => record_at(self.index.folder(), overview.first_seq + u64::from(nth))?,
-        };
-        match found {
+    fn hear(&mut self, number: u64, nth: u32, look: &mut dyn Look) -> Result<ControlFlow<()>, Trouble> {
+        let stride = look.stride(nth / STRIDE_RECORDS)?;
+        let start = Start { offset: stride.offset.into(), nth: stride.first };
+        // A record that was lost since is in a gap now.
+        match self.index.volumes.record(Wanted { number, nth, key: None }, || start)? {
             Some(found) => Ok((self.hear)(found)),
             None => Ok(ControlFlow::Continue(())),
         }
-    }
-
-    /// Bytes of a segment.
-    fn read_range(&self, number: u64, from: u32, until: u32) -> Result<Vec<u8>, JournalError> {
-        let path = segment_path(self.index.folder(), number);
-        let mut bytes = vec![0; until.saturating_sub(from) as usize];
-        let file = File::open(&path).map_err(|e| JournalError::io("open", &path, e))?;
-        file.read_exact_at(&mut bytes, u64::from(from)).map_err(|e| JournalError::io("read", &path, e))?;
-        Ok(bytes)
     }
 }
 

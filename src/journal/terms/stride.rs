@@ -5,8 +5,7 @@
 //! stride = earliest arrival i64, latest arrival i64, number of its first record u32, offset of that record's frame u32
 //! ```
 
-use super::super::batch::{BatchHeader, Frame, HEADER_BYTES, u32_at, u64_at};
-use super::super::handle::Found;
+use super::super::batch::{u32_at, u64_at};
 
 /// Records of a stride.
 pub(super) const STRIDE_RECORDS: u32 = 128;
@@ -48,37 +47,5 @@ impl Stride {
             first: u32_at(bytes, 16),
             offset: u32_at(bytes, 20),
         }
-    }
-}
-
-/// The bytes of a stride's records, with the headers of batches that begin among them.
-#[derive(Debug)]
-pub(super) struct StrideBytes {
-    pub(super) number: u32,
-    pub(super) first: u32,
-    pub(super) first_seq: u64,
-    pub(super) log: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
-impl StrideBytes {
-    /// The record with a number within the segment, if it is there and sound.
-    pub(super) fn record(&self, nth: u32) -> Option<Found> {
-        let (mut at, mut next) = (0, self.first);
-        while next <= nth {
-            let rest = self.bytes.get(at..)?;
-            if let Some(header) = BatchHeader::decode(rest, self.log) {
-                next = u32::try_from(header.first_seq.checked_sub(self.first_seq)?).ok()?;
-                at += HEADER_BYTES;
-                continue;
-            }
-            let (frame, length) = Frame::decode(rest).ok()?;
-            if next == nth {
-                let seq = self.first_seq + u64::from(nth);
-                return Some(Found { seq, kind: frame.kind, payload: frame.payload.to_vec() });
-            }
-            (at, next) = (at + length, next + 1);
-        }
-        None
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::{Config, Entry, Found, Journal, JournalError, Kind, Metrics, Read, Reader};
+use super::super::{Config, Entry, Found, Frame, Journal, JournalError, Kind, Metrics, Reader};
 use super::*;
 use crate::domain::{Term, Timestamp};
 use crate::telemetry::Registry;
@@ -25,12 +25,12 @@ impl Terms for Words {
         1
     }
 
-    fn describe(&self, read: &Read<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
-        if read.frame.kind == Kind::Bundle {
+    fn describe(&self, _: u64, frame: &Frame<'_>, each: &mut dyn FnMut(Term)) -> Result<Described, JournalError> {
+        if frame.kind == Kind::Bundle {
             each(word("bundle"));
             return Ok(Described::Timeless);
         }
-        let Some((arrival, words)) = parsed(read.frame.payload) else { return Ok(Described::Unreadable) };
+        let Some((arrival, words)) = parsed(frame.payload) else { return Ok(Described::Unreadable) };
         words.iter().for_each(|of| each(word(of)));
         Ok(Described::Arrived(arrival))
     }
@@ -62,8 +62,12 @@ impl World {
     }
 
     fn open(&self) -> Journal {
-        let config =
-            Config { segment_bytes: self.segment_bytes, queue_bytes: 1 << 20, linger: Duration::from_micros(100) };
+        let config = Config {
+            segment_bytes: self.segment_bytes,
+            queue_bytes: 1 << 20,
+            linger: Duration::from_micros(100),
+            ..Config::default()
+        };
         let metrics = Metrics::new(&Registry::default());
         let (journal, _) = Journal::open(self.path(), &config, Clock::system(), metrics).unwrap();
         journal.describe_with(Arc::new(Words)).unwrap();
@@ -246,8 +250,7 @@ fn a_damaged_filter_only_costs_time(world: &World, scanned: &Scanned) {
 }
 
 fn belongs(world: &World, number: u64) -> table::Belongs {
-    let path = super::super::segment::segment_path(world.path(), number);
-    let log = super::super::segment::Page::read(&path).unwrap().log;
+    let log = super::super::segment::Page::read(world.path(), number).unwrap().log;
     table::Belongs { version: 1, log, number }
 }
 
@@ -374,7 +377,7 @@ fn whoever_reads_beside_a_writer_writes_nothing() {
 #[test]
 fn a_journal_that_nobody_described_says_so() {
     let world = World::new(8_192);
-    let config = Config { segment_bytes: 8_192, queue_bytes: 1 << 20, linger: Duration::ZERO };
+    let config = Config { segment_bytes: 8_192, queue_bytes: 1 << 20, linger: Duration::ZERO, ..Config::default() };
     let (journal, _) =
         Journal::open(world.path(), &config, Clock::system(), Metrics::new(&Registry::default())).unwrap();
     let refused = journal.search(all_of(&[word("a")]), Bounds::default(), &mut |_| ControlFlow::Break(()));

@@ -35,6 +35,8 @@ pub(super) struct Sectors {
     unsynced: HashMap<PathBuf, Vec<(u64, Vec<u8>)>>,
     /// Files that were renamed, from and to.
     renamed: Vec<(PathBuf, PathBuf)>,
+    /// Files that were removed, and what was in them.
+    removed: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl SimulatedDisk {
@@ -118,9 +120,22 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        point();
+        let bytes = fs::read(path)?;
+        fs::remove_file(path)?;
+        let mut sectors = self.machine.sectors.lock().unwrap();
+        sectors.unsynced.remove(path);
+        sectors.removed.push((path.to_owned(), bytes));
+        Ok(())
+    }
+
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
         point();
-        self.machine.sectors.lock().unwrap().renamed.clear();
+        let mut sectors = self.machine.sectors.lock().unwrap();
+        sectors.renamed.clear();
+        sectors.removed.clear();
+        drop(sectors);
         point();
         Ok(())
     }
@@ -159,6 +174,11 @@ impl Sectors {
             };
             fs::write(image.join(name), bytes).unwrap();
         }
+        for (path, bytes) in &self.removed {
+            if dice.percent(50) {
+                fs::write(image.join(path.file_name().unwrap()), bytes).unwrap();
+            }
+        }
         Self::default()
     }
 
@@ -166,7 +186,11 @@ impl Sectors {
     fn moved_to(&self, image: &Path) -> Self {
         let moved = |path: &PathBuf| image.join(path.file_name().unwrap());
         let unsynced = self.unsynced.iter().map(|(path, writes)| (moved(path), writes.clone())).collect();
-        Self { unsynced, renamed: self.renamed.iter().map(|(from, to)| (moved(from), moved(to))).collect() }
+        Self {
+            unsynced,
+            renamed: self.renamed.iter().map(|(from, to)| (moved(from), moved(to))).collect(),
+            removed: self.removed.iter().map(|(path, bytes)| (moved(path), bytes.clone())).collect(),
+        }
     }
 }
 

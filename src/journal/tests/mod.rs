@@ -1,5 +1,7 @@
 //! The journal as others use it: appending from many threads, waiting, finding, closing, opening again.
 
+mod sealed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use crate::telemetry::Registry;
 use crate::time::Clock;
 
 fn config() -> Config {
-    Config { segment_bytes: 1 << 16, queue_bytes: 1 << 14, linger: Duration::from_millis(1) }
+    Config { segment_bytes: 1 << 16, queue_bytes: 1 << 14, linger: Duration::from_millis(1), compress: true }
 }
 
 fn open(folder: &std::path::Path) -> (Journal, Opening) {
