@@ -48,8 +48,9 @@ fn open(folder: &Path, config: Config, bundle: Bundle) -> (World, Option<Recover
     (World { customers, journal, clock, directory }, recovery)
 }
 
+/// Held before its first step, of a segment each.
 fn held(folder: &Path) -> (World, Recovery) {
-    let (world, recovery) = open(folder, behind(), bundle());
+    let (world, recovery) = open(folder, Config { recovery_threads: 1, ..behind() }, bundle());
     (world, recovery.expect("there is much to recover"))
 }
 
@@ -63,7 +64,7 @@ fn past(folder: &Path) {
     assert!(recovery.is_none(), "nothing is left of an empty journal");
     (0..40).for_each(|nth| drop(world.turn(&name(nth), &format!("e-{nth}")).unwrap()));
     world.customers.checkpoint().unwrap();
-    (40..240).for_each(|nth| drop(world.turn(&name(nth), &format!("e-{nth}")).unwrap()));
+    (40..440).for_each(|nth| drop(world.turn(&name(nth), &format!("e-{nth}")).unwrap()));
     world.crash();
 }
 
@@ -120,7 +121,7 @@ fn a_customer_is_the_same_asked_for_before_recovery_or_after_it() {
     assert!(progress.is_under_way() && (progress.done, progress.last) == (progress.from, world.journal.last_seq()));
     for nth in 0..CUSTOMERS / 2 {
         assert_eq!(state(&world, &name(nth)).encode(), told[&name(nth)], "before");
-        let again = world.turn(&name(nth), &format!("e-{}", 220 + nth)).unwrap();
+        let again = world.turn(&name(nth), &format!("e-{}", 420 + nth)).unwrap();
         assert!(matches!(again.taken, Taken::Repeated(_)), "what was decided before the crash is known");
         assert!(matches!(world.turn(&name(nth), &format!("new-{nth}")).unwrap().taken, Taken::Turn(_)));
     }
@@ -172,13 +173,13 @@ fn a_recovery_on_its_own_thread_ends_with_the_engine_and_with_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     past(folder.path());
     for _ in 0..2 {
-        let (world, recovery) = held(folder.path());
-        world.customers.recover(recovery).unwrap();
+        let (world, recovery) = open(folder.path(), behind(), bundle());
+        world.customers.recover(recovery.unwrap()).unwrap();
         // Wherever it is.
         world.crash();
     }
-    let (world, recovery) = held(folder.path());
-    world.customers.recover(recovery).unwrap();
+    let (world, recovery) = open(folder.path(), behind(), bundle());
+    world.customers.recover(recovery.unwrap()).unwrap();
     while world.customers.recovery().is_under_way() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -379,7 +380,7 @@ fn a_short_tail_is_recovered_before_anyone_is_served() {
     let (world, recovery) = open(folder.path(), small(), bundle());
     assert!(recovery.is_none() && !world.customers.recovery().is_under_way());
     let recovered = world.customers.recovered();
-    assert_eq!((recovered.records, recovered.left), (200, 0));
+    assert_eq!((recovered.records, recovered.left), (400, 0));
     let request = request_of(&world.customers.in_force(), &world.clock, ("c-0", "e-0", 0), Duration::from_secs(60));
     assert!(matches!(world.customers.ask(request).waited().unwrap().taken, Taken::Repeated(_)));
     check(world, recovery, folder.path());
