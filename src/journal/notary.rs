@@ -83,7 +83,7 @@ pub enum NotaryError {
     Head(#[from] HeadError),
     /// The journal is not the one that the last head was signed over.
     #[error("{0}")]
-    Unfit(Unfit),
+    Unfit(Box<Unfit>),
     /// There is no such tree, or no such record in it.
     #[error("{asked} is beyond the journal, which has {size} records")]
     Beyond {
@@ -338,7 +338,8 @@ fn fitting_tree(
     let Some(last) = last else { return Ok(open(0)?) };
     last.verify(keys)?;
     let signed = last.head();
-    let unfit = |root| NotaryError::Unfit(Unfit { signed: signed.clone(), records: journal.synced_seq(), root });
+    let unfit =
+        |root| NotaryError::Unfit(Box::new(Unfit { signed: signed.clone(), records: journal.synced_seq(), root }));
     if signed.size > journal.synced_seq() {
         return Err(unfit(None));
     }
@@ -378,7 +379,7 @@ pub fn entry_proof_in(journal: &Path, seq: u64, head: SignedHead) -> Result<Entr
         }
         found = Some(inclusion.root);
     }
-    Err(NotaryError::Unfit(Unfit { signed: signed.clone(), records: signed.size, root: found }))
+    Err(NotaryError::Unfit(Box::new(Unfit { signed: signed.clone(), records: signed.size, root: found })))
 }
 
 impl std::fmt::Display for Unfit {
