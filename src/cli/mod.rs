@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `repair`, `decide`, `test`, `replay`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -21,6 +21,7 @@ mod findings;
 mod import;
 mod mapping;
 mod output;
+mod repair;
 mod replay;
 mod rows;
 mod serve;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
+        Command::Repair(repair) => repair::run(&args.place, &repair),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -15,6 +15,7 @@
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `set_aside` | inputs on which no turn is taken |
+//! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
@@ -44,6 +45,7 @@ mod ledger_shown;
 mod metrics;
 mod options;
 mod recent_shown;
+mod repair;
 mod rule_shown;
 mod set_aside;
 mod settling;
@@ -76,6 +78,7 @@ pub use facts::{Facts, FactsTaken};
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use options::{Budget, Options, Timing};
 pub use recent_shown::RecentEventView;
+pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};

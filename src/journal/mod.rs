@@ -18,6 +18,7 @@
 //! | `log` | writing |
 //! | `sealer` | seeing to segments that are full |
 //! | `gap` | what was lost and is accounted for |
+//! | `survey`, `salvage`, `repair` | damage in a whole journal, what is sound behind it, segments written anew |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `hasher` | hashing a batch while the disk syncs it |
@@ -39,12 +40,15 @@ mod metrics;
 mod names;
 mod queue;
 mod reader;
+mod repair;
+mod salvage;
 mod scan;
 mod sealed;
 mod sealer;
 mod sealing;
 mod segment;
 mod store;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -61,6 +65,8 @@ pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
+pub use repair::Rewritten;
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use survey::{Damage, Loss, Survey};
 pub use volumes::{Found, record_at, record_with_key};

@@ -14,7 +14,12 @@ use super::segment::PAGE_BYTES;
 
 /// Bytes of a segment in a block. Of real records, a block of 64 KiB makes 176 bytes each, one of 128 KiB 157 and one of 256 KiB 133, and
 /// a look at one record unpacks a block: 128 KiB take a fifth of a millisecond.
+#[cfg(not(test))]
 const BLOCK_BYTES: usize = 128 << 10;
+
+/// In tests, small journals have many blocks.
+#[cfg(test)]
+const BLOCK_BYTES: usize = 16 << 10;
 
 /// The level of compression. At 9, records take 5 % less and three times as long, on a machine that has turns to take.
 const LEVEL: i32 = 3;

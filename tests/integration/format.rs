@@ -92,7 +92,7 @@ const MANY: u64 = 6_119;
 const MANY_FULL: usize = 2;
 
 /// Unpacks the fixture of many records.
-fn many(to: &Path) {
+pub(crate) fn many(to: &Path) {
     let from = root().join("tests/fixtures/format-1-many/data");
     fs::create_dir_all(to.join("journal")).unwrap();
     fs::copy(from.join("FORMAT"), to.join("FORMAT")).unwrap();
@@ -159,7 +159,7 @@ fn a_full_journal_of_format_1_is_migrated_sealed_and_found_again() {
     // Two of three segments are sealed: what a record takes in them, the index by decision included.
     let sealed = segments(&folder.path().join("journal")).unwrap()[MANY_FULL].first_seq - 1;
     let each = bytes(folder.path(), &["sealed", "idx"]) / sealed;
-    println!("{each} bytes");
+
     assert!(each < 200, "{each} bytes");
     let engine = Engine::start(config()).unwrap();
     assert_eq!(engine.started().migrated, None, "once");
