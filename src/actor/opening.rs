@@ -6,6 +6,7 @@ use super::backlog::Backlog;
 use super::cap_book::CapBook;
 use super::customers::Start;
 use super::house::{Foundations, House, InForce};
+use super::record_terms::RecordTerms;
 use super::recovery::{Recovered, Recovery};
 use super::set_aside::Quarantine;
 use super::shelf::{Shelf, record_bundle};
@@ -47,6 +48,7 @@ pub(super) fn open_house(start: Start<'_>) -> Result<Opened, RecoveryError> {
         }
     }
     let shelf = Shelf::default();
+    journal.describe_with(RecordTerms::with_shelf(journal.folder(), shelf.clone()))?;
     let current = enter_bundle(&journal, &shelf, bundle, bundle_seq)?;
     let backlog = Backlog::new(checkpoint.seq, last_seq);
     let foundations =

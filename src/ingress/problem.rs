@@ -139,6 +139,12 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|of| Fault::new(&consents::pointer(&of.name), of.to_string()));
                 Self { errors: errors.collect(), ..problem }
             }
+            Error::Search(faults) => {
+                let title = "the search cannot be made";
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "search", title, detail);
+                let errors = faults.iter().map(|of| Fault::new(&format!("/{}", of.parameter), of.to_string()));
+                Self { errors: errors.collect(), ..problem }
+            }
             Error::UnknownDecision(_) => Self::not_found(detail),
             Error::NotSettled { .. } => {
                 Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)

@@ -70,6 +70,9 @@ pub enum JournalError {
         /// What a segment holds.
         limit: usize,
     },
+    /// Nobody has told the journal what its records are searched by.
+    #[error("the journal cannot be searched: nobody has told it by which terms")]
+    Undescribed,
     /// Writing failed before; nothing is acknowledged any more.
     #[error("the journal has stopped: {0}")]
     Stopped(Arc<str>),

@@ -1,7 +1,7 @@
 //! The handle to a running journal.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::batch::Entry;
@@ -13,9 +13,10 @@ use super::log::{Log, Opening};
 use super::queue::{Queue, Synced};
 use super::reader::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting, Work};
+use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
 use super::volumes::{Found, Start, Volumes, Wanted};
 use super::{JournalError, Metrics};
-use crate::domain::{TimeDelta, Timestamp};
+use crate::domain::{Term, TimeDelta, Timestamp};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, RwLock};
 use crate::time::Clock;
@@ -52,6 +53,9 @@ struct Running {
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
     sealing: Waiting,
+    /// Records by their terms, once it is told what those are.
+    terms: OnceLock<Arc<TermIndex>>,
+    follower: Mutex<Option<Follower>>,
     volumes: Volumes,
     metrics: Metrics,
     thread: Mutex<Option<Thread>>,
@@ -109,6 +113,8 @@ impl Journal {
             queue,
             open_index,
             sealing,
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(Some(thread)),
@@ -124,6 +130,8 @@ impl Journal {
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
             sealing: Waiting::default(),
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             volumes: Volumes::new(folder),
             metrics,
             thread: Mutex::new(None),
@@ -238,6 +246,40 @@ impl Journal {
         Reader::new(&self.0.folder, from)
     }
 
+    /// Tells by which terms records are searched, once; from then on the index of terms follows the journal.
+    pub fn describe_with(&self, describer: Arc<dyn Terms>) -> Result<(), JournalError> {
+        let Some(index) = TermIndex::of_journal(&self.0.folder, describer)? else { return Ok(()) };
+        let index = Arc::new(index);
+        if self.0.terms.set(Arc::clone(&index)).is_err() {
+            return Ok(());
+        }
+        // Simulated threads know no time: there the index is brought up to date by whoever searches.
+        #[cfg(not(simulation))]
+        {
+            let (queue, open_index) = (Arc::clone(&self.0.queue), Arc::clone(&self.0.open_index));
+            let follower = Follower::start(&index, move || now(&queue, &open_index))?;
+            *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
+        }
+        Ok(())
+    }
+
+    /// Searches the records on disk, newest first, and hands on those that may have all terms: two terms may share a number,
+    /// so look whether it is one that is meant. Reads files; brings the index up to date first.
+    pub fn search(&self, sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>) -> Result<Searched, JournalError> {
+        self.terms()?.search_as_of(now(&self.0.queue, &self.0.open_index), sought, bounds, hear)
+    }
+
+    /// Hands on the records on disk that may have any of some terms, from a sequence on, oldest first, until `hear` says to
+    /// stop. Reads the index of terms and those records, and nothing else.
+    pub fn records_with(&self, any: &[Term], from: u64, hear: Hear<'_>) -> Result<(), JournalError> {
+        self.terms()?.records_with(now(&self.0.queue, &self.0.open_index), any, from, hear)
+    }
+
+    /// The folder of its segments.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
     /// The segments, in their order. Reads the first page of each.
     pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
         super::reader::segments(&self.0.folder)
@@ -246,6 +288,10 @@ impl Journal {
     /// A reader of the records of one segment.
     pub fn segment_reader(&self, number: u64) -> Reader {
         Reader::of_segment(&self.0.folder, number)
+    }
+
+    fn terms(&self) -> Result<&TermIndex, JournalError> {
+        self.0.terms.get().map(|index| &**index).ok_or(JournalError::Undescribed)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
@@ -292,8 +338,16 @@ impl Journal {
     }
 }
 
+/// How far the journal has come. What is synced is in the segment that is open by then, or before it.
+fn now(queue: &Queue, open_index: &RwLock<OpenIndex>) -> Now {
+    let synced = queue.synced_seq();
+    let open = open_index.read().unwrap_or_else(PoisonError::into_inner).segment;
+    Now { synced, open }
+}
+
 impl Running {
     fn close(&self) -> Result<(), JournalError> {
+        drop(self.follower.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         match thread.map(JoinHandle::join) {

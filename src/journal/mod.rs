@@ -24,6 +24,7 @@
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -49,6 +50,7 @@ mod sealing;
 mod segment;
 mod store;
 mod survey;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -69,4 +71,5 @@ pub use repair::Rewritten;
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use survey::{Damage, Loss, Survey};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
 pub use volumes::{Found, record_at, record_with_key};

@@ -4,6 +4,7 @@ mod consentless;
 mod consents;
 mod forbidden;
 mod looking;
+mod searching;
 mod world;
 
 use std::time::Duration;
