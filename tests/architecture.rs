@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 22] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("ed25519_dalek", &["tlog"]),
     ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
@@ -89,6 +89,7 @@ const DOORS: [(&str, &[&str]); 22] = [
     ("calamine", &["interchange"]),
     ("roxmltree", &["interchange"]),
     ("zip", &["interchange"]),
+    ("zstd", &["journal"]),
     ("indicatif", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
     ("tokio", &["time", "journal", "actor", "engine", "cli"]),

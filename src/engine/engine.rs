@@ -13,7 +13,7 @@ use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::Bundle;
-use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening};
+use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening, StateStore};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -124,6 +124,10 @@ impl Engine {
         let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
         let store = Arc::new(FjallStore::open(&directory.store())?);
+        let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
+        if opening.gaps.iter().any(|gap| gap.last_seq() > stored) {
+            tracing::warn!(stored, "the store did not have what the journal has lost: states are brought up to date without it");
+        }
         let customers = Customers::start(Start {
             config: customers,
             tenant,

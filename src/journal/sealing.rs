@@ -12,8 +12,8 @@ use super::scan::{Next, SegmentScan};
 use super::sealed::{Block, HEAD_BYTES, Sealed, foot_of, head_of};
 use super::segment::PAGE_BYTES;
 
-/// Bytes of a segment in a block. Of real records, a block of 64 KiB makes 176 bytes each, one of 128 KiB 157 and one of 256 KiB 133, and
-/// a look at one record unpacks a block: 128 KiB take a fifth of a millisecond.
+/// Bytes of a segment in a block. Of real records, a block of 64 KiB makes 176 bytes each, one of 128 KiB 157 and one of 256 KiB 133; and
+/// a look at one record unpacks a block.
 #[cfg(not(test))]
 const BLOCK_BYTES: usize = 128 << 10;
 
