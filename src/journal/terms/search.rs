@@ -127,7 +127,7 @@ impl TermIndex {
             if !search.may_have_any(number, &mut group) {
                 continue;
             }
-            let Some(mut source) = self.source(number, now)? else { return Ok(()) };
+            let Some(mut source) = self.source(number, now)? else { return Err(stopping()) };
             let mut from = from;
             loop {
                 match search.oldest_first(number, &source, &mut from) {
@@ -136,7 +136,7 @@ impl TermIndex {
                     Err(Trouble::Journal(error)) => return Err(error),
                     Err(Trouble::File(unsound)) => match self.source_without_file(number, now, &unsound)? {
                         Some(other) => source = other,
-                        None => return Ok(()),
+                        None => return Err(stopping()),
                     },
                 }
             }
@@ -153,6 +153,11 @@ impl TermIndex {
         }
         Ok(low)
     }
+}
+
+/// Whoever needs all records must not take some for all.
+fn stopping() -> JournalError {
+    JournalError::Stopped("the engine is stopping".into())
 }
 
 /// No bound on when something arrived.
