@@ -126,7 +126,10 @@ impl Engine {
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
         if opening.gaps.iter().any(|gap| gap.last_seq() > stored) {
-            tracing::warn!(stored, "the store did not have what the journal has lost: states are brought up to date without it");
+            tracing::warn!(
+                stored,
+                "the store did not have what the journal has lost: states are brought up to date without it"
+            );
         }
         let customers = Customers::start(Start {
             config: customers,

@@ -106,7 +106,7 @@ fn compare(path: &Path, segment: &SegmentScan) -> Result<(), JournalError> {
     let sealed = Sealed::open(path)?.ok_or_else(|| differs("the sealed segment was gone"))?;
     let (page, tail) = (sealed.page, sealed.tail);
     let mut back = SegmentScan::of_sealed(sealed)?;
-    back.to_end()?;
+    back.run_to_end()?;
     let is_same = (page, tail, back.tail, back.at) == (segment.page, segment.tail, segment.tail, segment.at);
     if is_same { Ok(()) } else { Err(differs("the sealed segment was not the segment")) }
 }

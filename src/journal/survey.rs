@@ -269,7 +269,7 @@ impl Walk<'_> {
             at = sound.end;
         }
         let left = image.bytes.get(at..).unwrap_or_default();
-        let header = (0..left.len()).filter_map(|at| BatchHeader::decode(&left[at..], self.log)).last();
+        let header = (0..left.len()).filter_map(|at| BatchHeader::decode(&left[at..], self.log)).next_back();
         if let Some(header) = header.filter(|header| header.batch > self.tail.last_batch) {
             self.told_of = self.told_of.max(header.first_seq + u64::from(header.count) - 1);
         }

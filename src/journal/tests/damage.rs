@@ -22,7 +22,7 @@ pub(super) static SMALL: LazyLock<TempDir> = LazyLock::new(|| {
             let key = u128::from(journal.last_seq() + 1);
             let seq = append(&journal, key, &payload(key as u64));
             // Batches of one record, and of two.
-            if seq % 3 != 0 {
+            if !seq.is_multiple_of(3) {
                 journal.wait_synced_blocking(seq).unwrap();
             }
         }
@@ -68,7 +68,7 @@ pub(super) fn read_everything(folder: &Path) -> Result<Vec<(u64, Vec<u8>)>, Jour
         let by_key = journal.find(u128::from(seq), Timestamp::from_micros(0))?;
         assert_eq!(by_key.as_ref().map(|found| &found.payload), expected, "record {seq} by key");
         assert_eq!(journal.record_at(seq)?, by_key, "record {seq}");
-        if seq % 9 == 0 {
+        if seq.is_multiple_of(9) {
             assert_eq!(record_with_key(folder, u128::from(seq))?, by_key, "record {seq} beside it");
         }
     }
