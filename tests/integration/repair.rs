@@ -90,3 +90,29 @@ fn a_server_that_runs_is_not_repaired_under() {
     assert_eq!(code, 1);
     assert!(said.contains("in use by process"), "{said}");
 }
+
+/// The first record of this journal is its bundle. The store has the states, so nothing needs to be decoded under it.
+#[test]
+fn an_engine_starts_and_decides_after_its_bundle_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    many(folder.path());
+    let config = || {
+        let mut config = Config::load(root().join("config")).unwrap().engine.data(folder.path());
+        config.journal.compress = false;
+        config
+    };
+    Engine::start(config()).unwrap().shutdown().unwrap();
+    flip(folder.path(), "0000000001.seg", 5_000);
+    let (code, said) = repair(folder.path(), &["--yes"]);
+    assert_eq!(code, 0, "{said}");
+    let engine = Engine::start(config()).unwrap();
+    assert_eq!(engine.started().gaps[0].first_seq, 1);
+    let decisions = fs::read_to_string(root().join("tests/fixtures/format-1-many/decisions.txt")).unwrap();
+    let id = decisions.lines().nth(9).and_then(|line| line.split(' ').next()).unwrap();
+    let refused = engine.decision(id.parse().unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("record"), "{refused}");
+    let facts = forthwith::Facts { source: "crm".into(), ..forthwith::Facts::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(engine.put_facts("ann", facts)).unwrap().into_result().unwrap();
+    engine.shutdown().unwrap();
+}
