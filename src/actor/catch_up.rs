@@ -30,7 +30,7 @@ pub(super) fn catch_up(
     missing: Missing,
 ) -> Result<(), LoadError> {
     // What was appended before the state broke may still be on its way to the disk.
-    house.journal.wait_synced_blocking(missing.until)?;
+    house.journal.wait_synced_unless_full(missing.until)?;
     let after = state.last_seq.max(missing.after);
     let mut is_first = true;
     turns_of(house, (customer, partition), Missing { after, ..missing }, |seq, record, bundle| {

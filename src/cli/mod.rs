@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -21,6 +21,7 @@ mod findings;
 mod import;
 mod mapping;
 mod output;
+mod packet;
 mod repair;
 mod replay;
 mod rows;
@@ -30,6 +31,7 @@ mod show;
 mod summary;
 mod table_file;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,8 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
         Command::Repair(repair) => repair::run(&args.place, &repair),
+        Command::Verify(verify) => verify::run(&args.place, &verify),
+        Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

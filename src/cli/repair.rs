@@ -19,12 +19,12 @@ pub(super) fn run(place: &Place, args: &Args) -> Exit {
         return Exit::Failed;
     }
     let bar = progress_bar();
-    let surveyed = Repair::survey(&data, &mut |segment, last| {
+    let inspected = Repair::inspect(&data, &mut |segment, last| {
         bar.set_length(last);
         bar.set_position(segment - 1);
     });
     bar.finish_and_clear();
-    let repair = match surveyed {
+    let repair = match inspected {
         Ok(repair) => repair,
         Err(error) => {
             tell(format!("error: {error}"));
@@ -45,12 +45,18 @@ pub(super) fn run(place: &Place, args: &Args) -> Exit {
 fn carry_out(repair: Repair) -> Exit {
     let has_lost = !repair.found().losses.is_empty();
     match repair.carry_out(&Clock::system()) {
-        Ok(rewritten) => {
-            for written in &rewritten {
+        Ok(repaired) => {
+            for written in &repaired.segments {
                 match &written.kept {
                     Some(kept) => say(format!("written anew: {}; as it was: {}", name(&written.path), name(kept))),
                     None => say(format!("written anew: {}", name(&written.path))),
                 };
+            }
+            if let Some(heads) = &repaired.heads {
+                say(format!(
+                    "signed tree heads over lost records cannot be proved any more and are kept as {}",
+                    name(heads)
+                ));
             }
             say("repaired; the next start goes on from here");
             if has_lost {

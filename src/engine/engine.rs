@@ -12,8 +12,10 @@ use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
-use crate::bundle::Bundle;
-use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening, StateStore};
+use crate::bundle::{Bundle, Playbook, WhenDiskFull};
+use crate::journal::{
+    self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
+};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -30,6 +32,8 @@ pub struct Engine(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) customers: Customers,
     pub(super) journal: Journal,
+    /// Signs tree heads; not over data that vanishes with the engine.
+    pub(super) notary: Option<Notary>,
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
@@ -42,6 +46,9 @@ pub(super) struct Inner {
     pub(super) directory: DataDirectory,
     _temporary: Option<TempDir>,
 }
+
+/// How a journal is opened.
+type OpenJournal = dyn Fn(&Path, &journal::Config, Clock, journal::Metrics) -> Result<(Journal, Opening), JournalError>;
 
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +90,9 @@ pub enum StartError {
     /// The data directory or the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The signed tree heads, or the key that signs them.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
     /// The states.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -107,7 +117,11 @@ impl Engine {
     /// Starts an engine and tells how far it has come with what must be read before decisions can be given: the record, and the last
     /// one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
+        Self::start_by(config, progress, &Journal::open)
+    }
+
+    fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock } = config;
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -120,9 +134,14 @@ impl Engine {
         let registry = Registry::default();
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
-        let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
+        let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
         let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
+        // Before anything is appended: a journal that does not fit what was signed over it is left as it is.
+        let notary = match &temporary {
+            None => Some(Notary::start(&directory, &journal, &notary, clock.clone())?),
+            Some(_) => None,
+        };
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
         if opening.gaps.iter().any(|gap| gap.last_seq() > stored) {
@@ -149,6 +168,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             customers,
             journal,
+            notary,
             clock,
             timer,
             metrics,
@@ -182,8 +202,11 @@ impl Engine {
     }
 
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
-    /// every later one is made on this. Blocks for one write to the disk.
+    /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        if self.is_disk_full() {
+            return Err(JournalError::DiskFull.into());
+        }
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
@@ -222,6 +245,12 @@ impl Engine {
         self.0.journal.is_disk_full()
     }
 
+    /// Whether some playbook goes on being answered while the disk is full, and there is memory left for it.
+    pub fn answers_without_disk(&self) -> bool {
+        let answers = |playbook: &Playbook| playbook.when_disk_full == WhenDiskFull::Answer;
+        self.0.journal.has_overflow_room() && self.bundle().playbooks().iter().any(answers)
+    }
+
     /// Customers in memory.
     pub fn hot_customers(&self) -> usize {
         self.0.customers.hot_customers()
@@ -245,6 +274,9 @@ impl Engine {
         }
         inner.customers.stop();
         inner.journal.close()?;
+        if let Some(Err(error)) = inner.notary.as_ref().map(Notary::close) {
+            tracing::error!(%error, "no tree head was signed over the last records; the next start signs one");
+        }
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
     }
 }
@@ -275,6 +307,14 @@ fn tell(opening: &Opening, migrated: Option<Migrated>) {
 
 #[cfg(test)]
 impl Engine {
+    /// A test door: an engine whose journal is on a disk with faults.
+    pub(crate) fn start_on(disk: &Arc<journal::FaultyDisk>, config: Config) -> Result<Self, StartError> {
+        let disk = Arc::clone(disk);
+        Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics| {
+            Journal::open_on(Arc::clone(&disk) as _, folder, config, clock, metrics)
+        })
+    }
+
     /// A test door: a customer is busy until what is returned is called.
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         self.0.customers.keep_busy(customer)

@@ -15,6 +15,7 @@
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
+//! | `proving`, `packet` | what is proved of the journal, of one decision |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
@@ -45,6 +46,8 @@ mod known;
 mod ledger_shown;
 mod metrics;
 mod options;
+mod packet;
+mod proving;
 mod recent_shown;
 mod repair;
 mod rule_shown;
@@ -80,6 +83,11 @@ pub use fact_shown::{FactView, ParkedFactView, TagsView};
 pub use facts::{Facts, FactsTaken};
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use options::{Budget, Options, Timing};
+pub use packet::{PACKET_FORMAT, Packet, PacketVerified, ProvedRecord, packet_from};
+pub use proving::{
+    ConsistencyShown, DecisionVerified, InclusionShown, Proved, keys_in, records_signed, verify_decision,
+    verify_journal,
+};
 pub use recent_shown::RecentEventView;
 pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};

@@ -3,33 +3,33 @@
 use std::path::Path;
 
 use crate::context::CustomerState;
-use crate::journal::{DataDirectory, FjallStore, JournalError, Rewritten, StateStore, Survey};
+use crate::journal::{DataDirectory, FjallStore, Inspection, JournalError, Repaired, StateStore};
 use crate::time::Clock;
 
 /// A data directory that nobody else has while its journal is looked through and repaired.
 #[derive(Debug)]
 pub struct Repair {
     _directory: DataDirectory,
-    survey: Survey,
+    inspection: Inspection,
 }
 
 impl Repair {
     /// Takes the lock of a data directory and looks through its whole journal. Changes nothing. `progress` is told each segment, and
     /// the last one.
-    pub fn survey(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, JournalError> {
+    pub fn inspect(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, JournalError> {
         let directory = DataDirectory::hold(data)?;
-        let survey = Survey::of(&directory.journal(), &|| last_known(&directory.store()), progress)?;
-        Ok(Self { _directory: directory, survey })
+        let inspection = Inspection::of(&directory.journal(), &|| last_known(&directory.store()), progress)?;
+        Ok(Self { _directory: directory, inspection })
     }
 
     /// What was found.
-    pub fn found(&self) -> &Survey {
-        &self.survey
+    pub fn found(&self) -> &Inspection {
+        &self.inspection
     }
 
     /// Repairs what was found, and lets go of the directory.
-    pub fn carry_out(self, clock: &Clock) -> Result<Vec<Rewritten>, JournalError> {
-        self.survey.repair(clock.wall(), env!("CARGO_PKG_VERSION"))
+    pub fn carry_out(self, clock: &Clock) -> Result<Repaired, JournalError> {
+        self.inspection.repair(clock.wall(), env!("CARGO_PKG_VERSION"))
     }
 }
 

@@ -18,41 +18,61 @@
 //! | `log` | writing |
 //! | `sealer` | seeing to segments that are full |
 //! | `gap` | what was lost and is accounted for |
-//! | `survey`, `salvage`, `repair` | damage in a whole journal, what is sound behind it, segments written anew |
+//! | `inspection`, `salvage`, `repair` | damage in a whole journal, what is sound behind it, segments written anew |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `room` | waiting out a full disk |
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
 //! | `terms` | records by what is in them |
 //! | `store` | states at rest |
+//! | `fresh`, `tree`, `levels`, `leaf` | the tree over all records, the roots of it that are kept, its leaves |
+//! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
+//! | `survey`, `verification` | the whole journal read side by side, and verified |
 
 mod batch;
 mod committer;
 mod directory;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod faulty_disk;
+mod fresh;
 mod gap;
 mod handle;
 mod hasher;
+mod heads;
 mod index;
+mod inspection;
+mod leaf;
+mod levels;
 mod log;
 mod metrics;
 mod names;
+mod notary;
+#[cfg(test)]
+mod notary_tests;
 mod queue;
 mod reader;
 mod repair;
+mod room;
 mod salvage;
 mod scan;
 mod sealed;
 mod sealer;
 mod sealing;
 mod segment;
+mod signing_key;
 mod store;
 mod survey;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod verification;
 mod volumes;
 mod window;
 
@@ -61,15 +81,22 @@ pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
+#[cfg(test)]
+pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use gap::Gap;
 pub use handle::{Config, Journal};
+pub use heads::{known_keys, newest_head};
+pub use inspection::{Damage, Inspection, Loss};
+pub use leaf::found_in_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
+pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
-pub use repair::Rewritten;
+pub use repair::{Repaired, Rewritten};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
-pub use survey::{Damage, Loss, Survey};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
+pub use tree::record_leaf;
+pub use verification::{Verified, Verify, VerifyFault};
 pub use volumes::{Found, record_at, record_with_key};

@@ -31,9 +31,16 @@ pub(super) fn index_path(folder: &Path, number: u64) -> PathBuf {
 
 /// Where a damaged segment is kept when it is repaired.
 pub(super) fn damaged_path(folder: &Path, number: u64, at: Timestamp) -> PathBuf {
+    set_aside_path(&folder.join(format!("{number:010}")), at)
+}
+
+/// Where a repair keeps what it has put something else in the place of.
+pub(super) fn set_aside_path(path: &Path, at: Timestamp) -> PathBuf {
     // A time as it is written, without what some file systems do not take in a name.
     let time: String = at.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    folder.join(format!("{number:010}.damaged-{time}"))
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".damaged-{time}"));
+    name.into()
 }
 
 /// What was made from a segment and can be made again: everything of its number but itself and what a repair has kept.

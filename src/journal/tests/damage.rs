@@ -15,7 +15,8 @@ const RECORDS: u64 = 60;
 pub(super) static SMALL: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     for compress in [true, false] {
-        let config = Config { segment_bytes: 8_192, queue_bytes: 2_048, linger: Duration::ZERO, compress };
+        let config =
+            Config { segment_bytes: 8_192, queue_bytes: 2_048, linger: Duration::ZERO, compress, ..Config::default() };
         let journal = Journal::open(folder.path(), &config, Clock::system(), Metrics::new(&Registry::default()));
         let journal = journal.unwrap().0;
         for _ in 0..RECORDS / 2 {
@@ -51,7 +52,13 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Opens the journal and reads everything in every way.
 pub(super) fn read_everything(folder: &Path) -> Result<Vec<(u64, Vec<u8>)>, JournalError> {
-    let config = Config { segment_bytes: 8_192, queue_bytes: 2_048, linger: Duration::ZERO, compress: false };
+    let config = Config {
+        segment_bytes: 8_192,
+        queue_bytes: 2_048,
+        linger: Duration::ZERO,
+        compress: false,
+        ..Config::default()
+    };
     let (journal, opening) = Journal::open(folder, &config, Clock::system(), Metrics::new(&Registry::default()))?;
     let mut records = Vec::new();
     let mut reader = Reader::new(folder, 1)?;
@@ -117,16 +124,16 @@ proptest! {
                 prop_assert_eq!(&named, &path);
                 prop_assert!(!path.ends_with(".idx"));
                 prop_assert!(record.is_some_and(|record| (1..=RECORDS + 1).contains(&record)), "{record:?}");
-                let survey = Survey::of(folder.path(), &|| Ok(RECORDS), &mut |_, _| {}).unwrap();
-                prop_assert!(survey.is_damaged());
-                prop_assert_eq!(survey.damages.iter().map(|damage| &damage.path).collect::<Vec<_>>(), [&path]);
-                prop_assert_eq!(survey.damages[0].record, record.unwrap());
-                survey.repair(Timestamp::from_micros(7), "0.0.0").unwrap();
+                let inspection = Inspection::of(folder.path(), &|| Ok(RECORDS), &mut |_, _| {}).unwrap();
+                prop_assert!(inspection.is_damaged());
+                prop_assert_eq!(inspection.damages.iter().map(|damage| &damage.path).collect::<Vec<_>>(), [&path]);
+                prop_assert_eq!(inspection.damages[0].record, record.unwrap());
+                inspection.repair(Timestamp::from_micros(7), "0.0.0").unwrap();
                 let is_lost = |seq: u64| {
-                    survey.losses.iter().any(|loss| (loss.first_seq..loss.first_seq + loss.records).contains(&seq))
+                    inspection.losses.iter().any(|loss| (loss.first_seq..loss.first_seq + loss.records).contains(&seq))
                 };
                 let left: Vec<_> = originals().into_iter().filter(|(seq, _)| !is_lost(*seq)).collect();
-                prop_assert_eq!(left.len() as u64, survey.kept);
+                prop_assert_eq!(left.len() as u64, inspection.kept);
                 prop_assert_eq!(read_everything(folder.path()).unwrap(), left);
             }
             Err(error) => prop_assert!(false, "{error}"),

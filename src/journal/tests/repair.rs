@@ -20,8 +20,8 @@ fn journal() -> tempfile::TempDir {
     folder
 }
 
-fn survey_of(folder: &Path) -> Survey {
-    Survey::of(folder, &|| Ok(0), &mut |_, _| {}).unwrap()
+fn inspect(folder: &Path) -> Inspection {
+    Inspection::of(folder, &|| Ok(0), &mut |_, _| {}).unwrap()
 }
 
 fn flip(folder: &Path, name: &str, at: impl FnOnce(usize) -> usize) {
@@ -33,29 +33,29 @@ fn flip(folder: &Path, name: &str, at: impl FnOnce(usize) -> usize) {
 }
 
 /// Repairs; what is left are the records before, less those that are lost, and records go on behind them.
-fn repaired(folder: &Path, before: &[(u64, Vec<u8>)], survey: &Survey) -> Vec<Rewritten> {
+fn repaired(folder: &Path, before: &[(u64, Vec<u8>)], inspection: &Inspection) -> Vec<Rewritten> {
     let listed = names(folder);
-    let rewritten = survey.repair(at(), RELEASE).unwrap();
+    let rewritten = inspection.repair(at(), RELEASE).unwrap().segments;
     for Rewritten { kept, .. } in &rewritten {
         assert!(kept.as_ref().is_none_or(|kept| kept.exists()));
     }
     assert!(rewritten.iter().filter_map(|written| written.kept.as_ref()).count() <= listed.len());
     let is_lost =
-        |seq: u64| survey.losses.iter().any(|loss| (loss.first_seq..loss.first_seq + loss.records).contains(&seq));
+        |seq: u64| inspection.losses.iter().any(|loss| (loss.first_seq..loss.first_seq + loss.records).contains(&seq));
     let left: Vec<_> = before.iter().filter(|(seq, _)| !is_lost(*seq)).cloned().collect();
     let mut reader = Reader::new(folder, 1).unwrap();
     assert_eq!(read(&mut reader), left);
     let gaps: Vec<(u64, u64)> = reader.gaps().iter().map(|gap| (gap.first_seq, gap.records)).collect();
-    assert_eq!(gaps, survey.losses.iter().map(|loss| (loss.first_seq, loss.records)).collect::<Vec<_>>());
+    assert_eq!(gaps, inspection.losses.iter().map(|loss| (loss.first_seq, loss.records)).collect::<Vec<_>>());
     assert!(reader.gaps().iter().all(|gap| gap.repaired_at == at() && gap.release == RELEASE));
-    assert!(!survey_of(folder).is_damaged(), "nothing is left to repair");
+    assert!(!inspect(folder).is_damaged(), "nothing is left to repair");
     // It goes on, and is sealed again.
     let journal = open_wide(folder, true);
     let next = append(&journal, 1 << 90, b"behind the repair");
-    assert_eq!(next, survey.last_seq + 1);
+    assert_eq!(next, inspection.last_seq + 1);
     wait_sealed(&journal);
     assert_eq!(journal.find(1 << 90, at()).unwrap().unwrap().seq, next);
-    if let Some(loss) = survey.losses.first().filter(|loss| loss.records > 0) {
+    if let Some(loss) = inspection.losses.first().filter(|loss| loss.records > 0) {
         assert_eq!(journal.record_at(loss.first_seq).unwrap(), None, "what is lost is not found");
         let behind = left.iter().find(|(seq, _)| *seq > loss.first_seq);
         if let Some((seq, payload)) = behind {
@@ -72,10 +72,10 @@ fn repaired(folder: &Path, before: &[(u64, Vec<u8>)], survey: &Survey) -> Vec<Re
 #[test]
 fn a_sound_journal_is_left_alone() {
     let folder = journal();
-    let survey = survey_of(folder.path());
-    assert!(!survey.is_damaged() && survey.damages.is_empty() && survey.losses.is_empty());
-    assert_eq!((survey.kept, survey.last_seq), (RECORDS, RECORDS));
-    assert_eq!(survey.repair(at(), RELEASE).unwrap(), []);
+    let inspection = inspect(folder.path());
+    assert!(!inspection.is_damaged() && inspection.damages.is_empty() && inspection.losses.is_empty());
+    assert_eq!((inspection.kept, inspection.last_seq), (RECORDS, RECORDS));
+    assert_eq!(inspection.repair(at(), RELEASE).unwrap(), Repaired::default());
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn damage_in_the_middle_of_a_sealed_segment_costs_a_block() {
     });
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("0000000002.sealed` is damaged at byte") && refused.contains("from record"), "{refused}");
-    let survey = survey_of(folder.path());
-    assert_eq!((survey.damages.len(), survey.losses.len()), (1, 1));
-    let loss = &survey.losses[0];
+    let inspection = inspect(folder.path());
+    assert_eq!((inspection.damages.len(), inspection.losses.len()), (1, 1));
+    let loss = &inspection.losses[0];
     assert!(loss.records > 5 && loss.records < 100, "a block or so: {loss:?}");
     assert!(loss.after <= loss.before && loss.before.is_some());
-    let rewritten = repaired(folder.path(), &before, &survey);
+    let rewritten = repaired(folder.path(), &before, &inspection);
     let kept = rewritten[0].kept.as_ref().unwrap();
     assert!(kept.ends_with("0000000002.damaged-20261123T061000Z"), "{}", kept.display());
     assert!(folder.path().join("0000000002.sealed").exists(), "it is sealed again");
@@ -111,9 +111,9 @@ fn damage_in_the_segment_that_is_written_costs_a_batch() {
         Journal::open(folder.path(), &config(), Clock::system(), Metrics::new(&Registry::default())),
         Err(JournalError::Damaged { .. })
     ));
-    let survey = survey_of(folder.path());
-    assert_eq!((survey.damages.len(), survey.losses.len(), survey.losses[0].batches), (1, 1, 1));
-    repaired(folder.path(), &before, &survey);
+    let inspection = inspect(folder.path());
+    assert_eq!((inspection.damages.len(), inspection.losses.len(), inspection.losses[0].batches), (1, 1, 1));
+    repaired(folder.path(), &before, &inspection);
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn a_missing_segment_becomes_a_gap_and_so_do_two() {
         let refused = Reader::new(folder.path(), 1).unwrap_err().to_string();
         assert!(refused.contains(&format!("{:010}.seg", missing[0])), "{refused}");
         assert!(refused.contains("the segment is missing"), "{refused}");
-        let survey = survey_of(folder.path());
-        assert_eq!((survey.damages.len(), survey.losses.len()), (missing.len(), 1));
-        repaired(folder.path(), &before, &survey);
+        let inspection = inspect(folder.path());
+        assert_eq!((inspection.damages.len(), inspection.losses.len()), (missing.len(), 1));
+        repaired(folder.path(), &before, &inspection);
     }
 }
 
@@ -143,10 +143,10 @@ fn numbers_of_a_lost_end_are_not_given_again() {
     let refused = refused.map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains(&last) && refused.contains("the segment is missing"), "{refused}");
     // The store knows of records that the journal has no more.
-    let survey = Survey::of(folder.path(), &|| Ok(RECORDS - 3), &mut |_, _| {}).unwrap();
-    assert_eq!((survey.losses.len(), survey.last_seq, survey.losses[0].before), (1, RECORDS - 3, None));
+    let inspection = Inspection::of(folder.path(), &|| Ok(RECORDS - 3), &mut |_, _| {}).unwrap();
+    assert_eq!((inspection.losses.len(), inspection.last_seq, inspection.losses[0].before), (1, RECORDS - 3, None));
     let before: Vec<_> = before.into_iter().filter(|(seq, _)| *seq <= RECORDS - 3).collect();
-    repaired(folder.path(), &before, &survey);
+    repaired(folder.path(), &before, &inspection);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn what_can_be_made_again_costs_nothing() {
     flip(folder.path(), "0000000002.sealed", |_| 20);
     let last = names(folder.path()).into_iter().find(|name| name.ends_with(".seg")).unwrap();
     flip(folder.path(), &last, |_| 30);
-    let survey = survey_of(folder.path());
-    assert_eq!((survey.damages.len(), survey.losses.len(), survey.kept), (3, 0, RECORDS));
-    assert_eq!(repaired(folder.path(), &before, &survey).len(), 3);
+    let inspection = inspect(folder.path());
+    assert_eq!((inspection.damages.len(), inspection.losses.len(), inspection.kept), (3, 0, RECORDS));
+    assert_eq!(repaired(folder.path(), &before, &inspection).len(), 3);
 }
 
 #[test]
@@ -176,6 +176,6 @@ fn a_change_that_no_disk_makes_is_not_repaired() {
     let crc = crc32c::crc32c(&bytes[frame + 8..frame + 8 + length]);
     bytes[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, bytes).unwrap();
-    let refused = Survey::of(folder.path(), &|| Ok(0), &mut |_, _| {}).unwrap_err().to_string();
+    let refused = Inspection::of(folder.path(), &|| Ok(0), &mut |_, _| {}).unwrap_err().to_string();
     assert!(refused.contains("a batch before this one was changed: this was not done by a disk"), "{refused}");
 }

@@ -8,7 +8,13 @@ use super::*;
 const SEGMENT: u64 = 128 << 10;
 
 fn wide(compress: bool) -> Config {
-    Config { segment_bytes: SEGMENT, queue_bytes: 32 << 10, linger: Duration::from_millis(1), compress }
+    Config {
+        segment_bytes: SEGMENT,
+        queue_bytes: 32 << 10,
+        linger: Duration::from_millis(1),
+        compress,
+        ..Config::default()
+    }
 }
 
 pub(super) fn open_wide(folder: &Path, compress: bool) -> Journal {
