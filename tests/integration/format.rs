@@ -110,7 +110,8 @@ fn count(folder: &Path, ending: &str) -> usize {
 
 fn bytes(folder: &Path, endings: &[&str]) -> u64 {
     let entries = fs::read_dir(folder.join("journal")).unwrap().map(Result::unwrap);
-    let of_endings = entries.filter(|entry| endings.iter().any(|ending| entry.path().extension().unwrap() == *ending));
+    let is_of = |path: &Path| path.extension().is_some_and(|found| endings.iter().any(|ending| found == *ending));
+    let of_endings = entries.filter(|entry| is_of(&entry.path()));
     of_endings.map(|entry| entry.metadata().unwrap().len()).sum()
 }
 
