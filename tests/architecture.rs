@@ -72,7 +72,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 23] = [
+const DOORS: [(&str, &[&str]); 24] = [
     ("ed25519_dalek", &["tlog"]),
     ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
@@ -92,6 +92,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("calamine", &["interchange"]),
     ("roxmltree", &["interchange"]),
     ("zip", &["interchange"]),
+    ("zstd", &["journal"]),
     ("indicatif", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
     ("tokio", &["time", "journal", "actor", "engine", "cli"]),

@@ -95,7 +95,8 @@ pub(super) fn enter_bundle(
     bundle: Arc<Bundle>,
     last: u64,
 ) -> Result<InForce, RecoveryError> {
-    if last > 0 {
+    // One that was lost to damage is written again.
+    if last > 0 && journal.record_at(last)?.is_some() {
         let known = shelf.get(last, || journal.record_at(last))?;
         if known.id() == bundle.id() {
             return Ok(InForce { bundle: known, seq: last });

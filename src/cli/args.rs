@@ -103,6 +103,12 @@ pub(super) enum Command {
     /// `forthwith-verify` checks one without anything else. Reads the journal without locking it.
     Packet(packet::Packet),
 
+    /// Repair a journal that is damaged, after showing what would be lost
+    ///
+    /// Looks through the whole journal, behind damage too. What is lost becomes a gap that is accounted for; what is sound stays, and a
+    /// damaged file is kept under another name. Asks before it changes anything. No server may run on the data meanwhile.
+    Repair(Repair),
+
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
     /// What translates is written exactly; what does not is listed by cell and never guessed.
@@ -213,6 +219,14 @@ pub(super) struct Test {
     pub(super) coverage_min: Option<u8>,
 }
 
+/// Options of `repair`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Repair {
+    /// Repair without asking
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
@@ -286,9 +300,10 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in
-            ["decide", "explain", "search", "check", "test", "replay", "import", "export", "verify", "packet", "serve"]
-        {
+        for name in [
+            "decide", "explain", "search", "check", "test", "replay", "repair", "import", "export", "verify", "packet",
+            "serve",
+        ] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

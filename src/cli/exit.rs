@@ -15,6 +15,8 @@ pub(super) enum Exit {
     CasesFailed,
     /// What was asked for does not exist.
     NotFound,
+    /// Damage was found and not repaired.
+    Damaged,
     /// The command itself was wrong.
     Usage,
 }
@@ -29,6 +31,7 @@ Exit codes:
   2   done, but some lines of the input were bad (`decide`), some cases failed or too few rules were covered (`test`), or rows
       were left out (`import`)
   3   there is no such decision or rule (`explain`, `verify`, `packet`), there are no cases to run (`test`)
+  4   damage was found and nothing was changed (`repair`)
   64  the command line is wrong
   130 stopped at once by a second Ctrl-C or SIGTERM (`serve`)";
 
@@ -39,6 +42,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::BadLines | Exit::CasesFailed => 2,
             Exit::NotFound => 3,
+            Exit::Damaged => 4,
             Exit::Usage => 64,
         })
     }

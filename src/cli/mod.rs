@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -22,6 +22,7 @@ mod import;
 mod mapping;
 mod output;
 mod packet;
+mod repair;
 mod replay;
 mod rows;
 mod search;
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Search(asked) => search::run(&args.place, &asked),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
+        Command::Repair(repair) => repair::run(&args.place, &repair),
         Command::Verify(verify) => verify::run(&args.place, &verify),
         Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Import(import) => import::run(&import),

@@ -48,6 +48,12 @@ const RETAINED: u8 = 0x20;
 const SAME_SOURCE: u8 = 0x40;
 
 impl CustomerState {
+    /// The last record in a stored state, if its form is one that this release writes.
+    pub fn last_record_in(bytes: &[u8]) -> Option<u64> {
+        let mut from = Unpacker::new(bytes.strip_prefix(&[VERSION])?);
+        from.number().ok()
+    }
+
     /// The state's stored form; of one that no turn has changed since it was read, with all that it was read from.
     pub fn encode(&self) -> Vec<u8> {
         if let Some(origin) = &self.origin {

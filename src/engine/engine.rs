@@ -14,7 +14,7 @@ use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
 use crate::journal::{
-    self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening,
+    self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
@@ -143,6 +143,13 @@ impl Engine {
             Some(_) => None,
         };
         let store = Arc::new(FjallStore::open(&directory.store())?);
+        let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
+        if opening.gaps.iter().any(|gap| gap.last_seq() > stored) {
+            tracing::warn!(
+                stored,
+                "the store did not have what the journal has lost: states are brought up to date without it"
+            );
+        }
         let customers = Customers::start(Start {
             config: customers,
             tenant,

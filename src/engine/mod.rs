@@ -17,6 +17,7 @@
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `proving`, `packet` | what is proved of the journal, of one decision |
 //! | `set_aside` | inputs on which no turn is taken |
+//! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
@@ -48,6 +49,7 @@ mod options;
 mod packet;
 mod proving;
 mod recent_shown;
+mod repair;
 mod rule_shown;
 mod search;
 mod search_query;
@@ -87,6 +89,7 @@ pub use proving::{
     verify_journal,
 };
 pub use recent_shown::RecentEventView;
+pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use search::{Cursor, DecisionFound, DecisionPage, search_from};
 pub use search_query::{Search, SearchFault};

@@ -27,6 +27,13 @@ impl DataDirectory {
         Ok(Self { path: path.to_owned(), migrated_from, _lock: lock })
     }
 
+    /// Takes the lock of a directory that exists, to look at it or repair it: its format is checked and stays what it is.
+    pub fn hold(path: &Path) -> Result<Self, JournalError> {
+        let lock = lock(path)?;
+        let found = format_of(path)?.map(|format| known_format(path, &format)).transpose()?;
+        Ok(Self { path: path.to_owned(), migrated_from: found.filter(|found| *found != FORMAT), _lock: lock })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,18 +86,27 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
 /// as it is and is read as it is. Returns the older format.
 fn bring_to_format(directory: &Path) -> Result<Option<u32>, JournalError> {
     let path = directory.join("FORMAT");
+    match format_of(directory)?.map(|format| known_format(directory, &format)).transpose()? {
+        Some(FORMAT) => Ok(None),
+        Some(older) => write_format(directory, &path).map(|()| Some(older)),
+        None => write_format(directory, &path).map(|()| None),
+    }
+}
+
+/// What the directory says of its format, if it says anything.
+fn format_of(directory: &Path) -> Result<Option<String>, JournalError> {
+    let path = directory.join("FORMAT");
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let found = text.trim().strip_prefix("forthwith data format ").unwrap_or(text.trim()).to_owned();
-            match found.parse::<u32>() {
-                Ok(FORMAT) => Ok(None),
-                Ok(older @ 1..FORMAT) => write_format(directory, &path).map(|()| Some(older)),
-                _ => Err(JournalError::NewerFormat { path: directory.to_owned(), found, known: FORMAT }),
-            }
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => write_format(directory, &path).map(|()| None),
+        Ok(text) => Ok(Some(text.trim().strip_prefix("forthwith data format ").unwrap_or(text.trim()).to_owned())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(JournalError::io("read", &path, e)),
     }
+}
+
+/// A format that this release reads.
+fn known_format(directory: &Path, found: &str) -> Result<u32, JournalError> {
+    let newer = || JournalError::NewerFormat { path: directory.to_owned(), found: found.to_owned(), known: FORMAT };
+    found.parse().ok().filter(|format| (1..=FORMAT).contains(format)).ok_or_else(newer)
 }
 
 fn write_format(directory: &Path, path: &Path) -> Result<(), JournalError> {
@@ -101,7 +117,7 @@ fn write_format(directory: &Path, path: &Path) -> Result<(), JournalError> {
     sync_folder(directory)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -43,18 +43,18 @@ struct Level {
     fresh: Vec<u8>,
 }
 
-fn folder_of(journal: &Path) -> PathBuf {
+pub(super) fn tree_folder(journal: &Path) -> PathBuf {
     journal.join("tree")
 }
 
 fn path_of(journal: &Path, level: u8) -> PathBuf {
-    folder_of(journal).join(format!("{level:02}"))
+    tree_folder(journal).join(format!("{level:02}"))
 }
 
 impl Levels {
     /// Opens the files for writing, making them if need be, and cuts off what does not belong to the first `size` leaves.
     pub(super) fn open(journal: &Path, size: u64) -> Result<Self, JournalError> {
-        let folder = folder_of(journal);
+        let folder = tree_folder(journal);
         fs::create_dir_all(&folder).map_err(|e| JournalError::io("make the folder", &folder, e))?;
         let level = |level| {
             let path = path_of(journal, level);

@@ -367,7 +367,7 @@ fn gaps_of(folder: &Path, last: u64) -> Result<Vec<Gap>, JournalError> {
     let mut gaps = Vec::new();
     for number in 1..=last {
         if Page::read(folder, number)?.has_gaps {
-            gaps.extend(SegmentScan::open(folder, number)?.to_end()?);
+            gaps.extend(SegmentScan::open(folder, number)?.run_to_end()?);
         }
     }
     Ok(gaps)
@@ -379,7 +379,7 @@ fn last_epoch(folder: &Path, number: u64) -> Result<u64, JournalError> {
     let epoch = if let Some(sealed) = scan.sealed() {
         sealed.tail.epoch
     } else {
-        scan.to_end()?;
+        scan.run_to_end()?;
         scan.tail.epoch
     };
     // A repair may have left a segment without a batch.

@@ -18,6 +18,7 @@
 //! | `log` | writing |
 //! | `sealer` | seeing to segments that are full |
 //! | `gap` | what was lost and is accounted for |
+//! | `inspection`, `salvage`, `repair` | damage in a whole journal, what is sound behind it, segments written anew |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
 //! | `room` | waiting out a full disk |
@@ -45,6 +46,7 @@ mod handle;
 mod hasher;
 mod heads;
 mod index;
+mod inspection;
 mod leaf;
 mod leaves;
 mod levels;
@@ -56,7 +58,9 @@ mod notary;
 mod notary_tests;
 mod queue;
 mod reader;
+mod repair;
 mod room;
+mod salvage;
 mod scan;
 mod sealed;
 mod sealer;
@@ -83,6 +87,7 @@ pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use gap::Gap;
 pub use handle::{Config, Journal};
 pub use heads::{known_keys, newest_head};
+pub use inspection::{Damage, Inspection, Loss};
 pub use leaf::found_in_leaf;
 pub use leaves::record_leaf;
 pub use log::{Cut, Opening};
@@ -90,6 +95,7 @@ pub use metrics::Metrics;
 pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
+pub use repair::{Repaired, Rewritten};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};

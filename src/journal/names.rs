@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::JournalError;
+use crate::domain::Timestamp;
 
 pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:010}.seg"))
@@ -26,6 +27,35 @@ pub(super) fn sealed_path(folder: &Path, number: u64) -> PathBuf {
 
 pub(super) fn index_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:010}.idx"))
+}
+
+/// Where a damaged segment is kept when it is repaired.
+pub(super) fn damaged_path(folder: &Path, number: u64, at: Timestamp) -> PathBuf {
+    set_aside_path(&folder.join(format!("{number:010}")), at)
+}
+
+/// Where a repair keeps what it has put something else in the place of.
+pub(super) fn set_aside_path(path: &Path, at: Timestamp) -> PathBuf {
+    // A time as it is written, without what some file systems do not take in a name.
+    let time: String = at.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".damaged-{time}"));
+    name.into()
+}
+
+/// What was made from a segment and can be made again: everything of its number but itself and what a repair has kept.
+pub(super) fn derived(folder: &Path, number: u64) -> Result<Vec<PathBuf>, JournalError> {
+    let failed = |e| JournalError::io("list", folder, e);
+    let mut derived = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let ending = name.strip_prefix(&format!("{number:010}."));
+        if ending.is_some_and(|ending| !matches!(ending, "seg" | "sealed") && !ending.starts_with("damaged-")) {
+            derived.push(path);
+        }
+    }
+    Ok(derived)
 }
 
 /// The name under which a file is made.

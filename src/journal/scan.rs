@@ -188,7 +188,7 @@ impl SegmentScan {
     }
 
     /// Moves behind all batches, and returns the gaps among them.
-    pub(super) fn to_end(&mut self) -> Result<Vec<Gap>, JournalError> {
+    pub(super) fn run_to_end(&mut self) -> Result<Vec<Gap>, JournalError> {
         let mut gaps = Vec::new();
         loop {
             match self.peek()? {
@@ -254,6 +254,6 @@ pub(super) fn first_record(folder: &Path, number: u64) -> Option<u64> {
     // A segment that cannot be read tells nothing of the next; only the first damage is looked for.
     let (window, page) = Window::open_quietly(folder, number - 1)?;
     let mut before = SegmentScan::of(window, page).ok()?;
-    before.to_end().ok()?;
+    before.run_to_end().ok()?;
     Some(before.tail.last_seq + 1)
 }

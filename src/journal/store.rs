@@ -137,6 +137,23 @@ impl FjallStore {
     }
 }
 
+impl FjallStore {
+    /// The last record that any state knows of. `of` reads that from a state. Looks at every state.
+    pub fn last_record(&self, of: impl Fn(&[u8]) -> Option<u64>) -> Result<u64, JournalError> {
+        let unreadable = || {
+            let what =
+                "a state is not readable, so the records it knows of cannot be told; move the folder of the store away";
+            JournalError::Store(what.to_owned())
+        };
+        let mut last = 0;
+        for entry in self.states.iter() {
+            let state = entry.value().map_err(failed)?;
+            last = last.max(of(&state).ok_or_else(unreadable)?);
+        }
+        Ok(last)
+    }
+}
+
 /// A customer who comes back costs one read of the disk: what tells where a state lies stays in memory, some six bytes for each.
 fn of_states() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()

@@ -35,14 +35,17 @@ const SEALED_MAX: usize = 64;
 /// Blocks that are kept unpacked, some 128 KiB each: what is looked at together mostly stands together.
 const BLOCKS_MAX: usize = 32;
 
+/// What is kept under names, the one that goes next first.
+type Kept<K, V> = Mutex<VecDeque<(K, Arc<V>)>>;
+
 /// The segments of a folder, and what is kept of those that were looked into.
 #[derive(Debug)]
 pub(super) struct Volumes {
     folder: PathBuf,
     pages: Mutex<HashMap<u64, Page>>,
-    indexes: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
-    sealed: Mutex<VecDeque<(u64, Arc<Sealed>)>>,
-    blocks: Mutex<VecDeque<((u64, usize), Arc<Vec<u8>>)>>,
+    indexes: Kept<u64, SegmentIndex>,
+    sealed: Kept<u64, Sealed>,
+    blocks: Kept<(u64, usize), Vec<u8>>,
 }
 
 /// A record that is looked for.
@@ -180,7 +183,7 @@ pub(super) fn start_of(index: &SegmentIndex, nth: u32) -> Start {
 }
 
 /// What is kept under a name, now the last to go.
-fn kept<K: PartialEq, V>(list: &Mutex<VecDeque<(K, Arc<V>)>>, name: &K) -> Option<Arc<V>> {
+fn kept<K: PartialEq, V>(list: &Kept<K, V>, name: &K) -> Option<Arc<V>> {
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
     let at = list.iter().position(|(known, _)| known == name)?;
     let entry = list.remove(at)?;
@@ -189,7 +192,7 @@ fn kept<K: PartialEq, V>(list: &Mutex<VecDeque<(K, Arc<V>)>>, name: &K) -> Optio
     Some(value)
 }
 
-fn keep<K, V>(list: &Mutex<VecDeque<(K, Arc<V>)>>, name: K, value: Arc<V>, most: usize) -> Arc<V> {
+fn keep<K, V>(list: &Kept<K, V>, name: K, value: Arc<V>, most: usize) -> Arc<V> {
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
     list.push_back((name, Arc::clone(&value)));
     if list.len() > most {

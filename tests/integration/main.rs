@@ -15,5 +15,6 @@ mod interchange;
 mod kills;
 mod looking;
 mod proofs;
+mod repair;
 mod searching;
 mod support;

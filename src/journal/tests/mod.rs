@@ -1,5 +1,7 @@
 //! The journal as others use it: appending from many threads, waiting, finding, closing, opening again.
 
+mod damage;
+mod repair;
 mod sealed;
 
 use std::sync::Arc;

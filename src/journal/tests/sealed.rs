@@ -5,19 +5,19 @@ use std::path::Path;
 use super::*;
 
 /// Segments of several blocks.
-const SEGMENT: u64 = 1 << 20;
+const SEGMENT: u64 = 128 << 10;
 
 fn wide(compress: bool) -> Config {
     Config {
         segment_bytes: SEGMENT,
-        queue_bytes: 1 << 18,
+        queue_bytes: 32 << 10,
         linger: Duration::from_millis(1),
         compress,
         ..Config::default()
     }
 }
 
-fn open_wide(folder: &Path, compress: bool) -> Journal {
+pub(super) fn open_wide(folder: &Path, compress: bool) -> Journal {
     Journal::open(folder, &wide(compress), Clock::system(), Metrics::new(&Registry::default())).unwrap().0
 }
 
@@ -28,7 +28,7 @@ fn payload(key: u128) -> Vec<u8> {
 }
 
 /// Writes records into a few segments: one with a key, one without, in batches of one record and of many, a large one among them.
-fn write(folder: &Path, compress: bool, records: u128) {
+pub(super) fn write(folder: &Path, compress: bool, records: u128) {
     let journal = open_wide(folder, compress);
     for key in 0..records {
         while journal.is_full() {
@@ -36,11 +36,11 @@ fn write(folder: &Path, compress: bool, records: u128) {
         }
         let keys = [key];
         let (keys, payload) = match key {
-            500 => (&keys[..], vec![5; 400_000]),
+            500 => (&keys[..], vec![5; 40_000]),
             _ => (if key % 3 == 0 { &[][..] } else { &keys[..] }, payload(key)),
         };
         let seq = journal.append(&Entry { kind: Kind::Turn, partition: 0, keys, payload: &payload }).unwrap();
-        if key % 100 < 5 {
+        if key % 10 < 3 {
             journal.wait_synced_blocking(seq).unwrap();
         }
     }
@@ -48,14 +48,14 @@ fn write(folder: &Path, compress: bool, records: u128) {
     journal.close().unwrap();
 }
 
-fn wait_sealed(journal: &Journal) {
+pub(super) fn wait_sealed(journal: &Journal) {
     journal.wait_synced_blocking(journal.last_seq()).unwrap();
     while journal.unsealed() > 0 {
         std::thread::yield_now();
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -66,7 +66,7 @@ fn ending(folder: &Path, ending: &str) -> usize {
     names(folder).iter().filter(|name| name.ends_with(ending)).count()
 }
 
-fn read(reader: &mut Reader) -> Vec<(u64, Vec<u8>)> {
+pub(super) fn read(reader: &mut Reader) -> Vec<(u64, Vec<u8>)> {
     let mut records = Vec::new();
     while reader.next_batch(|read| records.push((read.seq, read.frame.payload.to_vec()))).unwrap() {}
     records
@@ -83,7 +83,7 @@ fn check(folder: &Path, records: u128) {
     let tail = read(&mut Reader::new(folder, all.len() as u64 / 2).unwrap());
     assert_eq!(tail, all[all.len() / 2 - 1..]);
     let journal = open_wide(folder, ending(folder, ".sealed") > 0);
-    for (nth, (seq, payload)) in all.iter().enumerate().filter(|(nth, _)| nth % 61 == 0 || *nth == 500) {
+    for (nth, (seq, payload)) in all.iter().enumerate().filter(|(nth, _)| nth % 19 == 0 || *nth == 500) {
         let found = journal.record_at(*seq).unwrap().unwrap();
         assert_eq!((found.seq, &found.payload), (*seq, payload));
         assert_eq!(record_at(folder, *seq).unwrap().unwrap(), found);
@@ -100,32 +100,32 @@ fn check(folder: &Path, records: u128) {
 #[test]
 fn full_segments_are_sealed_and_hold_the_same_records() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), true, 4_000);
+    write(folder.path(), true, 700);
     assert_eq!(ending(folder.path(), ".seg"), 1, "{:?}", names(folder.path()));
     assert_eq!(ending(folder.path(), ".tmp"), 0);
     assert_eq!(ending(folder.path(), ".idx"), ending(folder.path(), ".sealed"));
-    check(folder.path(), 4_000);
+    check(folder.path(), 700);
 }
 
 #[test]
 fn what_is_not_compressed_is_read_alike_and_sealed_when_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), false, 4_000);
+    write(folder.path(), false, 700);
     assert_eq!(ending(folder.path(), ".sealed"), 0);
-    check(folder.path(), 4_000);
+    check(folder.path(), 700);
     let before = read(&mut Reader::new(folder.path(), 1).unwrap());
     let journal = open_wide(folder.path(), true);
     wait_sealed(&journal);
     journal.close().unwrap();
     assert_eq!(ending(folder.path(), ".seg"), 1, "{:?}", names(folder.path()));
-    check(folder.path(), 4_000);
+    check(folder.path(), 700);
     assert_eq!(read(&mut Reader::new(folder.path(), 1).unwrap()), before);
 }
 
 #[test]
 fn a_sealing_that_was_interrupted_anywhere_is_done_again() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), false, 4_000);
+    write(folder.path(), false, 700);
     let plain = std::fs::read(folder.path().join("0000000001.seg")).unwrap();
     let second = std::fs::read(folder.path().join("0000000002.seg")).unwrap();
     let journal = open_wide(folder.path(), true);
@@ -138,20 +138,20 @@ fn a_sealing_that_was_interrupted_anywhere_is_done_again() {
     std::fs::write(folder.path().join("0000000002.seg"), second).unwrap();
     std::fs::write(folder.path().join("0000000002.sealed.tmp"), b"half").unwrap();
     std::fs::remove_file(folder.path().join("0000000003.idx")).unwrap();
-    check(folder.path(), 4_000);
+    check(folder.path(), 700);
     let journal = open_wide(folder.path(), true);
     wait_sealed(&journal);
     journal.close().unwrap();
     assert_eq!(ending(folder.path(), ".seg"), 1, "{:?}", names(folder.path()));
     assert_eq!(ending(folder.path(), ".tmp"), 0);
     assert_eq!(std::fs::read(folder.path().join("0000000001.sealed")).unwrap(), sealed, "the same bytes again");
-    check(folder.path(), 4_000);
+    check(folder.path(), 700);
 }
 
 #[test]
 fn a_segment_that_cannot_be_sealed_stays_and_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), false, 4_000);
+    write(folder.path(), false, 700);
     // A folder in the way of the file's name.
     std::fs::create_dir(folder.path().join("0000000001.sealed.tmp")).unwrap();
     let registry = Registry::default();
