@@ -84,8 +84,10 @@ impl Engine {
         if state.last_seq == 0 && !is_aside() {
             return Ok(Answer::Given(None));
         }
-        // What the state has is in the journal by then, or the disk does not answer.
-        self.caught_up().await;
+        // What the state has is in the journal by then, or the disk does not answer; a full one will not.
+        if !self.is_disk_full() {
+            let _ = self.caught_up().await;
+        }
         let engine = self.clone();
         Ok(Answer::Given(Some(Exporting { engine, customer, state, from: from.max(1), _permit: permit })))
     }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Fault, consents};
 use crate::actor::{Failure, Shed};
 use crate::engine::Error;
+use crate::journal::JournalError;
 
 /// What went wrong, in the form of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -165,6 +166,7 @@ impl From<Error> for Problem {
             Error::Failed(Failure::SetAside(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "set-aside", "the input is set aside", detail)
             }
+            Error::Journal(JournalError::DiskFull) => Shed::DiskFull.into(),
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }

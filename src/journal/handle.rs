@@ -10,7 +10,7 @@ use super::disk::{Disk, MachineDisk};
 use super::hasher::Hasher;
 use super::index::IndexEntry;
 use super::log::{Log, Opening};
-use super::queue::{Queue, Synced};
+use super::queue::{Limits, Queue, Synced};
 use super::reader::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting, Work};
 use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
@@ -28,6 +28,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk before no further turn begins.
     pub queue_bytes: usize,
+    /// Bytes that may wait in memory while the disk is full: the decisions of playbooks that are answered nevertheless.
+    pub overflow_bytes: usize,
     /// How long a batch that nobody waits for may grow before it is written: the loss window of `ack = "memory"`, less the
     /// time of the write itself.
     pub linger: Duration,
@@ -37,9 +39,16 @@ pub struct Config {
 
 impl Default for Config {
     /// Segments of 64 MiB hold some 160,000 decisions; a queue of 4 MiB is a few
-    /// milliseconds of a disk's time; two milliseconds of lingering let a thousand decisions share a sync.
+    /// milliseconds of a disk's time; 64 MiB are what a caller of 1,000 decisions a second makes in two or three minutes, which is
+    /// longer than a full disk goes unnoticed; two milliseconds of lingering let a thousand decisions share a sync.
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2), compress: true }
+        Self {
+            segment_bytes: 64 << 20,
+            queue_bytes: 4 << 20,
+            overflow_bytes: 64 << 20,
+            linger: Duration::from_millis(2),
+            compress: true,
+        }
     }
 }
 
@@ -57,7 +66,6 @@ struct Running {
     terms: OnceLock<Arc<TermIndex>>,
     follower: Mutex<Option<Follower>>,
     volumes: Volumes,
-    metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
 
@@ -92,7 +100,8 @@ impl Journal {
         let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone() };
         let sealer = Sealer::start(work, log.segment_number() - 1)?;
         let sealing = sealer.waiting();
-        let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
+        let limits = Limits { queue: config.queue_bytes, overflow: config.overflow_bytes, batch: log.batch_max() };
+        let queue = Arc::new(Queue::new(opening.last_seq, limits, config.linger));
         let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
@@ -102,7 +111,7 @@ impl Journal {
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             clock,
-            metrics: metrics.clone(),
+            metrics,
         };
         let thread = thread::Builder::new()
             .name("forthwith-journal".to_owned())
@@ -116,7 +125,6 @@ impl Journal {
             terms: OnceLock::new(),
             follower: Mutex::default(),
             volumes: Volumes::new(folder),
-            metrics,
             thread: Mutex::new(Some(thread)),
         };
         Ok((Self(Arc::new(running)), opening))
@@ -124,7 +132,7 @@ impl Journal {
 
     /// A journal that numbers records and keeps none, **for measurements only**: what a turn costs without its record's way
     /// to the disk. Everything counts as synced at once, and nothing is found again. `folder` exists and stays empty.
-    pub fn discarding(folder: &Path, metrics: Metrics) -> Self {
+    pub fn discarding(folder: &Path) -> Self {
         Self(Arc::new(Running {
             folder: folder.to_owned(),
             queue: Arc::new(Queue::discarding()),
@@ -133,7 +141,6 @@ impl Journal {
             terms: OnceLock::new(),
             follower: Mutex::default(),
             volumes: Volumes::new(folder),
-            metrics,
             thread: Mutex::new(None),
         }))
     }
@@ -144,13 +151,14 @@ impl Journal {
         self.0.queue.append(entry)
     }
 
-    /// Whether so much waits for the disk that no further turn should begin. One atomic read.
+    /// Whether no further turn should begin: so much waits for the disk, the disk is full, or the journal has stopped. Two atomic
+    /// reads.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.0.queue.is_full()
     }
 
-    /// Waits until there is room in the queue.
+    /// Waits until there is room in the queue, or none to wait for.
     pub async fn room(&self) {
         while let Some(room) = self.0.queue.room() {
             // A queue that is gone has no room to wait for; the append will say so.
@@ -181,6 +189,11 @@ impl Journal {
         self.0.queue.wait_synced_blocking(seq)
     }
 
+    /// Waits until the record is on disk, on a thread that may block; fails where that would be to wait for room on a full disk.
+    pub fn wait_synced_unless_full(&self, seq: u64) -> Result<(), JournalError> {
+        self.0.queue.wait_synced_unless_full(seq)
+    }
+
     /// Why nothing is acknowledged any more, if that is so.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.queue.stopped()
@@ -191,9 +204,15 @@ impl Journal {
         self.0.queue.leave();
     }
 
-    /// Whether the journal waits for room on the disk.
+    /// Whether the journal waits for room on the disk. One atomic read.
+    #[inline]
     pub fn is_disk_full(&self) -> bool {
-        self.0.metrics.disk_full.get() != 0
+        self.0.queue.is_disk_full()
+    }
+
+    /// Whether more records may wait in memory while the disk is full.
+    pub fn has_overflow_room(&self) -> bool {
+        self.0.queue.has_overflow_room()
     }
 
     /// Finds a record on disk by one of its keys. Looks into the segments first that were written around a time. Reads files:

@@ -20,6 +20,7 @@
 //! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `room` | waiting out a full disk |
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
@@ -31,6 +32,10 @@ mod committer;
 mod directory;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod gap;
 mod handle;
 mod hasher;
@@ -40,6 +45,7 @@ mod metrics;
 mod names;
 mod queue;
 mod reader;
+mod room;
 mod scan;
 mod sealed;
 mod sealer;
@@ -57,6 +63,8 @@ pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
+#[cfg(test)]
+pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use gap::Gap;
 pub use handle::{Config, Journal};
 pub use log::{Cut, Opening};

@@ -181,7 +181,7 @@ impl Reading<'_> {
     ) -> Result<Passed, ReplayError> {
         let lanes = lane_of.iter().max().map_or(1, |last| last + 1);
         let mut chunks: Vec<Chunk> = (0..lanes).map(|_| Chunk::with_room()).collect();
-        let (mut passed, mut seq) = (Passed::default(), 0);
+        let (mut passed, mut seq, mut is_after_gap) = (Passed::default(), 0, false);
         let mut reader = Reader::new(self.course.folder, 1)?;
         let mut is_more = self.course.last_seq > 0;
         while is_more && seq < self.course.last_seq {
@@ -190,15 +190,13 @@ impl Reading<'_> {
                 if read.seq > self.course.last_seq {
                     return;
                 }
-                if read.seq > seq + 1 {
-                    passed.gaps.push(Gap { first: seq + 1, last: read.seq - 1 });
-                }
+                is_after_gap |= read.seq > seq + 1;
                 seq = read.seq;
                 match read.frame.kind {
                     // A partition that cannot be is told as a difference by whoever takes the turn again.
                     Kind::Turn if active & bit(within(read.frame.partition)) != 0 => {
                         let lane = lane_of[usize::from(within(read.frame.partition))];
-                        chunks[lane].push(&read, !passed.gaps.is_empty());
+                        chunks[lane].push(&read, is_after_gap);
                     }
                     Kind::Turn => {}
                     Kind::Bundle => self.bundles.put(read.seq, read.frame.payload),
@@ -212,6 +210,8 @@ impl Reading<'_> {
             }
             progress(seq);
         }
+        let lost = reader.gaps().iter().filter(|gap| gap.records > 0 && gap.first_seq <= self.course.last_seq);
+        passed.gaps = lost.map(|gap| Gap { first: gap.first_seq, last: gap.last_seq() }).collect();
         for (lane, chunk) in chunks.into_iter().enumerate().filter(|(_, chunk)| !chunk.is_empty()) {
             give(lane, chunk)?;
         }

@@ -12,6 +12,7 @@ mod explaining;
 mod format;
 mod http;
 mod interchange;
+mod kills;
 mod looking;
 mod searching;
 mod support;

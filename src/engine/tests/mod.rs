@@ -2,6 +2,7 @@
 
 mod consentless;
 mod consents;
+mod faults;
 mod forbidden;
 mod looking;
 mod searching;

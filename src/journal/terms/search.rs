@@ -127,17 +127,17 @@ impl TermIndex {
             if !search.may_have_any(number, &mut group) {
                 continue;
             }
-            let closed = || JournalError::Stopped("it is closed".into());
-            let mut source = self.source(number, now)?.ok_or_else(closed)?;
+            let Some(mut source) = self.source(number, now)? else { return Err(stopping()) };
             let mut from = from;
             loop {
                 match search.oldest_first(number, &source, &mut from) {
                     Ok(Next::On) => break,
                     Ok(_) => return Ok(()),
                     Err(Trouble::Journal(error)) => return Err(error),
-                    Err(Trouble::File(unsound)) => {
-                        source = self.source_without_file(number, now, &unsound)?.ok_or_else(closed)?;
-                    }
+                    Err(Trouble::File(unsound)) => match self.source_without_file(number, now, &unsound)? {
+                        Some(other) => source = other,
+                        None => return Err(stopping()),
+                    },
                 }
             }
         }
@@ -153,6 +153,11 @@ impl TermIndex {
         }
         Ok(low)
     }
+}
+
+/// Whoever needs all records must not take some for all.
+fn stopping() -> JournalError {
+    JournalError::Stopped("the engine is stopping".into())
 }
 
 /// No bound on when something arrived.
