@@ -1,7 +1,7 @@
 //! Searching a hundred million decisions by their terms: how long a page takes, and how many bytes the index has.
 //!
 //! ```sh
-//! cargo bench --bench search                              # 100 M decisions: some minutes, 8 GB in a temporary folder
+//! cargo bench --bench search                              # 100 M decisions: some minutes, 3 GB in a temporary folder
 //! cargo bench --bench search -- --decisions 10000000
 //! cargo bench --bench search -- --test                    # everything small: does it run?
 //! ```

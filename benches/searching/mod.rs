@@ -136,8 +136,8 @@ fn ask(
         ControlFlow::Continue(())
     });
     let took = begun.elapsed();
-    let searched = searched.expect("the journal is searched");
-    assert!(searched.before.is_none() || found == PAGE, "one call looks through everything");
+    // One call may come to its bound before that.
+    searched.expect("the journal is searched");
     (found, took)
 }
 

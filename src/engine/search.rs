@@ -156,7 +156,7 @@ impl Searchable for Beside {
 }
 
 /// For someone who waits at a terminal.
-const UNBOUNDED: Bounds = Bounds { records: u32::MAX, segments: u32::MAX, gathered: u32::MAX };
+const UNBOUNDED: Bounds = Bounds { records: u32::MAX, segments: u32::MAX, chunks: u32::MAX, gathered: u32::MAX };
 
 fn all_of(terms: &[crate::domain::Term]) -> Sought<'_> {
     let all_time = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));

@@ -61,7 +61,7 @@ pub(crate) struct ExportQuery {
 /// Everything that is held about a customer, for the person it is about.
 ///
 /// The state, and what the journal has of the person, whatever its tags say. An answer has at most 1,000 records or 8 MiB of
-/// them, and looks at some two million records of all customers; `next` says where to go on, until it is null.
+/// them; `next` says where to go on, until it is null.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/export", tag = "customers",
     params(("id" = String, Path, description = "The customer's id"), ExportQuery),

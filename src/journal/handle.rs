@@ -283,8 +283,7 @@ impl Journal {
             return Ok(());
         }
         // Simulated threads know no time: there the index is brought up to date by whoever searches.
-        #[cfg(not(simulation))]
-        {
+        if cfg!(not(simulation)) {
             let (queue, open_index) = (Arc::clone(&self.0.queue), Arc::clone(&self.0.open_index));
             let follower = Follower::start(&index, move || now(&queue, &open_index))?;
             *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);

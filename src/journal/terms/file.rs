@@ -1,5 +1,6 @@
 //! Reading a file of terms: a few small reads for a term, never the whole.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub(super) struct TermsFile {
 #[derive(Debug)]
 pub(super) struct OpenTerms {
     file: File,
+    /// Chunks of posting lists that were read.
+    pub(super) chunks: Cell<u32>,
     pub(super) header: Header,
 }
 
@@ -47,7 +50,7 @@ impl TermsFile {
     /// Opens it.
     pub(super) fn open(&self) -> Result<OpenTerms, Unsound> {
         let file = File::open(&self.path).map_err(|_| Unsound("it cannot be opened"))?;
-        Ok(OpenTerms { file, header: self.header })
+        Ok(OpenTerms { file, chunks: Cell::new(0), header: self.header })
     }
 
     /// The short hashes of all terms. Reads the whole file.
@@ -125,6 +128,7 @@ pub(super) struct FileChunks<'a> {
 
 impl Chunks for FileChunks<'_> {
     fn chunk(&mut self, number: u32) -> Result<Vec<u8>, Unsound> {
+        self.file.chunks.set(self.file.chunks.get() + 1);
         let from = number * (CHUNK_BYTES as u32 + 4);
         let length = self.length.checked_sub(from).ok_or(Unsound("a posting list is cut off"))?;
         let mut bytes = vec![0; (length as usize).min(CHUNK_BYTES + 4)];

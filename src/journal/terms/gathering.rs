@@ -17,7 +17,7 @@ const WINDOW_BYTES: usize = 1 << 18;
 #[derive(Debug)]
 pub(super) struct Gathering {
     pub(super) gathered: Gathered,
-    log: u64,
+    pub(super) page: Page,
     /// The segment's file while more may come.
     tail: Option<Tail>,
 }
@@ -41,7 +41,7 @@ impl Gathering {
         is_stopping: &dyn Fn() -> bool,
     ) -> Result<Option<Self>, JournalError> {
         let page = Page::read(folder, number)?;
-        let mut gathering = Self { gathered: Gathered::new(page.first_seq), log: page.log, tail: None };
+        let mut gathering = Self { gathered: Gathered::new(page.first_seq), page, tail: None };
         let mut reader = Reader::of_segment(folder, number);
         let mut failed = None;
         while failed.is_none()
@@ -66,7 +66,7 @@ impl Gathering {
         let page = Page::read(folder, number)?;
         let file = File::open(&path).map_err(|e| JournalError::io("open", &path, e))?;
         let tail = Tail { file, path, at: PAGE_BYTES as u64, last_batch: page.first_batch - 1 };
-        Ok(Self { gathered: Gathered::new(page.first_seq), log: page.log, tail: Some(tail) })
+        Ok(Self { gathered: Gathered::new(page.first_seq), page, tail: Some(tail) })
     }
 
     /// Goes on to the last batch that is synced. What is not a sound batch ends it, until the next time.
@@ -79,9 +79,13 @@ impl Gathering {
         while let Some(tail) = &self.tail {
             let bytes = tail.read(window)?;
             let taken = self.take_batches(&bytes, describer, synced)?;
-            match BatchHeader::decode(&bytes[taken..], self.log) {
+            match BatchHeader::decode(&bytes[taken..], self.page.log).filter(|next| next.first_seq <= synced) {
+                // It is there and was not taken.
+                Some(next) if bytes.len() - taken >= HEADER_BYTES + next.length as usize => {
+                    return self.refuse(synced);
+                }
                 // More of them, or one that is longer than what was read.
-                Some(next) if next.first_seq <= synced && bytes.len() == window => {
+                Some(next) if bytes.len() == window => {
                     window = WINDOW_BYTES.max(HEADER_BYTES + next.length as usize);
                 }
                 None if taken > 0 && bytes.len() == window => window = WINDOW_BYTES,
@@ -91,11 +95,21 @@ impl Gathering {
         Ok(())
     }
 
+    /// A batch that is not sound: damage if it is synced, or else one that another process is writing.
+    fn refuse(&self, synced: u64) -> Result<(), JournalError> {
+        match &self.tail {
+            Some(tail) if synced < u64::MAX => {
+                Err(JournalError::damaged(&tail.path, tail.at, "a batch that is synced is not sound"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the whole batches at the beginning of some bytes; returns where they end.
     fn take_batches(&mut self, bytes: &[u8], describer: &dyn Terms, synced: u64) -> Result<usize, JournalError> {
         let mut taken = 0;
         let Some(begin) = self.tail.as_ref().map(|tail| tail.at) else { return Ok(0) };
-        while let Some(header) = BatchHeader::decode(&bytes[taken..], self.log) {
+        while let Some(header) = BatchHeader::decode(&bytes[taken..], self.page.log) {
             let Some(tail) = self.tail.as_mut().filter(|tail| header.batch > tail.last_batch) else { break };
             let start = taken + HEADER_BYTES;
             let Some(frames) = bytes.get(start..start + header.length as usize) else { break };

@@ -229,7 +229,7 @@ impl TermIndex {
     }
 
     fn write(&self, number: u64, gathering: Option<&Gathering>) {
-        let bytes = gathering.and_then(|of| encode_file(&of.gathered, self.belongs(number)));
+        let bytes = gathering.and_then(|of| encode_file(&of.gathered, self.belongs(number), of.page.created_at));
         let Some(bytes) = bytes else { return };
         self.put(&terms_path(&self.folder, number), &bytes);
     }
@@ -248,7 +248,15 @@ impl TermIndex {
 
     /// Makes the file of a full segment, and the filter of its group if that is complete, if they are not there.
     pub(super) fn keep(&self, number: u64, now: Now) -> Result<(), JournalError> {
-        self.source(number, now)?;
+        let begun_at = self.volumes.page(number)?.created_at;
+        match self.file(number) {
+            // Of a segment that another one has taken the place of, as when a copy of the directory was put back.
+            Some(file) if file.header.begun_at != begun_at => {
+                self.forget_group(number);
+                self.source_without_file(number, now, &Unsound("it is of another segment"))?
+            }
+            _ => self.source(number, now)?,
+        };
         let first = first_of(number);
         if first < self.first || first + GROUP > now.open || self.group(number, now).is_some() {
             return Ok(());

@@ -216,7 +216,7 @@ impl<C: Chunks> Descending for List<C> {
     fn at_most(&mut self, limit: u32) -> Result<Option<u32>, Unsound> {
         match &mut self.form {
             Form::Deltas { numbers, at, next, end } => loop {
-                *at += numbers[*at..].partition_point(|number| *number > limit);
+                *at += above(&numbers[*at..], limit);
                 if let Some(found) = numbers.get(*at) {
                     return Ok(Some(*found));
                 }
@@ -248,6 +248,16 @@ impl<C: Chunks> Descending for List<C> {
     fn weight(&self) -> usize {
         self.weight
     }
+}
+
+/// How many of the numbers, which descend, are above a limit. Mostly few are, so the steps double.
+fn above(numbers: &[u32], limit: u32) -> usize {
+    let mut end = 1;
+    while end <= numbers.len() && numbers[end - 1] > limit {
+        end *= 2;
+    }
+    let begin = end / 2;
+    begin + numbers[begin..end.min(numbers.len())].partition_point(|number| *number > limit)
 }
 
 /// The highest bit that is set, up to one.

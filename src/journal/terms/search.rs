@@ -31,15 +31,17 @@ pub struct Bounds {
     pub records: u32,
     /// Segments whose terms are looked into.
     pub segments: u32,
+    /// Chunks of posting lists that are read, of up to some four thousand records each.
+    pub chunks: u32,
     /// Segments whose terms are gathered first, because their file is missing: some tenths of a second each.
     pub gathered: u32,
 }
 
 impl Default for Bounds {
-    /// A thousand records are read in a tenth of a second at worst, and mostly twenty are; two thousand segments of a term
-    /// that is in each of them take about as long.
+    /// A thousand records are read in a tenth of a second at worst, and mostly twenty are; two thousand segments, or two thousand
+    /// chunks of terms that are frequent and hardly ever together, take some tens of milliseconds.
     fn default() -> Self {
-        Self { records: 1_000, segments: 2_000, gathered: 2 }
+        Self { records: 1_000, segments: 2_000, chunks: 2_000, gathered: 2 }
     }
 }
 
@@ -231,7 +233,7 @@ impl Search<'_, '_> {
     fn segment(&mut self, number: u64) -> Result<Next, JournalError> {
         let (index, now) = (self.index, self.now);
         let is_costly = number < now.open && !index.is_at_hand(number);
-        if self.left.segments == 0 || (is_costly && self.left.gathered == 0) {
+        if self.left.segments == 0 || self.left.chunks == 0 || (is_costly && self.left.gathered == 0) {
             return Ok(Next::Bound(index.first_seq(number + 1, now)?.min(self.sought.before)));
         }
         self.left.segments -= 1;
@@ -245,8 +247,7 @@ impl Search<'_, '_> {
                 Err(Trouble::File(unsound)) => source = index.source_without_file(number, now, &unsound)?,
             }
         }
-        // The index is stopping: what is left is looked at another time.
-        Ok(Next::Bound(index.first_seq(number, now)?))
+        Err(stopping())
     }
 
     fn newest_first(&mut self, number: u64, source: &Source, limit: &mut u32) -> Result<Next, Trouble> {
@@ -312,7 +313,9 @@ impl Search<'_, '_> {
         match source {
             Source::File(file) => {
                 let file = file.open()?;
-                through(self, &mut FileLook::new(&file, terms)?)
+                let next = through(self, &mut FileLook::new(&file, terms)?);
+                self.left.chunks = self.left.chunks.saturating_sub(file.chunks.get());
+                next
             }
             Source::Memory(slot) => through(self, &mut MemoryLook::new(slot, terms)),
         }

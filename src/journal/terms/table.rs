@@ -4,7 +4,7 @@
 //! N.terms   = header of 96 bytes, for each bucket its far posting lists and then the bucket, strides, directory
 //! header    = magic "FWTERM01", crc32c of the rest, version of the terms u32, log u64, number u64, first sequence u64,
 //!             earliest and latest arrival i64, records u32, unreadable records u32, terms u32, log2 of the number of
-//!             buckets u32, offset of the strides u32, offset of the directory u32, reserved
+//!             buckets u32, offset of the strides u32, offset of the directory u32, when the segment was begun i64, reserved
 //! bucket    = its number u32, offset of its far lists u32, entries, crc32c
 //! entry     = short hash (its lower 24 bits, or all 32 where there are less than 256 buckets), varint (length << 2 | form),
 //!             deltas where they are near; for a single record its number stands in place of the length
@@ -51,6 +51,8 @@ pub(super) struct Header {
     pub(super) buckets_log2: u32,
     pub(super) strides_at: u32,
     pub(super) directory_at: u32,
+    /// When the segment was begun, in microseconds: another segment of the same number was not begun at the same time.
+    pub(super) begun_at: i64,
 }
 
 /// The upper half of a term's number.
@@ -83,6 +85,7 @@ impl Header {
         for (nth, number) in numbers.iter().enumerate() {
             bytes[56 + nth * 4..][..4].copy_from_slice(&number.to_le_bytes());
         }
+        bytes[80..88].copy_from_slice(&self.begun_at.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -107,6 +110,7 @@ impl Header {
             buckets_log2: u32_at(bytes, 68),
             strides_at: u32_at(bytes, 72),
             directory_at: u32_at(bytes, 76),
+            begun_at: u64_at(bytes, 80) as i64,
         })
     }
 }
@@ -116,7 +120,7 @@ fn hash_bytes(buckets_log2: u32) -> usize {
 }
 
 /// The bytes of a file of terms; `None` if they would be more than four gigabytes.
-pub(super) fn encode_file(gathered: &Gathered, belongs: Belongs) -> Option<Vec<u8>> {
+pub(super) fn encode_file(gathered: &Gathered, belongs: Belongs, begun_at: i64) -> Option<Vec<u8>> {
     let lists = by_short(gathered);
     let buckets_log2 = (lists.len() / BUCKET_TERMS).max(1).ilog2();
     let mut header = Header {
@@ -126,6 +130,7 @@ pub(super) fn encode_file(gathered: &Gathered, belongs: Belongs) -> Option<Vec<u
         buckets_log2,
         strides_at: 0,
         directory_at: 0,
+        begun_at,
     };
     let mut bytes = vec![0; HEADER_BYTES];
     let mut directory = Vec::new();

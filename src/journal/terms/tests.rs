@@ -157,7 +157,11 @@ fn agree(world: &World, scanned: &Scanned, journal: &Journal, sought: Sought<'_>
     let expected = scanned.sought(sought);
     let live = |sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>| journal.search(sought, bounds, hear);
     assert_eq!(found(&live, sought, usize::MAX, Bounds::default()), expected, "{sought:?}");
-    assert_eq!(found(&live, sought, 3, Bounds { records: 7, segments: 2, gathered: 1 }), expected, "{sought:?}");
+    assert_eq!(
+        found(&live, sought, 3, Bounds { records: 7, segments: 2, chunks: 2, gathered: 1 }),
+        expected,
+        "{sought:?}"
+    );
     let beside = world.beside();
     let read = |sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>| beside.search(sought, bounds, hear);
     assert_eq!(found(&read, sought, 5, Bounds::default()), expected, "{sought:?}");
