@@ -83,6 +83,13 @@ pub(super) enum Command {
     /// difference means.
     Replay(Replay),
 
+    /// Decide journaled decisions again under another configuration, and show what would change
+    ///
+    /// The configuration is that of `--config`. Every customer's history is followed under it from the journal's beginning;
+    /// caps and flow control follow its own decisions. Writes nothing. docs/REPLAY.md says what that means.
+    #[command(after_help = BACKTEST_EXAMPLE)]
+    Backtest(Backtest),
+
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
     /// What translates is written exactly; what does not is listed by cell and never guessed.
@@ -227,6 +234,29 @@ pub(super) struct Replay {
     pub(super) json: bool,
 }
 
+const BACKTEST_EXAMPLE: &str = "\
+Example:
+  forthwith backtest --config config-next --data data --from 2026-11-01 --playbook ticket_routing";
+
+/// Options of `backtest`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backtest {
+    /// Count this playbook's decisions only; all others are made all the same
+    #[arg(long, value_name = "NAME")]
+    pub(super) playbook: Option<String>,
+
+    #[command(flatten)]
+    pub(super) followed: Followed,
+
+    /// Fail if anything would change
+    #[arg(long)]
+    pub(super) fail_on_change: bool,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Which of the journal's records are followed, and with what.
 #[derive(Debug, clap::Args)]
 pub(super) struct Followed {
@@ -266,7 +296,7 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "test", "replay", "import", "export", "serve"] {
+        for name in ["decide", "explain", "check", "test", "replay", "backtest", "import", "export", "serve"] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `backtest`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -11,6 +11,7 @@
 //! | `exit` | exit codes |
 
 mod args;
+mod backtest;
 mod check;
 mod decide;
 mod exit;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Test(test) => test::run(&args.place, &test),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
+        Command::Backtest(backtest) => backtest::run(&args.place, &backtest),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

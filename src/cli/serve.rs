@@ -104,7 +104,10 @@ fn tell_found(engine: &Engine) {
     }
     for gap in &started.gaps {
         let (first, last) = (grouped(gap.first_seq), grouped(gap.last_seq()));
-        say(format!("  records {first} to {last} were lost to damage; the journal was repaired at {}", gap.repaired_at));
+        say(format!(
+            "  records {first} to {last} were lost to damage; the journal was repaired at {}",
+            gap.repaired_at
+        ));
     }
 }
 

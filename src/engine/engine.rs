@@ -121,8 +121,7 @@ impl Engine {
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
         let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
-        let migrated =
-            directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
+        let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let customers = Customers::start(Start {

@@ -45,12 +45,11 @@ impl Metrics {
                 "forthwith_journal_stopped",
                 "1 after a failed write or sync: nothing is acknowledged until the engine is started again.",
             ),
-            unsealed_segments: registry.gauge(
-                "forthwith_journal_unsealed_segments",
-                "Full segments that the sealer has not yet seen to.",
-            ),
+            unsealed_segments: registry
+                .gauge("forthwith_journal_unsealed_segments", "Full segments that the sealer has not yet seen to."),
             sealed_segments: registry.counter("forthwith_journal_sealed_segments_total", "Segments compressed."),
-            sealed_bytes: registry.counter("forthwith_journal_sealed_bytes_total", "Bytes of compressed segments written."),
+            sealed_bytes: registry
+                .counter("forthwith_journal_sealed_bytes_total", "Bytes of compressed segments written."),
             sealing_failures: registry.counter(
                 "forthwith_journal_sealing_failures_total",
                 "Full segments that could not be seen to; each is tried again when the next one is full.",

@@ -102,7 +102,8 @@ impl Sealed {
         let ascends = |pair: &[Block]| {
             pair[0].begin < pair[1].begin && pair[0].offset < pair[1].offset && pair[0].nth <= pair[1].nth
         };
-        let last = self.table.last().is_none_or(|b| u64::from(b.begin) < self.end && u64::from(b.offset) < self.table_at);
+        let last =
+            self.table.last().is_none_or(|b| u64::from(b.begin) < self.end && u64::from(b.offset) < self.table_at);
         first == (PAGE_BYTES as u64, HEAD_BYTES as u64)
             && self.table.windows(2).all(ascends)
             && last

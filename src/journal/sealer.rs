@@ -155,12 +155,7 @@ impl Work {
     }
 
     /// Everything that is done for a full segment, in this order.
-    fn see_to(
-        &self,
-        number: u64,
-        entries: Option<&[IndexEntry]>,
-        is_leaving: &AtomicBool,
-    ) -> Result<(), JournalError> {
+    fn see_to(&self, number: u64, entries: Option<&[IndexEntry]>, is_leaving: &AtomicBool) -> Result<(), JournalError> {
         clear(&self.folder, number)?;
         self.index_keys(number, entries)?;
         self.compress(number, is_leaving)

@@ -188,8 +188,7 @@ mod tests {
     #[test]
     fn a_segment_begins_with_its_page() {
         let folder = tempfile::tempdir().unwrap();
-        let page =
-Page {
+        let page = Page {
             format: FORMAT,
             log: 1,
             number: 1,

@@ -117,11 +117,7 @@ impl Volumes {
     }
 
     /// A record; `start` says where to begin reading if its segment is not sealed.
-    pub(super) fn record(
-        &self,
-        wanted: Wanted,
-        start: impl FnOnce() -> Start,
-    ) -> Result<Option<Found>, JournalError> {
+    pub(super) fn record(&self, wanted: Wanted, start: impl FnOnce() -> Start) -> Result<Option<Found>, JournalError> {
         let page = self.page(wanted.number)?;
         let seq = page.first_seq + u64::from(wanted.nth);
         let Some(sealed) = self.sealed(wanted.number)? else {

@@ -15,7 +15,7 @@ fn fixture() -> PathBuf {
     root().join("tests/fixtures/format-1")
 }
 
-fn copied(from: &Path, to: &Path) {
+pub(crate) fn copied(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
@@ -92,7 +92,7 @@ const MANY: u64 = 6_119;
 const MANY_FULL: usize = 2;
 
 /// Unpacks the fixture of many records.
-fn many(to: &Path) {
+pub(crate) fn many(to: &Path) {
     let from = root().join("tests/fixtures/format-1-many/data");
     fs::create_dir_all(to.join("journal")).unwrap();
     fs::copy(from.join("FORMAT"), to.join("FORMAT")).unwrap();

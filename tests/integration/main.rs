@@ -13,4 +13,5 @@ mod format;
 mod http;
 mod interchange;
 mod looking;
+mod replaying;
 mod support;

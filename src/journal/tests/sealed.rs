@@ -149,8 +149,7 @@ fn a_segment_that_cannot_be_sealed_stays_and_is_told_of() {
     // A folder in the way of the file's name.
     std::fs::create_dir(folder.path().join("0000000001.sealed.tmp")).unwrap();
     let registry = Registry::default();
-    let (journal, _) =
-        Journal::open(folder.path(), &wide(true), Clock::system(), Metrics::new(&registry)).unwrap();
+    let (journal, _) = Journal::open(folder.path(), &wide(true), Clock::system(), Metrics::new(&registry)).unwrap();
     while !registry.render().contains("forthwith_journal_sealing_failures_total 1") {
         std::thread::yield_now();
     }
