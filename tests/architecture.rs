@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 22] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("ed25519_dalek", &["tlog"]),
     ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),
@@ -79,6 +79,7 @@ const DOORS: [(&str, &[&str]); 22] = [
     ("dashmap", &["actor"]),
     ("moka", &["actor"]),
     ("fjall", &["journal"]),
+    ("rustix", &["journal"]),
     ("prometheus", &["telemetry"]),
     ("cel", &["rules"]),
     ("regex", &["rules"]),

@@ -72,7 +72,7 @@ impl Ours {
         let journal = match book {
             Book::Off => {
                 std::fs::create_dir_all(directory.journal()).expect("a folder");
-                Journal::discarding(&directory.journal(), metrics)
+                Journal::discarding(&directory.journal())
             }
             Book::Memory => {
                 let opened = Journal::open(&directory.journal(), &journal::Config::default(), clock.clone(), metrics);

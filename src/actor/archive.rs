@@ -25,6 +25,8 @@ pub(super) struct Archive {
     pub(super) house: Arc<House>,
     last_checkpoint: Instant,
     last_seq: u64,
+    /// Whether states could not be stored the last time.
+    is_failing: bool,
 }
 
 /// What the archive meets in a cell.
@@ -40,7 +42,7 @@ enum Seen {
 impl Archive {
     pub(super) fn new(house: Arc<House>, last_seq: u64) -> Self {
         let last_checkpoint = house.clock.instant();
-        Self { house, last_checkpoint, last_seq }
+        Self { house, last_checkpoint, last_seq, is_failing: false }
     }
 
     /// Stores everything that was decided so far; returns the record up to which all stored states are current. Blocks.
@@ -55,7 +57,7 @@ impl Archive {
         if self.is_due()
             && let Err(error) = self.checkpoint()
         {
-            tracing::error!(%error, "a checkpoint failed; it will be tried again");
+            self.fails(&error);
         }
     }
 
@@ -95,6 +97,10 @@ impl Archive {
         // Only what is stored need not be read from the journal any more.
         self.house.note_stored(seq);
         (self.last_checkpoint, self.last_seq) = (self.house.clock.instant(), seq);
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(seq, "states are stored again");
+            self.house.metrics.store_failing.set(0);
+        }
         self.house.metrics.checkpoint_seq.set(seq as i64);
         self.house.metrics.checkpoint_seconds.observe_duration(self.last_checkpoint.since(start));
         Ok(seq)
@@ -144,7 +150,8 @@ impl Archive {
         if states.is_empty() {
             return Ok(());
         }
-        self.house.journal.wait_synced_blocking(last_seq)?;
+        // Whoever has nothing new to store must not wait with the others for room on a full disk.
+        self.house.journal.wait_synced_unless_full(last_seq)?;
         self.house.store.put(&states)?;
         self.house.metrics.saved.add(states.len() as u64);
         Ok(())
@@ -175,10 +182,10 @@ impl Archive {
 
     /// Puts customers to rest: at once those who have not changed since they were stored, the others when they are stored. One
     /// that is busy, has changed again, or cannot be stored stays in memory.
-    pub(super) fn retire(&self, mut leaving: Leaving) {
+    pub(super) fn retire(&mut self, mut leaving: Leaving) {
         while let Some(chunk) = leaving.next(CHUNK) {
             if let Err(error) = self.retire_chunk(chunk.cells()) {
-                tracing::error!(%error, "customers could not be put to rest; they stay in memory");
+                self.fails(&error);
                 break;
             }
         }
@@ -186,6 +193,18 @@ impl Archive {
         self.house.metrics.hot.set(self.house.occupancy.cells() as i64);
         self.house.metrics.hot_bytes.set(self.house.occupancy.bytes() as i64);
         self.house.metrics.warm_bytes.set(self.house.warm.bytes() as i64);
+    }
+
+    /// Says once that states cannot be stored, however often it is tried again.
+    fn fails(&mut self, error: &JournalError) {
+        self.house.metrics.store_failing.set(1);
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(
+                %error,
+                "states cannot be stored: nothing is lost, but customers stay in memory and the next start reads more of \
+                 the journal; it is tried again"
+            );
+        }
     }
 
     fn retire_chunk(&self, cells: &[Arc<Cell>]) -> Result<(), JournalError> {

@@ -1,13 +1,15 @@
 //! One customer's state brought up to date with the journal: after a panic, and for whoever is asked for while recovery goes on.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::house::House;
 use super::loading::LoadError;
+use super::record_terms::records_of;
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition};
-use crate::journal::Kind;
+use crate::journal::{Found, Kind};
 use crate::turn::{Record, apply};
 
 /// The records of one customer that a stored state may lack.
@@ -28,10 +30,10 @@ pub(super) fn catch_up(
     missing: Missing,
 ) -> Result<(), LoadError> {
     // What was appended before the state broke may still be on its way to the disk.
-    house.journal.wait_synced_blocking(missing.until)?;
+    house.journal.wait_synced_unless_full(missing.until)?;
     let after = state.last_seq.max(missing.after);
     let mut is_first = true;
-    records_of(house, (customer, partition), Missing { after, ..missing }, |seq, record, bundle| {
+    turns_of(house, (customer, partition), Missing { after, ..missing }, |seq, record, bundle| {
         if std::mem::take(&mut is_first) && !Arc::ptr_eq(bundle.layout(), state.layout()) {
             // As its next turn found it: what only a later bundle does not know is still there.
             *state = match stored {
@@ -43,30 +45,29 @@ pub(super) fn catch_up(
     })
 }
 
-/// Hands out a customer's turns in the journal, in order.
-fn records_of(
+/// Hands out a customer's turns in the journal, in order, found by the index of terms.
+fn turns_of(
     house: &House,
     (customer, partition): (&CustomerId, Partition),
     Missing { after, until }: Missing,
     mut each: impl FnMut(u64, &Record, &Bundle) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
-    let mut reader = house.journal.reader(after + 1)?;
-    let (mut found, mut last, mut is_more) = (Vec::new(), after, after < until);
-    // Not a batch further: what comes behind may be half written.
-    while is_more && last < until {
-        is_more = reader.next_batch(|read| {
-            last = read.seq;
-            let is_wanted = (after + 1..=until).contains(&read.seq);
-            if is_wanted && read.frame.kind == Kind::Turn && read.frame.partition == partition.number() {
-                found.push((read.seq, read.frame.payload.to_vec()));
-            }
-        })?;
-        for (seq, payload) in found.drain(..) {
-            let (record, bundle) = Record::decode(&payload, |seq| house.bundle_at(seq).ok())?;
-            if record.input.customer() == customer {
-                each(seq, &record, &bundle)?;
-            }
-        }
+    if after >= until {
+        return Ok(());
     }
-    Ok(())
+    let mut take = |found: &Found| {
+        let (record, bundle) = Record::decode(&found.payload, |seq| house.bundle_at(seq).ok())?;
+        if record.input.customer() == customer { each(found.seq, &record, &bundle) } else { Ok(()) }
+    };
+    let mut result = Ok(());
+    records_of(&house.journal, (customer, partition), after + 1, &mut |found| {
+        if found.seq > until {
+            return ControlFlow::Break(());
+        }
+        if found.kind == Kind::Turn {
+            result = take(&found);
+        }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    result
 }

@@ -1,13 +1,15 @@
 //! What the journal has of one customer, a stretch at a time.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::record_terms::records_of;
 use super::recovery::read_record;
 use super::set_aside::set_aside_of;
 use super::{Customers, RecoveryError, SetAsideInput, ShelfError};
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, Partition};
-use crate::journal::{Found, Frame, Kind, Reader};
+use crate::journal::{Found, Kind};
 use crate::turn::{Record, RecordError};
 
 /// A stretch of one customer's records.
@@ -15,7 +17,7 @@ use crate::turn::{Record, RecordError};
 pub struct History {
     /// The customer's records in it, in order.
     pub records: Vec<Recorded>,
-    /// The last record of the journal that was looked at, whomever it is about.
+    /// The record of the journal up to which it has them all.
     pub until: u64,
     /// Where the next stretch begins; `None` at the journal's end.
     pub next: Option<u64>,
@@ -46,8 +48,6 @@ pub struct Stretch {
     pub records: usize,
     /// Their bytes in the journal. One record is given, however large.
     pub bytes: usize,
-    /// Records of the journal that are looked at, to the end of the batch in which they end.
-    pub looked_at: u64,
 }
 
 impl RecordedWhat {
@@ -61,40 +61,35 @@ impl RecordedWhat {
 }
 
 impl Customers {
-    /// A customer's records on disk, from a sequence on. There is no index by customer: everything from there on is read and
-    /// checked, and of each 64th of it, the customer's partition, the records are decoded. Blocks, and holds a segment in
-    /// memory.
+    /// A customer's records on disk, from a sequence on. Reads the index of terms and those records.
     pub fn history(&self, customer: &CustomerId, from: u64, stretch: Stretch) -> Result<History, RecoveryError> {
         let house = self.house();
-        let partition = Partition::of(&house.tenant, customer.as_str()).number();
+        let partition = Partition::of(&house.tenant, customer.as_str());
         let synced = house.journal.synced_seq();
-        let mut reader = house.journal.reader(from)?;
-        let mut history = History { records: Vec::new(), until: from.saturating_sub(1), next: None };
-        let mut bytes = 0;
-        loop {
-            let (found, last) = next_found(&mut reader, partition, synced)?;
-            for found in found {
-                let Some(what) = read(&found, |seq| house.bundle_at(seq))?.filter(|what| what.customer() == customer)
-                else {
-                    continue;
-                };
-                let Found { seq, payload, .. } = found;
-                let is_full = history.records.len() >= stretch.records || bytes + payload.len() > stretch.bytes;
-                if is_full && !history.records.is_empty() {
-                    return Ok(History { until: seq - 1, next: Some(seq), ..history });
+        let mut history = History { records: Vec::new(), until: synced.max(from.saturating_sub(1)), next: None };
+        let (mut bytes, mut failed) = (0, None);
+        records_of(&house.journal, (customer, partition), from, &mut |found| {
+            let what = match read(&found, |seq| house.bundle_at(seq)) {
+                Ok(what) => what,
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
                 }
-                bytes += payload.len();
-                history.records.push(Recorded { seq, what });
+            };
+            let Found { seq, payload, .. } = found;
+            let Some(what) = what.filter(|what| what.customer() == customer && seq <= synced) else {
+                return ControlFlow::Continue(());
+            };
+            let is_full = history.records.len() >= stretch.records || bytes + payload.len() > stretch.bytes;
+            if is_full && !history.records.is_empty() {
+                (history.until, history.next) = (seq - 1, Some(seq));
+                return ControlFlow::Break(());
             }
-            let Some(last) = last else { return Ok(history) };
-            history.until = last;
-            if last >= synced {
-                return Ok(history);
-            }
-            if last.saturating_sub(from) >= stretch.looked_at {
-                return Ok(History { next: Some(last + 1), ..history });
-            }
-        }
+            bytes += payload.len();
+            history.records.push(Recorded { seq, what });
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(history), Err)
     }
 }
 
@@ -108,25 +103,4 @@ fn read(
         return set_aside_of(found).map(|input| input.map(RecordedWhat::SetAside)).map_err(damaged);
     }
     read_record(found.seq, &found.payload, bundle_at).map(|(record, bundle)| Some(RecordedWhat::Turn(record, bundle)))
-}
-
-/// The records of a partition in the next batch and inputs that were set aside, whomever they are about, as far as they are
-/// synced; and the last record of all, `None` at the end.
-fn next_found(reader: &mut Reader, partition: u8, synced: u64) -> Result<(Vec<Found>, Option<u64>), RecoveryError> {
-    let (mut found, mut last) = (Vec::new(), None);
-    let mut is_more = true;
-    // The batch in which the journal is entered may hold nothing from there on.
-    while is_more && last.is_none() {
-        is_more = reader.next_batch(|read| {
-            if read.seq > synced {
-                return;
-            }
-            last = Some(read.seq);
-            let Frame { kind, partition: of, payload, .. } = read.frame;
-            if (kind == Kind::Turn && of == partition) || kind == Kind::SetAside {
-                found.push(Found { seq: read.seq, kind, payload: payload.to_vec() });
-            }
-        })?;
-    }
-    Ok((found, last))
 }

@@ -8,10 +8,11 @@ use super::catch_up::{Missing, catch_up};
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
 use super::job::{Claimed, Job, Snapshot};
-use super::{Expired, Failure, Refusal, Resting, ShelfError};
+use super::{Expired, Failure, Refusal, Resting, Shed, ShelfError};
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
+use crate::journal::JournalError;
 use crate::sync::atomic::Ordering;
 
 /// Cells on the list of those that have changed, beyond two for each customer in memory, before it is thinned out.
@@ -81,7 +82,7 @@ impl House {
             Ok(read) => self.begin_read(owner, read),
             Err(error) => {
                 tracing::error!(%error, partition = owner.cell().partition.number(), "a customer's state cannot be read");
-                self.turn_away(owner, rebuild, &Refusal::Failed(Failure::StateUnreadable));
+                self.turn_away(owner, rebuild, &error.refusal());
             }
         }
     }
@@ -306,11 +307,24 @@ pub(super) struct Read {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
     #[error(transparent)]
-    Journal(#[from] crate::journal::JournalError),
+    Journal(#[from] JournalError),
     #[error(transparent)]
     State(#[from] crate::context::StateError),
     #[error(transparent)]
     Shelf(#[from] ShelfError),
     #[error(transparent)]
     Record(#[from] crate::turn::RecordError),
+}
+
+impl LoadError {
+    /// What those who wait for the state are told.
+    fn refusal(&self) -> Refusal {
+        match self {
+            Self::Journal(error @ JournalError::Stopped(_)) => {
+                Refusal::Failed(Failure::JournalStopped(error.to_string().into()))
+            }
+            Self::Journal(JournalError::DiskFull) => Refusal::Shed(Shed::DiskFull),
+            _ => Refusal::Failed(Failure::StateUnreadable),
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub struct Metrics {
     pub(super) checkpoint_seconds: Histogram,
     pub(super) checkpoint_seq: Gauge,
     pub(super) saved: Counter,
+    pub(super) store_failing: Gauge,
     pub(super) recovered: Counter,
     pub(super) recovery_left: Gauge,
     pub(super) recovery_failed: Gauge,
@@ -89,6 +90,10 @@ impl Metrics {
             checkpoint_seq: registry.gauge(
                 "forthwith_checkpoint_seq",
                 "The record up to which every stored state is current; recovery reads the journal from here.",
+            ),
+            store_failing: registry.gauge(
+                "forthwith_store_failing",
+                "1 while states cannot be stored: nothing is lost, but customers stay in memory and the next start takes longer.",
             ),
             saved: registry.counter("forthwith_states_saved_total", "States written to the store."),
             recovered: registry.counter(

@@ -35,6 +35,7 @@
 //! | `tail`, `rebuild` | the records they lack; the states in the making |
 //! | `catch_up` | one customer's state brought up to date |
 //! | `side_by_side` | work that several threads do |
+//! | `record_terms` | what records are searched by |
 //! | `history` | what the journal has of one customer |
 //! | `opening` | from what is on disk to where turns can be taken |
 //! | `customers` | the face of the room |
@@ -63,6 +64,7 @@ mod occupancy;
 mod opening;
 mod outcome;
 mod rebuild;
+mod record_terms;
 mod recovery;
 mod registry;
 mod request;
@@ -89,6 +91,7 @@ pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
+pub use record_terms::RecordTerms;
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};
 pub use set_aside::{InputId, PANICS_MAX, SET_ASIDE_MAX, SetAside, SetAsideInput, set_aside_of};

@@ -6,6 +6,7 @@ use super::backlog::Backlog;
 use super::cap_book::CapBook;
 use super::customers::Start;
 use super::house::{Foundations, House, InForce};
+use super::record_terms::RecordTerms;
 use super::recovery::{Recovered, Recovery};
 use super::set_aside::Quarantine;
 use super::shelf::{Shelf, record_bundle};
@@ -27,6 +28,8 @@ pub(super) struct Opened {
 /// takes time.
 pub(super) fn open_house(start: Start<'_>) -> Result<Opened, RecoveryError> {
     let Start { config, tenant, clock, journal, store, bundle, metrics, progress } = start;
+    let shelf = Shelf::default();
+    journal.describe_with(RecordTerms::with_shelf(journal.folder(), shelf.clone()))?;
     let checkpoint = store.last_checkpoint()?.unwrap_or_default();
     let last_seq = journal.last_seq();
     if checkpoint.seq > last_seq {
@@ -46,7 +49,6 @@ pub(super) fn open_house(start: Start<'_>) -> Result<Opened, RecoveryError> {
             notice_set_aside(&notice, &quarantine, &metrics)?;
         }
     }
-    let shelf = Shelf::default();
     let current = enter_bundle(&journal, &shelf, bundle, bundle_seq)?;
     let backlog = Backlog::new(checkpoint.seq, last_seq);
     let foundations =

@@ -28,8 +28,11 @@ pub enum Shed {
     #[error("too many customers are being brought into memory")]
     LoadingFull,
     /// The disk is behind by more than the journal's queue holds.
-    #[error("the journal is behind; the disk is slow or full")]
+    #[error("the journal is behind: the disk is slow")]
     JournalBehind,
+    /// The disk is full, and nothing is taken on that waits for it.
+    #[error("the disk is full: nothing is taken on until there is room")]
+    DiskFull,
     /// The deadline passed before the turn began.
     #[error("the deadline passed before the decision could begin")]
     Late,
@@ -74,8 +77,15 @@ impl Failure {
 
 impl Shed {
     /// All kinds, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::MailboxFull, Self::LoadingFull, Self::JournalBehind, Self::Late, Self::Recovering, Self::Stopping];
+    pub const ALL: [Self; 7] = [
+        Self::MailboxFull,
+        Self::LoadingFull,
+        Self::JournalBehind,
+        Self::DiskFull,
+        Self::Late,
+        Self::Recovering,
+        Self::Stopping,
+    ];
 
     /// The word in answers and metrics.
     pub fn as_str(self) -> &'static str {
@@ -83,6 +93,7 @@ impl Shed {
             Self::MailboxFull => "mailbox_full",
             Self::LoadingFull => "loading_full",
             Self::JournalBehind => "journal_behind",
+            Self::DiskFull => "disk_full",
             Self::Late => "late",
             Self::Recovering => "recovering",
             Self::Stopping => "stopping",

@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_checkpoint_has_the_list_as_of_its_record() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::discarding(folder.path(), crate::journal::Metrics::new(&Registry::default()));
+        let journal = Journal::discarding(folder.path());
         let metrics = Metrics::new(&Registry::default());
         let quarantine = Quarantine::default();
         let names = |seq: u64| {

@@ -8,9 +8,9 @@ use crate::journal::{Entry, Found, Journal, JournalError, Kind};
 use crate::sync::Mutex;
 use crate::turn::{decode_bundle, encode_bundle};
 
-/// Bundles that were read back from the journal, compiled. A deployment has few; each stays.
-#[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<HashMap<u64, Arc<Bundle>>>);
+/// Bundles that were read back from the journal, compiled. A deployment has few; each stays. A clone is the same shelf.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf(Arc<Mutex<HashMap<u64, Arc<Bundle>>>>);
 
 /// Why a bundle's record cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -45,6 +45,8 @@ pub(super) struct PlaybookView {
     rules: usize,
     /// When a decision counts as made: `disk` or `memory`.
     ack: &'static str,
+    /// What becomes of its decisions while the disk is full: `shed` or `answer`.
+    when_disk_full: &'static str,
     /// How long a caller waits at most, in milliseconds.
     budget_ms: u64,
 }
@@ -59,6 +61,7 @@ impl BundleView {
             on: playbook.on.iter().map(event).collect(),
             rules: playbook.rules.rules().len(),
             ack: playbook.ack.as_str(),
+            when_disk_full: playbook.when_disk_full.as_str(),
             budget_ms: playbook.budget.as_millis() as u64,
         });
         Self { bundle: bundle.id().to_string(), playbooks: playbooks.collect() }
@@ -80,6 +83,7 @@ pub(super) async fn in_force(engine: web::Data<Engine>, request: HttpRequest) ->
         (status = 200, description = "The bundle that is now in force", body = BundleView),
         (status = 404, description = "The server has no configuration folder", body = Problem),
         (status = 422, description = "The configuration has faults; nothing changed", body = Problem),
+        (status = 503, description = "The disk is full, or the journal has failed; nothing changed", body = Problem),
     ),
 )]
 pub(super) async fn reload(

@@ -42,13 +42,13 @@ pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(Health::new("ok", None))
 }
 
-/// Whether the engine can acknowledge decisions.
+/// Whether the engine can answer.
 ///
 /// It is ready while recovery goes on behind the decisions, and says so.
 #[utoipa::path(
     get, path = "/readyz", tag = "operate",
     responses(
-        (status = 200, description = "Ready", body = Health),
+        (status = 200, description = "Ready; with the status `disk_full` for playbooks alone that are answered without the disk", body = Health),
         (status = 503, description = "Not ready: the journal has stopped, recovery has failed, or the disk is full", body = Health),
     ),
 )]
@@ -63,8 +63,13 @@ pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
         return HttpResponse::ServiceUnavailable().json(Health::new("journal_stopped", reason));
     }
     if engine.is_disk_full() {
-        let reason = Some("the journal waits for room on the disk".to_owned());
-        return HttpResponse::ServiceUnavailable().json(Health::new("disk_full", reason));
+        // Traffic that goes elsewhere would not be answered: one who is answered here has their state here.
+        let (mut response, reason) = if engine.answers_without_disk() {
+            (HttpResponse::Ok(), "the journal waits for room on the disk; only what does not wait for it is answered")
+        } else {
+            (HttpResponse::ServiceUnavailable(), "the journal waits for room on the disk")
+        };
+        return response.json(Health::new("disk_full", Some(reason.to_owned())));
     }
     let recovery = recovery.is_under_way().then(|| RecoveryView { record: recovery.done, of: recovery.last });
     HttpResponse::Ok().json(Health { recovery, ..Health::new("ok", None) })

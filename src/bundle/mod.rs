@@ -13,6 +13,7 @@
 //! | `flow` | how often a playbook may decide |
 //! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
 
+mod ack_reader;
 mod cap;
 mod cap_reader;
 #[cfg(test)]
@@ -49,5 +50,6 @@ pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{
     Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
+    WhenDiskFull,
 };
 pub use sources::{BundleId, Sources};

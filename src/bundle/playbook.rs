@@ -25,6 +25,8 @@ pub struct Playbook {
     pub budget: Duration,
     /// When a decision counts as made.
     pub ack: Ack,
+    /// What becomes of its decisions while the disk is full.
+    pub when_disk_full: WhenDiskFull,
     /// The shape of its outcome.
     pub outcome: Arc<OutcomeSchema>,
     /// The names its conditions may use.
@@ -77,6 +79,16 @@ pub enum Ack {
     Disk,
     /// When it is made; the disk follows.
     Memory,
+}
+
+/// What becomes of a playbook's decisions while the disk is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenDiskFull {
+    /// None is made: callers are told so at once.
+    #[default]
+    Shed,
+    /// They go on being made. Their records wait in memory, up to a bound, and are lost if the engine ends before there is room.
+    Answer,
 }
 
 /// Where a name's value comes from.
@@ -195,6 +207,16 @@ impl Ack {
         match self {
             Self::Disk => "disk",
             Self::Memory => "memory",
+        }
+    }
+}
+
+impl WhenDiskFull {
+    /// The word in playbooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shed => "shed",
+            Self::Answer => "answer",
         }
     }
 }

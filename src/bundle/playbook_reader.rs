@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
-use super::playbook::{Ack, AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource};
+use super::playbook::{AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{OutcomeSchema, Sources, cap_reader, condition_reader, consent_reader, flow_reader};
+use super::{OutcomeSchema, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader};
 use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -39,7 +39,8 @@ pub(super) fn read(
     let description = root.get("description").and_then(|node| node.text());
     let on = on(&root, layout);
     let budget = root.get("budget").and_then(|node| node.duration(BUDGET.0, BUDGET.1));
-    let ack = root.get("ack").and_then(|node| ack(&node));
+    let ack = ack_reader::ack(&root);
+    let when_disk_full = ack_reader::when_disk_full(&root, ack);
     let outcome = outcome(&root);
     let priority = flow_reader::priority(&root);
     let purpose = consent_reader::purpose(&root, layout);
@@ -86,6 +87,7 @@ pub(super) fn read(
         on,
         budget: budget.unwrap_or(BUDGET_DEFAULT).to_std(),
         ack: ack.unwrap_or_default(),
+        when_disk_full,
         outcome: Arc::new(OutcomeSchema::new(outcome)),
         scope,
         sources: slot_sources,
@@ -134,18 +136,6 @@ fn on(root: &Section<'_>, layout: &Layout) -> Vec<usize> {
         root.fault("`on` names no event: nothing would ever be decided");
     }
     numbers
-}
-
-fn ack(node: &Node<'_>) -> Option<Ack> {
-    match node.text()? {
-        "disk" => Some(Ack::Disk),
-        "memory" => Some(Ack::Memory),
-        other => {
-            let hint = suggestion(other, ["disk", "memory"]);
-            node.fault(format!("expected `disk` or `memory`, found `{other}`{hint}"));
-            None
-        }
-    }
 }
 
 fn outcome(root: &Section<'_>) -> Vec<Field> {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{export, import};
+use super::{export, import, search};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -89,6 +89,13 @@ pub(super) enum Command {
     /// caps and flow control follow its own decisions. Writes nothing. docs/REPLAY.md says what that means.
     #[command(after_help = BACKTEST_EXAMPLE)]
     Backtest(Backtest),
+
+    /// Find decisions by customer, playbook, rule, tier, fallback, outcome and time, the newest first
+    ///
+    /// What is given must all hold of a decision. Reads the journal without locking it and writes nothing, so it works beside
+    /// a running server.
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Asked),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
@@ -296,7 +303,8 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "check", "test", "replay", "backtest", "import", "export", "serve"] {
+        for name in ["decide", "explain", "search", "check", "test", "replay", "backtest", "import", "export", "serve"]
+        {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

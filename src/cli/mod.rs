@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `decide`, `test`, `replay`, `backtest`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `search`, `decide`, `test`, `replay`, `backtest`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -24,6 +24,7 @@ mod mapping;
 mod output;
 mod replay;
 mod rows;
+mod search;
 mod serve;
 mod show;
 mod summary;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Decide(decide) => decide::run(&args.place, &decide),
         Command::Check(check) => check::run(&args.place, &check),
         Command::Test(test) => test::run(&args.place, &test),
+        Command::Search(asked) => search::run(&args.place, &asked),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
         Command::Backtest(backtest) => backtest::run(&args.place, &backtest),

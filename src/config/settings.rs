@@ -160,6 +160,9 @@ impl Settings {
         set(section, "queue_bytes", &mut journal.queue_bytes, |node| {
             node.bytes(64 << 10, 1 << 30).map(|bytes| bytes as usize)
         });
+        set(section, "overflow_bytes", &mut journal.overflow_bytes, |node| {
+            node.bytes(0, 1 << 31).map(|bytes| bytes as usize)
+        });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
         set(section, "compress", &mut journal.compress, Node::bool);
     }

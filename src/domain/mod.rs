@@ -16,6 +16,7 @@
 //! | `event` | an event as a caller hands it over |
 //! | `secret` | texts that must not be shown |
 //! | `verdict` | tiers, fallbacks, settlements, durability |
+//! | `term` | what records are searched by |
 //! | `suggest` | "did you mean" |
 
 mod datum;
@@ -26,6 +27,7 @@ mod id;
 mod raw;
 mod secret;
 mod suggest;
+mod term;
 mod timestamp;
 mod types;
 mod unavailable;
@@ -41,6 +43,7 @@ pub use id::{
 pub use raw::{DEPTH_MAX, EVENT_BYTES_MAX, MEMBERS_MAX, Raw, RawMap, key_twice};
 pub use secret::Secret;
 pub use suggest::{did_you_mean, suggestion};
+pub use term::Term;
 pub use timestamp::{FUTURE_MAX, TimeDelta, TimeError, Timestamp};
 pub use types::{Enumeration, Type, TypeMismatch, Value};
 pub use unavailable::Unavailable;

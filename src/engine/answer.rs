@@ -1,6 +1,6 @@
 //! What a call can come to besides a decision.
 
-use super::SettlementFault;
+use super::{SearchFault, SettlementFault};
 use crate::actor::{Failure, Shed};
 use crate::context::EventFault;
 use crate::domain::{DecisionId, DecisionIdError, FieldFault, IdError, Timestamp};
@@ -113,6 +113,9 @@ pub enum Error {
         /// What was perhaps meant.
         hint: String,
     },
+    /// A search that cannot be made.
+    #[error("{}", listed_search(.0))]
+    Search(Vec<SearchFault>),
     /// The text is not a decision id.
     #[error(transparent)]
     DecisionId(#[from] DecisionIdError),
@@ -183,5 +186,9 @@ fn listed_facts(faults: &[FactFault]) -> String {
 }
 
 fn listed_consents(faults: &[ConsentFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn listed_search(faults: &[SearchFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -7,7 +7,7 @@ use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
 use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
 use crate::actor::{Refusal, Request, Shed};
-use crate::bundle::{Ack, Bundle, Playbook};
+use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
@@ -121,8 +121,10 @@ impl Engine {
         let arrival = self.arrival(&typed, now, options.timing)?;
         let budget = budget(&bundle.bundle, rules, &typed, options);
         let deadline = Deadline::new(started, budget);
-        if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
-            return Ok(self.shed(Shed::JournalBehind));
+        if inner.journal.is_full()
+            && let Answer::Shed(shed) = self.room(when_disk_full(&bundle.bundle, rules, &typed), deadline).await?
+        {
+            return Ok(Answer::Shed(shed));
         }
         let customer = typed.customer.clone();
         let run = number.map_or(Run::Subscribed, Run::Playbook);
@@ -169,8 +171,22 @@ impl Engine {
         }
     }
 
-    pub(super) async fn room(&self, deadline: Deadline) -> Result<(), Expired> {
-        within(self.0.journal.room(), self.0.timer.at(deadline.instant())).await
+    /// Waits until there is room for another turn, no longer than to its deadline. A full disk is not waited for: room on it is
+    /// made in minutes, not in milliseconds.
+    pub(super) async fn room(&self, when_full: WhenDiskFull, deadline: Deadline) -> Result<Answer<()>, Error> {
+        let journal = &self.0.journal;
+        let waited = within(journal.room(), self.0.timer.at(deadline.instant())).await;
+        if let Some(reason) = journal.stopped() {
+            return Err(JournalError::Stopped(reason).into());
+        }
+        Ok(match when_full {
+            _ if !journal.is_disk_full() => match waited {
+                Ok(()) => Answer::Given(()),
+                Err(Expired) => self.shed(Shed::JournalBehind),
+            },
+            WhenDiskFull::Answer if journal.has_overflow_room() => Answer::Given(()),
+            WhenDiskFull::Answer | WhenDiskFull::Shed => self.shed(Shed::DiskFull),
+        })
     }
 
     pub(super) fn shed<T>(&self, shed: Shed) -> Answer<T> {
@@ -201,8 +217,8 @@ impl Engine {
                     return Err(Error::Record("a turn decided nothing".to_owned()));
                 };
                 match self.decided_before(*id, deadline).await? {
-                    Some(decision) => decision,
-                    None => return Ok(self.shed(Shed::Late)),
+                    Answer::Given(decision) => decision,
+                    Answer::Shed(shed) => return Ok(self.shed(shed)),
                 }
             }
         };
@@ -237,10 +253,10 @@ impl Engine {
         let mut decisions: Vec<Decision> = made.into_iter().map(given).collect();
         for (_, id) in repeated {
             match self.decided_before(id, deadline).await? {
-                Some(decision) => decisions.push(decision),
-                None if is_duplicate => return Ok(self.shed(Shed::Late)),
+                Answer::Given(decision) => decisions.push(decision),
+                Answer::Shed(shed) if is_duplicate => return Ok(self.shed(shed)),
                 // Something was decided now, so this is an answer, and it says that not all of it is safe.
-                None => durability = Durability::Pending,
+                Answer::Shed(_) => durability = Durability::Pending,
             }
         }
         let elapsed = self.0.clock.instant().since(started);
@@ -300,16 +316,21 @@ impl Engine {
         }
     }
 
-    /// A decision that was made before; `None` if it cannot be read back before the deadline.
-    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Option<Decision>, Error> {
+    /// A decision that was made before; shed if it cannot be read back before the deadline.
+    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Answer<Decision>, Error> {
         let journal = &self.0.journal;
         let mut found = self.decision(id)?;
         if found.is_none() {
+            if journal.is_disk_full() {
+                return Ok(Answer::Shed(Shed::DiskFull));
+            }
             // It was made a moment ago and is still on its way to the disk.
-            if let Some(synced) = journal.wait_synced(journal.last_seq())
-                && within(synced, self.0.timer.at(deadline.instant())).await.is_err()
-            {
-                return Ok(None);
+            if let Some(synced) = journal.wait_synced(journal.last_seq()) {
+                match within(synced, self.0.timer.at(deadline.instant())).await {
+                    Ok(Ok(Err(reason))) => return Err(JournalError::Stopped(reason).into()),
+                    Ok(_) => {}
+                    Err(Expired) => return Ok(Answer::Shed(Shed::Late)),
+                }
             }
             found = self.decision(id)?;
         }
@@ -317,7 +338,7 @@ impl Engine {
             return Err(Error::Record(format!("decision {id} is in the customer's ledger but not in the journal")));
         };
         decision.is_duplicate = true;
-        Ok(Some(decision))
+        Ok(Answer::Given(decision))
     }
 
     pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
@@ -341,6 +362,18 @@ impl Engine {
         }
         playbook.seconds.observe_duration(decision.elapsed);
     }
+}
+
+/// What becomes of an event while the disk is full: it is answered if every playbook that decides on it says so.
+fn when_disk_full(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent) -> WhenDiskFull {
+    if let Some(playbook) = playbook {
+        return playbook.when_disk_full;
+    }
+    let mut subscribed =
+        bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some()).peekable();
+    let is_answered =
+        subscribed.peek().is_some() && subscribed.all(|playbook| playbook.when_disk_full == WhenDiskFull::Answer);
+    if is_answered { WhenDiskFull::Answer } else { WhenDiskFull::Shed }
 }
 
 /// The smallest of what the caller and the playbooks allow.

@@ -12,7 +12,7 @@ use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Playbook, WhenDiskFull};
 use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
@@ -42,6 +42,9 @@ pub(super) struct Inner {
     pub(super) directory: DataDirectory,
     _temporary: Option<TempDir>,
 }
+
+/// How a journal is opened.
+type OpenJournal = dyn Fn(&Path, &journal::Config, Clock, journal::Metrics) -> Result<(Journal, Opening), JournalError>;
 
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +110,10 @@ impl Engine {
     /// Starts an engine and tells how far it has come with what must be read before decisions can be given: the record, and the last
     /// one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
+        Self::start_by(config, progress, &Journal::open)
+    }
+
+    fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
         let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
@@ -120,7 +127,7 @@ impl Engine {
         let registry = Registry::default();
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
-        let (journal, opening) = Journal::open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
+        let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
         let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
         let store = Arc::new(FjallStore::open(&directory.store())?);
@@ -175,8 +182,11 @@ impl Engine {
     }
 
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
-    /// every later one is made on this. Blocks for one write to the disk.
+    /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        if self.is_disk_full() {
+            return Err(JournalError::DiskFull.into());
+        }
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
@@ -213,6 +223,12 @@ impl Engine {
     /// Whether the engine waits for room on the disk.
     pub fn is_disk_full(&self) -> bool {
         self.0.journal.is_disk_full()
+    }
+
+    /// Whether some playbook goes on being answered while the disk is full, and there is memory left for it.
+    pub fn answers_without_disk(&self) -> bool {
+        let answers = |playbook: &Playbook| playbook.when_disk_full == WhenDiskFull::Answer;
+        self.0.journal.has_overflow_room() && self.bundle().playbooks().iter().any(answers)
     }
 
     /// Customers in memory.
@@ -268,6 +284,14 @@ fn tell(opening: &Opening, migrated: Option<Migrated>) {
 
 #[cfg(test)]
 impl Engine {
+    /// A test door: an engine whose journal is on a disk with faults.
+    pub(crate) fn start_on(disk: &Arc<journal::FaultyDisk>, config: Config) -> Result<Self, StartError> {
+        let disk = Arc::clone(disk);
+        Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics| {
+            Journal::open_on(Arc::clone(&disk) as _, folder, config, clock, metrics)
+        })
+    }
+
     /// A test door: a customer is busy until what is returned is called.
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         self.0.customers.keep_busy(customer)

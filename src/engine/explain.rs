@@ -124,7 +124,7 @@ fn read_from(data: &Path, id: DecisionId) -> Result<Option<(Found, Record, Arc<B
     Ok(Some((found, record, bundle)))
 }
 
-fn read_record(
+pub(super) fn read_record(
     found: &Found,
     bundle_at: impl FnOnce(u64) -> Result<Arc<Bundle>, String>,
 ) -> Result<(Record, Arc<Bundle>), Error> {

@@ -40,12 +40,11 @@ pub struct Export {
     pub records: Vec<RecordShown>,
 }
 
-/// Exports that may be under way at once: each reads the disk as fast as it can and holds a segment in memory.
+/// Exports that may be under way at once: each reads the disk as fast as it can.
 pub(super) const EXPORTS_MAX: usize = 2;
 
-/// What one answer has at most: a thousand records or eight megabytes of them fit into the memory of whoever reads them, and
-/// two million records are looked at within some seconds.
-const STRETCH: Stretch = Stretch { records: 1_000, bytes: 8 << 20, looked_at: 2_000_000 };
+/// What one answer has at most: a thousand records or eight megabytes of them fit into the memory of whoever reads them.
+const STRETCH: Stretch = Stretch { records: 1_000, bytes: 8 << 20 };
 
 /// An export of which the journal is yet to be read.
 pub(crate) struct Exporting {
@@ -60,8 +59,8 @@ impl Engine {
     /// Everything that is held about a customer, from a record of the journal on; `None` for one the engine has never heard of.
     /// The first answer, from 0, has the state too. Go on with [`Export::next`] until it is `None`.
     ///
-    /// Reads the journal from there on, every record of every customer, for there is no index by customer: blocks for seconds
-    /// where it has gigabytes, and is not for the way of an event. Two may be under way at once.
+    /// Reads the customer's records and an index that leads to them, and is not for the way of an event. Two may be under way at
+    /// once.
     pub async fn export(&self, customer: &str, from: u64) -> Result<Answer<Option<Export>>, Error> {
         match self.exporting(customer, from).await? {
             Answer::Given(Some(exporting)) => Ok(Answer::Given(Some(exporting.read()?))),
@@ -85,8 +84,10 @@ impl Engine {
         if state.last_seq == 0 && !is_aside() {
             return Ok(Answer::Given(None));
         }
-        // What the state has is in the journal by then, or the disk does not answer.
-        self.caught_up().await;
+        // What the state has is in the journal by then, or the disk does not answer; a full one will not.
+        if !self.is_disk_full() {
+            let _ = self.caught_up().await;
+        }
         let engine = self.clone();
         Ok(Answer::Given(Some(Exporting { engine, customer, state, from: from.max(1), _permit: permit })))
     }

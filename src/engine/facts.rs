@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::answer::{FactFault, FactFaultReason};
-use super::wait::Expired;
 use super::{Answer, Engine, Error};
-use crate::actor::{InForce, Request, Shed};
-use crate::bundle::{Ack, Bundle};
+use crate::actor::{InForce, Request};
+use crate::bundle::{Ack, Bundle, WhenDiskFull};
 use crate::domain::{
     CustomerId, Durability, FUTURE_MAX, ID_BYTES_MAX, IdError, Raw, RawMap, Timestamp, Value, suggestion,
 };
@@ -91,8 +90,10 @@ impl Engine {
         let inner = &self.0;
         let started = inner.clock.instant();
         let deadline = Deadline::new(started, BUDGET);
-        if inner.journal.is_full() && self.room(deadline).await == Err(Expired) {
-            return Ok(self.shed(Shed::JournalBehind));
+        if inner.journal.is_full()
+            && let Answer::Shed(shed) = self.room(WhenDiskFull::Shed, deadline).await?
+        {
+            return Ok(Answer::Shed(shed));
         }
         let request = Request { input, readings: Readings::at(arrival), bundle, deadline };
         let done = match self.turn(inner.customers.ask(request), deadline).await {

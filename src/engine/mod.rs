@@ -11,6 +11,7 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
@@ -45,6 +46,8 @@ mod metrics;
 mod options;
 mod recent_shown;
 mod rule_shown;
+mod search;
+mod search_query;
 mod set_aside;
 mod settling;
 mod signal_shown;
@@ -77,6 +80,8 @@ pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView
 pub use options::{Budget, Options, Timing};
 pub use recent_shown::RecentEventView;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
+pub use search::{Cursor, DecisionFound, DecisionPage, search_from};
+pub use search_query::{Search, SearchFault};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};

@@ -8,6 +8,7 @@ use super::{Engine, Error};
 use crate::actor::{InputId, SetAside, SetAsideInput, set_aside_of};
 use crate::bundle::Bundle;
 use crate::domain::{Datum, Timestamp};
+use crate::journal::JournalError;
 use crate::turn::{Input, decode_input};
 
 /// An input that is set aside: turns on it have panicked, and none is taken any more.
@@ -72,7 +73,7 @@ impl Engine {
     /// An input that is set aside, with its bytes. Reads the journal.
     pub fn set_aside_detail(&self, id: InputId) -> Result<Option<SetAsideDetail>, Error> {
         let Some(aside) = self.0.customers.set_aside_one(id) else { return Ok(None) };
-        self.0.journal.wait_synced_blocking(aside.seq)?;
+        self.0.journal.wait_synced_unless_full(aside.seq)?;
         let Some(found) = self.0.journal.record_at(aside.seq)? else { return Ok(None) };
         let read = set_aside_of(&found).map_err(|error| Error::Record(error.to_string()))?;
         Ok(read.map(|read| self.detail(read)))
@@ -80,6 +81,9 @@ impl Engine {
 
     /// Releases an input, so that it may be tried again. False if it was not set aside.
     pub fn release_set_aside(&self, id: InputId) -> Result<bool, Error> {
+        if self.0.journal.is_disk_full() {
+            return Err(JournalError::DiskFull.into());
+        }
         let Some(seq) = self.0.customers.release_set_aside(id)? else { return Ok(false) };
         self.0.journal.wait_synced_blocking(seq)?;
         Ok(true)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::wait::within;
 use super::{Answer, Engine, Error};
 use crate::actor::{Request, Shed};
-use crate::bundle::{Ack, Bundle};
+use crate::bundle::{Ack, Bundle, WhenDiskFull};
 use crate::context::Settled;
 use crate::domain::{CustomerId, DecisionId, Durability, Settlement, Timestamp};
 use crate::time::Deadline;
@@ -79,7 +79,9 @@ impl Engine {
     pub async fn settle(&self, id: DecisionId, settlement: Settlement) -> Result<Answer<SettledShown>, Error> {
         let mut found = self.settling(id, settlement)?;
         if found.is_none() {
-            self.caught_up().await;
+            if let Err(shed) = self.caught_up().await {
+                return Ok(Answer::Shed(shed));
+            }
             found = self.settling(id, settlement)?;
         }
         let Some(settling) = found else { return Err(Error::UnknownDecision(id)) };
@@ -98,13 +100,18 @@ impl Engine {
     }
 
     /// Waits until every decision made so far is on disk, so that it can be found, no longer than a caller would.
-    pub(crate) async fn caught_up(&self) {
+    pub(crate) async fn caught_up(&self) -> Result<(), Shed> {
         let inner = &self.0;
+        if inner.journal.is_disk_full() {
+            inner.metrics.shed(Shed::DiskFull);
+            return Err(Shed::DiskFull);
+        }
         if let Some(synced) = inner.journal.wait_synced(inner.journal.last_seq()) {
             let deadline = Deadline::new(inner.clock.instant(), BUDGET);
             // What is not there by then is not found; the caller asks again.
             let _ = within(synced, inner.timer.at(deadline.instant())).await;
         }
+        Ok(())
     }
 
     /// The second step of [`Engine::settle`]: the turn. `None` if the customer's ledger has forgotten the decision.
@@ -112,8 +119,10 @@ impl Engine {
         let inner = &self.0;
         let started = inner.clock.instant();
         let deadline = Deadline::new(started, BUDGET);
-        if inner.journal.is_full() && self.room(deadline).await.is_err() {
-            return Ok(self.shed(Shed::JournalBehind));
+        if inner.journal.is_full()
+            && let Answer::Shed(shed) = self.room(WhenDiskFull::Shed, deadline).await?
+        {
+            return Ok(Answer::Shed(shed));
         }
         let (input, readings) = (Input::Settlement(settling.input.clone()), Readings::at(inner.clock.wall()));
         let request = Request { input, readings, bundle: inner.customers.in_force(), deadline };

@@ -46,7 +46,7 @@ pub(super) async fn feedback(
     let find = |engine: web::Data<Engine>| off_the_worker(move || engine.settling(id, settlement));
     let mut found = find(engine.clone()).await?;
     if found.is_none() {
-        engine.caught_up().await;
+        engine.caught_up().await?;
         found = find(engine.clone()).await?;
     }
     let Some(settling) = found else { return Err(Error::UnknownDecision(id).into()) };

@@ -26,6 +26,7 @@ mod media;
 mod openapi;
 mod problem;
 mod routes;
+mod search;
 mod trace;
 
 pub(crate) use auth::{Gate, authorize};

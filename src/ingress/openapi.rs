@@ -37,6 +37,7 @@ pub(crate) struct CloudEventShape {
         super::decide::decide,
         super::decide::decide_batch,
         super::events::events,
+        super::search::search,
         super::lookup::decision,
         super::lookup::explain,
         super::feedback::feedback,

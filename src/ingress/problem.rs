@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Fault, consents};
 use crate::actor::{Failure, Shed};
 use crate::engine::Error;
+use crate::journal::JournalError;
 
 /// What went wrong, in the form of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -139,6 +140,12 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|of| Fault::new(&consents::pointer(&of.name), of.to_string()));
                 Self { errors: errors.collect(), ..problem }
             }
+            Error::Search(faults) => {
+                let title = "the search cannot be made";
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "search", title, detail);
+                let errors = faults.iter().map(|of| Fault::new(&format!("/{}", of.parameter), of.to_string()));
+                Self { errors: errors.collect(), ..problem }
+            }
             Error::UnknownDecision(_) => Self::not_found(detail),
             Error::NotSettled { .. } => {
                 Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
@@ -159,6 +166,7 @@ impl From<Error> for Problem {
             Error::Failed(Failure::SetAside(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "set-aside", "the input is set aside", detail)
             }
+            Error::Journal(JournalError::DiskFull) => Shed::DiskFull.into(),
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }

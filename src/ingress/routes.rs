@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Problem, consents, customers, decide, events, feedback, lookup};
+use super::{Problem, consents, customers, decide, events, feedback, lookup, search};
 
 /// Bounds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/v1/decide/{playbook}").route(web::post().to(decide::decide)))
         .service(resource("/v1/decide/{playbook}/batch").route(web::post().to(decide::decide_batch)))
         .service(resource("/v1/events").route(web::post().to(events::events)))
+        .service(resource("/v1/decisions").route(web::get().to(search::search)))
         .service(resource("/v1/decisions/{id}").route(web::get().to(lookup::decision)))
         .service(resource("/v1/decisions/{id}/explain").route(web::get().to(lookup::explain)))
         .service(resource("/v1/decisions/{id}/feedback").route(web::post().to(feedback::feedback)))

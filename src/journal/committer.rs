@@ -1,20 +1,17 @@
 //! The committer: one thread that takes all finished turns that wait, writes one batch, syncs once and wakes them all.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::batch::HEADER_BYTES;
 use super::hasher::Hasher;
 use super::index::IndexEntry;
 use super::log::{Appended, Log};
 use super::queue::{Queue, Taken};
+use super::room::Room;
 use super::sealer::{Full, Sealer};
 use super::{JournalError, Metrics};
-use crate::sync::{RwLock, thread};
+use crate::sync::RwLock;
 use crate::time::Clock;
-
-/// How long the committer waits before it looks for room on a full disk again.
-const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 
 /// The index of the segment that is written, for readers.
 #[derive(Debug, Default)]
@@ -51,7 +48,8 @@ impl Committer {
         self.make_room(batch.len())?;
         let header = self.log.prepare(self.log.tail().last_seq, count, &mut batch, self.clock.wall())?;
         let hashing = self.hasher.begin(self.log.format(), count, batch);
-        let appended = self.log.append(&header, hashing.batch())?;
+        let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let appended = room.write(|log, _| log.append(&header, hashing.batch()))?;
         self.publish(&mut entries, &appended);
         self.queue.announce(appended.last_seq);
         let (batch, hash) = hashing.end();
@@ -83,51 +81,32 @@ impl Committer {
         index.segment = self.log.segment_number();
     }
 
-    /// Begins another segment if the batch needs one. A full disk is waited out: nothing is acknowledged, nothing is lost,
-    /// and the queue's bound holds callers off.
+    /// Begins another segment if the batch needs one.
     fn make_room(&mut self, batch: usize) -> Result<(), JournalError> {
-        let mut is_waiting = false;
-        while self.log.needs_segment(batch) {
-            match self.log.roll(self.clock.wall()) {
-                Ok(number) if self.log.needs_segment(batch) => {
-                    self.hand_on(number);
-                    let limit = self.log.batch_max();
-                    return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
-                }
-                Ok(number) => self.hand_on(number),
-                Err(JournalError::Io { source, path, .. }) if is_full(&source) && !self.is_ending() => {
-                    if !is_waiting {
-                        tracing::error!(path = %path.display(), "the disk is full: the journal acknowledges nothing until there is room");
-                    }
-                    is_waiting = true;
-                    self.metrics.disk_full.set(1);
-                    thread::sleep(DISK_FULL_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
+        if !self.log.needs_segment(batch) {
+            return Ok(());
         }
-        if is_waiting {
-            tracing::info!("there is room on the disk again: the journal goes on");
-            self.metrics.disk_full.set(0);
+        let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let number = room.write(Log::roll)?;
+        self.hand_on(number);
+        if self.log.needs_segment(batch) {
+            let limit = self.log.batch_max();
+            return Err(JournalError::TooLarge { bytes: batch - HEADER_BYTES, limit });
         }
         Ok(())
-    }
-
-    fn is_ending(&self) -> bool {
-        self.queue.is_closing() || self.queue.is_leaving()
     }
 
     /// A failed write or sync is final: what the kernel has kept of it is unknown, so it is never tried again on the same
     /// file.
     fn stop(&self, error: &JournalError) -> Arc<str> {
         let reason: Arc<str> = error.to_string().into();
-        tracing::error!(%reason, "the journal has stopped: nothing is acknowledged any more; start the engine again");
+        let unwritten = self.queue.last_seq() - self.log.tail().last_seq;
+        tracing::error!(
+            %reason, unwritten,
+            "the journal has stopped: nothing is acknowledged any more, and what was not on disk is lost; start the engine again"
+        );
         self.metrics.stopped.set(1);
         self.queue.stop(&reason);
         reason
     }
-}
-
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -8,8 +8,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
 /// Writes segments. What was written is durable after the sync, and only then.
 pub(crate) trait Disk: Send + Sync + std::fmt::Debug {
+    /// Takes room for a file's bytes before any is written, so that a full disk says so at once and is not filled to the brim
+    /// to find out. Where the file system knows no such thing, writing finds out.
+    fn reserve(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()>;
+
     /// Writes bytes into a segment's file.
     fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()>;
 
@@ -31,6 +38,13 @@ pub(crate) trait Disk: Send + Sync + std::fmt::Debug {
 pub(super) struct MachineDisk;
 
 impl Disk for MachineDisk {
+    fn reserve(&self, file: &File, _: &Path, bytes: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            reserved => Ok(reserved?),
+        }
+    }
+
     fn write(&self, file: &File, _: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
     }

@@ -70,6 +70,12 @@ pub enum JournalError {
         /// What a segment holds.
         limit: usize,
     },
+    /// Nobody has told the journal what its records are searched by.
+    #[error("the journal cannot be searched: nobody has told it by which terms")]
+    Undescribed,
+    /// There is no room on the disk; what was acknowledged is safe, and the journal goes on when there is room.
+    #[error("the disk is full; the journal waits for room")]
+    DiskFull,
     /// Writing failed before; nothing is acknowledged any more.
     #[error("the journal has stopped: {0}")]
     Stopped(Arc<str>),
@@ -78,7 +84,21 @@ pub enum JournalError {
     Store(String),
 }
 
+/// The action of a sync that failed.
+pub(super) const SYNC: &str = "sync";
+
+/// The action of a folder's sync that failed.
+pub(super) const SYNC_FOLDER: &str = "sync the folder";
+
 impl JournalError {
+    /// Whether nothing but room on the disk was wanting, so that the same may be tried again when there is some. A failed sync
+    /// may not, whatever it failed for: what the kernel has kept of the file is unknown.
+    pub(super) fn is_want_of_room(&self) -> bool {
+        let Self::Io { action, source, .. } = self else { return false };
+        let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        is_full && !matches!(*action, SYNC | SYNC_FOLDER)
+    }
+
     /// An error of the operating system about a file, with what helps where that is known.
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let hint = match source.kind() {

@@ -1,7 +1,7 @@
 //! The handle to a running journal.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::batch::Entry;
@@ -10,12 +10,13 @@ use super::disk::{Disk, MachineDisk};
 use super::hasher::Hasher;
 use super::index::IndexEntry;
 use super::log::{Log, Opening};
-use super::queue::{Queue, Synced};
+use super::queue::{Limits, Queue, Synced};
 use super::reader::{Reader, SegmentSpan};
 use super::sealer::{Sealer, Waiting, Work};
+use super::terms::{Bounds, Follower, Hear, Now, Searched, Sought, TermIndex, Terms};
 use super::volumes::{Found, Start, Volumes, Wanted};
 use super::{JournalError, Metrics};
-use crate::domain::{TimeDelta, Timestamp};
+use crate::domain::{Term, TimeDelta, Timestamp};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, RwLock};
 use crate::time::Clock;
@@ -27,6 +28,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk before no further turn begins.
     pub queue_bytes: usize,
+    /// Bytes that may wait in memory while the disk is full: the decisions of playbooks that are answered nevertheless.
+    pub overflow_bytes: usize,
     /// How long a batch that nobody waits for may grow before it is written: the loss window of `ack = "memory"`, less the
     /// time of the write itself.
     pub linger: Duration,
@@ -36,9 +39,16 @@ pub struct Config {
 
 impl Default for Config {
     /// Segments of 64 MiB hold some 160,000 decisions; a queue of 4 MiB is a few
-    /// milliseconds of a disk's time; two milliseconds of lingering let a thousand decisions share a sync.
+    /// milliseconds of a disk's time; 64 MiB are what a caller of 1,000 decisions a second makes in two or three minutes, which is
+    /// longer than a full disk goes unnoticed; two milliseconds of lingering let a thousand decisions share a sync.
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, queue_bytes: 4 << 20, linger: Duration::from_millis(2), compress: true }
+        Self {
+            segment_bytes: 64 << 20,
+            queue_bytes: 4 << 20,
+            overflow_bytes: 64 << 20,
+            linger: Duration::from_millis(2),
+            compress: true,
+        }
     }
 }
 
@@ -52,8 +62,10 @@ struct Running {
     queue: Arc<Queue>,
     open_index: Arc<RwLock<OpenIndex>>,
     sealing: Waiting,
+    /// Records by their terms, once it is told what those are.
+    terms: OnceLock<Arc<TermIndex>>,
+    follower: Mutex<Option<Follower>>,
     volumes: Volumes,
-    metrics: Metrics,
     thread: Mutex<Option<Thread>>,
 }
 
@@ -88,7 +100,8 @@ impl Journal {
         let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone() };
         let sealer = Sealer::start(work, log.segment_number() - 1)?;
         let sealing = sealer.waiting();
-        let queue = Arc::new(Queue::new(opening.last_seq, config.queue_bytes, log.batch_max(), config.linger));
+        let limits = Limits { queue: config.queue_bytes, overflow: config.overflow_bytes, batch: log.batch_max() };
+        let queue = Arc::new(Queue::new(opening.last_seq, limits, config.linger));
         let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
@@ -98,7 +111,7 @@ impl Journal {
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             clock,
-            metrics: metrics.clone(),
+            metrics,
         };
         let thread = thread::Builder::new()
             .name("forthwith-journal".to_owned())
@@ -109,8 +122,9 @@ impl Journal {
             queue,
             open_index,
             sealing,
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             volumes: Volumes::new(folder),
-            metrics,
             thread: Mutex::new(Some(thread)),
         };
         Ok((Self(Arc::new(running)), opening))
@@ -118,14 +132,15 @@ impl Journal {
 
     /// A journal that numbers records and keeps none, **for measurements only**: what a turn costs without its record's way
     /// to the disk. Everything counts as synced at once, and nothing is found again. `folder` exists and stays empty.
-    pub fn discarding(folder: &Path, metrics: Metrics) -> Self {
+    pub fn discarding(folder: &Path) -> Self {
         Self(Arc::new(Running {
             folder: folder.to_owned(),
             queue: Arc::new(Queue::discarding()),
             open_index: Arc::default(),
             sealing: Waiting::default(),
+            terms: OnceLock::new(),
+            follower: Mutex::default(),
             volumes: Volumes::new(folder),
-            metrics,
             thread: Mutex::new(None),
         }))
     }
@@ -136,13 +151,14 @@ impl Journal {
         self.0.queue.append(entry)
     }
 
-    /// Whether so much waits for the disk that no further turn should begin. One atomic read.
+    /// Whether no further turn should begin: so much waits for the disk, the disk is full, or the journal has stopped. Two atomic
+    /// reads.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.0.queue.is_full()
     }
 
-    /// Waits until there is room in the queue.
+    /// Waits until there is room in the queue, or none to wait for.
     pub async fn room(&self) {
         while let Some(room) = self.0.queue.room() {
             // A queue that is gone has no room to wait for; the append will say so.
@@ -173,6 +189,11 @@ impl Journal {
         self.0.queue.wait_synced_blocking(seq)
     }
 
+    /// Waits until the record is on disk, on a thread that may block; fails where that would be to wait for room on a full disk.
+    pub fn wait_synced_unless_full(&self, seq: u64) -> Result<(), JournalError> {
+        self.0.queue.wait_synced_unless_full(seq)
+    }
+
     /// Why nothing is acknowledged any more, if that is so.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.queue.stopped()
@@ -183,9 +204,15 @@ impl Journal {
         self.0.queue.leave();
     }
 
-    /// Whether the journal waits for room on the disk.
+    /// Whether the journal waits for room on the disk. One atomic read.
+    #[inline]
     pub fn is_disk_full(&self) -> bool {
-        self.0.metrics.disk_full.get() != 0
+        self.0.queue.is_disk_full()
+    }
+
+    /// Whether more records may wait in memory while the disk is full.
+    pub fn has_overflow_room(&self) -> bool {
+        self.0.queue.has_overflow_room()
     }
 
     /// Finds a record on disk by one of its keys. Looks into the segments first that were written around a time. Reads files:
@@ -238,6 +265,40 @@ impl Journal {
         Reader::new(&self.0.folder, from)
     }
 
+    /// Tells by which terms records are searched, once; from then on the index of terms follows the journal.
+    pub fn describe_with(&self, describer: Arc<dyn Terms>) -> Result<(), JournalError> {
+        let Some(index) = TermIndex::of_journal(&self.0.folder, describer)? else { return Ok(()) };
+        let index = Arc::new(index);
+        if self.0.terms.set(Arc::clone(&index)).is_err() {
+            return Ok(());
+        }
+        // Simulated threads know no time: there the index is brought up to date by whoever searches.
+        #[cfg(not(simulation))]
+        {
+            let (queue, open_index) = (Arc::clone(&self.0.queue), Arc::clone(&self.0.open_index));
+            let follower = Follower::start(&index, move || now(&queue, &open_index))?;
+            *self.0.follower.lock().unwrap_or_else(PoisonError::into_inner) = Some(follower);
+        }
+        Ok(())
+    }
+
+    /// Searches the records on disk, newest first, and hands on those that may have all terms: two terms may share a number,
+    /// so look whether it is one that is meant. Reads files; brings the index up to date first.
+    pub fn search(&self, sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>) -> Result<Searched, JournalError> {
+        self.terms()?.search_as_of(now(&self.0.queue, &self.0.open_index), sought, bounds, hear)
+    }
+
+    /// Hands on the records on disk that may have any of some terms, from a sequence on, oldest first, until `hear` says to
+    /// stop. Reads the index of terms and those records, and nothing else.
+    pub fn records_with(&self, any: &[Term], from: u64, hear: Hear<'_>) -> Result<(), JournalError> {
+        self.terms()?.records_with(now(&self.0.queue, &self.0.open_index), any, from, hear)
+    }
+
+    /// The folder of its segments.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
     /// The segments, in their order. Reads the first page of each.
     pub fn segments(&self) -> Result<Vec<SegmentSpan>, JournalError> {
         super::reader::segments(&self.0.folder)
@@ -246,6 +307,10 @@ impl Journal {
     /// A reader of the records of one segment.
     pub fn segment_reader(&self, number: u64) -> Reader {
         Reader::of_segment(&self.0.folder, number)
+    }
+
+    fn terms(&self) -> Result<&TermIndex, JournalError> {
+        self.0.terms.get().map(|index| &**index).ok_or(JournalError::Undescribed)
     }
 
     /// Writes what waits, ends the log in good order and stops the committer. Later calls do nothing.
@@ -292,8 +357,16 @@ impl Journal {
     }
 }
 
+/// How far the journal has come. What is synced is in the segment that is open by then, or before it.
+fn now(queue: &Queue, open_index: &RwLock<OpenIndex>) -> Now {
+    let synced = queue.synced_seq();
+    let open = open_index.read().unwrap_or_else(PoisonError::into_inner).segment;
+    Now { synced, open }
+}
+
 impl Running {
     fn close(&self) -> Result<(), JournalError> {
+        drop(self.follower.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         match thread.map(JoinHandle::join) {

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::batch::{BatchHash, BatchHeader, HEADER_BYTES, hash_batch};
 use super::directory::FORMAT;
 use super::disk::Disk;
+use super::error::{SYNC, SYNC_FOLDER};
 use super::index::IndexEntry;
 use super::names::{segment_numbers, segment_path};
 use super::scan::{Next, SegmentScan, Tail};
@@ -175,8 +176,8 @@ impl Log {
             OpenOptions::new().read(true).write(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?;
         let cut = if written_until > at { Some(cut(&*disk, &file, &path, at..written_until)?) } else { None };
         // What was read may be in the machine's memory only: a process that was killed had perhaps not synced it.
-        disk.sync(&file, &path).map_err(|e| JournalError::io("sync", &path, e))?;
-        disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
+        disk.sync(&file, &path).map_err(|e| JournalError::io(SYNC, &path, e))?;
+        disk.sync_folder(folder).map_err(|e| JournalError::io(SYNC_FOLDER, folder, e))?;
         // The epoch of an empty segment is that of the segment before; the log's first epoch is 1.
         let epoch = if tail.epoch == 0 && number > 1 { last_epoch(folder, number - 1)? } else { tail.epoch } + 1;
         let gaps = gaps_of(folder, number)?;
@@ -264,8 +265,8 @@ impl Log {
         Ok(self.head(count, batch, false, now))
     }
 
-    /// Writes the batch that was prepared and makes it durable. Its hash is to be handed to [`Log::chain`] before the next is
-    /// prepared.
+    /// Writes the batch that was prepared and makes it durable; what failed for want of room alone may be tried again. Its hash is
+    /// to be handed to [`Log::chain`] before the next is prepared.
     pub(super) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<Appended, JournalError> {
         let appended = Appended {
             last_seq: self.tail.last_seq + u64::from(header.count),
@@ -323,7 +324,7 @@ impl Log {
     fn write(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<(), JournalError> {
         let OpenSegment { file, path, at, .. } = &mut self.segment;
         self.disk.write(file, path, batch, *at).map_err(|e| JournalError::io("write", path, e))?;
-        self.disk.sync(file, path).map_err(|e| JournalError::io("sync", path, e))?;
+        self.disk.sync(file, path).map_err(|e| JournalError::io(SYNC, path, e))?;
         *at += batch.len() as u64;
         self.is_chained = false;
         self.tail = Tail {
@@ -522,6 +523,10 @@ mod tests {
     struct Noted(std::sync::Mutex<Vec<PathBuf>>);
 
     impl Disk for Noted {
+        fn reserve(&self, file: &File, path: &Path, bytes: u64) -> std::io::Result<()> {
+            MachineDisk.reserve(file, path, bytes)
+        }
+
         fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> std::io::Result<()> {
             MachineDisk.write(file, path, bytes, at)
         }

@@ -20,9 +20,11 @@
 //! | `gap` | what was lost and is accounted for |
 //! | `disk` | what is written and synced through |
 //! | `queue`, `committer` | group commit |
+//! | `room` | waiting out a full disk |
 //! | `hasher` | hashing a batch while the disk syncs it |
 //! | `index` | records by key |
 //! | `handle` | the journal as others hold it |
+//! | `terms` | records by what is in them |
 //! | `store` | states at rest |
 
 mod batch;
@@ -30,6 +32,10 @@ mod committer;
 mod directory;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod faulty_disk;
 mod gap;
 mod handle;
 mod hasher;
@@ -39,12 +45,14 @@ mod metrics;
 mod names;
 mod queue;
 mod reader;
+mod room;
 mod scan;
 mod sealed;
 mod sealer;
 mod sealing;
 mod segment;
 mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -55,6 +63,8 @@ pub use directory::{DataDirectory, FORMAT, journal_folder};
 #[cfg(simulation)]
 pub(crate) use disk::Disk;
 pub use error::JournalError;
+#[cfg(test)]
+pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use gap::Gap;
 pub use handle::{Config, Journal};
 pub use log::{Cut, Opening};
@@ -63,4 +73,5 @@ pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
+pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
 pub use volumes::{Found, record_at, record_with_key};

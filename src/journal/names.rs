@@ -4,6 +4,8 @@
 //! N.seg           a segment as it was written; N has ten digits and counts from 1
 //! N.sealed        the same, compressed; while both are there, the first is the one that counts
 //! N.idx           its index by key; made anew when missing or damaged
+//! N.terms         what its records are searched by; made anew when missing or damaged
+//! N.filter        which of the 64 segments from N on may have a term; made anew when missing or damaged
 //! N.damaged-TIME  what `forthwith repair` has put something else in the place of
 //! *.tmp           not finished; made again
 //! ```

@@ -15,6 +15,17 @@ use super::index::IndexEntry;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_while_at_most};
 
+/// Bytes that a queue holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// That wait, before no further turn begins.
+    pub(super) queue: usize,
+    /// That wait while the disk is full.
+    pub(super) overflow: usize,
+    /// Of frames in a batch.
+    pub(super) batch: usize,
+}
+
 /// Shared by callers and committer.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -27,6 +38,12 @@ pub(super) struct Queue {
     /// Bytes that wait, for a look without the lock.
     waiting: AtomicUsize,
     limit: usize,
+    /// Bytes that may wait while the disk is full.
+    overflow: usize,
+    /// Whether the committer waits for room on the disk.
+    is_disk_full: AtomicBool,
+    /// Whether nothing moves: the disk is full, or the journal has stopped.
+    is_stuck: AtomicBool,
     /// Bytes of frames that a batch may have: what fits into a segment.
     batch_max: usize,
     linger: Duration,
@@ -80,7 +97,8 @@ pub type Kept = Result<(), Arc<str>>;
 pub type Synced = oneshot::Receiver<Kept>;
 
 impl Queue {
-    pub(super) fn new(last_seq: u64, limit: usize, batch_max: usize, linger: Duration) -> Self {
+    pub(super) fn new(last_seq: u64, limits: Limits, linger: Duration) -> Self {
+        let Limits { queue: limit, overflow, batch: batch_max } = limits;
         let pending = Pending {
             batch: vec![0; HEADER_BYTES],
             count: 0,
@@ -101,6 +119,9 @@ impl Queue {
             synced: AtomicU64::new(last_seq),
             waiting: AtomicUsize::new(0),
             limit,
+            overflow,
+            is_disk_full: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
             batch_max,
             linger,
             linger_bytes: limit / 8,
@@ -111,7 +132,10 @@ impl Queue {
 
     /// A queue without a committer: whatever is appended counts as on disk at once, and is nowhere.
     pub(super) fn discarding() -> Self {
-        Self { is_discarding: true, ..Self::new(0, usize::MAX, usize::MAX, Duration::ZERO) }
+        Self {
+            is_discarding: true,
+            ..Self::new(0, Limits { queue: usize::MAX, overflow: 0, batch: usize::MAX }, Duration::ZERO)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -149,11 +173,22 @@ impl Queue {
         Ok(seq)
     }
 
-    /// Whether so much waits that no further turn should begin. Reads one atomic; the bound is overshot by at most one
-    /// record per caller.
+    /// Whether no further turn should begin: too much waits, the disk is full, or the journal has stopped. Reads two atomics;
+    /// the bound is overshot by at most one record per caller.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= self.limit
+        self.waiting.load(Ordering::Relaxed) >= self.limit || self.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// Whether the committer waits for room on the disk.
+    #[inline]
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.is_disk_full.load(Ordering::Acquire)
+    }
+
+    /// Whether more may wait in memory while the disk is full.
+    pub(super) fn has_overflow_room(&self) -> bool {
+        self.waiting() < self.overflow
     }
 
     /// Bytes that wait.
@@ -161,10 +196,11 @@ impl Queue {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Resolves when there is room again; `None` if there is.
+    /// Resolves when there may be room again; `None` if there is, or none to wait for.
     pub(super) fn room(&self) -> Option<oneshot::Receiver<()>> {
         let mut pending = self.lock();
-        if pending.stopped.is_some() || pending.batch.len() - HEADER_BYTES < self.limit {
+        let is_behind = pending.batch.len() - HEADER_BYTES >= self.limit;
+        if pending.stopped.is_some() || !is_behind || self.is_disk_full() {
             return None;
         }
         let (wake, room) = oneshot::channel();
@@ -212,6 +248,15 @@ impl Queue {
 
     /// Waits until the record is on disk, on a thread that may block.
     pub(super) fn wait_synced_blocking(&self, seq: u64) -> Result<(), JournalError> {
+        self.wait_synced_while(seq, || true)
+    }
+
+    /// Waits until the record is on disk, on a thread that may block, but not for room on a full disk.
+    pub(super) fn wait_synced_unless_full(&self, seq: u64) -> Result<(), JournalError> {
+        self.wait_synced_while(seq, || !self.is_disk_full())
+    }
+
+    fn wait_synced_while(&self, seq: u64, is_patient: impl Fn() -> bool) -> Result<(), JournalError> {
         if self.synced_seq() >= seq {
             return Ok(());
         }
@@ -220,13 +265,14 @@ impl Queue {
         if pending.is_idle && pending.count > 0 {
             self.changed.notify_one();
         }
-        while self.synced_seq() < seq && pending.stopped.is_none() {
+        while self.synced_seq() < seq && pending.stopped.is_none() && is_patient() {
             pending = self.announced.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         pending.blocked -= 1;
         match &pending.stopped {
-            Some(reason) if self.synced_seq() < seq => Err(JournalError::Stopped(Arc::clone(reason))),
-            _ => Ok(()),
+            _ if self.synced_seq() >= seq => Ok(()),
+            Some(reason) => Err(JournalError::Stopped(Arc::clone(reason))),
+            None => Err(JournalError::DiskFull),
         }
     }
 
@@ -251,6 +297,19 @@ impl Queue {
 
     // === the committer's side ===
 
+    /// Notes that the disk is full, or no more. Whoever waited for the queue to move is told that it will not.
+    pub(super) fn disk_is_full(&self, is_full: bool) {
+        let mut pending = self.lock();
+        self.is_disk_full.store(is_full, Ordering::Release);
+        self.is_stuck.store(is_full || pending.stopped.is_some(), Ordering::Relaxed);
+        let waiters = std::mem::take(&mut pending.room_waiters);
+        drop(pending);
+        self.announced.notify_all();
+        for waiter in waiters {
+            let _ = waiter.send(());
+        }
+    }
+
     /// Waits for records and takes them all; `None` when the queue is closed and empty. A batch that nobody waits for
     /// lingers a little, so that more records share one sync. `reuse` lends its memory to what gathers next.
     pub(super) fn take(&self, mut reuse: Taken) -> Option<Taken> {
@@ -273,6 +332,8 @@ impl Queue {
             return None;
         }
         reuse.batch.clear();
+        // What a full disk made it grow to is given back.
+        reuse.batch.shrink_to(2 * self.limit.min(self.batch_max));
         reuse.batch.resize(HEADER_BYTES, 0);
         reuse.entries.clear();
         let taken = pending.split(reuse, self.batch_max);
@@ -304,6 +365,7 @@ impl Queue {
     pub(super) fn stop(&self, reason: &Arc<str>) {
         let mut pending = self.lock();
         pending.stopped = Some(Arc::clone(reason));
+        self.is_stuck.store(true, Ordering::Relaxed);
         pending.batch.truncate(HEADER_BYTES);
         pending.count = 0;
         pending.entries.clear();

@@ -9,7 +9,7 @@
 //! Zeroed ahead of time, so that a write never changes the file's size or the disk's map of it: a sync then costs half.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use super::JournalError;
 use super::batch::{BatchHash, u32_at, u64_at};
 use super::directory::FORMAT;
 use super::disk::Disk;
+use super::error::SYNC_FOLDER;
 use super::names::{missing_segment, sealed_path, segment_path};
 use super::scan::first_record;
 use super::sealed::read_head;
@@ -137,12 +138,11 @@ const CHUNK: usize = 1 << 20;
 
 fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
     let zeros = vec![0; CHUNK];
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-    let mut left = bytes;
-    while left > 0 {
-        let now = left.min(CHUNK as u64) as usize;
-        file.write_all(&zeros[..now])?;
-        left -= now as u64;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    disk.reserve(&file, path, bytes)?;
+    for at in (0..bytes).step_by(CHUNK) {
+        let now = (bytes - at).min(CHUNK as u64) as usize;
+        disk.write(&file, path, &zeros[..now], at)?;
         // At once: a commit's sync would have to wait until the disk has taken all that has gathered.
         disk.sync(&file, path)?;
     }
@@ -174,7 +174,7 @@ impl Blank {
         disk.write(&self.file, &self.path, &page.encode(), 0).map_err(failed)?;
         disk.sync(&self.file, &self.path).map_err(failed)?;
         disk.rename(&self.path, &path).map_err(failed)?;
-        disk.sync_folder(folder).map_err(|e| JournalError::io("sync the folder", folder, e))?;
+        disk.sync_folder(folder).map_err(|e| JournalError::io(SYNC_FOLDER, folder, e))?;
         Ok((self.file, path))
     }
 }

@@ -3,7 +3,7 @@
 //! The journal is the only synced way. The store is synced at checkpoints only; a checkpoint says up to which record every
 //! state in it is current, and recovery applies what came later.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,9 @@ pub struct FjallStore {
     /// What expires, by time and customer. No values.
     expiries: Keyspace,
     meta: Keyspace,
+    folder: PathBuf,
+    /// Bytes that must be free where the store is.
+    room_min: u64,
 }
 
 const CHECKPOINT_KEY: &str = "checkpoint";
@@ -95,6 +98,10 @@ const CACHE_BYTES: u64 = 32 << 20;
 /// What the store's own log may grow to before it writes out the keyspaces that hold it up: all of it is read when the store is
 /// opened, some 100 MiB a second. The least that the store takes.
 const JOURNALING_BYTES: u64 = 64 << 20;
+
+/// What must be free on the disk before the store is written to. A store that runs out of room in the middle of a write takes no
+/// other until it is opened again; this much it may write unasked: its own log, and what it holds in memory.
+const ROOM_MIN: u64 = 128 << 20;
 
 /// How often, and after which pauses, a store that winds down looks whether it is done: half a minute in all.
 const WIND_DOWN_LOOKS: usize = 1_500;
@@ -112,7 +119,21 @@ impl FjallStore {
         let states = database.keyspace("states", of_states).map_err(failed)?;
         let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(failed)?;
         let expiries = database.keyspace("expiries", KeyspaceCreateOptions::default).map_err(failed)?;
-        Ok(Self { database, states, expiries, meta })
+        Ok(Self { database, states, expiries, meta, folder: folder.to_owned(), room_min: ROOM_MIN })
+    }
+
+    /// Fails while there is too little room to write without running out of it.
+    fn look_for_room(&self) -> Result<(), JournalError> {
+        // Where the system cannot say, writing finds out.
+        let Ok(found) = rustix::fs::statvfs(&self.folder) else { return Ok(()) };
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        if free >= self.room_min {
+            return Ok(());
+        }
+        let (free, needed) = (free >> 20, self.room_min >> 20);
+        Err(JournalError::Store(format!(
+            "only {free} MiB of the disk are free, and it needs {needed} MiB to write safely"
+        )))
     }
 }
 
@@ -137,6 +158,7 @@ impl StateStore for FjallStore {
     }
 
     fn put(&self, states: &[StateWrite]) -> Result<(), JournalError> {
+        self.look_for_room()?;
         let mut batch = WriteBatch::with_capacity(self.database.clone(), states.len());
         for StateWrite { customer, bytes, expiry, expiry_before } in states {
             batch.insert(&self.states, customer.as_str(), &**bytes);
@@ -159,6 +181,7 @@ impl StateStore for FjallStore {
     }
 
     fn strike(&self, expiries: &[Expiry]) -> Result<(), JournalError> {
+        self.look_for_room()?;
         let mut batch = WriteBatch::with_capacity(self.database.clone(), expiries.len());
         for Expiry { at, customer } in expiries {
             batch.remove(&self.expiries, expiry_key(*at, customer));
@@ -167,6 +190,7 @@ impl StateStore for FjallStore {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), JournalError> {
+        self.look_for_room()?;
         // States first: a checkpoint that is durable before them would promise what is not there.
         self.database.persist(PersistMode::SyncAll).map_err(failed)?;
         let mut bytes = Vec::with_capacity(16 + checkpoint.caps.len());

@@ -18,6 +18,7 @@
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `bundle_record` | what it stores of a bundle |
+//! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
 
 mod bundle_record;
@@ -39,6 +40,7 @@ mod replay;
 #[cfg(test)]
 mod state_tests;
 mod take;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -53,3 +55,4 @@ pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTIC
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};
 pub use take::{Entered, Made, Surroundings, Taken, Turn, apply_input, apply_outcome, decide, playbooks_of, take};
+pub use terms::{TERMS_VERSION, Termed, searchable, terms_of};

@@ -21,23 +21,30 @@ use crate::domain::{
 use crate::guardrail::{CapRoom, Circumstances};
 
 #[derive(Deserialize)]
-struct OuterRead<'a> {
+pub(super) struct OuterRead<'a> {
     _version: u8,
     tenant: TenantId,
     bundle: u64,
     semantics: u16,
-    arrival: i64,
+    pub(super) arrival: i64,
     decisions: Vec<(usize, u8, Option<usize>, Option<u8>)>,
     key_id: u64,
-    personal: &'a [u8],
+    pub(super) personal: &'a [u8],
 }
 
-impl Record {
-    /// Reads a record; `bundle_at` gives the bundle that the journal holds at a sequence.
-    pub fn decode(
-        bytes: &[u8],
+/// All of a record but its personal part, which is not read yet.
+pub(super) struct Outer<'a> {
+    pub(super) outer: OuterRead<'a>,
+    pub(super) bundle: Arc<Bundle>,
+    /// The heads of its decisions.
+    pub(super) decisions: Vec<RecordedDecision>,
+}
+
+impl<'a> Outer<'a> {
+    pub(super) fn read(
+        bytes: &'a [u8],
         bundle_at: impl FnOnce(u64) -> Option<Arc<Bundle>>,
-    ) -> Result<(Self, Arc<Bundle>), RecordError> {
+    ) -> Result<Self, RecordError> {
         // An array of eight begins with one byte, the version is the next: readable whatever follows.
         match bytes.get(1) {
             Some(FORM_1..=RECORD_VERSION) | None => {}
@@ -49,7 +56,7 @@ impl Record {
         }
         let bundle = bundle_at(outer.bundle).ok_or(RecordError::Misfit("the journal has no such bundle"))?;
         let mut decisions = Vec::with_capacity(outer.decisions.len());
-        for (playbook, tier, rule, fallback) in outer.decisions {
+        for &(playbook, tier, rule, fallback) in &outer.decisions {
             let known = bundle.playbooks().get(playbook).ok_or(RecordError::Misfit("no such playbook"))?;
             if rule.is_some_and(|rule| rule >= known.rules.rules().len()) {
                 return Err(RecordError::Misfit("no such rule"));
@@ -71,6 +78,17 @@ impl Record {
                 circumstances: Circumstances::default(),
             });
         }
+        Ok(Self { outer, bundle, decisions })
+    }
+}
+
+impl Record {
+    /// Reads a record; `bundle_at` gives the bundle that the journal holds at a sequence.
+    pub fn decode(
+        bytes: &[u8],
+        bundle_at: impl FnOnce(u64) -> Option<Arc<Bundle>>,
+    ) -> Result<(Self, Arc<Bundle>), RecordError> {
+        let Outer { outer, bundle, mut decisions } = Outer::read(bytes, bundle_at)?;
         let seed = PersonalSeed { bundle: &bundle, decisions: &mut decisions };
         let input = seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
         let arrival = Timestamp::from_micros(outer.arrival);
@@ -166,11 +184,14 @@ fn settlement<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
     Ok(Input::Settlement(SettlementInput { customer, decision, settlement }))
 }
 
-fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
+pub(super) fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
     seq.next_element()?.ok_or_else(|| de::Error::custom("the array is too short"))
 }
 
-fn next_seed<'de, T: DeserializeSeed<'de>, A: SeqAccess<'de>>(seq: &mut A, seed: T) -> Result<T::Value, A::Error> {
+pub(super) fn next_seed<'de, T: DeserializeSeed<'de>, A: SeqAccess<'de>>(
+    seq: &mut A,
+    seed: T,
+) -> Result<T::Value, A::Error> {
     seq.next_element_seed(seed)?.ok_or_else(|| de::Error::custom("the array is too short"))
 }
 
@@ -196,6 +217,8 @@ macro_rules! seq_seed {
         }
     };
 }
+
+pub(super) use seq_seed;
 
 struct AttributesSeed<'a>(&'a EventType);
 
@@ -248,7 +271,7 @@ fn circumstances((refusal, consents, room, stale): StoredCircumstances) -> Resul
     Ok(Circumstances { refusal, consents, room: room.collect(), stale })
 }
 
-struct TypedValues<'a>(Vec<&'a Type>);
+pub(super) struct TypedValues<'a>(pub(super) Vec<&'a Type>);
 
 seq_seed!(TypedValues<'_>, Vec<Value>, |self, seq| {
     self.0.into_iter().map(|ty| next_seed(&mut seq, CompactSeed(ty))).collect()

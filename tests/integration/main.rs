@@ -12,6 +12,8 @@ mod explaining;
 mod format;
 mod http;
 mod interchange;
+mod kills;
 mod looking;
 mod replaying;
+mod searching;
 mod support;

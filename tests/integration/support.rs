@@ -94,6 +94,17 @@ impl Server {
         Self { child, address, banner, stdout, agent, data: data.to_owned(), is_replayed: true }
     }
 
+    /// Starts a server and kills it a while later, whatever it is doing by then.
+    pub(crate) fn start_and_kill(data: &Path, change: impl FnOnce(&mut Command), delay: Duration) {
+        let mut command = forthwith();
+        command.arg("--data").arg(data).env("FORTHWITH__SERVER__LISTEN", "127.0.0.1:0");
+        change(&mut command);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Starts a server by a configuration, with its data beside it.
     pub(crate) fn start_by(config: &Path) -> Self {
         let data = config.parent().unwrap().join("data");
@@ -132,6 +143,12 @@ impl Server {
     pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
         let request = self.agent.put(self.url(path)).header("content-type", "application/json");
         answer(request.send(body.to_string().as_bytes())).unwrap()
+    }
+
+    /// Puts to a server that may be gone.
+    pub(crate) fn try_put(&self, path: &str, body: &Value) -> Result<Answer, ureq::Error> {
+        let request = self.agent.put(self.url(path)).header("content-type", "application/json");
+        answer(request.send(body.to_string().as_bytes()))
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -254,8 +254,8 @@ async fn stretches_of_any_length_make_up_the_whole() {
     let last = engine.customer("ann").await.unwrap().given().unwrap().unwrap().last_record;
     assert_eq!(records.last(), Some(&last), "what is in the state is in the journal");
     let ann = CustomerId::new("ann").unwrap();
-    for (most, bytes, looked_at) in [(1, 1, 1), (2, 1 << 20, 1_000), (3, 1 << 20, 2), (100, 300, 5)] {
-        let stretch = Stretch { records: most, bytes, looked_at };
+    for (most, bytes) in [(1, 1), (2, 1 << 20), (3, 1 << 20), (100, 300)] {
+        let stretch = Stretch { records: most, bytes };
         let (mut found, mut from) = (Vec::new(), Some(1));
         while let Some(at) = from {
             let history = engine.0.customers.history(&ann, at, stretch).unwrap();

@@ -2,8 +2,10 @@
 
 mod consentless;
 mod consents;
+mod faults;
 mod forbidden;
 mod looking;
+mod searching;
 mod world;
 
 use std::time::Duration;

@@ -11,7 +11,13 @@ use crate::telemetry::Registry;
 use crate::time::Clock;
 
 fn config() -> Config {
-    Config { segment_bytes: 1 << 16, queue_bytes: 1 << 14, linger: Duration::from_millis(1), compress: true }
+    Config {
+        segment_bytes: 1 << 16,
+        queue_bytes: 1 << 14,
+        overflow_bytes: 1 << 15,
+        linger: Duration::from_millis(1),
+        compress: true,
+    }
 }
 
 fn open(folder: &std::path::Path) -> (Journal, Opening) {
@@ -101,7 +107,7 @@ fn what_no_segment_holds_is_refused_and_what_gathers_is_cut_into_batches() {
 
 #[test]
 fn a_queue_hands_out_no_more_than_a_batch_may_have() {
-    let queue = queue::Queue::new(0, 300, 100, Duration::ZERO);
+    let queue = queue::Queue::new(0, queue::Limits { queue: 300, overflow: 0, batch: 100 }, Duration::ZERO);
     let mut waiting = Vec::new();
     for key in 1..=3_u8 {
         let entry = Entry { kind: Kind::Turn, partition: 0, keys: &[u128::from(key)], payload: &[key; 20] };
@@ -135,7 +141,7 @@ fn a_closed_or_failed_journal_refuses_and_says_why() {
     let late = Entry { kind: Kind::Turn, partition: 0, keys: &[], payload: b"late" };
     assert_eq!(journal.append(&late).unwrap_err().to_string(), "the journal has stopped: it is closed");
 
-    let queue = queue::Queue::new(0, 100, 1_000, Duration::ZERO);
+    let queue = queue::Queue::new(0, queue::Limits { queue: 100, overflow: 0, batch: 1_000 }, Duration::ZERO);
     let waiting = queue.wait_synced(1).unwrap();
     queue.stop(&Arc::from("the disk is on fire"));
     assert_eq!(waiting.blocking_recv().unwrap().unwrap_err().as_ref(), "the disk is on fire");
@@ -147,7 +153,7 @@ fn a_closed_or_failed_journal_refuses_and_says_why() {
 #[test]
 fn a_discarding_journal_numbers_records_and_keeps_none() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::discarding(folder.path(), Metrics::new(&Registry::default()));
+    let journal = Journal::discarding(folder.path());
     assert_eq!([1, 2, 3].map(|key| append(&journal, key, b"gone")), [1, 2, 3]);
     assert_eq!((journal.last_seq(), journal.synced_seq(), journal.is_full()), (3, 3, false));
     assert!(journal.wait_synced(3).is_none());

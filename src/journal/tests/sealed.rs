@@ -8,7 +8,13 @@ use super::*;
 const SEGMENT: u64 = 1 << 20;
 
 fn wide(compress: bool) -> Config {
-    Config { segment_bytes: SEGMENT, queue_bytes: 1 << 18, linger: Duration::from_millis(1), compress }
+    Config {
+        segment_bytes: SEGMENT,
+        queue_bytes: 1 << 18,
+        linger: Duration::from_millis(1),
+        compress,
+        ..Config::default()
+    }
 }
 
 fn open_wide(folder: &Path, compress: bool) -> Journal {

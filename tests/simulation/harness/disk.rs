@@ -77,6 +77,14 @@ impl SimulatedDisk {
 }
 
 impl Disk for SimulatedDisk {
+    fn reserve(&self, _: &File, path: &Path, _: u64) -> io::Result<()> {
+        point();
+        if is_blank(path) && self.machine.befalls(|weather| weather.full) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        Ok(())
+    }
+
     fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
         point();
         let is_failing = self.machine.befalls(|weather| weather.failing);
@@ -228,5 +236,10 @@ impl Survival {
 
 fn put_back(bytes: &mut [u8], at: u64, before: &[u8], from: u64, until: u64) {
     let (from, until, at) = (from as usize, until as usize, at as usize);
+    // A file that was begun anew is shorter than what was written into the one before.
+    let until = until.min(bytes.len().saturating_sub(at));
+    if from >= until {
+        return;
+    }
     bytes[at + from..at + until].copy_from_slice(&before[from..until]);
 }

@@ -199,6 +199,10 @@ impl Life {
 
     /// Holds the journal and the states against what the callers know.
     fn check(&self) {
+        // What is written after the power is gone, nobody finds later.
+        if self.machine.is_dead() {
+            return;
+        }
         let expected = self.lives.witness.lock().unwrap().look(&self.machine.folder, &self.lives.bundle);
         for (customer, expected) in expected {
             let found = self.state(&customer);
