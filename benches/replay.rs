@@ -192,7 +192,7 @@ fn live(bundle: &Bundle, inputs: &[Input], threads: usize) -> Took {
                     }
                 });
             }
-        })
+        });
     };
     timed(inputs.len(), take_all).1
 }
