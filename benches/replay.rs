@@ -57,11 +57,14 @@ fn main() {
     let bytes = write(folder.path(), &bundle, &inputs);
     eprintln!("{} turns of {} customers are journaled, {bytes} bytes a record", args.turns, args.customers);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("| threads | live turns/s | replayed turns/s | of the live turns |\n|--:|--:|--:|--:|");
+    println!(
+        "| threads | live turns/s | processor | replayed turns/s | processor | of the live turns/s | of the processor |\n\
+         |--:|--:|--:|--:|--:|--:|--:|"
+    );
     let mut counts: Vec<usize> = vec![1, cores];
     counts.dedup();
     for threads in counts {
-        let mut rounds: Vec<(f64, f64)> = Vec::new();
+        let mut rounds: Vec<(Took, Took)> = Vec::new();
         for _ in 0..args.rounds {
             rounds.push((live(&bundle, &inputs, threads), replayed(folder.path(), threads, args.turns)));
         }
@@ -69,15 +72,45 @@ fn main() {
     }
 }
 
-fn row(threads: usize, rounds: &[(f64, f64)]) {
-    let middle = |mut figures: Vec<f64>| {
+/// How long a turn took: by the clock, all threads together, and of a processor.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    processor: f64,
+}
+
+/// Times so many turns.
+fn timed<T>(turns: usize, run: impl FnOnce() -> T) -> (T, Took) {
+    let (start, before) = (Instant::now(), processor_seconds());
+    let result = run();
+    let (wall, processor) = (start.elapsed().as_secs_f64(), processor_seconds() - before);
+    (result, Took { wall: wall / turns as f64, processor: processor / turns as f64 })
+}
+
+/// What all threads of the program have had of processors, in the system's ticks of 10 ms; it says what a turn costs also
+/// where the machine has other work.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program stands in brackets and may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn row(threads: usize, rounds: &[(Took, Took)]) {
+    let middle = |figure: &dyn Fn(&(Took, Took)) -> f64| {
+        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);
-        (figures[0], figures[figures.len() / 2], figures[figures.len() - 1])
+        figures[figures.len() / 2]
     };
-    let live = middle(rounds.iter().map(|(live, _)| *live).collect()).1;
-    let again = middle(rounds.iter().map(|(_, again)| *again).collect()).1;
-    let (low, ratio, high) = middle(rounds.iter().map(|(live, again)| 100.0 * again / live).collect());
-    println!("| {threads} | {live:.0} | {again:.0} | {ratio:.0} % ({low:.0} to {high:.0}) |");
+    println!(
+        "| {threads} | {:.0} | {:.2} µs | {:.0} | {:.2} µs | {:.0} % | {:.1}x |",
+        middle(&|(live, _)| 1.0 / live.wall),
+        middle(&|(live, _)| 1e6 * live.processor),
+        middle(&|(_, again)| 1.0 / again.wall),
+        middle(&|(_, again)| 1e6 * again.processor),
+        middle(&|(live, again)| 100.0 * live.wall / again.wall),
+        middle(&|(live, again)| again.processor / live.processor),
+    );
 }
 
 /// When a turn is taken: a hundred a second.
@@ -142,36 +175,36 @@ fn write(folder: &Path, bundle: &Bundle, inputs: &[Input]) -> u64 {
     bytes / inputs.len() as u64
 }
 
-/// Turns a second, live: each thread has the customers of its partitions, as in a replay.
-fn live(bundle: &Bundle, inputs: &[Input], threads: usize) -> f64 {
+/// Takes the turns live: each thread has the customers of its partitions, as in a replay.
+fn live(bundle: &Bundle, inputs: &[Input], threads: usize) -> Took {
     let tenant = TenantId::default();
     let around = Surroundings { bundle, tenant: &tenant };
     let of = |input: &Input| usize::from(Partition::of(&tenant, input.customer().as_str()).number()) % threads;
     let mut shares: Vec<Vec<(usize, &Input)>> = vec![Vec::new(); threads];
     inputs.iter().enumerate().for_each(|(nth, input)| shares[of(input)].push((nth, input)));
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for share in shares {
-            scope.spawn(move || {
-                let (mut states, mut scratch) = (States::new(), Scratch::default());
-                for (nth, input) in share {
-                    std::hint::black_box(turn(&mut states, input, nth, around, &mut scratch));
-                }
-            });
-        }
-    });
-    inputs.len() as f64 / start.elapsed().as_secs_f64()
+    let take_all = || {
+        std::thread::scope(|scope| {
+            for share in shares {
+                scope.spawn(move || {
+                    let (mut states, mut scratch) = (States::new(), Scratch::default());
+                    for (nth, input) in share {
+                        std::hint::black_box(turn(&mut states, input, nth, around, &mut scratch));
+                    }
+                });
+            }
+        });
+    };
+    timed(inputs.len(), take_all).1
 }
 
-/// Turns a second, replayed.
-fn replayed(folder: &Path, threads: usize, turns: usize) -> f64 {
+/// Replays them.
+fn replayed(folder: &Path, threads: usize, turns: usize) -> Took {
     let limits = Limits { threads, ..Limits::default() };
-    let start = Instant::now();
-    let report: Report =
-        replay_journal(folder, &Range::default(), &limits, &mut |_| {}).expect("a journal that was just written");
-    let took = start.elapsed();
+    let replay = || replay_journal(folder, &Range::default(), &limits, &mut |_| {});
+    let (report, took) = timed(turns, replay);
+    let report: Report = report.expect("a journal that was just written");
     assert!(report.is_same() && report.counts.turns == turns as u64, "{report:?}");
-    turns as f64 / took.as_secs_f64()
+    took
 }
 
 const USAGE: &str = "options: --turns 1000000  --customers 100000  --rounds 3  --folder DIR";

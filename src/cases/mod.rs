@@ -28,7 +28,7 @@
 //! |---|---|
 //! | `case` | a file of cases, checked |
 //! | `reader`, `event_reader`, `expectation` | reading it |
-//! | `run`, `lender` | a case decided |
+//! | `run` | a case decided |
 //! | `report`, `coverage` | what came of it |
 //! | `show` | a report as people read it |
 //! | `starter` | a first case for a playbook that has none |
@@ -39,7 +39,6 @@ mod case;
 mod coverage;
 mod event_reader;
 mod expectation;
-mod lender;
 mod reader;
 mod report;
 mod run;

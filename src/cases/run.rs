@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::case::{Case, Cases, Earlier};
-use super::lender::Lender;
 use super::reader::SOURCE;
 use super::report::{CaseReport, Report, RuleNamed, RuleSeen, Standing};
 use super::{Coverage, Difference};
@@ -13,7 +12,7 @@ use crate::decider::Sight;
 use crate::document::Faults;
 use crate::domain::{EventKey, TenantId};
 use crate::rules::Scratch;
-use crate::turn::{Input, Made, Surroundings, Taken, Turn, take};
+use crate::turn::{Input, Lender, Made, Surroundings, Taken, Turn, take};
 
 /// Reads a file of cases and runs it; or every fault in it. `file` is what faults and the report name it by.
 pub fn run(bundle: &Bundle, file: &str, text: &str) -> Result<Report, Faults> {

@@ -83,6 +83,13 @@ pub(super) enum Command {
     /// difference means.
     Replay(Replay),
 
+    /// Decide journaled decisions again under another configuration, and show what would change
+    ///
+    /// The configuration is that of `--config`. Every customer's history is followed under it from the journal's beginning;
+    /// caps and flow control follow its own decisions. Writes nothing. docs/REPLAY.md says what that means.
+    #[command(after_help = BACKTEST_EXAMPLE)]
+    Backtest(Backtest),
+
     /// Find decisions by customer, playbook, rule, tier, fallback, outcome and time, the newest first
     ///
     /// What is given must all hold of a decision. Reads the journal without locking it and writes nothing, so it works beside
@@ -261,6 +268,29 @@ pub(super) struct Replay {
     pub(super) json: bool,
 }
 
+const BACKTEST_EXAMPLE: &str = "\
+Example:
+  forthwith backtest --config config-next --data data --from 2026-11-01 --playbook ticket_routing";
+
+/// Options of `backtest`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backtest {
+    /// Count this playbook's decisions only; all others are made all the same
+    #[arg(long, value_name = "NAME")]
+    pub(super) playbook: Option<String>,
+
+    #[command(flatten)]
+    pub(super) followed: Followed,
+
+    /// Fail if anything would change
+    #[arg(long)]
+    pub(super) fail_on_change: bool,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Which of the journal's records are followed, and with what.
 #[derive(Debug, clap::Args)]
 pub(super) struct Followed {
@@ -301,8 +331,8 @@ mod tests {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
         for name in [
-            "decide", "explain", "search", "check", "test", "replay", "repair", "import", "export", "verify", "packet",
-            "serve",
+            "decide", "explain", "search", "check", "test", "replay", "backtest", "repair", "import", "export",
+            "verify", "packet", "serve",
         ] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));

@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -11,6 +11,7 @@
 //! | `exit` | exit codes |
 
 mod args;
+mod backtest;
 mod check;
 mod decide;
 mod exit;
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Repair(repair) => repair::run(&args.place, &repair),
         Command::Verify(verify) => verify::run(&args.place, &verify),
         Command::Packet(packet) => packet::run(&args.place, &packet),
+        Command::Backtest(backtest) => backtest::run(&args.place, &backtest),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -14,6 +14,7 @@
 //! | `input_form` | an input by itself, as bytes |
 //! | `late` | what is answered when there is no time for one |
 //! | `cap_change` | what it changes in the accounts of global caps |
+//! | `lender` | those accounts where no others are kept |
 //! | `circumstances` | what consents, flow and caps leave a decision |
 //! | `record`, `record_write`, `record_read` | what the journal stores of it |
 //! | `bundle_record` | what it stores of a bundle |
@@ -31,6 +32,7 @@ mod flow_tests;
 mod input;
 mod input_form;
 mod late;
+mod lender;
 mod record;
 mod record_read;
 mod record_write;
@@ -48,6 +50,7 @@ pub use circumstances::own_room;
 pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
 pub use input_form::{decode_input, encode_input};
 pub use late::late;
+pub use lender::Lender;
 pub use record::{RECORD_VERSION, Record, RecordError, RecordedDecision, SEMANTICS_VERSION};
 pub use record_write::{RecordBuffer, Written};
 pub use replay::{Unaccounted, apply};

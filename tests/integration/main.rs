@@ -16,5 +16,6 @@ mod kills;
 mod looking;
 mod proofs;
 mod repair;
+mod replaying;
 mod searching;
 mod support;

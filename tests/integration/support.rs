@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use forthwith::replay::{Limits, Range};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -49,6 +50,9 @@ pub(crate) struct Server {
     pub(crate) banner: String,
     stdout: BufReader<std::process::ChildStdout>,
     agent: ureq::Agent,
+    data: PathBuf,
+    /// Whether what it journaled is replayed when it has ended.
+    pub(crate) is_replayed: bool,
 }
 
 /// An answer of the server.
@@ -102,7 +106,7 @@ impl Server {
             .timeout_global(Some(Duration::from_secs(20)))
             .build()
             .into();
-        Self { child, address, banner, stdout, agent }
+        Self { child, address, banner, stdout, agent, data: data.to_owned(), is_replayed: true }
     }
 
     /// Starts a server and kills it a while later, whatever it is doing by then.
@@ -205,7 +209,17 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.is_replayed && !std::thread::panicking() {
+            replays(&self.data);
+        }
     }
+}
+
+/// Every turn that is in a data directory comes out again as it was recorded.
+pub(crate) fn replays(data: &Path) {
+    let replayed = forthwith::replay::replay(data, &Range::default(), &Limits::default(), &mut |_| {});
+    let report = replayed.unwrap_or_else(|error| panic!("`{}` cannot be replayed: {error}", data.display()));
+    assert!(report.is_same() && report.counts.different_after_gap == 0, "it does not replay: {report:#?}");
 }
 
 fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, ureq::Error> {

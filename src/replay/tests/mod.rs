@@ -1,10 +1,12 @@
 //! The room over journals that were really written.
 
+mod backtests;
 pub(crate) mod book;
 mod differing;
 mod same;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 

@@ -187,7 +187,10 @@ impl World {
     }
 
     fn start(&self) -> Server {
-        Server::start_with(&self.data(), |command| Self::settings(command, &self.config))
+        let mut server = Server::start_with(&self.data(), |command| Self::settings(command, &self.config));
+        // All that was journaled is replayed once, at the end.
+        server.is_replayed = false;
+        server
     }
 
     /// One life of a server: what the one before left is looked at, then callers come, then it is killed.

@@ -1,21 +1,21 @@
-//! Lends a case what is left of the global caps, as if its customer were the only one.
+//! Lends turns what is left of global caps where nobody else takes of them: in golden cases and backtests.
 
 use std::collections::HashMap;
 
+use super::{CapChange, Input, Lease, Made, Readings, Turn, cap_changes};
 use crate::bundle::{Bundle, CapScope};
 use crate::context::{CapAccount, CapKey};
 use crate::domain::{TimeDelta, Timestamp};
-use crate::turn::{CapChange, Input, Lease, Made, Readings, Turn, cap_changes};
 
-/// What the turns of one case took of global caps.
+/// What turns took of global caps that are theirs alone.
 #[derive(Debug, Default)]
-pub(super) struct Lender {
+pub struct Lender {
     accounts: HashMap<CapKey, CapAccount>,
 }
 
 impl Lender {
     /// The readings of a turn: all that is left is lent to it.
-    pub(super) fn readings(&mut self, arrival: Timestamp, bundle: &Bundle) -> Readings {
+    pub fn readings(&mut self, arrival: Timestamp, bundle: &Bundle) -> Readings {
         let mut readings = Readings::at(arrival);
         for (key, max, over) in global_caps(bundle) {
             if readings.leases.iter().all(|lease| lease.cap != key) {
@@ -26,11 +26,16 @@ impl Lender {
         readings
     }
 
-    /// Enters what a turn took.
-    pub(super) fn enter(&mut self, input: &Input, turn: &Turn, bundle: &Bundle) {
+    /// Enters what a turn took, or what became of what an earlier one did.
+    pub fn enter(&mut self, input: &Input, turn: &Turn, bundle: &Bundle) {
         for change in cap_changes(input, turn.decisions.iter().map(Made::entered), turn.arrival, bundle) {
-            if let CapChange::Took(take) = change {
-                self.accounts.entry(take.cap).or_default().enter(take);
+            match change {
+                CapChange::Took(take) => self.accounts.entry(take.cap).or_default().enter(take),
+                CapChange::Settled(decision, settlement) => {
+                    for account in self.accounts.values_mut() {
+                        account.settle(decision, settlement);
+                    }
+                }
             }
         }
     }
