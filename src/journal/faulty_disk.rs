@@ -15,6 +15,7 @@ pub(crate) enum Operation {
     Write,
     Sync,
     Rename,
+    Remove,
     SyncFolder,
 }
 
@@ -144,6 +145,11 @@ impl Disk for FaultyDisk {
         drop(state);
         self.go(Operation::Sync, path)?;
         MachineDisk.sync(file, path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.go(Operation::Remove, path)?;
+        MachineDisk.remove(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
