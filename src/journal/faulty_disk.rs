@@ -157,10 +157,6 @@ impl Disk for FaultyDisk {
         MachineDisk.rename(from, to)
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        MachineDisk.remove(path)
-    }
-
     fn sync_folder(&self, folder: &Path) -> Result<()> {
         self.go(Operation::SyncFolder, folder)?;
         MachineDisk.sync_folder(folder)
