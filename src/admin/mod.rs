@@ -93,6 +93,7 @@ mod tests {
         /v1/customers/{id}/facts
         /v1/decide/{playbook}
         /v1/decide/{playbook}/batch
+        /v1/decisions
         /v1/decisions/{id}
         /v1/decisions/{id}/explain
         /v1/decisions/{id}/feedback
