@@ -304,11 +304,6 @@ impl Journal {
         self.terms()?.records_with(now(&self.0.queue, &self.0.open_index), any, from, hear)
     }
 
-    /// Whether [`Journal::records_with`] has the terms of every full segment from a sequence on at hand, and need not gather them first.
-    pub fn has_terms_from(&self, from: u64) -> Result<bool, JournalError> {
-        self.terms()?.has_all(now(&self.0.queue, &self.0.open_index), from)
-    }
-
     /// Leaf hashes of records that are synced, on their way to the tree.
     pub(super) fn fresh(&self) -> &Arc<FreshLeaves> {
         &self.0.fresh
@@ -317,6 +312,11 @@ impl Journal {
     /// The number of the log.
     pub(super) fn log_number(&self) -> u64 {
         self.0.log
+    }
+
+    /// Whether [`Journal::records_with`] has the terms of every full segment from a sequence on at hand, and need not gather them first.
+    pub fn has_terms_from(&self, from: u64) -> Result<bool, JournalError> {
+        self.terms()?.has_all(now(&self.0.queue, &self.0.open_index), from)
     }
 
     /// The folder of its segments.

@@ -83,7 +83,7 @@ pub enum NotaryError {
     Head(#[from] HeadError),
     /// The journal is not the one that the last head was signed over.
     #[error("{0}")]
-    Unfit(Unfit),
+    Unfit(Box<Unfit>),
     /// There is no such tree, or no such record in it.
     #[error("{asked} is beyond the journal, which has {size} records")]
     Beyond {
@@ -338,22 +338,22 @@ fn fitting_tree(
     let Some(last) = last else { return Ok(open(0)?) };
     last.verify(keys)?;
     let signed = last.head();
-    let unfit = |root| NotaryError::Unfit(Unfit { signed: signed.clone(), records: journal.synced_seq(), root });
+    let unfit =
+        |root| NotaryError::Unfit(Box::new(Unfit { signed: signed.clone(), records: journal.synced_seq(), root }));
     if signed.size > journal.synced_seq() {
         return Err(unfit(None));
     }
-    // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
-    let mut found = None;
-    for trusted in [signed.size, 0] {
-        let tree = open(trusted)?;
+    let fits = |tree: &RecordTree| {
         tree.read_until(signed.size)?;
-        let root = tree.root();
-        if root == signed.root {
-            return Ok(tree);
-        }
-        found = Some(root);
+        Ok::<bool, JournalError>(tree.root() == signed.root)
+    };
+    let tree = open(signed.size)?;
+    if fits(&tree)? {
+        return Ok(tree);
     }
-    Err(unfit(found))
+    // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
+    let tree = tree.anew()?;
+    if fits(&tree)? { Ok(tree) } else { Err(unfit(Some(tree.root()))) }
 }
 
 /// Proves that a record is in the tree of a size.
@@ -379,7 +379,7 @@ pub fn entry_proof_in(journal: &Path, seq: u64, head: SignedHead) -> Result<Entr
         }
         found = Some(inclusion.root);
     }
-    Err(NotaryError::Unfit(Unfit { signed: signed.clone(), records: signed.size, root: found }))
+    Err(NotaryError::Unfit(Box::new(Unfit { signed: signed.clone(), records: signed.size, root: found })))
 }
 
 impl std::fmt::Display for Unfit {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::JournalError;
 use super::fresh::FreshLeaves;
+use super::leaves::for_leaf_hashes;
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
-use super::reader::{Reader, segments};
+use super::segments;
 use super::survey::{Survey, group_root};
 use crate::sync::{Mutex, MutexGuard};
-use crate::tlog::{Frontier, Hash, Subtree, Subtrees, leaf_hash};
+use crate::tlog::{Frontier, Hash, Subtree, Subtrees};
 
 /// How long a leaf that was synced may take to be handed over.
 const HAND_OVER_MAX: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ pub(super) struct RecordTree {
     journal: PathBuf,
     fresh: Arc<FreshLeaves>,
     workers: usize,
+    /// Roots that groups had, for those of which records were lost.
+    kept: Vec<Hash>,
     grown: Mutex<Grown>,
 }
 
@@ -51,11 +54,21 @@ impl RecordTree {
         trusted: u64,
         workers: usize,
     ) -> Result<Self, JournalError> {
+        // Before what does not fit together is cut off.
+        let kept = Levels::look(journal, trusted).groups();
         let known = Levels::open(journal, trusted)?.leaves();
         let levels = Levels::open(journal, known)?;
         let mut reader = TreeReader::new(journal, known);
         let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
-        Ok(Self { journal: journal.to_owned(), fresh, workers, grown: Mutex::new(Grown { frontier, levels }) })
+        let (journal, grown) = (journal.to_owned(), Mutex::new(Grown { frontier, levels }));
+        Ok(Self { journal, fresh, workers, kept, grown })
+    }
+
+    /// The tree without a record, to be made again. Of the roots that were kept, those of groups of which records were lost are taken
+    /// as they are: nobody can make them again.
+    pub(super) fn anew(self) -> Result<Self, JournalError> {
+        let Self { journal, fresh, workers, kept, .. } = self;
+        Ok(Self { kept, ..Self::open(&journal, fresh, 0, workers)? })
     }
 
     /// How many records it has.
@@ -126,7 +139,8 @@ impl RecordTree {
             let taken = surveyed.and_then(|surveyed| {
                 let Grown { frontier, levels } = &mut *grown;
                 for piece in &surveyed.pieces {
-                    piece.push_to(frontier, |subtree, hash| levels.push(subtree, hash), |_| {});
+                    let kept = |group: u64| self.kept.get(group as usize).copied();
+                    piece.push_to(frontier, kept, |subtree, hash| levels.push(subtree, hash), |_| {});
                 }
                 levels.write()
             });
@@ -185,7 +199,7 @@ impl TreeReader {
             return Ok(&self.groups[at].1);
         }
         let mut leaves = Vec::with_capacity(GROUP as usize);
-        for_leaves(&self.journal, number * GROUP, (number + 1) * GROUP, |leaf| leaves.push(leaf))?;
+        for_leaf_hashes(&self.journal, (number * GROUP + 1, (number + 1) * GROUP), |leaf| leaves.push(leaf))?;
         self.groups.push((number, leaves));
         Ok(self.groups.last().map_or(&[], |(_, leaves)| leaves))
     }
@@ -206,7 +220,7 @@ impl Subtrees for TreeReader {
         }
         let (first, behind) = (subtree.first_leaf(), subtree.first_leaf() + (1 << subtree.level));
         let mut tree = Frontier::default();
-        for_leaves(&self.journal, first, behind, |leaf| tree.push(leaf))?;
+        for_leaf_hashes(&self.journal, (first + 1, behind), |leaf| tree.push(leaf))?;
         if tree.size() < behind - first { Err(missing(subtree)) } else { Ok(tree.root()) }
     }
 }
@@ -214,31 +228,4 @@ impl Subtrees for TreeReader {
 fn missing(subtree: Subtree) -> JournalError {
     let until = subtree.first_leaf() + (1 << subtree.level);
     JournalError::Stopped(format!("the journal ends before record {until}").into())
-}
-
-/// Hands the leaf hashes of the records from `first` + 1 to `behind`, as many as there are, to `each`.
-fn for_leaves(journal: &Path, first: u64, behind: u64, mut each: impl FnMut(Hash)) -> Result<(), JournalError> {
-    let (mut reader, mut last, mut is_more) = (Reader::new(journal, first + 1)?, first, true);
-    while is_more && last < behind {
-        is_more = reader.next_batch(|read| {
-            last = read.seq;
-            if read.seq <= behind {
-                each(leaf_hash(read.frame.leaf));
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// The leaf of a record: what its leaf hash is made of. From a folder that another process may be writing.
-pub fn record_leaf(journal: &Path, seq: u64) -> Result<Option<Vec<u8>>, JournalError> {
-    let (mut reader, mut leaf, mut is_more) = (Reader::new(journal, seq)?, None, true);
-    while is_more && leaf.is_none() {
-        is_more = reader.next_batch(|read| {
-            if read.seq == seq {
-                leaf = Some(read.frame.leaf.to_vec());
-            }
-        })?;
-    }
-    Ok(leaf)
 }
