@@ -13,7 +13,7 @@ pub(crate) struct Args {
     pub(crate) folder: PathBuf,
 }
 
-const USAGE: &str = "options: --customers 100000  --records 1000000  --recovery-mb 512  --folder DIR  --test (everything small: does it \
+const USAGE: &str = "options: --customers 100000  --records 1000000  --recovery-mb 1024  --folder DIR  --test (everything small: does it \
                      run?)";
 
 impl Args {

@@ -57,7 +57,7 @@ pub struct Config {
 
 impl Default for Config {
     /// Two keepers serve two cores; a thousand waiting turns of one customer are a fault, not a load; a gigabyte
-    /// holds some million customers of a kilobyte, and the number of those who take less is bounded by their cells; ten minutes cover a conversation; recovery reads two million records in some seconds, keeps half of what
+    /// holds some million customers of a kilobyte, and the number of those who take less is bounded by their cells; ten minutes cover a conversation; recovery reads two million records in some seconds, keeps as much as
     /// customers may take, and need not be noticed where it takes a few tenths of a second.
     fn default() -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Default for Config {
             checkpoint_every: Duration::from_secs(60),
             checkpoint_records: 2_000_000,
             recovery_threads: cores(),
-            recovery_bytes: 512 << 20,
+            recovery_bytes: 1 << 30,
             recovery_ahead: 20_000,
         }
     }
