@@ -84,6 +84,13 @@ fn whole(data: &Path, args: &Verify) -> Result<Exit, String> {
         return Ok(Exit::Failed);
     }
     say(format!("`{}`: {segments}, {records}; every checksum and the chain hold", data.display()));
+    for gap in &verified.gaps {
+        let (first, last) = (grouped(gap.first_seq), grouped(gap.last_seq()));
+        say(format!("lost to damage, and accounted for by a repair at {}: records {first} to {last}", gap.repaired_at));
+    }
+    if verified.unchecked > 0 {
+        say(format!("tree heads that cannot be looked at because of that: {}", grouped(verified.unchecked)));
+    }
     if let Some(root) = verified.root {
         say(format!("root of the tree: {}", base64(&root)));
     }

@@ -166,6 +166,9 @@ impl From<Error> for Problem {
             Error::Failed(Failure::SetAside(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "set-aside", "the input is set aside", detail)
             }
+            Error::Failed(Failure::RecoveryFailed(_)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "recovery", "recovery has failed", detail)
+            }
             Error::Journal(JournalError::DiskFull) => Shed::DiskFull.into(),
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) | Error::Notary(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)

@@ -11,7 +11,6 @@
 
 use super::batch::{BatchHash, BatchHeader, u32_at, u64_at};
 use crate::domain::Timestamp;
-use crate::tlog::{Hash, leaf_hash};
 
 const FIXED_BYTES: usize = 52;
 
@@ -30,11 +29,6 @@ pub struct Gap {
     pub release: String,
     /// The hash of the last batch that is lost, which the next one names.
     pub(super) resumes: BatchHash,
-}
-
-/// The leaf hash that stands in the tree for a record that is lost: that of an empty one, which no record is.
-pub(super) fn lost_leaf() -> Hash {
-    leaf_hash(&[])
 }
 
 impl Gap {

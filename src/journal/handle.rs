@@ -314,6 +314,11 @@ impl Journal {
         self.0.log
     }
 
+    /// Whether [`Journal::records_with`] has the terms of every full segment from a sequence on at hand, and need not gather them first.
+    pub fn has_terms_from(&self, from: u64) -> Result<bool, JournalError> {
+        self.terms()?.has_all(now(&self.0.queue, &self.0.open_index), from)
+    }
+
     /// The folder of its segments.
     pub fn folder(&self) -> &Path {
         &self.0.folder

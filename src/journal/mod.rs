@@ -27,7 +27,7 @@
 //! | `handle` | the journal as others hold it |
 //! | `terms` | records by what is in them |
 //! | `store` | states at rest |
-//! | `fresh`, `tree`, `levels`, `leaf` | the tree over all records, the roots of it that are kept, its leaves |
+//! | `fresh`, `tree`, `levels`, `leaf`, `leaves` | the tree over all records, the roots of it that are kept, its leaves |
 //! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
@@ -48,6 +48,7 @@ mod heads;
 mod index;
 mod inspection;
 mod leaf;
+mod leaves;
 mod levels;
 mod log;
 mod metrics;
@@ -88,6 +89,7 @@ pub use handle::{Config, Journal};
 pub use heads::{known_keys, newest_head};
 pub use inspection::{Damage, Inspection, Loss};
 pub use leaf::found_in_leaf;
+pub use leaves::record_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
 pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
@@ -97,6 +99,5 @@ pub use repair::{Repaired, Rewritten};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
-pub use tree::record_leaf;
 pub use verification::{Verified, Verify, VerifyFault};
 pub use volumes::{Found, record_at, record_with_key};

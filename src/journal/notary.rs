@@ -344,8 +344,11 @@ fn fitting_tree(
     }
     // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
     let mut found = None;
-    for trusted in [signed.size, 0] {
-        let tree = open(trusted)?;
+    for is_anew in [false, true] {
+        let tree = match is_anew {
+            false => open(signed.size)?,
+            true => RecordTree::open_anew(journal.folder(), Arc::clone(fresh), workers)?,
+        };
         tree.read_until(signed.size)?;
         let root = tree.root();
         if root == signed.root {

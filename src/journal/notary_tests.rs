@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::batch::{Entry, Frame, HEADER_BYTES, hash_batch, leaf_hashes, u32_at};
 use super::levels::GROUP;
 use super::names::segment_path;
-use super::reader::Reader;
 use super::segment::{PAGE_BYTES, Page};
 use super::*;
 use crate::telemetry::Registry;
@@ -21,9 +20,14 @@ struct Office {
     notary: Notary,
 }
 
+/// Segments of this size are compressed when they are full.
+const SEALED: u64 = 1 << 16;
+
 fn open(data: &Path, segment_bytes: u64) -> Result<Office, NotaryError> {
     let directory = DataDirectory::open(data).unwrap();
-    let config = Config { segment_bytes, queue_bytes: 1 << 14, linger: Duration::ZERO, ..Config::default() };
+    // Small segments are sealed, large ones are for tests that change their bytes.
+    let compress = segment_bytes == SEALED;
+    let config = Config { segment_bytes, queue_bytes: 1 << 14, linger: Duration::ZERO, compress, ..Config::default() };
     let metrics = Metrics::new(&Registry::default());
     let (journal, _) = Journal::open(&directory.journal(), &config, Clock::system(), metrics).unwrap();
     let origin = Some("example.com/log".to_owned());
@@ -101,7 +105,7 @@ fn every_record_is_proved_over_restarts_and_segments() {
     let data = tempfile::tempdir().unwrap();
     let mut heads = Vec::new();
     for count in [3, 252, 1, 700, 44] {
-        let office = open(data.path(), 1 << 16).unwrap();
+        let office = open(data.path(), SEALED).unwrap();
         office.append(count);
         let head = office.notary.head().unwrap();
         assert_eq!(head.head().size, office.journal.last_seq());
@@ -109,7 +113,7 @@ fn every_record_is_proved_over_restarts_and_segments() {
         heads.push(head);
         office.close();
     }
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     let journal = office.directory.journal();
     let leaves = leaves(&journal);
     assert!(segments(&journal).unwrap().len() > 1, "the test crosses segments");
@@ -145,7 +149,7 @@ fn every_record_is_proved_over_restarts_and_segments() {
 #[test]
 fn the_tree_is_made_again_from_the_records() {
     let data = tempfile::tempdir().unwrap();
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     office.append(5 * GROUP + 9);
     let journal = office.close();
     let kept = fs::read(journal.join("tree/08")).unwrap();
@@ -169,7 +173,7 @@ fn the_tree_is_made_again_from_the_records() {
         let proof = entry_proof_in(&journal, 300, newest).unwrap();
         let leaf = record_leaf(&journal, 300).unwrap().unwrap();
         proof.verify(&leaf_hash(&leaf), &known_keys(&journal).unwrap()).unwrap();
-        open(data.path(), 1 << 16).unwrap().close();
+        open(data.path(), SEALED).unwrap().close();
         assert_eq!(fs::read(journal.join("tree/08")).unwrap(), kept);
     }
 }
@@ -177,7 +181,7 @@ fn the_tree_is_made_again_from_the_records() {
 #[test]
 fn a_crash_loses_no_head_and_signs_on_where_it_was() {
     let (data, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     office.append(400);
     let given = office.notary.head().unwrap();
     office.append(300);
@@ -187,7 +191,7 @@ fn a_crash_loses_no_head_and_signs_on_where_it_was() {
     let torn = copied.join("journal/tree/08");
     let bytes = fs::read(&torn).unwrap();
     fs::write(&torn, [&bytes[..32], &[7; 64]].concat()).unwrap();
-    let office = open(&copied, 1 << 16).unwrap();
+    let office = open(&copied, SEALED).unwrap();
     assert_eq!(newest_head(&copied.join("journal")).unwrap(), Some(given.clone()));
     let newer = office.notary.head().unwrap();
     assert_eq!(newer.head().size, 700);
@@ -199,19 +203,19 @@ fn a_crash_loses_no_head_and_signs_on_where_it_was() {
 #[test]
 fn an_older_copy_is_refused_and_says_what_to_do() {
     let (data, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     office.append(20);
     copy(data.path(), copied.path());
     office.append(10);
     let journal = office.close();
     fs::copy(journal.join("heads"), copied.path().join("journal/heads")).unwrap();
-    let refused = open(copied.path(), 1 << 16).map(drop).unwrap_err().to_string();
+    let refused = open(copied.path(), SEALED).map(drop).unwrap_err().to_string();
     insta::assert_snapshot!(refused, @"the journal has 20 records, and a tree head was signed over 30: records were removed after they were signed, or an older copy of the journal was put back. Put back the newest copy; if there is none and the loss is accepted, move `journal/heads` out of the data directory and keep it, for it is the evidence");
     let verified = verify(&copied.path().join("journal"), None, None);
     insta::assert_snapshot!(faults(&verified), @"the tree head kept in `journal/heads` was signed over 30 records, and the journal has 20: records were removed after they were signed, or this is an older copy");
     // Whoever accepts the loss takes the heads away.
     fs::rename(copied.path().join("journal/heads"), copied.path().join("heads")).unwrap();
-    open(copied.path(), 1 << 16).unwrap().close();
+    open(copied.path(), SEALED).unwrap().close();
 }
 
 /// Changes one byte of a record in the first segment, and makes all checksums and the whole chain right again.
@@ -295,13 +299,13 @@ fn a_change_behind_the_last_whole_group_is_refused_at_the_start() {
 #[test]
 fn heads_of_another_key_are_not_believed() {
     let data = tempfile::tempdir().unwrap();
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     office.append(5);
     let former = office.notary.key();
     let held = office.notary.head().unwrap();
     let journal = office.close();
     fs::remove_file(data.path().join("signing.key")).unwrap();
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), SEALED).unwrap();
     office.append(5);
     let present = office.notary.key();
     assert_ne!(present, former);
@@ -322,7 +326,7 @@ fn heads_of_another_key_are_not_believed() {
 #[test]
 fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
     let data = tempfile::tempdir().unwrap();
-    let office = open(data.path(), 1 << 16).unwrap();
+    let office = open(data.path(), (1 << 16) + 4_096).unwrap();
     office.append(3_000);
     let journal = office.close();
     let count = segments(&journal).unwrap().len() as u64;
@@ -334,7 +338,7 @@ fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
         fs::write(path, bytes).unwrap();
     }
     let verified = verify(&journal, None, None);
-    assert_eq!((verified.segments, verified.root, verified.faults.len()), (count, None, 2));
+    assert_eq!((verified.segments, verified.root, verified.faults.len()), (count, None, 2), "{}", faults(&verified));
     for (fault, number) in verified.faults.iter().zip([1, 3]) {
         assert!(fault.to_string().contains(&format!("{number:010}.seg` is damaged at byte ")), "{fault}");
     }

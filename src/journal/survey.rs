@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::JournalError;
-use super::gap::lost_leaf;
+use super::leaves::lost_leaf;
 use super::levels::{GROUP, GROUP_LEVEL};
-use super::names::segment_path;
-use super::reader::{Reader, SegmentSpan};
+use super::{Gap, JournalError, Reader, SegmentSpan};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{mpsc, thread};
 use crate::tlog::{Frontier, Hash};
@@ -35,6 +33,8 @@ pub(super) struct Surveyed {
     /// The index of the first.
     pub(super) first: u64,
     pub(super) pieces: Vec<Piece>,
+    /// Records that were lost to damage and are accounted for as lost. Their leaves are those of [`lost_leaf`].
+    pub(super) gaps: Vec<Gap>,
 }
 
 /// Some leaves of a segment.
@@ -44,22 +44,33 @@ pub(super) enum Piece {
     Leaves(Vec<Hash>),
     /// The root of a complete group.
     Group(Hash),
+    /// The leaves of a complete group of which some were lost.
+    Lost(Vec<Hash>),
 }
 
 impl Piece {
-    /// Appends the leaves to a tree; `each` sees the tree after every step.
+    /// Appends the leaves to a tree; `each` sees the tree after every step. `kept` says which root a group had, for one of which
+    /// records were lost.
     pub(super) fn push_to(
         &self,
         tree: &mut Frontier,
+        kept: impl FnOnce(u64) -> Option<Hash>,
         mut completed: impl FnMut(crate::tlog::Subtree, &Hash),
         mut each: impl FnMut(&Frontier),
     ) {
-        match self {
-            Self::Group(root) => {
-                tree.push_subtree(GROUP_LEVEL, *root, &mut completed);
+        let root = match self {
+            Self::Group(root) => Some(*root),
+            // Nobody can make this root again; the heads that were signed over it say whether it is the one.
+            Self::Lost(_) => kept(tree.size() >> GROUP_LEVEL),
+            Self::Leaves(_) => None,
+        };
+        match (self, root) {
+            (_, Some(root)) => {
+                tree.push_subtree(GROUP_LEVEL, root, &mut completed);
                 each(tree);
             }
-            Self::Leaves(leaves) => {
+            (Self::Group(_), None) => {}
+            (Self::Leaves(leaves) | Self::Lost(leaves), None) => {
                 for leaf in leaves {
                     tree.push_subtree(0, *leaf, &mut completed);
                     each(tree);
@@ -127,16 +138,18 @@ impl Survey<'_> {
     fn segment(&self, span: &SegmentSpan, sender: &mpsc::Sender<Word>) -> Result<Surveyed, JournalError> {
         let (from, until) = self.leaves;
         let first = from.max(span.first_seq - 1);
-        let mut pieces =
-            Pieces { at: first, run: Vec::with_capacity(GROUP as usize), done: Vec::new(), sizes: self.sizes };
+        let mut pieces = Pieces {
+            at: first,
+            run: Vec::with_capacity(GROUP as usize),
+            done: Vec::new(),
+            sizes: self.sizes,
+            has_lost: false,
+        };
         let (mut reader, mut told) = (Reader::of_segment(self.journal, span.number), 0);
         let mut read = 0;
-        let mut last_seq = span.first_seq - 1;
         while reader.next_batch(|record| {
             read += 1;
-            last_seq = record.seq;
             if (first..until).contains(&(record.seq - 1)) {
-                pieces.fill(record.seq - 1);
                 pieces.push(record.seq - 1, *record.leaf_hash);
             }
         })? {
@@ -147,24 +160,12 @@ impl Survey<'_> {
             }
         }
         let _ = sender.send(Word::Read(read - told));
-        last_seq = reader.gaps().last().map_or(last_seq, |gap| gap.last_seq().max(last_seq));
-        pieces.fill(last_seq.min(until));
-        self.check_end(span, last_seq)?;
-        Ok(Surveyed { first, pieces: pieces.end() })
-    }
-
-    /// Whether a segment goes on to the next.
-    fn check_end(&self, span: &SegmentSpan, last_seq: u64) -> Result<(), JournalError> {
-        let follows = self.segments.iter().find(|next| next.number == span.number + 1);
-        if follows.is_none_or(|next| next.first_seq == last_seq + 1) {
-            return Ok(());
+        let gaps: Vec<Gap> = reader.gaps().to_vec();
+        // Lost records at the segment's end: the next one goes on behind them.
+        if let Some(last) = gaps.last() {
+            pieces.lose(last.last_seq().min(until));
         }
-        let path = segment_path(self.journal, span.number);
-        Err(JournalError::damaged(
-            &path,
-            0,
-            format!("the segment ends with record {last_seq}, before the next one begins"),
-        ))
+        Ok(Surveyed { first, pieces: pieces.end(), gaps })
     }
 }
 
@@ -176,25 +177,37 @@ struct Pieces<'a> {
     run: Vec<Hash>,
     done: Vec<Piece>,
     sizes: &'a [u64],
+    /// Whether a record of the run was lost.
+    has_lost: bool,
 }
 
 impl Pieces<'_> {
+    /// The leaf of a record. Those between the last one and this were lost: the reader has seen to it that a gap accounts for them.
     fn push(&mut self, index: u64, leaf: Hash) {
-        debug_assert_eq!(index, self.at, "records come in their order");
+        self.lose(index);
+        self.take(leaf);
+    }
+
+    /// Records until an index were lost.
+    fn lose(&mut self, until: u64) {
+        while self.at < until {
+            self.has_lost = true;
+            self.take(lost_leaf());
+        }
+    }
+
+    fn take(&mut self, leaf: Hash) {
         self.run.push(leaf);
         self.at += 1;
         if self.at.is_multiple_of(GROUP) {
             let leaves = std::mem::replace(&mut self.run, Vec::with_capacity(GROUP as usize));
             let is_looked_at = is_cut(self.sizes, self.at - leaves.len() as u64..self.at);
-            let is_whole = leaves.len() as u64 == GROUP && !is_looked_at;
-            self.done.push(if is_whole { Piece::Group(group_root(leaves)) } else { Piece::Leaves(leaves) });
-        }
-    }
-
-    /// Accounts for records that are lost, up to a leaf.
-    fn fill(&mut self, until: u64) {
-        while self.at < until {
-            self.push(self.at, lost_leaf());
+            let is_whole = leaves.len() as u64 == GROUP;
+            self.done.push(match std::mem::take(&mut self.has_lost) {
+                true if is_whole => Piece::Lost(leaves),
+                false if is_whole && !is_looked_at => Piece::Group(group_root(leaves)),
+                _ => Piece::Leaves(leaves),
+            });
         }
     }
 
@@ -234,21 +247,22 @@ mod tests {
     fn groups_are_joined_unless_someone_looks_into_them() {
         let leaf = |n: u64| leaf_hash(&n.to_le_bytes());
         let (from, until) = (GROUP / 2, 4 * GROUP + 3);
-        let mut pieces = Pieces { at: from, run: Vec::new(), done: Vec::new(), sizes: &[GROUP, 2 * GROUP + 9] };
+        let mut pieces =
+            Pieces { at: from, run: Vec::new(), done: Vec::new(), sizes: &[GROUP, 2 * GROUP + 9], has_lost: false };
         (from..until).for_each(|index| pieces.push(index, leaf(index)));
         let pieces = pieces.end();
         let shape: Vec<usize> = pieces
             .iter()
             .map(|piece| match piece {
                 Piece::Group(_) => 0,
-                Piece::Leaves(leaves) => leaves.len(),
+                Piece::Leaves(leaves) | Piece::Lost(leaves) => leaves.len(),
             })
             .collect();
         assert_eq!(shape, [128, 0, 256, 0, 3]);
         let (mut tree, mut one_by_one) = (Frontier::default(), Frontier::default());
         (0..from).for_each(|index| tree.push(leaf(index)));
         (0..until).for_each(|index| one_by_one.push(leaf(index)));
-        pieces.iter().for_each(|piece| piece.push_to(&mut tree, |_, _| {}, |_| {}));
+        pieces.iter().for_each(|piece| piece.push_to(&mut tree, |_| None, |_, _| {}, |_| {}));
         assert_eq!(tree, one_by_one);
     }
 }

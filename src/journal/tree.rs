@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::JournalError;
 use super::fresh::FreshLeaves;
-use super::gap::lost_leaf;
+use super::leaves::for_leaf_hashes;
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
-use super::reader::{Reader, segments};
+use super::segments;
 use super::survey::{Survey, group_root};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tlog::{Frontier, Hash, Subtree, Subtrees};
@@ -26,6 +26,8 @@ pub(super) struct RecordTree {
     journal: PathBuf,
     fresh: Arc<FreshLeaves>,
     workers: usize,
+    /// Roots that groups had, for those of which records were lost.
+    kept: Vec<Hash>,
     grown: Mutex<Grown>,
 }
 
@@ -56,7 +58,15 @@ impl RecordTree {
         let levels = Levels::open(journal, known)?;
         let mut reader = TreeReader::new(journal, known);
         let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
-        Ok(Self { journal: journal.to_owned(), fresh, workers, grown: Mutex::new(Grown { frontier, levels }) })
+        let (journal, grown) = (journal.to_owned(), Mutex::new(Grown { frontier, levels }));
+        Ok(Self { journal, fresh, workers, kept: Vec::new(), grown })
+    }
+
+    /// The tree without a record, to be made again. Of the roots that are kept, those of groups of which records were lost are taken
+    /// as they are: nobody can make them again.
+    pub(super) fn open_anew(journal: &Path, fresh: Arc<FreshLeaves>, workers: usize) -> Result<Self, JournalError> {
+        let kept = Levels::look(journal, u64::MAX).groups();
+        Ok(Self { kept, ..Self::open(journal, fresh, 0, workers)? })
     }
 
     /// How many records it has.
@@ -127,7 +137,8 @@ impl RecordTree {
             let taken = surveyed.and_then(|surveyed| {
                 let Grown { frontier, levels } = &mut *grown;
                 for piece in &surveyed.pieces {
-                    piece.push_to(frontier, |subtree, hash| levels.push(subtree, hash), |_| {});
+                    let kept = |group: u64| self.kept.get(group as usize).copied();
+                    piece.push_to(frontier, kept, |subtree, hash| levels.push(subtree, hash), |_| {});
                 }
                 levels.write()
             });
@@ -186,7 +197,7 @@ impl TreeReader {
             return Ok(&self.groups[at].1);
         }
         let mut leaves = Vec::with_capacity(GROUP as usize);
-        for_leaves(&self.journal, number * GROUP, (number + 1) * GROUP, |leaf| leaves.push(leaf))?;
+        for_leaf_hashes(&self.journal, (number * GROUP + 1, (number + 1) * GROUP), |leaf| leaves.push(leaf))?;
         self.groups.push((number, leaves));
         Ok(self.groups.last().map_or(&[], |(_, leaves)| leaves))
     }
@@ -207,7 +218,7 @@ impl Subtrees for TreeReader {
         }
         let (first, behind) = (subtree.first_leaf(), subtree.first_leaf() + (1 << subtree.level));
         let mut tree = Frontier::default();
-        for_leaves(&self.journal, first, behind, |leaf| tree.push(leaf))?;
+        for_leaf_hashes(&self.journal, (first + 1, behind), |leaf| tree.push(leaf))?;
         if tree.size() < behind - first { Err(missing(subtree)) } else { Ok(tree.root()) }
     }
 }
@@ -215,37 +226,4 @@ impl Subtrees for TreeReader {
 fn missing(subtree: Subtree) -> JournalError {
     let until = subtree.first_leaf() + (1 << subtree.level);
     JournalError::Stopped(format!("the journal ends before record {until}").into())
-}
-
-/// Hands the leaf hashes of the records from `first` + 1 to `behind`, as many as there are, to `each`. One that is lost has a
-/// leaf of its own.
-fn for_leaves(journal: &Path, first: u64, behind: u64, mut each: impl FnMut(Hash)) -> Result<(), JournalError> {
-    let (mut reader, mut last, mut is_more) = (Reader::new(journal, first + 1)?, first, true);
-    let mut lost = |from: u64, until: u64, each: &mut dyn FnMut(Hash)| (from..until).for_each(|_| each(lost_leaf()));
-    while is_more && last < behind {
-        is_more = reader.next_batch(|read| {
-            lost(last, (read.seq - 1).min(behind), &mut each);
-            if read.seq <= behind {
-                each(*read.leaf_hash);
-            }
-            last = read.seq;
-        })?;
-    }
-    // What is lost at the journal's end.
-    let until = reader.gaps().last().map_or(last, |gap| gap.last_seq().min(behind));
-    lost(last, until, &mut each);
-    Ok(())
-}
-
-/// The leaf of a record: what its leaf hash is made of. From a folder that another process may be writing.
-pub fn record_leaf(journal: &Path, seq: u64) -> Result<Option<Vec<u8>>, JournalError> {
-    let (mut reader, mut leaf, mut is_more) = (Reader::new(journal, seq)?, None, true);
-    while is_more && leaf.is_none() {
-        is_more = reader.next_batch(|read| {
-            if read.seq == seq {
-                leaf = Some(read.frame.leaf.to_vec());
-            }
-        })?;
-    }
-    Ok(leaf)
 }

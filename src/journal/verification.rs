@@ -4,9 +4,8 @@ use std::path::Path;
 
 use super::heads::{known_keys, read_heads};
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
-use super::reader::{SegmentSpan, segments};
 use super::survey::{Survey, Surveyed};
-use super::{JournalError, NotaryError};
+use super::{Gap, JournalError, NotaryError, SegmentSpan, segments};
 use crate::sync::thread;
 use crate::tlog::{Frontier, Hash, HeadError, SignedHead, Subtree, TreeHead, VerifierKey, base64};
 
@@ -34,8 +33,12 @@ pub struct Verified {
     pub root: Option<Hash>,
     /// How many heads were kept.
     pub heads: u64,
+    /// How many of those, and of heads held outside, lie where records were lost, and cannot be looked at.
+    pub unchecked: u64,
     /// The newest of those.
     pub newest: Option<TreeHead>,
+    /// Records that were lost to damage, and are accounted for by a repair.
+    pub gaps: Vec<Gap>,
     /// What does not hold. Empty if everything does.
     pub faults: Vec<VerifyFault>,
 }
@@ -124,8 +127,9 @@ impl Verify<'_> {
         let judged = self.survey(&spans, judged, progress, &mut faults);
         let (records, is_whole) = (judged.tree.size(), judged.is_whole && !spans.is_empty());
         let root = is_whole.then(|| judged.tree.root());
+        let (gaps, unchecked) = (judged.gaps.clone(), judged.unchecked);
         judged.conclude(is_whole, &mut faults);
-        Verified { segments: spans.len() as u64, records, root, heads: kept, newest, faults }
+        Verified { segments: spans.len() as u64, records, root, heads: kept, unchecked, newest, gaps, faults }
     }
 
     /// The segments there are, which must be all.
@@ -222,6 +226,9 @@ struct Judged {
     next: usize,
     /// How many records the last kept head before the first unfit one is over.
     sound: u64,
+    /// Heads within groups of which records were lost.
+    unchecked: u64,
+    gaps: Vec<Gap>,
     /// Heads that do not fit, with the root that there is.
     unfit: Vec<(usize, Hash)>,
     /// The roots of groups as they were kept.
@@ -238,6 +245,8 @@ impl Judged {
             heads,
             next: 0,
             sound: 0,
+            unchecked: 0,
+            gaps: Vec::new(),
             unfit: Vec::new(),
             kept,
             other: None,
@@ -248,7 +257,8 @@ impl Judged {
         if !self.is_whole {
             return;
         }
-        let Self { tree, heads, next, sound, unfit, kept, other, .. } = self;
+        let Self { tree, heads, next, sound, unchecked, gaps, unfit, kept, other, .. } = self;
+        gaps.extend_from_slice(&surveyed.gaps);
         let mut completed = |subtree: Subtree, hash: &Hash| {
             let is_other =
                 subtree.level == GROUP_LEVEL && kept.get(subtree.index as usize).is_some_and(|kept| kept != hash);
@@ -257,9 +267,11 @@ impl Judged {
             }
         };
         let mut each = |tree: &Frontier| {
-            while let Some((which, head)) = heads.get(*next).filter(|(_, head)| head.size == tree.size()) {
+            while let Some((which, head)) = heads.get(*next).filter(|(_, head)| head.size <= tree.size()) {
                 let root = tree.root();
-                if root != head.root {
+                if head.size < tree.size() {
+                    *unchecked += 1;
+                } else if root != head.root {
                     unfit.push((*next, root));
                 } else if unfit.is_empty() && *which == KEPT {
                     *sound = head.size;
@@ -268,7 +280,7 @@ impl Judged {
             }
         };
         for piece in &surveyed.pieces {
-            piece.push_to(tree, &mut completed, &mut each);
+            piece.push_to(tree, |group| kept.get(group as usize).copied(), &mut completed, &mut each);
         }
     }
 
