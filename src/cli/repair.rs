@@ -46,17 +46,11 @@ fn carry_out(repair: Repair) -> Exit {
     let has_lost = !repair.found().losses.is_empty();
     match repair.carry_out(&Clock::system()) {
         Ok(repaired) => {
-            for written in &repaired.segments {
+            for written in &repaired {
                 match &written.kept {
                     Some(kept) => say(format!("written anew: {}; as it was: {}", name(&written.path), name(kept))),
                     None => say(format!("written anew: {}", name(&written.path))),
                 };
-            }
-            if let Some(heads) = &repaired.heads {
-                say(format!(
-                    "signed tree heads over lost records cannot be proved any more and are kept as {}",
-                    name(heads)
-                ));
             }
             say("repaired; the next start goes on from here");
             if has_lost {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::context::CustomerState;
-use crate::journal::{DataDirectory, FjallStore, Inspection, JournalError, Repaired, StateStore};
+use crate::journal::{DataDirectory, FjallStore, Inspection, JournalError, Rewritten, StateStore};
 use crate::time::Clock;
 
 /// A data directory that nobody else has while its journal is looked through and repaired.
@@ -28,7 +28,7 @@ impl Repair {
     }
 
     /// Repairs what was found, and lets go of the directory.
-    pub fn carry_out(self, clock: &Clock) -> Result<Repaired, JournalError> {
+    pub fn carry_out(self, clock: &Clock) -> Result<Vec<Rewritten>, JournalError> {
         self.inspection.repair(clock.wall(), env!("CARGO_PKG_VERSION"))
     }
 }

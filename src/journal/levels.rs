@@ -43,7 +43,7 @@ struct Level {
     fresh: Vec<u8>,
 }
 
-pub(super) fn tree_folder(journal: &Path) -> PathBuf {
+fn tree_folder(journal: &Path) -> PathBuf {
     journal.join("tree")
 }
 

@@ -95,7 +95,7 @@ pub use metrics::Metrics;
 pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
-pub use repair::{Repaired, Rewritten};
+pub use repair::Rewritten;
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::batch::{BatchHeader, HEADER_BYTES};
 use super::directory::{sync_folder, write_synced};
-use super::heads::heads_path;
 use super::inspection::{Inspection, Lost, Part, Plan};
-use super::levels::tree_folder;
-use super::names::{damaged_path, derived, sealed_path, segment_path, set_aside_path, unfinished};
+use super::names::{damaged_path, derived, sealed_path, segment_path, unfinished};
 use super::salvage::Image;
 use super::{Gap, JournalError};
 use crate::domain::Timestamp;
@@ -23,39 +21,12 @@ pub struct Rewritten {
     pub kept: Option<PathBuf>,
 }
 
-/// What a repair has done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repaired {
-    /// The segments that were written anew.
-    pub segments: Vec<Rewritten>,
-    /// Where the signed tree heads are kept that no longer fit, because records under them are lost.
-    pub heads: Option<PathBuf>,
-}
-
 impl Inspection {
     /// Writes the damaged segments anew: what is sound in each, and a gap wherever records are lost. Each is in place at once or not
     /// at all, so that a repair that was interrupted can be done again.
-    pub fn repair(&self, now: Timestamp, release: &str) -> Result<Repaired, JournalError> {
-        // First: segments that are sound again would not be repaired a second time.
-        let heads = if self.losses.is_empty() { None } else { set_heads_aside(&self.folder, now)? };
-        let segments = self.plans.iter().map(|plan| rewrite(&self.folder, plan, now, release));
-        Ok(Repaired { segments: segments.collect::<Result<_, _>>()?, heads })
+    pub fn repair(&self, now: Timestamp, release: &str) -> Result<Vec<Rewritten>, JournalError> {
+        self.plans.iter().map(|plan| rewrite(&self.folder, plan, now, release)).collect()
     }
-}
-
-/// Gives the signed tree heads another name, and the roots that were kept of the tree: over a journal that has lost records they cannot be
-/// proved any more. New ones are signed from the next start on.
-fn set_heads_aside(folder: &Path, now: Timestamp) -> Result<Option<PathBuf>, JournalError> {
-    let mut heads = None;
-    for (path, kept) in [heads_path(folder), tree_folder(folder)].map(|path| (path.clone(), set_aside_path(&path, now)))
-    {
-        if path.exists() {
-            fs::rename(&path, &kept).map_err(|e| JournalError::io("rename", &path, e))?;
-            heads.get_or_insert(kept);
-        }
-    }
-    sync_folder(folder)?;
-    Ok(heads)
 }
 
 fn rewrite(folder: &Path, plan: &Plan, now: Timestamp, release: &str) -> Result<Rewritten, JournalError> {
