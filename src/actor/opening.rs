@@ -6,7 +6,7 @@ use super::backlog::Backlog;
 use super::cap_book::CapBook;
 use super::customers::Start;
 use super::house::{Foundations, House, InForce};
-use super::record_terms::RecordTerms;
+use super::record_terms::{RecordTerms, notices_of};
 use super::recovery::{Recovered, Recovery};
 use super::set_aside::Quarantine;
 use super::shelf::{Shelf, record_bundle};
@@ -15,6 +15,10 @@ use super::{Metrics, RecoveryError};
 use crate::bundle::Bundle;
 use crate::journal::{Checkpoint, Found, Journal, JournalError, Kind};
 use crate::turn::RecordError;
+
+/// A backlog of up to so many records is read and checked before anyone is served, so that damage in it is met before: no more than
+/// checkpoints leave by default, a second or so.
+const READ_FIRST_MAX: u64 = 2_000_000;
 
 /// A house that was opened.
 pub(super) struct Opened {
@@ -42,7 +46,14 @@ pub(super) fn open_house(start: Start<'_>) -> Result<Opened, RecoveryError> {
     let is_store_empty = checkpoint == Checkpoint::default() && store.is_empty()?;
     let tail = Tail::new(&journal, checkpoint.seq, last_seq)?;
     let mut bundle_seq = checkpoint.bundle_seq;
-    for notice in tail.notices(config.recovery_threads, &mut |seq| (progress.0)(seq, last_seq))? {
+    // A long backlog is checked as it is recovered, if what must be known before that is found without reading it.
+    let is_long = last_seq - checkpoint.seq > READ_FIRST_MAX;
+    let notices = if is_long && journal.has_terms_from(checkpoint.seq + 1)? {
+        notices_of(&journal, checkpoint.seq, last_seq)?
+    } else {
+        tail.notices(config.recovery_threads, &mut |seq| (progress.0)(seq, last_seq))?
+    };
+    for notice in notices {
         if notice.kind == Kind::Bundle {
             bundle_seq = notice.seq;
         } else {

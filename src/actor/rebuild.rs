@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::RecoveryError;
 use super::backlog::Backlog;
@@ -10,7 +11,8 @@ use super::shelf::Shelf;
 use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, Timestamp};
-use crate::journal::{Journal, StateStore, StateWrite};
+use crate::journal::{Journal, JournalError, StateStore, StateWrite};
+use crate::sync::thread;
 use crate::turn::{CapChange, Record, apply};
 
 /// Records that are decoded before they are applied: so that the states that they need are read from the store in its order.
@@ -51,6 +53,32 @@ pub(super) struct Ground<'a> {
     pub(super) backlog: &'a Backlog,
     /// Bytes that the states of one partition may take.
     pub(super) bytes_max: usize,
+    /// Whether a store that does not answer, or has no room, is waited for.
+    pub(super) is_patient: bool,
+}
+
+/// How long recovery waits before it asks a store again that did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Ground<'_> {
+    /// Asks the store until it answers, if there is time for that. What is asked twice comes to the same as once.
+    fn patiently<T>(&self, mut ask: impl FnMut() -> Result<T, JournalError>) -> Result<T, RecoveryError> {
+        let mut is_told = false;
+        loop {
+            match ask() {
+                Err(error @ JournalError::Store(_)) if self.is_patient => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::error!(%error, "recovery waits for the store of states; nothing is lost");
+                    }
+                    if self.backlog.is_abandoned() {
+                        return Err(RecoveryError::Abandoned);
+                    }
+                    thread::sleep(PAUSE);
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
 }
 
 /// What a partition's records came to.
@@ -109,7 +137,8 @@ impl Rebuild {
         for (customer, nth) in missing {
             // The first record that is missing from the state gives the layout.
             let layout = Arc::clone(decoded[nth].2.layout());
-            let stored = if self.is_store_asked { ground.store.get(customer.as_str())? } else { None };
+            let ask = || ground.patiently(|| ground.store.get(customer.as_str()));
+            let stored = if self.is_store_asked { ask()? } else { None };
             let state = match stored {
                 Some(bytes) => CustomerState::decode(&bytes, &layout)?,
                 None => CustomerState::new(layout),
@@ -170,8 +199,8 @@ impl Rebuild {
                 expiry: piece.state.next_expiry(),
                 expiry_before: piece.stored_expiry,
             };
-            let states = chunk.iter().map(written).collect();
-            ground.backlog.store_sleeping(self.partition, ground.store, states)?;
+            let states: Vec<StateWrite> = chunk.iter().map(written).collect();
+            ground.patiently(|| ground.backlog.store_sleeping(self.partition, ground.store, states.clone()))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! By which terms the records of turns are searched: told to the journal, which does not know what they mean.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,6 +70,21 @@ pub(super) fn records_of(
     let unreadable = [partition.number(), ANYBODY].map(|of| Termed::Unreadable(of).term());
     let any = [Termed::Customer(customer).term(), unreadable[0], unreadable[1]];
     journal.records_with(&any, from, hear)
+}
+
+/// Everything but turns after a record, up to another, in order: bundles, what was set aside and released. Reads those and the index.
+pub(super) fn notices_of(journal: &Journal, after: u64, until: u64) -> Result<Vec<Found>, JournalError> {
+    let mut notices = Vec::new();
+    let any = [Termed::Bundle.term(), Termed::SetAside.term()];
+    journal.records_with(&any, after + 1, &mut |found| {
+        if found.seq > until {
+            return ControlFlow::Break(());
+        }
+        // Two terms may share a number.
+        notices.extend((found.kind != Kind::Turn).then_some(found));
+        ControlFlow::Continue(())
+    })?;
+    Ok(notices)
 }
 
 impl Terms for RecordTerms {

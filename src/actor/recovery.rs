@@ -49,6 +49,8 @@ pub(super) struct Recovery {
     segments: usize,
     partitions: Vec<Mutex<Rebuild>>,
     threads: usize,
+    /// Whether a store that does not answer is waited for: when nobody waits for the end.
+    is_patient: bool,
     began: Instant,
     told: Instant,
 }
@@ -59,6 +61,7 @@ impl Recovery {
         Self {
             partitions: Partition::all().map(|of| Mutex::new(Rebuild::new(of, is_store_empty))).collect(),
             threads: house.config.recovery_threads,
+            is_patient: false,
             house: Arc::clone(house),
             tail,
             segments: 0,
@@ -69,6 +72,7 @@ impl Recovery {
 
     /// Goes on to the end, or until it is abandoned. What fails is in the log and in the backlog.
     pub(super) fn run(&mut self) {
+        self.is_patient = true;
         let backlog = &self.house.backlog;
         let (after, until) = (backlog.after(), backlog.until());
         tracing::info!(after, until, "the states are brought up to date with the journal while decisions are made");
@@ -173,7 +177,7 @@ impl Recovery {
     fn ground(&self) -> Ground<'_> {
         let House { journal, store, shelf, backlog, config, .. } = &*self.house;
         let bytes_max = usize::try_from(config.recovery_bytes).unwrap_or(usize::MAX) / usize::from(Partition::COUNT);
-        Ground { journal, store: &**store, shelf, backlog, bytes_max }
+        Ground { journal, store: &**store, shelf, backlog, bytes_max, is_patient: self.is_patient }
     }
 
     fn took(&self) -> Duration {

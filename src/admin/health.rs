@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::actor::RecoveryProgress;
 use crate::engine::Engine;
 
 /// A state of health.
@@ -30,9 +31,39 @@ pub(super) struct RecoveryView {
     of: u64,
 }
 
+/// Whether the journal has room.
+#[derive(Clone, Copy, Debug)]
+enum Disk {
+    HasRoom,
+    /// None, and some playbook is answered all the same.
+    FullForSome,
+    Full,
+}
+
 impl Health {
     fn new(status: &'static str, reason: Option<String>) -> Self {
         Self { status, reason, recovery: None }
+    }
+
+    /// The health of an engine; an error if it acknowledges nothing.
+    fn of(recovery: &RecoveryProgress, stopped: Option<String>, disk: Disk) -> Result<Self, Self> {
+        if let Some(reason) = recovery.failure() {
+            return Err(Self::new("recovery_failed", Some(reason.to_owned())));
+        }
+        if stopped.is_some() {
+            return Err(Self::new("journal_stopped", stopped));
+        }
+        let full = |reason: &str| Self::new("disk_full", Some(reason.to_owned()));
+        match disk {
+            Disk::HasRoom => {}
+            // Traffic that goes elsewhere would not be answered: one who is answered here has their state here.
+            Disk::FullForSome => {
+                return Ok(full("the journal waits for room on the disk; only what does not wait for it is answered"));
+            }
+            Disk::Full => return Err(full("the journal waits for room on the disk")),
+        }
+        let view = || RecoveryView { record: recovery.done, of: recovery.last };
+        Ok(Self { recovery: recovery.is_under_way().then(view), ..Self::new("ok", None) })
     }
 }
 
@@ -53,24 +84,44 @@ pub(super) async fn alive() -> HttpResponse {
     ),
 )]
 pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
-    let recovery = engine.recovery();
-    if let Some(reason) = recovery.failure() {
-        let reason = Some(reason.to_owned());
-        return HttpResponse::ServiceUnavailable().json(Health::new("recovery_failed", reason));
+    let stopped = engine.stopped_because().map(|reason| reason.to_string());
+    let disk = match (engine.is_disk_full(), engine.answers_without_disk()) {
+        (false, _) => Disk::HasRoom,
+        (true, true) => Disk::FullForSome,
+        (true, false) => Disk::Full,
+    };
+    match Health::of(&engine.recovery(), stopped, disk) {
+        Ok(health) => HttpResponse::Ok().json(health),
+        Err(health) => HttpResponse::ServiceUnavailable().json(health),
     }
-    if let Some(reason) = engine.stopped_because() {
-        let reason = Some(reason.to_string());
-        return HttpResponse::ServiceUnavailable().json(Health::new("journal_stopped", reason));
-    }
-    if engine.is_disk_full() {
-        // Traffic that goes elsewhere would not be answered: one who is answered here has their state here.
-        let (mut response, reason) = if engine.answers_without_disk() {
-            (HttpResponse::Ok(), "the journal waits for room on the disk; only what does not wait for it is answered")
-        } else {
-            (HttpResponse::ServiceUnavailable(), "the journal waits for room on the disk")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::RecoveryStage;
+
+    #[test]
+    fn it_is_ready_while_recovery_goes_on_and_not_when_it_has_failed() {
+        let progress = |stage| RecoveryProgress { stage, from: 5, done: 7, last: 9, records: 2 };
+        let shown = |health: Result<Health, Health>| {
+            let is_ready = health.is_ok();
+            (is_ready, serde_json::to_string(&health.unwrap_or_else(|health| health)).unwrap())
         };
-        return response.json(Health::new("disk_full", Some(reason.to_owned())));
+        let ok = |json: &str| (true, json.to_owned());
+        let not = |json: &str| (false, json.to_owned());
+        let finished = progress(RecoveryStage::Finished);
+        assert_eq!(shown(Health::of(&finished, None, Disk::HasRoom)), ok(r#"{"status":"ok"}"#));
+        let under_way = Health::of(&progress(RecoveryStage::UnderWay), None, Disk::HasRoom);
+        assert_eq!(shown(under_way), ok(r#"{"status":"ok","recovery":{"record":7,"of":9}}"#));
+        let failed = progress(RecoveryStage::Failed("why".into()));
+        let failed = Health::of(&failed, Some("why".to_owned()), Disk::HasRoom);
+        assert_eq!(shown(failed), not(r#"{"status":"recovery_failed","reason":"why"}"#));
+        let stopped = Health::of(&finished, Some("a sync failed".to_owned()), Disk::Full);
+        assert_eq!(shown(stopped), not(r#"{"status":"journal_stopped","reason":"a sync failed"}"#));
+        let full = r#"{"status":"disk_full","reason":"the journal waits for room on the disk"}"#;
+        assert_eq!(shown(Health::of(&finished, None, Disk::Full)), not(full));
+        let for_some = shown(Health::of(&finished, None, Disk::FullForSome));
+        assert!(for_some.0 && for_some.1.contains("only what does not wait for it is answered"), "{for_some:?}");
     }
-    let recovery = recovery.is_under_way().then(|| RecoveryView { record: recovery.done, of: recovery.last });
-    HttpResponse::Ok().json(Health { recovery, ..Health::new("ok", None) })
 }

@@ -93,10 +93,16 @@ mod tests {
         /v1/customers/{id}/facts
         /v1/decide/{playbook}
         /v1/decide/{playbook}/batch
+        /v1/decisions
         /v1/decisions/{id}
         /v1/decisions/{id}/explain
         /v1/decisions/{id}/feedback
+        /v1/decisions/{id}/packet
         /v1/events
+        /v1/log/checkpoint
+        /v1/log/consistency
+        /v1/log/inclusion
+        /v1/log/key
         /v1/set-aside
         /v1/set-aside/{id}
         ");

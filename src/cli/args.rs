@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{export, import, search};
+use super::{export, import, packet, search, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -89,6 +89,19 @@ pub(super) enum Command {
     /// a running server.
     #[command(after_help = search::EXAMPLES)]
     Search(search::Asked),
+
+    /// Verify the journal: that no record was changed, removed or slipped in since it was signed for
+    ///
+    /// Reads every record: checksums, the chain, the tree, every signed tree head that was kept, and one held outside. Or verifies
+    /// one decision, or a packet. Writes nothing, so it works beside a running server.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Verify),
+
+    /// Write one decision with everything that proves it to a third party
+    ///
+    /// A packet holds decision, explanation, the records they are made from, and their proofs under a signed tree head.
+    /// `forthwith-verify` checks one without anything else. Reads the journal without locking it.
+    Packet(packet::Packet),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
@@ -273,7 +286,9 @@ mod tests {
     fn the_help_that_people_read() {
         let mut command = Args::command();
         let mut shown = command.render_long_help().to_string();
-        for name in ["decide", "explain", "search", "check", "test", "replay", "import", "export", "serve"] {
+        for name in
+            ["decide", "explain", "search", "check", "test", "replay", "import", "export", "verify", "packet", "serve"]
+        {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));
         }

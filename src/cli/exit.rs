@@ -24,10 +24,11 @@ pub(super) const DOCUMENTED: &str = "\
 Exit codes:
   0   done
   1   failed: a fault in the configuration, the data directory or the system; a finding that is denied (`check`); cells that do
-      not translate (`import`, `export`); a turn that came out otherwise (`replay`)
+      not translate (`import`, `export`); a turn that came out otherwise (`replay`); something that does
+      not hold (`verify`)
   2   done, but some lines of the input were bad (`decide`), some cases failed or too few rules were covered (`test`), or rows
       were left out (`import`)
-  3   there is no such decision or rule (`explain`), there are no cases to run (`test`)
+  3   there is no such decision or rule (`explain`, `verify`, `packet`), there are no cases to run (`test`)
   64  the command line is wrong
   130 stopped at once by a second Ctrl-C or SIGTERM (`serve`)";
 

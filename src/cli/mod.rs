@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `decide`, `test`, `replay`, `import`, `export` | the commands |
+//! | `serve`, `check`, `explain`, `search`, `decide`, `test`, `replay`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -21,6 +21,7 @@ mod findings;
 mod import;
 mod mapping;
 mod output;
+mod packet;
 mod replay;
 mod rows;
 mod search;
@@ -29,6 +30,7 @@ mod show;
 mod summary;
 mod table_file;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ pub fn main() -> ExitCode {
         Command::Search(asked) => search::run(&args.place, &asked),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
+        Command::Verify(verify) => verify::run(&args.place, &verify),
+        Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -31,6 +31,7 @@ impl Config {
         let mut engine = engine::Config::new(bundle);
         engine.tenant = settings.tenant.clone();
         engine.journal = settings.journal.clone();
+        engine.notary = settings.notary.clone();
         engine.customers = settings.customers.clone();
         Ok(Self { engine, settings })
     }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub customers: actor::Config,
     /// How the journal is kept.
     pub journal: journal::Config,
+    /// How tree heads over the journal are signed.
+    pub notary: journal::NotaryConfig,
     /// The HTTP server.
     pub server: ServerSettings,
     /// The log.
@@ -70,6 +72,10 @@ impl Default for Settings {
             tenant: TenantId::default(),
             customers: actor::Config::default(),
             journal: journal::Config::default(),
+            notary: journal::NotaryConfig {
+                workers: std::thread::available_parallelism().map_or(2, usize::from),
+                ..journal::NotaryConfig::default()
+            },
             server: ServerSettings {
                 listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
                 token: None,
@@ -121,7 +127,7 @@ impl Settings {
     fn apply(&mut self, document: &Document<'_>, folder: &Path, origin: Origin) {
         let root = document.root();
         with_section(&root, "engine", |section| self.engine(section));
-        with_section(&root, "journal", |section| self.journal(section));
+        with_section(&root, "journal", |section| self.journal(section, folder));
         with_section(&root, "server", |section| self.server(section, folder, origin));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
@@ -154,7 +160,7 @@ impl Settings {
         });
     }
 
-    fn journal(&mut self, section: &Section<'_>) {
+    fn journal(&mut self, section: &Section<'_>, folder: &Path) {
         let journal = &mut self.journal;
         set(section, "segment_bytes", &mut journal.segment_bytes, |node| node.bytes(1 << 20, 1 << 31));
         set(section, "queue_bytes", &mut journal.queue_bytes, |node| {
@@ -165,6 +171,10 @@ impl Settings {
         });
         set(section, "linger", &mut journal.linger, |node| duration(node, "0s", "1s"));
         set(section, "compress", &mut journal.compress, Node::bool);
+        let notary = &mut self.notary;
+        set(section, "sign_every", &mut notary.sign_every, |node| duration(node, "1s", "1d"));
+        set(section, "signing_key", &mut notary.key, |node| Some(Some(folder.join(node.text()?))));
+        set(section, "origin", &mut notary.origin, |node| origin(node).map(Some));
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {
@@ -226,6 +236,16 @@ fn set<'d, T>(section: &Section<'d>, key: &'static str, value: &mut T, read: imp
 fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
     let bound = |text: &str| text.parse::<TimeDelta>().unwrap_or_default();
     node.duration(bound(min), bound(max)).map(TimeDelta::to_std)
+}
+
+/// The name of a log, which is that of the key that signs for it.
+fn origin(node: &Node<'_>) -> Option<String> {
+    let origin = node.text()?;
+    if origin.is_empty() || origin.contains(|c: char| c == '+' || c.is_whitespace() || c.is_control()) {
+        node.fault("expected a name without spaces and `+`, such as `example.com/forthwith/eu`");
+        return None;
+    }
+    Some(origin.to_owned())
 }
 
 /// Bytes that a token must have: a shorter one can be guessed.

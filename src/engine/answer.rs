@@ -4,7 +4,7 @@ use super::{SearchFault, SettlementFault};
 use crate::actor::{Failure, Shed};
 use crate::context::EventFault;
 use crate::domain::{DecisionId, DecisionIdError, FieldFault, IdError, Timestamp};
-use crate::journal::JournalError;
+use crate::journal::{JournalError, NotaryError};
 
 /// What the engine gives: what was asked for, or the word that there was no room or time for it.
 ///
@@ -125,9 +125,30 @@ pub enum Error {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The engine signs no tree heads.
+    #[error("the data of this engine is temporary: no tree heads are signed over it")]
+    NoTreeHeads,
+    /// There is no such record or tree, or no tree head over it yet.
+    #[error("{0}")]
+    NotProvable(String),
+    /// A tree head cannot be signed, or the journal is not the one that was signed.
+    #[error(transparent)]
+    Notary(NotaryError),
+    /// A record is not under a tree head that is rightly signed.
+    #[error("the record is not proved: {0}")]
+    Unproved(String),
     /// A record cannot be read or does not account for its decision.
     #[error("{0}")]
     Record(String),
+}
+
+impl From<NotaryError> for Error {
+    fn from(error: NotaryError) -> Self {
+        match error {
+            NotaryError::Beyond { .. } | NotaryError::NotSigned(_) => Self::NotProvable(error.to_string()),
+            error => Self::Notary(error),
+        }
+    }
 }
 
 /// A fact that cannot be taken.

@@ -19,6 +19,8 @@ pub struct Config {
     pub tenant: TenantId,
     /// How the journal is kept.
     pub journal: journal::Config,
+    /// How tree heads over the journal are signed.
+    pub notary: journal::NotaryConfig,
     /// How customers are kept.
     pub customers: actor::Config,
     /// The clock: the machine's, unless a test brings its own.
@@ -42,6 +44,7 @@ impl Config {
             data: Data::Temporary,
             tenant: TenantId::default(),
             journal: journal::Config::default(),
+            notary: journal::NotaryConfig::default(),
             customers: actor::Config::default(),
             clock: Clock::system(),
         }

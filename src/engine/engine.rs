@@ -13,7 +13,9 @@ use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
-use crate::journal::{self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Opening};
+use crate::journal::{
+    self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening,
+};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Timer};
 
@@ -30,6 +32,8 @@ pub struct Engine(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) customers: Customers,
     pub(super) journal: Journal,
+    /// Signs tree heads; not over data that vanishes with the engine.
+    pub(super) notary: Option<Notary>,
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
@@ -86,6 +90,9 @@ pub enum StartError {
     /// The data directory or the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The signed tree heads, or the key that signs them.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
     /// The states.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -114,7 +121,7 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, customers, clock } = config;
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock } = config;
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -130,6 +137,11 @@ impl Engine {
         let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
         let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
+        // Before anything is appended: a journal that does not fit what was signed over it is left as it is.
+        let notary = match &temporary {
+            None => Some(Notary::start(&directory, &journal, &notary, clock.clone())?),
+            Some(_) => None,
+        };
         let store = Arc::new(FjallStore::open(&directory.store())?);
         let customers = Customers::start(Start {
             config: customers,
@@ -149,6 +161,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             customers,
             journal,
+            notary,
             clock,
             timer,
             metrics,
@@ -254,6 +267,9 @@ impl Engine {
         }
         inner.customers.stop();
         inner.journal.close()?;
+        if let Some(Err(error)) = inner.notary.as_ref().map(Notary::close) {
+            tracing::error!(%error, "no tree head was signed over the last records; the next start signs one");
+        }
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
     }
 }

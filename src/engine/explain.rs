@@ -70,7 +70,7 @@ pub struct Named {
 
 impl Engine {
     /// The record of a decision's turn.
-    fn turn_record(&self, id: DecisionId) -> Result<Option<Found>, Error> {
+    pub(super) fn turn_record(&self, id: DecisionId) -> Result<Option<Found>, Error> {
         let found = self.0.journal.find(id.to_u128(), id.time())?;
         Ok(found.filter(|found| found.kind == Kind::Turn))
     }
@@ -138,7 +138,7 @@ pub(super) fn read_record(
 }
 
 /// The decision of a record with this id, made again: as it is recorded, as it was made, and as callers get it.
-fn remade<'a>(
+pub(super) fn remade<'a>(
     record: &'a Record,
     bundle: &Bundle,
     id: DecisionId,

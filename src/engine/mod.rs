@@ -15,6 +15,7 @@
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
+//! | `proving`, `packet` | what is proved of the journal, of one decision |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
@@ -44,6 +45,8 @@ mod known;
 mod ledger_shown;
 mod metrics;
 mod options;
+mod packet;
+mod proving;
 mod recent_shown;
 mod rule_shown;
 mod search;
@@ -78,6 +81,11 @@ pub use fact_shown::{FactView, ParkedFactView, TagsView};
 pub use facts::{Facts, FactsTaken};
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use options::{Budget, Options, Timing};
+pub use packet::{PACKET_FORMAT, Packet, PacketVerified, ProvedRecord, packet_from};
+pub use proving::{
+    ConsistencyShown, DecisionVerified, InclusionShown, Proved, keys_in, records_signed, verify_decision,
+    verify_journal,
+};
 pub use recent_shown::RecentEventView;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use search::{Cursor, DecisionFound, DecisionPage, search_from};

@@ -75,7 +75,7 @@ pub(super) fn parsed(id: &str) -> Result<DecisionId, Problem> {
     id.parse::<DecisionId>().map_err(|e| Error::from(e).into())
 }
 
-fn unknown(id: DecisionId) -> Problem {
+pub(super) fn unknown(id: DecisionId) -> Problem {
     Problem::not_found(format!("there is no decision {id} on disk"))
 }
 

@@ -10,6 +10,7 @@
 //! | `auth` | the bearer token |
 //! | `problem` | problem details |
 //! | `decide`, `events`, `lookup`, `customers`, `consents`, `feedback` | the handlers |
+//! | `proofs` | tree heads and proofs |
 //! | `openapi` | their description |
 
 mod auth;
@@ -25,6 +26,7 @@ mod lookup;
 mod media;
 mod openapi;
 mod problem;
+mod proofs;
 mod routes;
 mod search;
 mod trace;

@@ -146,7 +146,7 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|of| Fault::new(&format!("/{}", of.parameter), of.to_string()));
                 Self { errors: errors.collect(), ..problem }
             }
-            Error::UnknownDecision(_) => Self::not_found(detail),
+            Error::UnknownDecision(_) | Error::NoTreeHeads | Error::NotProvable(_) => Self::not_found(detail),
             Error::NotSettled { .. } => {
                 Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
             }
@@ -166,11 +166,14 @@ impl From<Error> for Problem {
             Error::Failed(Failure::SetAside(_)) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "set-aside", "the input is set aside", detail)
             }
+            Error::Failed(Failure::RecoveryFailed(_)) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "recovery", "recovery has failed", detail)
+            }
             Error::Journal(JournalError::DiskFull) => Shed::DiskFull.into(),
-            Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) => {
+            Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) | Error::Notary(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }
-            Error::Failed(_) | Error::Record(_) => {
+            Error::Failed(_) | Error::Record(_) | Error::Unproved(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the engine has a fault", detail)
             }
         }

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{Problem, consents, customers, decide, events, feedback, lookup, search};
+use super::{Problem, consents, customers, decide, events, feedback, lookup, proofs, search};
 
 /// Bounds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/v1/decisions").route(web::get().to(search::search)))
         .service(resource("/v1/decisions/{id}").route(web::get().to(lookup::decision)))
         .service(resource("/v1/decisions/{id}/explain").route(web::get().to(lookup::explain)))
+        .service(resource("/v1/decisions/{id}/packet").route(web::get().to(proofs::packet)))
+        .service(resource("/v1/log/checkpoint").route(web::get().to(proofs::checkpoint)))
+        .service(resource("/v1/log/key").route(web::get().to(proofs::key)))
+        .service(resource("/v1/log/inclusion").route(web::get().to(proofs::inclusion)))
+        .service(resource("/v1/log/consistency").route(web::get().to(proofs::consistency)))
         .service(resource("/v1/decisions/{id}/feedback").route(web::post().to(feedback::feedback)))
         .service(resource("/v1/customers/{id}").route(web::get().to(customers::customer)))
         .service(resource("/v1/customers/{id}/export").route(web::get().to(customers::export)))

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::batch::HEADER_BYTES;
-use super::hasher::Hasher;
+use super::fresh::FreshLeaves;
+use super::hasher::{Hashed, Hasher};
 use super::index::IndexEntry;
 use super::log::{Appended, Log};
 use super::queue::{Queue, Taken};
@@ -25,6 +26,7 @@ pub(super) struct Committer {
     pub(super) queue: Arc<Queue>,
     pub(super) open_index: Arc<RwLock<OpenIndex>>,
     pub(super) sealer: Sealer,
+    pub(super) fresh: Arc<FreshLeaves>,
     pub(super) hasher: Hasher,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -52,8 +54,9 @@ impl Committer {
         let appended = room.write(|log, _| log.append(&header, hashing.batch()))?;
         self.publish(&mut entries, &appended);
         self.queue.announce(appended.last_seq);
-        let (batch, hash) = hashing.end();
+        let (batch, Hashed { hash, leaves }) = hashing.end();
         self.log.chain(hash);
+        self.fresh.push(appended.last_seq, &leaves);
         self.metrics.queue_bytes.set(self.queue.waiting() as i64);
         self.metrics.commits.inc();
         self.metrics.records.add(u64::from(count));

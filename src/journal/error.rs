@@ -105,7 +105,7 @@ impl JournalError {
             io::ErrorKind::PermissionDenied => {
                 " (give the process write permission, or another directory with `--data`)"
             }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (make room on the disk, then start again)",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (make room on the disk)",
             io::ErrorKind::ReadOnlyFilesystem => {
                 " (the file system is read-only; give another directory with `--data`)"
             }

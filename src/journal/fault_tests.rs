@@ -51,7 +51,7 @@ fn held(folder: &Path) -> Vec<Vec<u8>> {
 
 fn wait_until(what: impl Fn() -> bool) {
     while !what() {
-        std::thread::yield_now();
+        crate::sync::thread::yield_now();
     }
 }
 
@@ -126,7 +126,7 @@ fn a_full_disk_is_waited_out() {
         let mut appended = 1;
         while !journal.is_disk_full() {
             appended += usize::from(append(&journal, appended).is_ok());
-            std::thread::sleep(Duration::from_millis(2));
+            crate::sync::thread::sleep(Duration::from_millis(2));
         }
         assert!(registry.render().contains("forthwith_journal_disk_full 1"));
         // Who looks is told to go away, who waited for the queue waits no more, and who may not wait is told why.
@@ -161,7 +161,7 @@ fn who_waited_already_is_told_when_the_disk_is_full() {
     disk.fill_to_the_brim();
     disk.hold();
     let seq = append(&journal, 0).unwrap();
-    let waiter = std::thread::spawn({
+    let waiter = crate::sync::thread::spawn({
         let journal = journal.clone();
         move || journal.wait_synced_unless_full(seq)
     });

@@ -15,6 +15,7 @@ pub(crate) enum Operation {
     Write,
     Sync,
     Rename,
+    Remove,
     SyncFolder,
 }
 
@@ -146,13 +147,14 @@ impl Disk for FaultyDisk {
         MachineDisk.sync(file, path)
     }
 
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.go(Operation::Remove, path)?;
+        MachineDisk.remove(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.go(Operation::Rename, to)?;
         MachineDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> Result<()> {
-        MachineDisk.remove(path)
     }
 
     fn sync_folder(&self, folder: &Path) -> Result<()> {

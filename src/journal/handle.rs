@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Entry;
 use super::committer::{Committer, OpenIndex};
 use super::disk::{Disk, MachineDisk};
+use super::fresh::FreshLeaves;
 use super::hasher::Hasher;
 use super::index::IndexEntry;
 use super::log::{Log, Opening};
@@ -66,6 +67,9 @@ struct Running {
     terms: OnceLock<Arc<TermIndex>>,
     follower: Mutex<Option<Follower>>,
     volumes: Volumes,
+    fresh: Arc<FreshLeaves>,
+    /// The number of the log.
+    log: u64,
     thread: Mutex<Option<Thread>>,
 }
 
@@ -102,6 +106,7 @@ impl Journal {
         let sealing = sealer.waiting();
         let limits = Limits { queue: config.queue_bytes, overflow: config.overflow_bytes, batch: log.batch_max() };
         let queue = Arc::new(Queue::new(opening.last_seq, limits, config.linger));
+        let (fresh, number) = (Arc::new(FreshLeaves::after(opening.last_seq)), log.log_number());
         let entries = log.take_recovered();
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
@@ -110,6 +115,7 @@ impl Journal {
             hasher: Hasher::start(folder)?,
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
+            fresh: Arc::clone(&fresh),
             clock,
             metrics,
         };
@@ -125,6 +131,8 @@ impl Journal {
             terms: OnceLock::new(),
             follower: Mutex::default(),
             volumes: Volumes::new(folder),
+            fresh,
+            log: number,
             thread: Mutex::new(Some(thread)),
         };
         Ok((Self(Arc::new(running)), opening))
@@ -141,6 +149,8 @@ impl Journal {
             terms: OnceLock::new(),
             follower: Mutex::default(),
             volumes: Volumes::new(folder),
+            fresh: Arc::default(),
+            log: 0,
             thread: Mutex::new(None),
         }))
     }
@@ -291,6 +301,21 @@ impl Journal {
     /// stop. Reads the index of terms and those records, and nothing else.
     pub fn records_with(&self, any: &[Term], from: u64, hear: Hear<'_>) -> Result<(), JournalError> {
         self.terms()?.records_with(now(&self.0.queue, &self.0.open_index), any, from, hear)
+    }
+
+    /// Leaf hashes of records that are synced, on their way to the tree.
+    pub(super) fn fresh(&self) -> &Arc<FreshLeaves> {
+        &self.0.fresh
+    }
+
+    /// The number of the log.
+    pub(super) fn log_number(&self) -> u64 {
+        self.0.log
+    }
+
+    /// Whether [`Journal::records_with`] has the terms of every full segment from a sequence on at hand, and need not gather them first.
+    pub fn has_terms_from(&self, from: u64) -> Result<bool, JournalError> {
+        self.terms()?.has_all(now(&self.0.queue, &self.0.open_index), from)
     }
 
     /// The folder of its segments.

@@ -9,6 +9,7 @@ use super::JournalError;
 use super::batch::{BatchHash, HEADER_BYTES, hash_batch, leaf_hashes};
 use crate::sync::mpsc;
 use crate::sync::thread::{self, JoinHandle};
+use crate::tlog;
 
 /// Records below which a batch is hashed by the committer itself, after it has woken whoever waits: some microseconds, which
 /// waking another thread would take as well.
@@ -18,7 +19,7 @@ const FEW: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Hasher {
     batches: Option<mpsc::Sender<Batch>>,
-    hashed: mpsc::Receiver<BatchHash>,
+    hashed: mpsc::Receiver<Hashed>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -26,6 +27,15 @@ pub(super) struct Hasher {
 struct Batch {
     format: u32,
     bytes: Arc<Vec<u8>>,
+}
+
+/// The hashes of a batch.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    /// That of the batch, which the next one names.
+    pub(super) hash: BatchHash,
+    /// Those of its records' leaves.
+    pub(super) leaves: Vec<tlog::Hash>,
 }
 
 /// A batch that is being hashed, or will be.
@@ -72,19 +82,18 @@ impl Hashing<'_> {
         &self.bytes
     }
 
-    /// Waits for the hash; returns the batch's memory with it.
-    pub(super) fn end(self) -> (Vec<u8>, BatchHash) {
+    /// Waits for the hashes; returns the batch's memory with them.
+    pub(super) fn end(self) -> (Vec<u8>, Hashed) {
         let hashed = if self.is_begun { self.hasher.hashed.recv().ok() } else { None };
         // A hasher that is gone, or was not asked.
-        let hash = hashed.unwrap_or_else(|| hash(self.format, &self.bytes));
-        (Arc::try_unwrap(self.bytes).unwrap_or_default(), hash)
+        let hashed = hashed.unwrap_or_else(|| hash(self.format, &self.bytes));
+        (Arc::try_unwrap(self.bytes).unwrap_or_default(), hashed)
     }
 }
 
-fn hash(format: u32, batch: &[u8]) -> BatchHash {
-    // Format 1 hashes the bytes as they are.
-    let leaves = if format == 1 { Vec::new() } else { leaf_hashes(&batch[HEADER_BYTES..]) };
-    hash_batch(format, batch, &leaves)
+fn hash(format: u32, batch: &[u8]) -> Hashed {
+    let leaves = leaf_hashes(&batch[HEADER_BYTES..]);
+    Hashed { hash: hash_batch(format, batch, &leaves), leaves }
 }
 
 impl Drop for Hasher {

@@ -205,6 +205,11 @@ impl Log {
         self.tail
     }
 
+    /// The number of the log, which its segments and batches name.
+    pub(super) fn log_number(&self) -> u64 {
+        self.segment.page.log
+    }
+
     pub(super) fn segment_number(&self) -> u64 {
         self.number
     }

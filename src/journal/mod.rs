@@ -26,6 +26,9 @@
 //! | `handle` | the journal as others hold it |
 //! | `terms` | records by what is in them |
 //! | `store` | states at rest |
+//! | `fresh`, `tree`, `levels`, `leaf`, `leaves` | the tree over all records, the roots of it that are kept, its leaves |
+//! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
+//! | `survey`, `verification` | the whole journal read side by side, and verified |
 
 mod batch;
 mod committer;
@@ -36,13 +39,21 @@ mod error;
 mod fault_tests;
 #[cfg(test)]
 mod faulty_disk;
+mod fresh;
 mod gap;
 mod handle;
 mod hasher;
+mod heads;
 mod index;
+mod leaf;
+mod leaves;
+mod levels;
 mod log;
 mod metrics;
 mod names;
+mod notary;
+#[cfg(test)]
+mod notary_tests;
 mod queue;
 mod reader;
 mod room;
@@ -51,10 +62,14 @@ mod sealed;
 mod sealer;
 mod sealing;
 mod segment;
+mod signing_key;
 mod store;
+mod survey;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod verification;
 mod volumes;
 mod window;
 
@@ -67,11 +82,16 @@ pub use error::JournalError;
 pub(crate) use faulty_disk::{FaultyDisk, Operation};
 pub use gap::Gap;
 pub use handle::{Config, Journal};
+pub use heads::{known_keys, newest_head};
+pub use leaf::found_in_leaf;
+pub use leaves::record_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
+pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
 pub use scan::Read;
 pub use store::{Checkpoint, Expiry, FjallStore, StateStore, StateWrite};
 pub use terms::{Bounds, Described, Hear, Searched, Sought, TermIndex, Terms};
+pub use verification::{Verified, Verify, VerifyFault};
 pub use volumes::{Found, record_at, record_with_key};

@@ -175,7 +175,7 @@ impl Volumes {
     }
 }
 
-fn start_of(index: &SegmentIndex, nth: u32) -> Start {
+pub(super) fn start_of(index: &SegmentIndex, nth: u32) -> Start {
     index.mark(nth).map_or(Start::BEGINNING, |(offset, nth)| Start { offset: offset.into(), nth })
 }
 
@@ -199,9 +199,9 @@ fn keep<K, V>(list: &Mutex<VecDeque<(K, Arc<V>)>>, name: K, value: Arc<V>, most:
 }
 
 /// A block of a sealed segment.
-struct Unpacked<'a> {
-    at: u64,
-    bytes: &'a [u8],
+pub(super) struct Unpacked<'a> {
+    pub(super) at: u64,
+    pub(super) bytes: &'a [u8],
 }
 
 impl Bytes for Unpacked<'_> {
@@ -212,11 +212,11 @@ impl Bytes for Unpacked<'_> {
 }
 
 /// A way through a segment from a batch or a record on.
-struct Walk {
-    page: Page,
-    at: u64,
+pub(super) struct Walk {
+    pub(super) page: Page,
+    pub(super) at: u64,
     /// The sequence of the next record.
-    seq: u64,
+    pub(super) seq: u64,
 }
 
 impl Walk {
@@ -253,7 +253,8 @@ impl Walk {
         Ok(None)
     }
 
-    fn enter(
+    /// Goes into a batch, or over a gap.
+    pub(super) fn enter(
         &mut self,
         header: &BatchHeader,
         bytes: &mut impl Bytes,

@@ -14,5 +14,6 @@ mod http;
 mod interchange;
 mod kills;
 mod looking;
+mod proofs;
 mod searching;
 mod support;

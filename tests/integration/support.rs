@@ -11,7 +11,18 @@ use tempfile::TempDir;
 
 /// The binary under test.
 pub(crate) fn forthwith() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_forthwith"));
+    settled(Command::new(env!("CARGO_BIN_EXE_forthwith")))
+}
+
+/// The binary under test on a disk that fails: what exists can be read, and nothing can be written beyond the first pages of a file.
+pub(crate) fn forthwith_on_a_failing_disk() -> Command {
+    let mut command = Command::new("sh");
+    // The signal that would come with the error is ignored.
+    command.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_forthwith")]);
+    settled(command)
+}
+
+fn settled(mut command: Command) -> Command {
     command.current_dir(root()).env_remove("RUST_LOG");
     // Small files: a hundred servers start and stop in these tests.
     command.env("FORTHWITH__JOURNAL__SEGMENT_BYTES", "1MiB").env("FORTHWITH__JOURNAL__QUEUE_BYTES", "256KiB");
@@ -67,8 +78,12 @@ impl Server {
 
     pub(crate) fn start_with(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = forthwith();
-        command.arg("--data").arg(data).env("FORTHWITH__SERVER__LISTEN", "127.0.0.1:0");
         change(&mut command);
+        Self::start_command(command, data)
+    }
+
+    pub(crate) fn start_command(mut command: Command, data: &Path) -> Self {
+        command.arg("--data").arg(data).env("FORTHWITH__SERVER__LISTEN", "127.0.0.1:0");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
@@ -117,6 +132,11 @@ impl Server {
             request = request.header(*name, *value);
         }
         answer(request.call()).unwrap()
+    }
+
+    /// Gets from a server that may be gone.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
+        answer(self.agent.get(self.url(path)).call()).ok()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
@@ -168,6 +188,16 @@ impl Server {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code().unwrap_or(-1), rest)
+    }
+}
+
+impl Server {
+    /// Stops a server that has something to complain of; returns the exit code and what it said to standard error.
+    pub(crate) fn stop_complaining(mut self) -> (i32, String) {
+        self.signal("TERM");
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code().unwrap_or(-1), said)
     }
 }
 

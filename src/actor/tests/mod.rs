@@ -10,6 +10,7 @@ mod caps;
 mod history;
 mod hot;
 mod pressure;
+mod recovering;
 mod retention;
 
 use super::cell::Cell;

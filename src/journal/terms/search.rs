@@ -146,6 +146,11 @@ impl TermIndex {
         Ok(())
     }
 
+    /// Whether the terms of all full segments from the one of a record on are at hand.
+    pub(in super::super) fn has_all(&self, now: Now, from: u64) -> Result<bool, JournalError> {
+        Ok((self.segment_of(from, now)?..now.open).all(|number| self.is_at_hand(number)))
+    }
+
     /// The segment that a record is in, or would be.
     fn segment_of(&self, seq: u64, now: Now) -> Result<u64, JournalError> {
         let (mut low, mut high) = (self.first, now.open);

@@ -211,7 +211,7 @@ fn a_search_finds_what_a_scan_finds_over_groups_of_segments() {
         last = append(&journal, nth as i64 * 1_000 - (nth % 5) as i64 * 700, &words(nth));
     }
     journal.wait_synced_blocking(last).unwrap();
-    let segments = super::super::segments(world.path()).unwrap().len();
+    let segments = journal.segments().unwrap().len();
     assert!(segments > 66, "there are {segments} segments");
     let scanned = world.scanned();
     for terms in queries() {

@@ -1,0 +1,128 @@
+//! Leaves of records, read by sequence: of a sealed segment the blocks that hold them, of another what stands from the last mark
+//! of its index on.
+
+use std::path::Path;
+
+use super::JournalError;
+use super::batch::{BatchHeader, Frame, HEADER_BYTES, u32_at};
+use super::index::SegmentIndex;
+use super::names::{missing_segment, sealed_path, segment_numbers, segment_path};
+use super::reader::segment_of;
+use super::sealed::Sealed;
+use super::segment::Page;
+use super::volumes::{Start, Unpacked, Walk, start_of};
+use super::window::{Bytes, LOOK_BYTES, Window};
+use crate::tlog::{Hash, leaf_hash};
+
+/// The hash of the leaf of a record that was lost to damage: of an empty leaf, which no record has.
+pub(super) fn lost_leaf() -> Hash {
+    leaf_hash(&[])
+}
+
+/// Records that are read: from a sequence to one, both included.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: u64,
+    to: u64,
+}
+
+/// Hands the leaf hashes of the records from `from` to `to`, as many as there are, to `each`.
+pub(super) fn for_leaf_hashes(
+    journal: &Path,
+    (from, to): (u64, u64),
+    mut each: impl FnMut(Hash),
+) -> Result<(), JournalError> {
+    let mut next = from;
+    for_leaves(journal, Stretch { from, to }, &mut |seq, leaf| {
+        (next..seq).for_each(|_| each(lost_leaf()));
+        each(leaf_hash(leaf));
+        next = seq + 1;
+    })
+}
+
+/// The leaf of a record: what its leaf hash is made of. From a folder that another process may be writing.
+pub fn record_leaf(journal: &Path, seq: u64) -> Result<Option<Vec<u8>>, JournalError> {
+    let mut found = None;
+    for_leaves(journal, Stretch { from: seq, to: seq }, &mut |_, leaf| found = Some(leaf.to_vec()))?;
+    Ok(found)
+}
+
+fn for_leaves(journal: &Path, wanted: Stretch, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), JournalError> {
+    let last = segment_numbers(journal)?.len() as u64;
+    if last == 0 || wanted.from == 0 {
+        return Ok(());
+    }
+    for number in segment_of(journal, last, wanted.from)?..=last {
+        let page = Page::read(journal, number)?;
+        if page.first_seq > wanted.to {
+            break;
+        }
+        in_segment(journal, &page, wanted, each)?;
+    }
+    Ok(())
+}
+
+fn in_segment(
+    journal: &Path,
+    page: &Page,
+    wanted: Stretch,
+    each: &mut dyn FnMut(u64, &[u8]),
+) -> Result<(), JournalError> {
+    let nth = u32::try_from(wanted.from.saturating_sub(page.first_seq)).unwrap_or(u32::MAX);
+    let path = segment_path(journal, page.number);
+    let start = || SegmentIndex::read(journal, page).map_or(Start::BEGINNING, |index| start_of(&index, nth));
+    match Window::of_file(path.clone(), LOOK_BYTES) {
+        Ok(mut window) => {
+            let start = start();
+            let walk = Walk { page: *page, at: start.offset, seq: page.first_seq + u64::from(start.nth) };
+            let damaged = |at, reason| JournalError::damaged(&path, at, reason);
+            return leaves_of(walk, &mut window, wanted, each, &damaged).map(drop);
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(JournalError::io("open", &path, e)),
+    }
+    let sealed = Sealed::open(&sealed_path(journal, page.number))?;
+    let sealed = sealed.ok_or_else(|| missing_segment(journal, page.number))?;
+    let damaged = |at, reason| JournalError::damaged(&sealed.path, sealed.offset_of(at), reason);
+    let (mut bytes, mut seq) = (Vec::new(), 0);
+    for block in sealed.block_of(nth)..sealed.blocks() {
+        if seq > wanted.to || sealed.seq_of(block) > wanted.to {
+            break;
+        }
+        bytes.clear();
+        sealed.unpack(block, &mut bytes)?;
+        let at = sealed.begin_of(block);
+        let walk = Walk { page: *page, at, seq: sealed.seq_of(block) };
+        seq = leaves_of(walk, &mut Unpacked { at, bytes: &bytes }, wanted, each, &damaged)?;
+    }
+    Ok(())
+}
+
+/// Walks until the bytes or the records that are wanted end; returns the sequence of the next record.
+fn leaves_of(
+    mut walk: Walk,
+    bytes: &mut impl Bytes,
+    wanted: Stretch,
+    each: &mut dyn FnMut(u64, &[u8]),
+    damaged: &impl Fn(u64, &'static str) -> JournalError,
+) -> Result<u64, JournalError> {
+    while walk.seq <= wanted.to {
+        let head = bytes.bytes(walk.at, HEADER_BYTES)?;
+        if head.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        if let Some(header) = BatchHeader::decode(head, walk.page.log) {
+            walk.enter(&header, bytes, damaged)?;
+            continue;
+        }
+        let length = head.get(..4).map(|head| 8 + u32_at(head, 0) as usize);
+        let length = length.ok_or_else(|| damaged(walk.at, "a record's head is cut off"))?;
+        let (frame, _) = Frame::decode(bytes.bytes(walk.at, length)?).map_err(|reason| damaged(walk.at, reason))?;
+        if walk.seq >= wanted.from {
+            each(walk.seq, frame.leaf);
+        }
+        walk.at += length as u64;
+        walk.seq += 1;
+    }
+    Ok(walk.seq)
+}

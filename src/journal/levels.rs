@@ -1,0 +1,181 @@
+//! Roots of complete groups of leaves, kept in files so that a proof need not read the whole journal.
+//!
+//! ```text
+//! journal/tree/08   roots of 256 leaves each, 32 bytes after 32 bytes
+//! journal/tree/16   roots of 65,536
+//! journal/tree/24   roots of 16,777,216
+//! ```
+//!
+//! Derived from the segments, and made again where they are missing. They are synced before a head over them is signed; what
+//! stands behind that may be torn after a crash and is not trusted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::JournalError;
+use crate::tlog::{Hash, Subtree};
+
+/// The levels that are kept.
+const LEVELS: [u8; 3] = [8, 16, 24];
+
+/// The level of the smallest group.
+pub(super) const GROUP_LEVEL: u8 = LEVELS[0];
+
+/// Leaves of the smallest group.
+pub(super) const GROUP: u64 = 1 << GROUP_LEVEL;
+
+const HASH_BYTES: u64 = 32;
+
+/// The files of all levels.
+#[derive(Debug)]
+pub(super) struct Levels(Vec<Level>);
+
+#[derive(Debug)]
+struct Level {
+    level: u8,
+    path: PathBuf,
+    file: File,
+    /// Roots that may be trusted.
+    count: u64,
+    /// Roots that are to be written behind those.
+    fresh: Vec<u8>,
+}
+
+fn folder_of(journal: &Path) -> PathBuf {
+    journal.join("tree")
+}
+
+fn path_of(journal: &Path, level: u8) -> PathBuf {
+    folder_of(journal).join(format!("{level:02}"))
+}
+
+impl Levels {
+    /// Opens the files for writing, making them if need be, and cuts off what does not belong to the first `size` leaves.
+    pub(super) fn open(journal: &Path, size: u64) -> Result<Self, JournalError> {
+        let folder = folder_of(journal);
+        fs::create_dir_all(&folder).map_err(|e| JournalError::io("make the folder", &folder, e))?;
+        let level = |level| {
+            let path = path_of(journal, level);
+            let mut options = OpenOptions::new();
+            let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+            let file = file.map_err(|e| JournalError::io("open", &path, e))?;
+            let count = count_of(&file, level, size).map_err(|e| JournalError::io("read", &path, e))?;
+            file.set_len(count * HASH_BYTES).map_err(|e| JournalError::io("cut", &path, e))?;
+            Ok(Level { level, path, file, count, fresh: Vec::new() })
+        };
+        LEVELS.into_iter().map(level).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Opens what files there are for reading; nothing behind the first `size` leaves is trusted.
+    pub(super) fn look(journal: &Path, size: u64) -> Self {
+        let level = |level| {
+            let path = path_of(journal, level);
+            let file = File::open(&path).ok()?;
+            let count = count_of(&file, level, size).ok()?;
+            Some(Level { level, path, file, count, fresh: Vec::new() })
+        };
+        Self(LEVELS.into_iter().filter_map(level).collect())
+    }
+
+    /// How many leaves all levels know of.
+    pub(super) fn leaves(&self) -> u64 {
+        let groups = self.0.first().map_or(0, |level| level.count);
+        // A higher level that is behind is filled up by growing from where it is.
+        let covered = |level: &Level| match (groups << GROUP_LEVEL) >> level.level {
+            due if due <= level.count => groups << GROUP_LEVEL,
+            _ => level.count << level.level,
+        };
+        self.0.iter().map(covered).min().unwrap_or(0)
+    }
+
+    /// Keeps a root, if its level is kept. On disk after [`Levels::write`].
+    pub(super) fn push(&mut self, subtree: Subtree, hash: &Hash) {
+        if let Some(level) = self.0.iter_mut().find(|level| level.level == subtree.level) {
+            let next = level.count + level.fresh.len() as u64 / HASH_BYTES;
+            debug_assert_eq!(subtree.index, next, "roots come in their order");
+            level.fresh.extend_from_slice(hash);
+        }
+    }
+
+    /// Writes what was kept since.
+    pub(super) fn write(&mut self) -> Result<(), JournalError> {
+        for level in self.0.iter_mut().filter(|level| !level.fresh.is_empty()) {
+            let written = level.file.write_all_at(&level.fresh, level.count * HASH_BYTES);
+            written.map_err(|e| JournalError::io("write", &level.path, e))?;
+            level.count += level.fresh.len() as u64 / HASH_BYTES;
+            level.fresh.clear();
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    pub(super) fn sync(&self) -> Result<(), JournalError> {
+        let sync = |level: &Level| level.file.sync_all().map_err(|e| JournalError::io("sync", &level.path, e));
+        self.0.iter().try_for_each(sync)
+    }
+
+    /// All roots of the smallest groups.
+    pub(super) fn groups(&self) -> Vec<Hash> {
+        let lowest = self.0.iter().find(|level| level.level == GROUP_LEVEL);
+        lowest.and_then(|level| level.read(0, level.count).ok()).unwrap_or_default()
+    }
+
+    /// The hashes of the highest level kept that a subtree is made of; `None` if they are not all there.
+    pub(super) fn parts(&self, subtree: Subtree) -> Option<Vec<Hash>> {
+        let of = |level: &Level| {
+            let up = subtree.level.checked_sub(level.level)?;
+            let (first, count) = (subtree.index << up, 1u64 << up);
+            (first + count <= level.count).then(|| level.read(first, count).ok())?
+        };
+        self.0.iter().rev().find_map(of)
+    }
+}
+
+impl Level {
+    fn read(&self, first: u64, count: u64) -> io::Result<Vec<Hash>> {
+        let mut bytes = vec![0; (count * HASH_BYTES) as usize];
+        self.file.read_exact_at(&mut bytes, first * HASH_BYTES)?;
+        Ok(bytes.as_chunks().0.to_vec())
+    }
+}
+
+/// Roots of a level that are whole and belong to the first `size` leaves.
+fn count_of(file: &File, level: u8, size: u64) -> io::Result<u64> {
+    Ok((file.metadata()?.len() / HASH_BYTES).min(size >> level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(index: u64) -> (Subtree, Hash) {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&index.to_le_bytes());
+        (Subtree { level: 8, index }, hash)
+    }
+
+    #[test]
+    fn keeps_roots_and_trusts_no_more_than_it_is_told() {
+        let journal = tempfile::tempdir().unwrap();
+        assert_eq!(Levels::look(journal.path(), 10_000).leaves(), 0);
+        let mut levels = Levels::open(journal.path(), 0).unwrap();
+        for index in 0..5 {
+            let (subtree, hash) = root(index);
+            levels.push(subtree, &hash);
+        }
+        assert_eq!(levels.leaves(), 0, "not yet written");
+        levels.write().unwrap();
+        levels.sync().unwrap();
+        assert_eq!(levels.leaves(), 5 * GROUP);
+        assert_eq!(levels.parts(Subtree { level: 9, index: 1 }), Some(vec![root(2).1, root(3).1]));
+        assert_eq!(levels.parts(Subtree { level: 9, index: 2 }), None);
+        assert_eq!(levels.parts(Subtree { level: 7, index: 0 }), None);
+        assert_eq!(Levels::look(journal.path(), 4 * GROUP - 1).leaves(), 3 * GROUP);
+        // Half a hash at the end, as a crash may leave it.
+        fs::write(path_of(journal.path(), 8), [7; 32 * 2 + 5]).unwrap();
+        assert_eq!(Levels::open(journal.path(), u64::MAX).unwrap().leaves(), 2 * GROUP);
+        assert_eq!(fs::metadata(path_of(journal.path(), 8)).unwrap().len(), 64);
+    }
+}

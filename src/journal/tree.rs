@@ -1,0 +1,231 @@
+//! The tree over all records: leaf n is record n + 1.
+//!
+//! Leaf hashes are not stored: they are made again from the segments. Roots of complete groups are ([`Levels`]), so that a proof
+//! reads the records of two groups and some roots. The tree grows behind the commits' back, from what the committer hashed for
+//! the chain anyway.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::JournalError;
+use super::fresh::FreshLeaves;
+use super::leaves::for_leaf_hashes;
+use super::levels::{GROUP, GROUP_LEVEL, Levels};
+use super::segments;
+use super::survey::{Survey, group_root};
+use crate::sync::{Mutex, MutexGuard};
+use crate::tlog::{Frontier, Hash, Subtree, Subtrees};
+
+/// How long a leaf that was synced may take to be handed over.
+const HAND_OVER_MAX: Duration = Duration::from_secs(5);
+
+/// The tree of a journal that is written.
+#[derive(Debug)]
+pub(super) struct RecordTree {
+    journal: PathBuf,
+    fresh: Arc<FreshLeaves>,
+    workers: usize,
+    /// Roots that groups had, for those of which records were lost.
+    kept: Vec<Hash>,
+    grown: Mutex<Grown>,
+}
+
+#[derive(Debug)]
+struct Grown {
+    frontier: Frontier,
+    levels: Levels,
+}
+
+/// Hashes of subtrees of a journal's tree, from the roots that are kept and from the records. Locks nothing.
+#[derive(Debug)]
+pub(super) struct TreeReader {
+    journal: PathBuf,
+    levels: Levels,
+    /// Leaves of the groups that were asked for, by the group's number.
+    groups: Vec<(u64, Vec<Hash>)>,
+}
+
+impl RecordTree {
+    /// The tree as far as roots are kept that belong to the first `trusted` records. Nothing is read but those roots.
+    pub(super) fn open(
+        journal: &Path,
+        fresh: Arc<FreshLeaves>,
+        trusted: u64,
+        workers: usize,
+    ) -> Result<Self, JournalError> {
+        // Before what does not fit together is cut off.
+        let kept = Levels::look(journal, trusted).groups();
+        let known = Levels::open(journal, trusted)?.leaves();
+        let levels = Levels::open(journal, known)?;
+        let mut reader = TreeReader::new(journal, known);
+        let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
+        let (journal, grown) = (journal.to_owned(), Mutex::new(Grown { frontier, levels }));
+        Ok(Self { journal, fresh, workers, kept, grown })
+    }
+
+    /// The tree without a record, to be made again. Of the roots that were kept, those of groups of which records were lost are taken
+    /// as they are: nobody can make them again.
+    pub(super) fn anew(self) -> Result<Self, JournalError> {
+        let Self { journal, fresh, workers, kept, .. } = self;
+        Ok(Self { kept, ..Self::open(&journal, fresh, 0, workers)? })
+    }
+
+    /// How many records it has.
+    pub(super) fn size(&self) -> u64 {
+        self.lock().frontier.size()
+    }
+
+    /// Its root.
+    pub(super) fn root(&self) -> Hash {
+        self.lock().frontier.root()
+    }
+
+    /// Takes in what was handed over by the committer; what was dropped on the way is read from the segments. Returns the size
+    /// and the root.
+    pub(super) fn catch_up(&self) -> Result<(u64, Hash), JournalError> {
+        let mut grown = self.lock();
+        loop {
+            let (first, leaves) = self.fresh.take();
+            if first > grown.frontier.size() {
+                self.read_in(&mut grown, first)?;
+            }
+            // What was read from the segments may have been handed over too.
+            let known = (grown.frontier.size() - first) as usize;
+            leaves.get(known..).unwrap_or_default().iter().for_each(|leaf| grown.push(*leaf));
+            grown.levels.write()?;
+            if leaves.is_empty() {
+                return Ok((grown.frontier.size(), grown.frontier.root()));
+            }
+        }
+    }
+
+    /// As [`RecordTree::catch_up`], when the record is in it.
+    pub(super) fn catch_up_to(&self, seq: u64) -> Result<(u64, Hash), JournalError> {
+        if self.size() < seq && !self.fresh.wait_for(seq, HAND_OVER_MAX) {
+            return Err(JournalError::Stopped("a record that is on disk did not get into the tree".into()));
+        }
+        self.catch_up()
+    }
+
+    /// Reads records from the segments until the tree has the first `until`.
+    pub(super) fn read_until(&self, until: u64) -> Result<(), JournalError> {
+        let mut grown = self.lock();
+        self.read_in(&mut grown, until)
+    }
+
+    /// Reads records from the segments, as many at a time as there are workers.
+    fn read_in(&self, grown: &mut Grown, until: u64) -> Result<(), JournalError> {
+        let from = grown.frontier.size();
+        if from >= until {
+            return Ok(());
+        }
+        let mut segments = segments(&self.journal)?;
+        segments.retain(|segment| segment.first_seq <= until);
+        let before = segments.partition_point(|segment| segment.first_seq <= from + 1).saturating_sub(1);
+        segments.drain(..before);
+        let survey = Survey {
+            journal: &self.journal,
+            segments: &segments,
+            leaves: (from, until),
+            sizes: &[],
+            workers: self.workers,
+        };
+        let mut failed = None;
+        if until - from > MANY {
+            tracing::info!(records = until - from, "the tree over the records is made from the segments");
+        }
+        survey.run(&mut |_| {}, &mut |_, surveyed| {
+            let taken = surveyed.and_then(|surveyed| {
+                let Grown { frontier, levels } = &mut *grown;
+                for piece in &surveyed.pieces {
+                    let kept = |group: u64| self.kept.get(group as usize).copied();
+                    piece.push_to(frontier, kept, |subtree, hash| levels.push(subtree, hash), |_| {});
+                }
+                levels.write()
+            });
+            failed = taken.err();
+            failed.is_none()
+        });
+        match failed {
+            Some(error) => Err(error),
+            None if grown.frontier.size() < until => {
+                let found = grown.frontier.size();
+                Err(JournalError::WrongSequence { expected: until, found })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The tree's size and root once more, with the roots made durable.
+    pub(super) fn sync(&self) -> Result<(), JournalError> {
+        self.lock().levels.sync()
+    }
+
+    /// Hashes of the tree's subtrees.
+    pub(super) fn reader(&self) -> TreeReader {
+        TreeReader::new(&self.journal, self.size())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Grown> {
+        self.grown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records whose reading is worth a line in the log.
+const MANY: u64 = 100_000;
+
+impl Grown {
+    fn push(&mut self, leaf: Hash) {
+        let levels = &mut self.levels;
+        self.frontier.push_subtree(0, leaf, |subtree, hash| levels.push(subtree, hash));
+    }
+}
+
+impl TreeReader {
+    /// A reader that trusts the roots that are kept of the first `trusted` records.
+    pub(super) fn new(journal: &Path, trusted: u64) -> Self {
+        Self { journal: journal.to_owned(), levels: Levels::look(journal, trusted), groups: Vec::new() }
+    }
+
+    /// The hash of a leaf.
+    pub(super) fn leaf(&mut self, index: u64) -> Result<Hash, JournalError> {
+        self.hash(Subtree { level: 0, index })
+    }
+
+    /// Leaves of a group, as many as there are.
+    fn group(&mut self, number: u64) -> Result<&[Hash], JournalError> {
+        if let Some(at) = self.groups.iter().position(|(known, _)| *known == number) {
+            return Ok(&self.groups[at].1);
+        }
+        let mut leaves = Vec::with_capacity(GROUP as usize);
+        for_leaf_hashes(&self.journal, (number * GROUP + 1, (number + 1) * GROUP), |leaf| leaves.push(leaf))?;
+        self.groups.push((number, leaves));
+        Ok(self.groups.last().map_or(&[], |(_, leaves)| leaves))
+    }
+}
+
+impl Subtrees for TreeReader {
+    type Error = JournalError;
+
+    fn hash(&mut self, subtree: Subtree) -> Result<Hash, JournalError> {
+        if subtree.level < GROUP_LEVEL {
+            let (first, count) = ((subtree.first_leaf() % GROUP) as usize, 1usize << subtree.level);
+            let leaves = self.group(subtree.first_leaf() / GROUP)?;
+            let leaves = leaves.get(first..first + count).map(<[Hash]>::to_vec);
+            return leaves.map(group_root).ok_or_else(|| missing(subtree));
+        }
+        if let Some(parts) = self.levels.parts(subtree) {
+            return Ok(group_root(parts));
+        }
+        let (first, behind) = (subtree.first_leaf(), subtree.first_leaf() + (1 << subtree.level));
+        let mut tree = Frontier::default();
+        for_leaf_hashes(&self.journal, (first + 1, behind), |leaf| tree.push(leaf))?;
+        if tree.size() < behind - first { Err(missing(subtree)) } else { Ok(tree.root()) }
+    }
+}
+
+fn missing(subtree: Subtree) -> JournalError {
+    let until = subtree.first_leaf() + (1 << subtree.level);
+    JournalError::Stopped(format!("the journal ends before record {until}").into())
+}
