@@ -139,7 +139,8 @@ fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     for path in files {
         let relative = path.strip_prefix(&root).unwrap();
-        let is_test = relative.components().any(|part| part.as_os_str() == "tests") || relative.ends_with("tests.rs");
+        let is_test = relative.components().any(|part| part.as_os_str() == "tests")
+            || relative.to_string_lossy().ends_with("tests.rs");
         let Some(room) = relative.parent().and_then(|parent| parent.iter().next()) else { continue };
         // Binaries of their own are no rooms; what they may use is told below.
         if !is_test && room != "bin" {

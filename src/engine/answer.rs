@@ -122,9 +122,12 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// There is no room on the disk; the journal goes on when there is.
+    #[error(transparent)]
+    DiskFull(JournalError),
     /// The journal failed.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(JournalError),
     /// The engine signs no tree heads.
     #[error("the data of this engine is temporary: no tree heads are signed over it")]
     NoTreeHeads,
@@ -140,6 +143,15 @@ pub enum Error {
     /// A record cannot be read or does not account for its decision.
     #[error("{0}")]
     Record(String),
+}
+
+impl From<JournalError> for Error {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::DiskFull => Self::DiskFull(error),
+            error => Self::Journal(error),
+        }
+    }
 }
 
 impl From<NotaryError> for Error {

@@ -212,7 +212,7 @@ impl Engine {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
                 Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
             }
-            RecoveryError::Journal(error) => Error::Journal(error),
+            RecoveryError::Journal(error) => error.into(),
             error => Error::Record(error.to_string()),
         })?;
         let bundle = self.bundle();
@@ -236,6 +236,7 @@ impl Engine {
     }
 
     /// Whether the engine has been told to stop.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.customers.is_stopping()
     }

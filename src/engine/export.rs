@@ -100,7 +100,7 @@ impl Exporting {
         let inner = &engine.0;
         let history = inner.customers.history(&customer, from, STRETCH);
         let History { records, until, next } = history.map_err(|error| match error {
-            RecoveryError::Journal(error) => Error::Journal(error),
+            RecoveryError::Journal(error) => error.into(),
             error => Error::Record(error.to_string()),
         })?;
         let shown = |of: &Recorded| RecordShown::of(of, |seq| inner.customers.bundle_at(seq).ok());

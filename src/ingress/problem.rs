@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use super::{Fault, consents};
 use crate::actor::{Failure, Shed};
 use crate::engine::Error;
-use crate::journal::JournalError;
 
 /// What went wrong, in the form of RFC 9457.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -169,7 +168,7 @@ impl From<Error> for Problem {
             Error::Failed(Failure::RecoveryFailed(_)) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "recovery", "recovery has failed", detail)
             }
-            Error::Journal(JournalError::DiskFull) => Shed::DiskFull.into(),
+            Error::DiskFull(_) => Shed::DiskFull.into(),
             Error::Failed(Failure::JournalStopped(_)) | Error::Journal(_) | Error::Notary(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal", "the journal has failed", detail)
             }

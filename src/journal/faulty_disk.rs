@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard};
 
 use super::disk::{Disk, MachineDisk};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// What a disk is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ impl FaultyDisk {
     /// Waits until a sync is held.
     pub(crate) fn wait_until_held(&self) {
         while self.state().waiting == 0 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 

@@ -150,7 +150,10 @@ impl Drop for Repeat {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { kills, seed } = self;
-            eprintln!("FORTHWITH_KILLS={kills} FORTHWITH_KILLS_SEED={seed} cargo test --test integration kills::");
+            #[expect(clippy::print_stderr, reason = "whoever sees it fail is told how to see it again")]
+            {
+                eprintln!("FORTHWITH_KILLS={kills} FORTHWITH_KILLS_SEED={seed} cargo test --test integration kills::");
+            }
         }
     }
 }
