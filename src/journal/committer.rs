@@ -45,10 +45,10 @@ impl Committer {
     /// Writes a batch; returns its memory. While the disk syncs, another core hashes: whoever waits for the disk does not wait
     /// for the chain.
     fn commit(&mut self, taken: Taken) -> Result<Taken, JournalError> {
-        let Taken { mut batch, count, mut entries } = taken;
+        let Taken { mut batch, count, after, mut entries } = taken;
         let start = self.clock.instant();
         self.make_room(batch.len())?;
-        let header = self.log.prepare(self.log.tail().last_seq, count, &mut batch, self.clock.wall())?;
+        let header = self.log.prepare(after, count, &mut batch, self.clock.wall())?;
         let hashing = self.hasher.begin(self.log.format(), count, batch);
         let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
         let appended = room.write(|log, _| log.append(&header, hashing.batch()))?;
@@ -63,7 +63,7 @@ impl Committer {
         self.metrics.bytes.add(batch.len() as u64);
         self.metrics.batch_records.observe(f64::from(count));
         self.metrics.commit_seconds.observe_duration(self.clock.instant().since(start));
-        Ok(Taken { batch, count, entries })
+        Ok(Taken { batch, count, after, entries })
     }
 
     /// Lets readers find what is now on disk.

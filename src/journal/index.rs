@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::JournalError;
 use super::batch::{u32_at, u64_at};
 use super::names::{index_path, unfinished};
+use super::reader::is_end;
 use super::scan::{Next, SegmentScan};
 use super::segment::Page;
 
@@ -159,7 +160,8 @@ fn fingerprint(key: u128) -> u32 {
     (xxh3_64(&key.to_be_bytes()) >> 32) as u32
 }
 
-/// The entries of every sound record of a segment, in the order in which they were written.
+/// The entries of every record of a segment, in the order in which they were written. Only the journal's last segment may end in
+/// the middle of something.
 pub(super) fn scan_entries(folder: &Path, number: u64) -> Result<Vec<IndexEntry>, JournalError> {
     let mut scan = SegmentScan::open(folder, number)?;
     let first_seq = scan.page.first_seq;
@@ -173,7 +175,8 @@ pub(super) fn scan_entries(folder: &Path, number: u64) -> Result<Vec<IndexEntry>
                 }
             }
             Next::Gap(header, gap) => scan.step_over(&header, &gap),
-            Next::Blank | Next::Broken(_) => return Ok(entries),
+            Next::Blank | Next::Broken(_) if is_end(folder, &mut scan)? => return Ok(entries),
+            Next::Blank | Next::Broken(_) => {}
         }
     }
 }

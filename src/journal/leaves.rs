@@ -74,7 +74,8 @@ fn in_segment(
     match Window::of_file(path.clone(), LOOK_BYTES) {
         Ok(mut window) => {
             let start = start();
-            let walk = Walk { page: *page, at: start.offset, seq: page.first_seq + u64::from(start.nth) };
+            let walk =
+                Walk { page: *page, at: start.offset, seq: page.first_seq + u64::from(start.nth), ends_before: None };
             let damaged = |at, reason| JournalError::damaged(&path, at, reason);
             return leaves_of(walk, &mut window, wanted, each, &damaged).map(drop);
         }
@@ -92,7 +93,7 @@ fn in_segment(
         bytes.clear();
         sealed.unpack(block, &mut bytes)?;
         let at = sealed.begin_of(block);
-        let walk = Walk { page: *page, at, seq: sealed.seq_of(block) };
+        let walk = Walk { page: *page, at, seq: sealed.seq_of(block), ends_before: None };
         seq = leaves_of(walk, &mut Unpacked { at, bytes: &bytes }, wanted, each, &damaged)?;
     }
     Ok(())

@@ -83,6 +83,8 @@ pub(super) struct Taken {
     /// Room for a header, then frames.
     pub(super) batch: Vec<u8>,
     pub(super) count: u32,
+    /// The record before its first.
+    pub(super) after: u64,
     /// What its records are found by, counted from its beginning.
     pub(super) entries: Vec<IndexEntry>,
 }
@@ -393,7 +395,8 @@ impl Pending {
         let moved =
             |entry: IndexEntry| IndexEntry { offset: entry.offset - bytes as u32, nth: entry.nth - count, ..entry };
         next.entries.extend(self.entries.drain(later..).map(moved));
-        let last_taken = self.last_seq - u64::from(self.count - count);
+        let after = self.last_seq - u64::from(self.count);
+        let last_taken = after + u64::from(count);
         if count == self.count {
             self.flying.append(&mut self.gathering);
         } else {
@@ -403,6 +406,7 @@ impl Pending {
         Taken {
             batch: std::mem::replace(&mut self.batch, next.batch),
             count,
+            after,
             entries: std::mem::replace(&mut self.entries, next.entries),
         }
     }

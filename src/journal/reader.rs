@@ -92,7 +92,7 @@ impl Reader {
 
 /// Whether the segment ends here, as far as it is written, and the next one continues it; false if it goes on after all. A
 /// segment that was read while it was written may have grown since.
-fn is_end(folder: &Path, scan: &mut SegmentScan) -> Result<bool, JournalError> {
+pub(super) fn is_end(folder: &Path, scan: &mut SegmentScan) -> Result<bool, JournalError> {
     let next = scan.page.number + 1;
     if is_there(folder, next) {
         scan.look_again();

@@ -49,6 +49,9 @@ impl Image {
             Err(e) => Err(JournalError::io("read", &path, e)),
         };
         if let Some((path, mut bytes)) = read(segment_path(folder, number))? {
+            if let Some(image) = Self::of_copy(folder, number, &path)? {
+                return Ok(Some(image));
+            }
             let page = Page::decode(&bytes).ok().filter(|page| page.number == number);
             bytes.resize(bytes.len().max(PAGE_BYTES), 0);
             return Ok(Some(Self { path, bytes, page, fault: None }));
@@ -70,6 +73,20 @@ impl Image {
         };
         let fault = fault.or_else(|| Some((0, "the sealed segment is not what its table says".to_owned())));
         Ok(Some(Self { path, bytes, page, fault }))
+    }
+
+    /// What a sealed copy holds that stands beside a damaged segment: a crash may come before the segment is removed. `None` if it is
+    /// not whole itself.
+    fn of_copy(folder: &Path, number: u64, path: &Path) -> Result<Option<Self>, JournalError> {
+        let Ok(Some(sealed)) = Sealed::open(&sealed_path(folder, number)) else { return Ok(None) };
+        let page = Some(sealed.page).filter(|page| page.number == number);
+        let mut is_whole = page.is_some();
+        let bytes = by_table(&sealed, |_| is_whole = false);
+        if !is_whole {
+            return Ok(None);
+        }
+        let fault = Some((0, "the segment is damaged; the sealed copy beside it is whole".to_owned()));
+        Ok(Some(Self { path: path.to_owned(), bytes, page, fault }))
     }
 
     /// The next sound batch of a log from a place on that `is_wanted`.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::JournalError;
 use super::batch::{HEADER_BYTES, u32_at};
 use super::disk::Disk;
-use super::names::{sealed_path, segment_path, unfinished};
+use super::names::{is_there, sealed_path, segment_path, unfinished};
+use super::reader::is_end;
 use super::scan::{Next, SegmentScan};
 use super::sealed::{Block, HEAD_BYTES, Sealed, foot_of, head_of};
 use super::segment::PAGE_BYTES;
@@ -88,8 +89,16 @@ fn write(
                 writing.batch(scan.batch(&header), scan.at, seq as u32, Cut::Nowhere)?;
                 scan.step_over(&header, &gap);
             }
-            Next::Blank => break,
-            Next::Broken(reason) => return Err(scan.damaged(reason)),
+            // INVARIANT: a segment is removed only when all of it was sealed: it ends where the next one begins. Zeros alone say
+            // nothing; a disk may have lost what stood there.
+            Next::Blank | Next::Broken(_) => {
+                if !is_there(folder, number + 1) {
+                    return Err(scan.damaged("the segment is not full: there is none behind it"));
+                }
+                if is_end(folder, &mut scan)? {
+                    break;
+                }
+            }
         }
         if is_leaving() {
             return Ok(None);

@@ -138,7 +138,12 @@ const CHUNK: usize = 1 << 20;
 
 fn zeroed_file(disk: &dyn Disk, path: &Path, bytes: u64) -> io::Result<File> {
     let zeros = vec![0; CHUNK];
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    // A file of its own: whoever may still be at work on one that was left behind must not write into this.
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
     disk.reserve(&file, path, bytes)?;
     for at in (0..bytes).step_by(CHUNK) {
         let now = (bytes - at).min(CHUNK as u64) as usize;

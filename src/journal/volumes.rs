@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::batch::{BatchHeader, Frame, HEADER_BYTES, Kind, u32_at};
 use super::index::{SegmentIndex, scan_entries};
-use super::names::{sealed_path, segment_numbers, segment_path};
+use super::names::{is_there, sealed_path, segment_numbers, segment_path};
 use super::reader::segment_of;
 use super::sealed::Sealed;
 use super::segment::{PAGE_BYTES, Page};
@@ -128,7 +128,9 @@ impl Volumes {
             let start = start();
             return match Window::of_file(path.clone(), LOOK_BYTES) {
                 Ok(mut window) => {
-                    let walk = Walk { page, at: start.offset, seq: page.first_seq + u64::from(start.nth) };
+                    let ends_before = self.begin_of(wanted.number + 1)?;
+                    let seq_of_start = page.first_seq + u64::from(start.nth);
+                    let walk = Walk { page, at: start.offset, seq: seq_of_start, ends_before };
                     walk.find(&mut window, seq, wanted.key, |at, reason| {
                         JournalError::damaged(&path, at, reason).at_record(Some(seq))
                     })
@@ -142,6 +144,14 @@ impl Volumes {
             };
         };
         self.in_block(&sealed, wanted)
+    }
+
+    /// Where a segment begins, if it is there.
+    fn begin_of(&self, number: u64) -> Result<Option<u64>, JournalError> {
+        if !is_there(&self.folder, number) {
+            return Ok(None);
+        }
+        self.page(number).map(|page| Some(page.first_seq))
     }
 
     fn in_block(&self, sealed: &Arc<Sealed>, wanted: Wanted) -> Result<Option<Found>, JournalError> {
@@ -159,7 +169,7 @@ impl Volumes {
             }
         };
         let at = sealed.begin_of(number);
-        let walk = Walk { page: sealed.page, at, seq: sealed.seq_of(number) };
+        let walk = Walk { page: sealed.page, at, seq: sealed.seq_of(number), ends_before: None };
         walk.find(&mut Unpacked { at, bytes: &bytes }, seq, wanted.key, |at, reason| {
             JournalError::damaged(&sealed.path, sealed.offset_of(at), reason).at_record(Some(seq))
         })
@@ -220,6 +230,8 @@ pub(super) struct Walk {
     pub(super) at: u64,
     /// The sequence of the next record.
     pub(super) seq: u64,
+    /// The first record of the next segment, if it is known and there is one.
+    pub(super) ends_before: Option<u64>,
 }
 
 impl Walk {
@@ -234,7 +246,12 @@ impl Walk {
         while self.seq <= seq {
             let head = bytes.bytes(self.at, HEADER_BYTES)?;
             if head.iter().all(|byte| *byte == 0) {
-                return Ok(None);
+                return match self.ends_before {
+                    Some(next) if self.seq < next => {
+                        Err(damaged(self.at, "nothing is written here, and records follow"))
+                    }
+                    _ => Ok(None),
+                };
             }
             // A frame cannot pose as a header: it would have to be larger than a segment.
             if let Some(header) = BatchHeader::decode(head, self.page.log) {

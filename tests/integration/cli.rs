@@ -190,7 +190,7 @@ fn a_server_refuses_data_that_is_not_its_own() {
     fs::write(data.path().join("FORMAT"), "forthwith data format 9\n").unwrap();
     let (code, _, err) =
         run(forthwith().arg("--data").arg(data.path()).env("FORTHWITH__SERVER__LISTEN", "127.0.0.1:0"));
-    assert!(code == 1 && err.contains("has format 9, this release reads format 1"), "{err}");
+    assert!(code == 1 && err.contains("has format 9, this release reads format 2"), "{err}");
     fs::write(data.path().join("FORMAT"), "forthwith data format 1\n").unwrap();
 
     // A byte of an acknowledged record is damaged: the start is refused, the file and the place are named.

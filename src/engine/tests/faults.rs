@@ -161,7 +161,7 @@ async fn a_full_disk_sheds_at_once_what_waits_for_it_and_answers_what_does_not()
     assert_eq!(told.into_result().unwrap_err(), Shed::DiskFull);
     let unknown = engine.settle(DecisionId::from_u128(1), Settlement::Commit).await.unwrap();
     assert_eq!(unknown.into_result().unwrap_err(), Shed::DiskFull, "perhaps it is on its way to the disk");
-    assert!(matches!(engine.change_bundle(bundle()), Err(Error::Journal(JournalError::DiskFull))));
+    assert!(matches!(engine.change_bundle(bundle()), Err(Error::DiskFull(JournalError::DiskFull))));
     assert!(engine.metrics().contains("forthwith_shed_total{reason=\"disk_full\"} 5"), "{}", engine.metrics());
     // Looking needs no room.
     assert!(engine.explain(before.id).unwrap().is_some());

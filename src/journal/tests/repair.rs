@@ -179,3 +179,17 @@ fn a_change_that_no_disk_makes_is_not_repaired() {
     let refused = Inspection::of(folder.path(), &|| Ok(0), &mut |_, _| {}).unwrap_err().to_string();
     assert!(refused.contains("a batch before this one was changed: this was not done by a disk"), "{refused}");
 }
+
+/// A crash between the two steps of sealing leaves a segment in both forms.
+#[test]
+fn a_damaged_segment_costs_nothing_while_its_sealed_copy_is_there() {
+    let folder = journal();
+    let before = read(&mut Reader::new(folder.path(), 1).unwrap());
+    let sealed =
+        (1..).map(|number| folder.path().join(format!("{number:010}.sealed"))).find(|path| path.exists()).unwrap();
+    std::fs::write(sealed.with_extension("seg"), vec![0x5a; 9_000]).unwrap();
+    let inspection = inspect(folder.path());
+    assert!(inspection.is_damaged());
+    assert_eq!(inspection.lost(), 0);
+    repaired(folder.path(), &before, &inspection);
+}

@@ -164,3 +164,43 @@ fn a_segment_that_cannot_be_sealed_stays_and_is_told_of() {
     assert_eq!(journal.record_at(1).unwrap().unwrap().seq, 1);
     journal.close().unwrap();
 }
+
+/// A disk may lose what stood in a segment and give zeros for it, also where a batch begins: that is damage, not the segment's end.
+#[test]
+fn zeros_in_a_full_segment_are_damage_wherever_they_begin() {
+    for is_cut in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), false, 700);
+        let path = folder.path().join("0000000002.seg");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let key = key_of_first_in(folder.path(), 2);
+        if is_cut {
+            bytes.truncate(4_096)
+        } else {
+            bytes[4_096..8_192].fill(0)
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::remove_file(folder.path().join("0000000002.idx")).unwrap();
+        let registry = Registry::default();
+        let (journal, _) = Journal::open(folder.path(), &wide(true), Clock::system(), Metrics::new(&registry)).unwrap();
+        while !registry.render().contains("forthwith_journal_sealing_failures_total 1") {
+            std::thread::yield_now();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "what is damaged is not replaced");
+        let of_the_segment = |error: JournalError| error.to_string().contains("0000000002.seg");
+        assert!(of_the_segment(journal.find(key, Timestamp::from_micros(0)).unwrap_err()), "cut: {is_cut}");
+        assert!(of_the_segment(journal.record_at(segments(folder.path()).unwrap()[1].first_seq).unwrap_err()));
+        assert!(of_the_segment(record_with_key(folder.path(), key).unwrap_err()), "cut: {is_cut}");
+        assert!(
+            !folder.path().join("0000000002.idx").exists(),
+            "an index of half a segment would be believed for ever"
+        );
+        journal.close().unwrap();
+    }
+}
+
+/// The first key in a segment: keys count from 0, and every third record has none.
+fn key_of_first_in(folder: &Path, number: u64) -> u128 {
+    let first = u128::from(segments(folder).unwrap()[number as usize - 1].first_seq - 1);
+    if first % 3 == 0 { first + 1 } else { first }
+}
