@@ -10,12 +10,13 @@ pub(crate) struct Args {
     /// How long each side is driven in a round.
     pub(crate) seconds: f64,
     pub(crate) rounds: usize,
+    /// Whether full segments are sealed meanwhile, as they are in an engine.
+    pub(crate) is_sealing: bool,
     /// Where the journal is kept, in a folder that is removed afterwards.
     pub(crate) folder: PathBuf,
 }
 
-const USAGE: &str =
-    "options: --waiting 1,8,64,512  --seconds 2  --rounds 5  --folder DIR  --test (everything small: does it run?)";
+const USAGE: &str = "options: --waiting 1,8,64,512  --seconds 2  --rounds 5  --unsealed (full segments stay as they are)  --folder DIR  --test (everything small: does it run?)";
 
 impl Args {
     /// The options of this call; ends the program with a hint if they are wrong.
@@ -28,10 +29,14 @@ impl Args {
 
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let waiting = vec![1, 8, 64, 512];
-        let mut args = Self { waiting, seconds: 2.0, rounds: 5, folder: std::env::temp_dir() };
+        let mut args = Self { waiting, seconds: 2.0, rounds: 5, is_sealing: true, folder: std::env::temp_dir() };
         while let Some(word) = words.next() {
             if word == "--test" {
                 (args.waiting, args.seconds, args.rounds) = (vec![1, 8], 0.1, 1);
+                continue;
+            }
+            if word == "--unsealed" {
+                args.is_sealing = false;
                 continue;
             }
             // Cargo adds this one by itself.

@@ -64,9 +64,9 @@ fn rounds(waiting: usize, records: &'static [Recorded], args: &Args) {
     let floor = Floor::start(folder.path());
     let registry = Registry::default();
     let metrics = journal::Metrics::new(&registry);
+    let config = journal::Config { compress: args.is_sealing, ..journal::Config::default() };
     let (journal, _) =
-        Journal::open(&folder.path().join("journal"), &journal::Config::default(), Clock::system(), metrics)
-            .expect("a new journal");
+        Journal::open(&folder.path().join("journal"), &config, Clock::system(), metrics).expect("a new journal");
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 0..args.rounds {
         let before = floor.syncs();

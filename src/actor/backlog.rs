@@ -28,11 +28,11 @@ pub struct RecoveryProgress {
     pub stage: RecoveryStage,
     /// The record of the store's checkpoint when the engine started; recovery reads what came later.
     pub from: u64,
-    /// The record up to which it has read.
+    /// How far it has come: as if it had read, and seen to everyone, up to this record.
     pub done: u64,
     /// The last record when the engine started.
     pub last: u64,
-    /// Records that it has applied to states.
+    /// Records that it has applied to states that are stored.
     pub records: u64,
 }
 
@@ -177,9 +177,14 @@ impl Backlog {
         owed
     }
 
-    /// Recovery has read the journal up to a record, and applied so many more to states.
-    pub(super) fn advance(&self, done: u64, records: u64) {
-        self.done.store(done, Ordering::Relaxed);
+    /// Recovery has come as far as if it had read the journal up to a record; returns how far it has been told to have come. Never
+    /// goes back.
+    pub(super) fn advance(&self, done: u64) -> u64 {
+        self.done.fetch_max(done, Ordering::Relaxed).max(done)
+    }
+
+    /// So many more records were applied to states that are stored now.
+    pub(super) fn count(&self, records: u64) {
         self.records.fetch_add(records, Ordering::Relaxed);
     }
 

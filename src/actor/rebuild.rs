@@ -24,10 +24,24 @@ const STORED_AT_ONCE: usize = 128;
 /// What a state takes beside itself: its place in the map, and the customer's name.
 const PIECE_BYTES: usize = size_of::<(CustomerId, Piece)>() - size_of::<CustomerState>() + 64;
 
+/// Whether a partition is seen to in this pass over the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Its records are applied.
+    This,
+    /// There is no room for its states: a later pass sees to it.
+    Later,
+    /// Its states are stored.
+    Over,
+}
+
 /// One partition's states.
 #[derive(Debug)]
 pub(super) struct Rebuild {
     partition: Partition,
+    pass: Pass,
+    /// Records that were applied to its states.
+    records: u64,
     states: HashMap<CustomerId, Piece, foldhash::fast::RandomState>,
     bytes: usize,
     /// Whether the store may have states of customers who are not among these.
@@ -84,8 +98,6 @@ impl Ground<'_> {
 /// What a partition's records came to.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    /// Records that were applied to states.
-    pub(super) records: u64,
     /// What they change in the accounts of global caps.
     pub(super) cap_changes: Vec<(u64, CapChange)>,
 }
@@ -94,7 +106,42 @@ type Decoded = (u64, Record, Arc<Bundle>);
 
 impl Rebuild {
     pub(super) fn new(partition: Partition, is_store_empty: bool) -> Self {
-        Self { partition, states: HashMap::default(), bytes: 0, is_store_asked: !is_store_empty }
+        let states = HashMap::default();
+        Self { partition, pass: Pass::This, records: 0, states, bytes: 0, is_store_asked: !is_store_empty }
+    }
+
+    pub(super) fn pass(&self) -> Pass {
+        self.pass
+    }
+
+    /// What its states take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Leaves it for a later pass: what was made of its states is made again.
+    pub(super) fn put_off(&mut self) {
+        (self.pass, self.records, self.bytes) = (Pass::Later, 0, 0);
+        self.states = HashMap::default();
+    }
+
+    /// Sees to it in the pass that begins.
+    pub(super) fn take_up(&mut self) {
+        self.pass = Pass::This;
+    }
+
+    /// What turns of the partition's customers change in the accounts of global caps, and nothing else of them.
+    pub(super) fn look<'t>(
+        &self,
+        turns: impl Iterator<Item = (u64, &'t [u8])>,
+        ground: Ground<'_>,
+    ) -> Result<Applied, RecoveryError> {
+        let (mut applied, mut bundle) = (Applied::default(), None);
+        for (seq, payload) in turns {
+            let (record, of) = read_record(seq, payload, |of| bundle_at(of, &mut bundle, ground))?;
+            applied.cap_changes.extend(record.cap_changes(&of).map(|change| (seq, change)));
+        }
+        Ok(applied)
     }
 
     pub(super) fn partition(&self) -> Partition {
@@ -118,7 +165,7 @@ impl Rebuild {
                 decoded.push((seq, record, of));
             }
             self.bring_in(&decoded, ground)?;
-            self.apply(&decoded, &mut applied)?;
+            self.apply(&decoded)?;
             if self.bytes > ground.bytes_max {
                 self.thin_out(ground)?;
             }
@@ -149,14 +196,14 @@ impl Rebuild {
         Ok(())
     }
 
-    fn apply(&mut self, decoded: &[Decoded], applied: &mut Applied) -> Result<(), RecoveryError> {
+    fn apply(&mut self, decoded: &[Decoded]) -> Result<(), RecoveryError> {
         for (seq, record, bundle) in decoded {
             // Who is awake sees to their own records.
             let Some(piece) = self.states.get_mut(record.input.customer()) else { continue };
             if piece.state.last_seq < *seq {
                 apply(&mut piece.state, record, *seq, bundle)?;
                 piece.has_changed = true;
-                applied.records += 1;
+                self.records += 1;
             }
             let bytes = PIECE_BYTES + piece.state.bytes();
             self.bytes = self.bytes - piece.bytes + bytes;
@@ -174,11 +221,12 @@ impl Rebuild {
         self.let_go(ground, |piece| piece.state.last_seq <= middle)
     }
 
-    /// Stores everyone who is not awake; the partition is done with.
-    pub(super) fn finish(&mut self, ground: Ground<'_>) -> Result<(), RecoveryError> {
+    /// Stores everyone who is not awake; the partition is done with. Returns how many records were applied.
+    pub(super) fn finish(&mut self, ground: Ground<'_>) -> Result<u64, RecoveryError> {
         self.let_go(ground, |_| true)?;
         ground.backlog.close(self.partition);
-        Ok(())
+        self.pass = Pass::Over;
+        Ok(self.records)
     }
 
     fn let_go(&mut self, ground: Ground<'_>, is_gone: impl Fn(&Piece) -> bool) -> Result<(), RecoveryError> {

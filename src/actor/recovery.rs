@@ -2,14 +2,15 @@
 //! served meanwhile.
 //!
 //! A step reads a few segments side by side, then applies what each partition has of them, partitions side by side. What is known of
-//! a partition's customers stays in memory up to a bound. Idempotent: a state remembers the last record in it, and until the end no
+//! customers stays in memory up to a bound: partitions for which there is no room are left for another pass over the journal, which is
+//! read much faster than states are stored and read again. Idempotent: a state remembers the last record in it, and until the end no
 //! checkpoint says that the store has come further.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::house::House;
-use super::rebuild::{Applied, Ground, Rebuild};
+use super::rebuild::{Applied, Ground, Pass, Rebuild};
 use super::side_by_side::side_by_side;
 use super::tail::Tail;
 use super::{RecoveryError, ShelfError};
@@ -22,6 +23,9 @@ use crate::turn::Record;
 
 /// How often the log says how far recovery has come.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Partitions that are seen to together whatever their states take: with fewer, the journal would be read too often.
+const TOGETHER_MIN: usize = 8;
 
 /// How often someone whose state could not be brought in is tried again when everyone else is done, and after which pause.
 const ATTEMPTS_MAX: usize = 100;
@@ -48,6 +52,10 @@ pub(super) struct Recovery {
     /// Segments of the tail that are done with.
     segments: usize,
     partitions: Vec<Mutex<Rebuild>>,
+    /// Passes over the tail that are done.
+    passes: usize,
+    /// Partitions that a pass sees to: those that there is room for.
+    fitting: usize,
     threads: usize,
     /// Whether a store that does not answer is waited for: when nobody waits for the end.
     is_patient: bool,
@@ -64,6 +72,8 @@ impl Recovery {
             is_patient: false,
             house: Arc::clone(house),
             tail,
+            passes: 0,
+            fitting: usize::from(Partition::COUNT),
             segments: 0,
             began: now,
             told: now,
@@ -100,8 +110,13 @@ impl Recovery {
             self.read_on()?;
             return Ok(true);
         }
-        self.house.know_caps();
+        if self.passes == 0 {
+            self.house.know_caps();
+        }
         self.store_all()?;
+        if self.begin_pass() {
+            return Ok(true);
+        }
         self.bring_in_owed()?;
         self.house.backlog.finish();
         self.house.metrics.recovery_left.set(0);
@@ -111,36 +126,89 @@ impl Recovery {
     /// Applies the records of the next segments.
     fn read_on(&mut self) -> Result<(), RecoveryError> {
         let sheaves = self.tail.sheaves(self.segments, self.threads)?;
-        let ground = self.ground();
+        let (ground, is_first) = (self.ground(), self.passes == 0);
         let applied: Vec<Applied> = side_by_side(self.threads, &self.partitions, |partition| {
             let mut rebuild = partition.lock().unwrap_or_else(PoisonError::into_inner);
             if ground.backlog.is_abandoned() {
                 return Err(RecoveryError::Abandoned);
             }
             let of = rebuild.partition();
-            rebuild.take(sheaves.iter().flat_map(|sheaf| sheaf.of(of)), ground)
+            let turns = sheaves.iter().flat_map(|sheaf| sheaf.of(of));
+            match rebuild.pass() {
+                Pass::This => rebuild.take(turns, ground),
+                Pass::Later if is_first => rebuild.look(turns, ground),
+                Pass::Later | Pass::Over => Ok(Applied::default()),
+            }
         })?;
         // A decision and its settlement are of one partition, but a window that was changed between two takes is not.
         let mut changes: Vec<_> = applied.iter().flat_map(|applied| applied.cap_changes.iter().copied()).collect();
         changes.sort_by_key(|(seq, _)| *seq);
-        self.house.caps.recover(changes.into_iter().map(|(_, change)| change));
+        if is_first {
+            self.house.caps.recover(changes.into_iter().map(|(_, change)| change));
+        }
+        self.make_room();
         self.segments += sheaves.len();
-        let (backlog, metrics) = (&self.house.backlog, &self.house.metrics);
-        let done = sheaves.last().map_or(0, |sheaf| sheaf.last().min(backlog.until()));
-        let records: u64 = applied.iter().map(|applied| applied.records).sum();
-        backlog.advance(done, records);
-        metrics.recovered.add(records);
-        metrics.recovery_left.set(backlog.until().saturating_sub(done) as i64);
+        let backlog = &self.house.backlog;
+        self.advance(sheaves.last().map_or(0, |sheaf| sheaf.last().min(backlog.until())));
         Ok(())
+    }
+
+    /// Tells how far it is when this pass has read up to a record: each partition's share of the tail counts once.
+    fn advance(&self, read: u64) {
+        let (backlog, metrics) = (&self.house.backlog, &self.house.metrics);
+        let in_pass = |pass: Pass| self.passes_of_partitions().filter(|of| *of == pass).count() as u64;
+        let tail = backlog.until() - backlog.after();
+        let of_this_pass = read.saturating_sub(backlog.after()) * in_pass(Pass::This);
+        let shares = tail * in_pass(Pass::Over) + of_this_pass;
+        let done = backlog.advance(backlog.after() + shares / u64::from(Partition::COUNT));
+        metrics.recovery_left.set(backlog.until().saturating_sub(done) as i64);
+    }
+
+    fn passes_of_partitions(&self) -> impl Iterator<Item = Pass> {
+        self.partitions.iter().map(|partition| partition.lock().unwrap_or_else(PoisonError::into_inner).pass())
+    }
+
+    /// Puts off half of the partitions as long as their states take more than there is room for. A few are always seen to: beyond the
+    /// bound their states are stored and read again.
+    fn make_room(&mut self) {
+        let limit = self.bytes_max();
+        loop {
+            let partitions = self.partitions.iter().map(|of| of.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut present: Vec<_> = partitions.filter(|of| of.pass() == Pass::This).collect();
+            let bytes: usize = present.iter().map(|of| of.bytes()).sum();
+            if bytes <= limit || present.len() <= TOGETHER_MIN {
+                return;
+            }
+            let staying = (present.len() / 2).max(TOGETHER_MIN);
+            present.drain(staying..).for_each(|mut of| of.put_off());
+            self.fitting = staying;
+        }
+    }
+
+    /// Begins another pass if partitions were put off.
+    fn begin_pass(&mut self) -> bool {
+        self.passes += 1;
+        let later = self.passes_of_partitions().filter(|pass| *pass == Pass::Later).count();
+        let partitions = self.partitions.iter().map(|of| of.lock().unwrap_or_else(PoisonError::into_inner));
+        partitions.filter(|of| of.pass() == Pass::Later).take(self.fitting).for_each(|mut of| of.take_up());
+        if later > 0 {
+            self.segments = 0;
+            tracing::info!(partitions = later, "the journal is read once more for customers there was no room for");
+        }
+        later > 0
     }
 
     /// Stores what is in memory.
     fn store_all(&self) -> Result<(), RecoveryError> {
         let ground = self.ground();
         let finished = side_by_side(self.threads, &self.partitions, |partition| {
-            partition.lock().unwrap_or_else(PoisonError::into_inner).finish(ground)
+            let mut rebuild = partition.lock().unwrap_or_else(PoisonError::into_inner);
+            if rebuild.pass() == Pass::This { rebuild.finish(ground) } else { Ok(0) }
         });
-        finished.map(drop)
+        let records = finished?.into_iter().sum();
+        self.house.backlog.count(records);
+        self.house.metrics.recovered.add(records);
+        Ok(())
     }
 
     /// Sees that nobody is left whose state could not be brought in when they were asked for.
@@ -175,9 +243,13 @@ impl Recovery {
     }
 
     fn ground(&self) -> Ground<'_> {
-        let House { journal, store, shelf, backlog, config, .. } = &*self.house;
-        let bytes_max = usize::try_from(config.recovery_bytes).unwrap_or(usize::MAX) / usize::from(Partition::COUNT);
+        let House { journal, store, shelf, backlog, .. } = &*self.house;
+        let bytes_max = self.bytes_max() / TOGETHER_MIN;
         Ground { journal, store: &**store, shelf, backlog, bytes_max, is_patient: self.is_patient }
+    }
+
+    fn bytes_max(&self) -> usize {
+        usize::try_from(self.house.config.recovery_bytes).unwrap_or(usize::MAX)
     }
 
     fn took(&self) -> Duration {

@@ -101,7 +101,7 @@ impl Journal {
     ) -> Result<(Self, Opening), JournalError> {
         let (mut log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall())?;
         let (folder_of, is_compressing) = (folder.to_owned(), config.compress);
-        let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone() };
+        let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone(), clock: clock.clone() };
         let sealer = Sealer::start(work, log.segment_number() - 1)?;
         let sealing = sealer.waiting();
         let limits = Limits { queue: config.queue_bytes, overflow: config.overflow_bytes, batch: log.batch_max() };

@@ -1,5 +1,7 @@
 //! The sealer: a thread that sees to segments that are full, out of the way of those that are written.
 //!
+//! It leaves the machine to those who decide: it works a quarter of the time, and more only when segments wait for it.
+//!
 //! What is to be done for each stands in [`Work::see_to`], step by step. Each step looks first whether it is done, so that all full
 //! segments are gone through at a start and what an interruption left is done then. Nothing of it is needed for a record to be
 //! safe: what fails is told, counted, and tried again when the next segment is full, or at the next start.
@@ -7,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::disk::Disk;
 use super::index::{IndexEntry, SegmentIndex};
@@ -17,6 +20,7 @@ use super::{JournalError, Metrics};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, mpsc};
+use crate::time::{Clock, Instant};
 
 /// Full segments whose keys are kept in memory until they are seen to. Of further ones, an index is made when it is asked for.
 const KEPT_MAX: usize = 8;
@@ -46,6 +50,7 @@ pub(super) struct Work {
     /// Whether full segments are compressed.
     pub(super) is_compressing: bool,
     pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
 }
 
 /// Segments that are full and not yet seen to.
@@ -131,7 +136,7 @@ impl Work {
                 if is_leaving.load(Ordering::Acquire) {
                     return;
                 }
-                match self.see_to(number, waiting.entries(number).as_deref(), is_leaving) {
+                match self.see_to(number, waiting, is_leaving) {
                     Ok(()) => {
                         waiting.remove(number);
                         undone.remove(&number);
@@ -155,10 +160,10 @@ impl Work {
     }
 
     /// Everything that is done for a full segment, in this order.
-    fn see_to(&self, number: u64, entries: Option<&[IndexEntry]>, is_leaving: &AtomicBool) -> Result<(), JournalError> {
+    fn see_to(&self, number: u64, waiting: &Waiting, is_leaving: &AtomicBool) -> Result<(), JournalError> {
         clear(&self.folder, number)?;
-        self.index_keys(number, entries)?;
-        self.compress(number, is_leaving)
+        self.index_keys(number, waiting.entries(number).as_deref())?;
+        self.compress(number, &mut Pace { clock: &self.clock, since: self.clock.instant(), waiting, is_leaving })
     }
 
     /// Whether there is nothing to do for a full segment.
@@ -178,17 +183,46 @@ impl Work {
     }
 
     /// The sealed segment in the place of the one that was written.
-    fn compress(&self, number: u64, is_leaving: &AtomicBool) -> Result<(), JournalError> {
+    fn compress(&self, number: u64, pace: &mut Pace<'_>) -> Result<(), JournalError> {
         if !self.is_compressing || !segment_path(&self.folder, number).exists() {
             return Ok(());
         }
-        let sealing = seal(&*self.disk, &self.folder, number, &|| is_leaving.load(Ordering::Acquire))?;
+        let sealing = seal(&*self.disk, &self.folder, number, &mut || pace.pause())?;
         if let Sealing::Done { before, after } = sealing {
             self.metrics.sealed_segments.inc();
             self.metrics.sealed_bytes.add(after);
             tracing::debug!(segment = number, before, after, "a segment is sealed");
         }
         Ok(())
+    }
+}
+
+/// How the sealer shares the machine.
+struct Pace<'a> {
+    clock: &'a Clock,
+    /// When it went to work.
+    since: Instant,
+    waiting: &'a Waiting,
+    is_leaving: &'a AtomicBool,
+}
+
+/// How long the sealer works before it rests: short enough for a turn to get by.
+const WORK: Duration = Duration::from_millis(2);
+
+impl Pace<'_> {
+    /// Rests if it is time to; true if the journal is closed meanwhile.
+    fn pause(&mut self) -> bool {
+        let worked = self.clock.instant().since(self.since);
+        if worked >= WORK {
+            let rest = match self.waiting.count() {
+                0..=2 => worked * 3,
+                3..=5 => worked,
+                _ => Duration::ZERO,
+            };
+            thread::sleep(rest);
+            self.since = self.clock.instant();
+        }
+        self.is_leaving.load(Ordering::Acquire)
     }
 }
 

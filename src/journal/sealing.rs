@@ -42,16 +42,16 @@ pub(super) enum Sealing {
     Left,
 }
 
-/// Seals a full segment. `is_leaving` is asked between blocks. What is there under the name of a sealed one is replaced.
+/// Seals a full segment. `pause` is called after every batch; true from it leaves it for the next start. What is there under the name of a sealed one is replaced.
 pub(super) fn seal(
     disk: &dyn Disk,
     folder: &Path,
     number: u64,
-    is_leaving: &dyn Fn() -> bool,
+    pause: &mut dyn FnMut() -> bool,
 ) -> Result<Sealing, JournalError> {
     let path = sealed_path(folder, number);
     let temporary = unfinished(&path);
-    let sealed = write(disk, folder, number, &temporary, is_leaving);
+    let sealed = write(disk, folder, number, &temporary, pause);
     let Ok(Some((before, after))) = sealed else {
         // Half a segment is of no use, and its room is what the disk may be short of.
         let _ = fs::remove_file(&temporary);
@@ -73,7 +73,7 @@ fn write(
     folder: &Path,
     number: u64,
     path: &Path,
-    is_leaving: &dyn Fn() -> bool,
+    pause: &mut dyn FnMut() -> bool,
 ) -> Result<Option<(u64, u64)>, JournalError> {
     let mut scan = SegmentScan::open(folder, number)?;
     let mut writing = Writing::begin(disk, path, &scan)?;
@@ -100,24 +100,34 @@ fn write(
                 }
             }
         }
-        if is_leaving() {
+        if pause() {
             return Ok(None);
         }
     }
     let bytes = writing.end(&scan)?;
-    compare(path, &scan)?;
-    Ok(Some((scan.at, bytes)))
+    Ok(compare(path, &scan, pause)?.then_some((scan.at, bytes)))
 }
 
-/// Reads the sealed segment from end to end: it must come to the same last batch, whose hash stands for all before it.
-fn compare(path: &Path, segment: &SegmentScan) -> Result<(), JournalError> {
+/// Reads the sealed segment from end to end: it must come to the same last batch, whose hash stands for all before it. False if it
+/// was left.
+fn compare(path: &Path, segment: &SegmentScan, pause: &mut dyn FnMut() -> bool) -> Result<bool, JournalError> {
     let differs = |what: &str| JournalError::damaged(path, 0, format!("{what} when it was read back"));
     let sealed = Sealed::open(path)?.ok_or_else(|| differs("the sealed segment was gone"))?;
     let (page, tail) = (sealed.page, sealed.tail);
     let mut back = SegmentScan::of_sealed(sealed)?;
-    back.run_to_end()?;
+    loop {
+        match back.peek()? {
+            Next::Batch(header) => back.take(&header).for_each(drop),
+            Next::Gap(header, gap) => back.step_over(&header, &gap),
+            Next::Blank => break,
+            Next::Broken(reason) => return Err(back.damaged(reason)),
+        }
+        if pause() {
+            return Ok(false);
+        }
+    }
     let is_same = (page, tail, back.tail, back.at) == (segment.page, segment.tail, segment.tail, segment.at);
-    if is_same { Ok(()) } else { Err(differs("the sealed segment was not the segment")) }
+    if is_same { Ok(true) } else { Err(differs("the sealed segment was not the segment")) }
 }
 
 /// Where a batch may be cut into blocks.
