@@ -175,9 +175,9 @@ fn zeros_in_a_full_segment_are_damage_wherever_they_begin() {
         let mut bytes = std::fs::read(&path).unwrap();
         let key = key_of_first_in(folder.path(), 2);
         if is_cut {
-            bytes.truncate(4_096)
+            bytes.truncate(4_096);
         } else {
-            bytes[4_096..8_192].fill(0)
+            bytes[4_096..8_192].fill(0);
         }
         std::fs::write(&path, &bytes).unwrap();
         std::fs::remove_file(folder.path().join("0000000002.idx")).unwrap();
