@@ -215,6 +215,13 @@ impl TermIndex {
                 begun.catch_up(&*self.describer, now.synced)?;
             }
         }
+        if is_full
+            && let Some(part) = &*gathering
+            && !part.is_until(self.volumes.page(number + 1)?.first_seq)
+        {
+            // What is not sound ended it. Read as a whole, the segment says what is wrong with it.
+            *gathering = Gathering::whole(&self.folder, number, &*self.describer, &is_stopping)?;
+        }
         if gathering.is_none() {
             return Ok(None);
         }
