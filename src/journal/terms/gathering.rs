@@ -1,6 +1,7 @@
 //! Gathering the terms of one segment: at once if it is full, from where one stopped if it is being written.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -62,14 +63,18 @@ impl Gathering {
         }
     }
 
-    /// Begins with a segment that is being written.
-    pub(super) fn begin(folder: &Path, number: u64) -> Result<Self, JournalError> {
+    /// Begins with a segment that is being written. `None` if it is sealed meanwhile, and can be gathered as a whole.
+    pub(super) fn begin(folder: &Path, number: u64) -> Result<Option<Self>, JournalError> {
         let path = segment_path(folder, number);
         let page = Page::read(folder, number)?;
-        let file = File::open(&path).map_err(|e| JournalError::io("open", &path, e))?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(JournalError::io("open", &path, e)),
+        };
         let (last_batch, next_seq) = (page.first_batch - 1, page.first_seq);
         let tail = Tail { file, path, at: PAGE_BYTES as u64, last_batch, next_seq };
-        Ok(Self { gathered: Gathered::new(page.first_seq), page, tail: Some(tail) })
+        Ok(Some(Self { gathered: Gathered::new(page.first_seq), page, tail: Some(tail) }))
     }
 
     /// Goes on to the last batch that is synced. What is not a sound batch ends it, until the next time.

@@ -83,7 +83,7 @@ fn a_record_that_could_not_be_told_is_told_the_next_time_with_all_behind_it() {
     let expected = whole(folder.path());
     for fails_at in [1, 2, 10, 11, 15, 20, 47] {
         let describer = FailsOnceAt(AtomicU64::new(fails_at));
-        let mut gathering = Gathering::begin(folder.path(), 1).unwrap();
+        let mut gathering = Gathering::begin(folder.path(), 1).unwrap().unwrap();
         gathering.catch_up(&describer, last).unwrap_err();
         gathering.catch_up(&describer, last).unwrap();
         assert_eq!(gathered(&gathering), expected, "record {fails_at}");
@@ -119,4 +119,43 @@ fn no_file_is_made_of_a_full_segment_with_a_batch_that_is_not_sound() {
     index.records_with(now, &[0, 1, 2].map(|nth| word(&format!("third{nth}"))), 1, hear).unwrap();
     assert_eq!(heard, (1..=last).collect::<Vec<u64>>());
     assert!(matches!(index.source(1, now).unwrap(), Some(Source::File(_))));
+}
+
+/// Whoever searches has asked first how far the journal has come; until it looks, the segment may be sealed.
+#[test]
+fn a_segment_that_is_sealed_meanwhile_is_gathered_from_its_sealed_form() {
+    let (folder, last) = journal(true);
+    assert!(!segment_path(folder.path(), 1).exists());
+    let index = TermIndex::of_journal(folder.path(), Arc::new(Words)).unwrap().unwrap();
+    let meanwhile = Now { synced: 20, open: 1 };
+    let any = [0, 1, 2].map(|nth| word(&format!("third{nth}")));
+    let heard = |now| {
+        let mut heard = Vec::new();
+        let hear = &mut |found: super::super::Found| {
+            heard.push(found.seq);
+            ControlFlow::Continue(())
+        };
+        index.records_with(now, &any, 1, hear).unwrap();
+        heard
+    };
+    assert_eq!(heard(meanwhile), (1..=20).collect::<Vec<u64>>());
+    assert_eq!(heard(Now { synced: last, open: 2 }), (1..=last).collect::<Vec<u64>>());
+    assert!(terms_path(folder.path(), 1).exists());
+}
+
+#[test]
+fn terms_that_could_not_be_gathered_are_not_at_hand() {
+    let (folder, last) = journal(false);
+    let index = TermIndex::of_journal(folder.path(), Arc::new(Words)).unwrap().unwrap();
+    let path = segment_path(folder.path(), 1);
+    let elsewhere = folder.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
+    let now = Now { synced: last, open: 2 };
+    for now in [now, Now { synced: 20, open: 1 }] {
+        index.source(1, now).unwrap_err();
+        assert!(!index.is_at_hand(1));
+    }
+    fs::rename(&elsewhere, &path).unwrap();
+    index.source(1, now).unwrap().unwrap();
+    assert!(index.is_at_hand(1));
 }
