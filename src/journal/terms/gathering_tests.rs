@@ -15,6 +15,7 @@ use super::super::{Config, Entry, Frame, Journal, JournalError, Kind, Metrics};
 use super::file::terms_path;
 use super::gathering::Gathering;
 use super::index::Source;
+use super::table::HEADER_BYTES;
 use super::tests::{Words, word};
 use super::*;
 use crate::domain::Term;
@@ -158,4 +159,24 @@ fn terms_that_could_not_be_gathered_are_not_at_hand() {
     fs::rename(&elsewhere, &path).unwrap();
     index.source(1, now).unwrap().unwrap();
     assert!(index.is_at_hand(1));
+}
+
+/// A checksum keeps accidents away, not whoever writes one.
+#[test]
+fn a_file_with_more_buckets_than_there_can_be_is_made_again() {
+    let (folder, last) = journal(false);
+    let path = terms_path(folder.path(), 1);
+    let now = Now { synced: last, open: 2 };
+    let source = || TermIndex::of_journal(folder.path(), Arc::new(Words)).unwrap().unwrap().source(1, now).unwrap();
+    source();
+    let sound = fs::read(&path).unwrap();
+    for buckets_log2 in [29_u32, 32, 63, 64, u32::MAX] {
+        let mut forged = sound.clone();
+        forged[68..72].copy_from_slice(&buckets_log2.to_le_bytes());
+        let crc = crc32c::crc32c(&forged[12..HEADER_BYTES]);
+        forged[8..12].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&path, forged).unwrap();
+        assert!(matches!(source(), Some(Source::Memory(_))), "{buckets_log2}");
+        assert_eq!(fs::read(&path).unwrap(), sound);
+    }
 }
