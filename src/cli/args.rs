@@ -263,6 +263,10 @@ pub(super) struct Replay {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(super) shown: u32,
 
+    /// Do not fail for turns behind lost records that come out otherwise: they cannot be judged
+    #[arg(long)]
+    pub(super) accept_lost: bool,
+
     /// Print the report as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -90,7 +90,7 @@ fn show(report: &BacktestReport, took: Duration) -> String {
     if report.is_unchanged() {
         let _ = writeln!(text, "every one comes out the same");
     } else {
-        let _ = writeln!(
+        let _ = write!(
             text,
             "{} come out otherwise ({}), {} with another outcome ({})",
             grouped(report.changed),
@@ -98,9 +98,14 @@ fn show(report: &BacktestReport, took: Duration) -> String {
             grouped(report.outcome_changed),
             share(report.outcome_changed, report.decided),
         );
+        if report.unreadable_records > 0 {
+            let _ = write!(text, ", {} could not be read", counted(report.unreadable_records as usize, "record"));
+        }
+        text.push('\n');
     }
     report.playbooks.iter().for_each(|playbook| show_playbook(&mut text, playbook));
     show_reasons(&mut text, "not decided again", &report.not_decided);
+    show_reasons(&mut text, "records that could not be read, in the whole history", &report.unreadable);
     show_reasons(&mut text, "left behind, in the whole history", &report.left);
     if report.void_settlements > 0 {
         let _ = writeln!(text, "\n{} found nothing to settle", counted(report.void_settlements as usize, "settlement"));
@@ -198,6 +203,8 @@ mod tests {
             playbooks: Vec::new(),
             not_decided: Vec::new(),
             left: Vec::new(),
+            unreadable_records: 0,
+            unreadable: Vec::new(),
             void_settlements: 0,
             gaps: Vec::new(),
             passes: 1,
@@ -236,5 +243,21 @@ mod tests {
         report.left = vec![reason("fact `plan` is not declared", 12)];
         report.void_settlements = 1;
         insta::assert_snapshot!(show(&report, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn records_that_could_not_be_read_are_no_decisions_that_come_out_the_same() {
+        let mut report = report();
+        (report.turns, report.recorded, report.decided, report.unreadable_records) = (0, 0, 0, 771);
+        let reason = "its bundle, record 1, cannot be used: the journal has no such record".to_owned();
+        report.unreadable = vec![Counted { reason, count: 771 }];
+        assert!(!report.is_unchanged());
+        insta::assert_snapshot!(show(&report, Duration::from_millis(50)), @"
+        0 decisions on 0 turns decided again under sha256:ad89af70b77ef15d…: 0 a second
+        0 come out otherwise (0.0 %), 0 with another outcome (0.0 %), 771 records could not be read
+
+        records that could not be read, in the whole history
+                771  its bundle, record 1, cannot be used: the journal has no such record
+        ");
     }
 }

@@ -119,7 +119,7 @@ fn show(repair: &Repair, data: &Path) -> String {
 }
 
 fn lost(first: u64, records: u64, batches: u64) -> String {
-    let batches = counted(batches as usize, "batch").replace("batchs", "batches");
+    let batches = format!("{} {}", grouped(batches), if batches == 1 { "batch" } else { "batches" });
     match records {
         0 => format!("no record, and {batches} without one"),
         1 => format!("record {}, in {batches}", grouped(first)),
@@ -143,4 +143,16 @@ fn progress_bar() -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_told_in_words() {
+        assert_eq!(lost(7, 0, 1), "no record, and 1 batch without one");
+        assert_eq!(lost(1_828, 1, 1), "record 1,828, in 1 batch");
+        assert_eq!(lost(1_829, 267, 1_200), "records 1,829 to 2,095: 267 in 1,200 batches");
+    }
 }

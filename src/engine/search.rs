@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::explain::read_record;
 use super::search_query::Conditions;
 use super::{Engine, Error, Search};
-use crate::actor::RecordTerms;
+use crate::actor::{RecordTerms, ShelfError};
 use crate::bundle::{Bundle, BundleId};
 use crate::domain::{CustomerId, Datum, DecisionId, FallbackReason, Tier, Timestamp};
 use crate::journal::{Bounds, Found, Hear, JournalError, Searched, Sought, TermIndex, journal_folder};
@@ -108,7 +107,7 @@ impl FromStr for Cursor {
 pub(super) trait Searchable {
     fn search(&self, sought: Sought<'_>, bounds: Bounds, hear: Hear<'_>) -> Result<Searched, JournalError>;
 
-    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, String>;
+    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError>;
 
     /// Bundles that are known without reading, the one in force first.
     fn bundles(&self) -> Result<Vec<Arc<Bundle>>, Error>;
@@ -119,8 +118,8 @@ impl Searchable for Engine {
         self.0.journal.search(sought, bounds, hear)
     }
 
-    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, String> {
-        self.0.customers.bundle_at(seq).map_err(|e| e.to_string())
+    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError> {
+        self.0.customers.bundle_at(seq)
     }
 
     fn bundles(&self) -> Result<Vec<Arc<Bundle>>, Error> {
@@ -139,8 +138,8 @@ impl Searchable for Beside {
         self.index.search(sought, bounds, hear)
     }
 
-    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, String> {
-        self.terms.bundle_at(seq).map_err(|e| e.to_string())
+    fn bundle_at(&self, seq: u64) -> Result<Arc<Bundle>, ShelfError> {
+        self.terms.bundle_at(seq)
     }
 
     /// The one that was put in force last.
@@ -150,7 +149,7 @@ impl Searchable for Beside {
             last = Some(found.seq);
             ControlFlow::Break(())
         })?;
-        let bundle = last.map(|seq| self.bundle_at(seq).map_err(Error::Record)).transpose()?;
+        let bundle = last.map(|seq| self.bundle_at(seq).map_err(|e| Error::Record(e.to_string()))).transpose()?;
         Ok(bundle.into_iter().chain(self.terms.known_bundles()).collect())
     }
 }
@@ -200,7 +199,7 @@ pub(super) fn find(
 ) -> Result<DecisionPage, Error> {
     let terms = conditions.terms();
     let sought = Sought { terms: &terms, arrived: conditions.arrived, before: cursor.record + 1 };
-    let mut page = Finding { journal, conditions, cursor, limit, decisions: Vec::new(), next: None };
+    let mut page = Finding { journal, conditions, cursor, limit, decisions: Vec::new(), next: None, unreadable: 0 };
     let mut failed = None;
     let searched = journal.search(sought, bounds, &mut |found| match page.take(&found) {
         Ok(flow) => flow,
@@ -213,7 +212,7 @@ pub(super) fn find(
         return Err(error);
     }
     let bound = searched.before.filter(|before| *before > 1).map(|before| Cursor { record: before - 1, nth: 0 });
-    let note = note(bound.filter(|_| page.next.is_none()), searched.unreadable);
+    let note = note(bound.filter(|_| page.next.is_none()), searched.unreadable + page.unreadable);
     Ok(DecisionPage { decisions: page.decisions, cursor: page.next.or(bound), note })
 }
 
@@ -236,6 +235,8 @@ struct Finding<'a> {
     limit: usize,
     decisions: Vec<DecisionFound>,
     next: Option<Cursor>,
+    /// Records that the index has as they were, and that cannot be read: their bundle is lost.
+    unreadable: u64,
 }
 
 impl Finding<'_> {
@@ -243,7 +244,10 @@ impl Finding<'_> {
         if found.kind != crate::journal::Kind::Turn {
             return Ok(ControlFlow::Continue(()));
         }
-        let (record, bundle) = read_record(found, |seq| self.journal.bundle_at(seq))?;
+        let Some((record, bundle)) = self.read(found)? else {
+            self.unreadable += 1;
+            return Ok(ControlFlow::Continue(()));
+        };
         for (nth, decision) in record.decisions.iter().enumerate() {
             let is_behind = found.seq == self.cursor.record && nth < self.cursor.nth;
             if is_behind || !self.conditions.are_met(&record, decision, &bundle) {
@@ -256,6 +260,17 @@ impl Finding<'_> {
             self.decisions.extend(DecisionFound::of(&record, decision, &bundle, found.seq));
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// A record and its bundle; `None` if it can be read neither now nor later. An error says that the journal cannot be read.
+    fn read(&self, found: &Found) -> Result<Option<(Record, Arc<Bundle>)>, Error> {
+        let mut failed = None;
+        let bundle_at = |seq| self.journal.bundle_at(seq).map_err(|error| failed = Some(error)).ok();
+        match (Record::decode(&found.payload, bundle_at), failed) {
+            (Ok(read), _) => Ok(Some(read)),
+            (Err(_), Some(ShelfError::Journal(error))) => Err(error.into()),
+            (Err(_), _) => Ok(None),
+        }
     }
 }
 

@@ -63,6 +63,10 @@ pub struct BacktestReport {
     pub not_decided: Vec<Counted>,
     /// Inputs, or parts of them, that were left behind in the whole history, and why.
     pub left: Vec<Counted>,
+    /// Records that could not be read, or whose bundle cannot be used: nobody knows what was decided there.
+    pub unreadable_records: u64,
+    /// Why they could not.
+    pub unreadable: Vec<Counted>,
     /// Settlements that found nothing to settle.
     pub void_settlements: u64,
     /// Records that are lost.
@@ -72,9 +76,9 @@ pub struct BacktestReport {
 }
 
 impl BacktestReport {
-    /// Whether every decision was decided again and came out the same, and no other was made.
+    /// Whether every record could be read, every decision was decided again and came out the same, and no other was made.
     pub fn is_unchanged(&self) -> bool {
-        self.changed == 0 && self.added == 0 && self.not_decided.is_empty()
+        self.changed == 0 && self.added == 0 && self.not_decided.is_empty() && self.unreadable_records == 0
     }
 }
 
@@ -94,7 +98,8 @@ pub fn backtest(
     let mut changes = Changes::default();
     covered.works.into_iter().for_each(|work| changes.add(work.changes));
     let Changes { turns, recorded, void_settlements, .. } = changes;
-    let (not_decided, left) = (changes.not_decided.clone().listed(), changes.left.clone().listed());
+    let [not_decided, left, unreadable] =
+        [&changes.not_decided, &changes.left, &changes.unreadable].map(|reasons| reasons.clone().listed());
     let playbooks = Changes::listed(changes);
     let sum = |of: fn(&PlaybookChanges) -> u64| playbooks.iter().map(of).sum();
     Ok(BacktestReport {
@@ -109,6 +114,8 @@ pub fn backtest(
         playbooks,
         not_decided,
         left,
+        unreadable_records: unreadable.iter().map(|of| of.count).sum(),
+        unreadable,
         void_settlements,
         gaps: covered.passed.gaps,
         passes: covered.passes,
@@ -166,7 +173,7 @@ impl Work for Anew<'_> {
         }
         let ReadRecord { record, bundle, bundle_seq } = match read(piece, bundles) {
             Ok(read) => read,
-            Err(reason) => return self.changes.left.count(reason, 1),
+            Err(reason) => return self.changes.unreadable.count(reason, 1),
         };
         if self.question.range.is_behind(piece.seq, record.arrival) || self.is_passed_over(&record) {
             return;

@@ -22,6 +22,8 @@ pub(super) struct Changes {
     playbooks: BTreeMap<String, PlaybookMoves>,
     pub(super) not_decided: Reasons,
     pub(super) left: Reasons,
+    /// Why records cannot be read.
+    pub(super) unreadable: Reasons,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -144,6 +146,7 @@ impl Changes {
         self.void_settlements += other.void_settlements;
         self.not_decided.add(other.not_decided);
         self.left.add(other.left);
+        self.unreadable.add(other.unreadable);
         for (name, moves) in other.playbooks {
             let known = self.playbooks.entry(name).or_default();
             known.decided += moves.decided;

@@ -128,9 +128,15 @@ pub enum ReplayError {
 }
 
 impl Report {
-    /// Whether every turn came out as it was recorded, and every record could be read. What lies behind a gap, and what means
-    /// something else in this release, is told and is no difference.
+    /// Whether every turn came out as it was recorded, and every record could be read. What is lost makes no difference by itself,
+    /// and what means something else in this release is told and is none.
     pub fn is_same(&self) -> bool {
+        self.is_same_as_far_as_judged() && self.counts.different_after_gap == 0
+    }
+
+    /// As [`Report::is_same`], but for turns behind lost records: that they come out otherwise may be because of what is lost, and
+    /// may be not.
+    pub fn is_same_as_far_as_judged(&self) -> bool {
         let Counts { different, different_after_another, unreadable_records, .. } = self.counts;
         different == 0 && different_after_another == 0 && unreadable_records == 0
     }

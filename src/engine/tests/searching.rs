@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::domain::TimeDelta;
+use crate::journal::journal_folder;
 use crate::turn::{Termed, searchable, terms_of};
 
 const BASE: i64 = 1_767_225_600_000_000;
@@ -288,4 +289,66 @@ async fn a_record_that_is_read_in_part_has_the_terms_of_the_whole() {
         .unwrap()
     {}
     assert_eq!(seen, 4);
+}
+
+/// Repair removes what was made from the segments that it writes anew; the index of the others still lists what was decided under a
+/// bundle that is lost.
+#[tokio::test]
+async fn decisions_under_a_lost_bundle_are_counted_and_the_others_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::new(bundle()).data(folder.path());
+    config.journal.segment_bytes = 1 << 15;
+    config.journal.compress = false;
+    let engine = Engine::start(config).unwrap();
+    let mut ids = [Vec::new(), Vec::new()];
+    for nth in 0..400 {
+        if nth == 200 {
+            settle(&engine);
+            // Its text stands in the journal once, and in a batch of its own.
+            engine.change_bundle(bundle_of("the lost bundle")).unwrap();
+            settle(&engine);
+        }
+        ids[nth / 200].push(decide(&engine, ticket(&format!("t-{nth}"), "my card")).await.id);
+    }
+    settle(&engine);
+    let full = engine.0.journal.segments().unwrap().len() - 1;
+    let journal = journal_folder(folder.path());
+    let has_terms = |number: usize| journal.join(format!("{number:010}.terms")).exists();
+    while !(1..=full).all(has_terms) {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    engine.shutdown().unwrap();
+    drop(engine);
+    let lost = damage(&journal, b"the lost bundle");
+    assert!(lost < full, "decisions in whole segments follow");
+    let repair = Repair::inspect(folder.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(repair.found().losses.iter().map(|loss| loss.records).sum::<u64>(), 1);
+    repair.carry_out(&crate::time::Clock::system()).unwrap();
+    let search = Search { customer: text("c-1"), limit: text("500"), ..Search::default() };
+    let page = search_from(folder.path(), &search).unwrap();
+    ids[0].reverse();
+    assert_eq!(page.decisions.iter().map(|found| found.decision_id).collect::<Vec<_>>(), ids[0]);
+    assert_eq!(page.cursor, None);
+    let note = page.note.unwrap();
+    assert_eq!(note, "200 records of the time that was searched cannot be read, so nothing is found in them");
+}
+
+fn bundle_of(note: &str) -> Bundle {
+    let mut sources = sources();
+    sources.insert("playbooks/routing.toml", format!("# {note}\n{PLAYBOOK}"));
+    Bundle::compile(sources).unwrap()
+}
+
+/// Changes a byte of the segment that holds a text; returns its number.
+fn damage(journal: &Path, text: &[u8]) -> usize {
+    for number in 1.. {
+        let path = journal.join(format!("{number:010}.seg"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(at) = bytes.windows(text.len()).position(|window| window == text) {
+            bytes[at] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            return number;
+        }
+    }
+    unreachable!("it is somewhere");
 }

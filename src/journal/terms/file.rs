@@ -42,7 +42,7 @@ impl TermsFile {
         let mut bytes = [0; HEADER_BYTES];
         file.read_exact_at(&mut bytes, 0).ok()?;
         let header = Header::decode(&bytes).filter(|header| header.belongs == belongs)?;
-        let buckets = 8 << header.buckets_log2;
+        let buckets = 8_u64 << header.buckets_log2;
         let length = file.metadata().ok()?.len();
         (length == u64::from(header.directory_at) + buckets).then_some(Self { path, header })
     }

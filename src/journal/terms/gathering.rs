@@ -1,13 +1,14 @@
 //! Gathering the terms of one segment: at once if it is full, from where one stopped if it is being written.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::super::batch::{BatchHeader, Frame, HEADER_BYTES};
 use super::super::names::segment_path;
 use super::super::segment::{PAGE_BYTES, Page};
-use super::super::{JournalError, Reader, Terms};
+use super::super::{Gap, JournalError, Reader, Terms};
 use super::gathered::Gathered;
 
 /// Bytes that are read at a time from a segment that is being written.
@@ -30,6 +31,8 @@ struct Tail {
     /// Where the next batch begins.
     at: u64,
     last_batch: u64,
+    /// The sequence of the first record of the next batch.
+    next_seq: u64,
 }
 
 impl Gathering {
@@ -60,13 +63,18 @@ impl Gathering {
         }
     }
 
-    /// Begins with a segment that is being written.
-    pub(super) fn begin(folder: &Path, number: u64) -> Result<Self, JournalError> {
+    /// Begins with a segment that is being written. `None` if it is sealed meanwhile, and can be gathered as a whole.
+    pub(super) fn begin(folder: &Path, number: u64) -> Result<Option<Self>, JournalError> {
         let path = segment_path(folder, number);
         let page = Page::read(folder, number)?;
-        let file = File::open(&path).map_err(|e| JournalError::io("open", &path, e))?;
-        let tail = Tail { file, path, at: PAGE_BYTES as u64, last_batch: page.first_batch - 1 };
-        Ok(Self { gathered: Gathered::new(page.first_seq), page, tail: Some(tail) })
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(JournalError::io("open", &path, e)),
+        };
+        let (last_batch, next_seq) = (page.first_batch - 1, page.first_seq);
+        let tail = Tail { file, path, at: PAGE_BYTES as u64, last_batch, next_seq };
+        Ok(Some(Self { gathered: Gathered::new(page.first_seq), page, tail: Some(tail) }))
     }
 
     /// Goes on to the last batch that is synced. What is not a sound batch ends it, until the next time.
@@ -105,38 +113,70 @@ impl Gathering {
         }
     }
 
+    /// Whether it has all records of a segment behind which the next one begins with a record.
+    pub(super) fn is_until(&self, next_seq: u64) -> bool {
+        // A segment that was gathered as a whole was held against the next one.
+        self.tail.as_ref().is_none_or(|tail| tail.next_seq == next_seq)
+    }
+
     /// Takes the whole batches at the beginning of some bytes; returns where they end.
     fn take_batches(&mut self, bytes: &[u8], describer: &dyn Terms, synced: u64) -> Result<usize, JournalError> {
         let mut taken = 0;
         let Some(begin) = self.tail.as_ref().map(|tail| tail.at) else { return Ok(0) };
         while let Some(header) = BatchHeader::decode(&bytes[taken..], self.page.log) {
-            let Some(tail) = self.tail.as_mut().filter(|tail| header.batch > tail.last_batch) else { break };
-            let start = taken + HEADER_BYTES;
-            let Some(frames) = bytes.get(start..start + header.length as usize) else { break };
-            if header.first_seq > synced || !(header.is_gap || is_sound(frames)) {
+            let follows = |tail: &Tail| header.batch > tail.last_batch && header.first_seq == tail.next_seq;
+            if header.first_seq > synced || self.tail.as_ref().is_none_or(|tail| !follows(tail)) {
                 break;
             }
+            let start = taken + HEADER_BYTES;
+            let Some(frames) = bytes.get(start..start + header.length as usize) else { break };
+            let Some(records) = records_of(&header, frames) else { break };
+            if !header.is_gap {
+                self.add_all(header.first_seq, frames, begin + start as u64, describer)?;
+            }
             taken = start + frames.len();
-            (tail.at, tail.last_batch) = (begin + taken as u64, header.batch);
-            // What a gap holds is no frames.
-            let frames = if header.is_gap { &[] } else { frames };
-            let (mut at, mut seq) = (0, header.first_seq);
-            while let Ok((frame, length)) = Frame::decode(&frames[at..]) {
-                let offset = (begin as usize + start + at) as u32;
-                self.gathered.add((seq, &frame), offset, describer)?;
-                (at, seq) = (at + length, seq + 1);
+            // Only now: what could not be told is asked for again.
+            if let Some(tail) = &mut self.tail {
+                (tail.at, tail.last_batch) = (begin + taken as u64, header.batch);
+                tail.next_seq = header.first_seq + records;
             }
         }
         Ok(taken)
     }
+
+    /// Adds the records of a batch, but those of them that were added before one could not be told.
+    fn add_all(
+        &mut self,
+        first_seq: u64,
+        frames: &[u8],
+        start: u64,
+        describer: &dyn Terms,
+    ) -> Result<(), JournalError> {
+        let overview = &self.gathered.overview;
+        let (mut at, next) = (0, overview.first_seq + u64::from(overview.records));
+        for seq in first_seq.. {
+            let Ok((frame, length)) = Frame::decode(&frames[at..]) else { break };
+            if seq >= next {
+                self.gathered.add((seq, &frame), (start + at as u64) as u32, describer)?;
+            }
+            at += length;
+        }
+        Ok(())
+    }
 }
 
-fn is_sound(mut frames: &[u8]) -> bool {
-    while !frames.is_empty() {
-        let Ok((_, length)) = Frame::decode(frames) else { return false };
-        frames = &frames[length..];
+/// How many records a batch accounts for; `None` if it is not sound.
+fn records_of(header: &BatchHeader, mut frames: &[u8]) -> Option<u64> {
+    if header.is_gap {
+        return Gap::decode(header, frames).map(|gap| gap.records);
     }
-    true
+    let mut records = 0;
+    while !frames.is_empty() {
+        let (_, length) = Frame::decode(frames).ok()?;
+        frames = &frames[length..];
+        records += 1;
+    }
+    (records == u64::from(header.count)).then_some(records)
 }
 
 impl Tail {

@@ -158,7 +158,10 @@ impl TermIndex {
 
     /// Whether a segment's terms are at hand, so that [`TermIndex::source`] costs little.
     pub(super) fn is_at_hand(&self, number: u64) -> bool {
-        self.held().gatherings.contains_key(&number) || self.file(number).is_some()
+        let slot = self.held().gatherings.get(&number).map(Arc::clone);
+        // One that is being gathered just now is waited for.
+        let is_gathered = |slot: Slot| slot.try_lock().is_ok_and(|gathering| gathering.is_some());
+        slot.is_some_and(is_gathered) || self.file(number).is_some()
     }
 
     /// A segment's terms; gathers them if there is no file. `None` when the index is to stop.
@@ -202,30 +205,48 @@ impl TermIndex {
         let slot = Arc::clone(self.held().gatherings.entry(number).or_default());
         let mut gathering = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = number < now.open;
-        let is_stopping = || self.is_stopping.load(Ordering::Relaxed);
-        match &mut *gathering {
-            Some(gathering) => {
-                gathering.catch_up(&*self.describer, if is_full { u64::MAX } else { now.synced })?;
-            }
-            None if is_full => {
-                *gathering = Gathering::whole(&self.folder, number, &*self.describer, &is_stopping)?;
-            }
-            None => {
-                let begun = gathering.insert(Gathering::begin(&self.folder, number)?);
-                begun.catch_up(&*self.describer, now.synced)?;
-            }
+        let gathered = if is_full { self.gather_full(number, &mut gathering) } else { self.go_on(now, &mut gathering) };
+        if is_full && gathered.is_ok() && self.keeping == Keeping::Writing && self.file(number).is_none() {
+            self.write(number, gathering.as_ref());
         }
-        if gathering.is_none() {
-            return Ok(None);
-        }
-        if is_full {
-            if self.keeping == Keeping::Writing && self.file(number).is_none() {
-                self.write(number, gathering.as_ref());
-            }
+        // What is written is held from call to call, what is full only while it is used, and never what came to nothing.
+        if is_full || gathering.is_none() {
             self.held().gatherings.remove(&number);
         }
+        gathered?;
+        let is_there = gathering.is_some();
         drop(gathering);
-        Ok(Some(Source::Memory(slot)))
+        Ok(is_there.then_some(Source::Memory(slot)))
+    }
+
+    /// Gathers all of a full segment, from where it stands.
+    fn gather_full(&self, number: u64, gathering: &mut Option<Gathering>) -> Result<(), JournalError> {
+        if let Some(part) = gathering {
+            part.catch_up(&*self.describer, u64::MAX)?;
+            if part.is_until(self.volumes.page(number + 1)?.first_seq) {
+                return Ok(());
+            }
+        }
+        // What is not sound ended it, or it was not begun. Read as a whole, a segment says what is wrong with it.
+        *gathering = self.whole(number)?;
+        Ok(())
+    }
+
+    /// Gathers what there is of the segment that is written.
+    fn go_on(&self, now: Now, gathering: &mut Option<Gathering>) -> Result<(), JournalError> {
+        if gathering.is_none() {
+            // A journal moves on while it is looked at: the segment may be full and sealed by now.
+            *gathering = match Gathering::begin(&self.folder, now.open)? {
+                Some(begun) => Some(begun),
+                None => self.whole(now.open)?,
+            };
+        }
+        gathering.as_mut().map_or(Ok(()), |part| part.catch_up(&*self.describer, now.synced))
+    }
+
+    fn whole(&self, number: u64) -> Result<Option<Gathering>, JournalError> {
+        let is_stopping = || self.is_stopping.load(Ordering::Relaxed);
+        Gathering::whole(&self.folder, number, &*self.describer, &is_stopping)
     }
 
     fn write(&self, number: u64, gathering: Option<&Gathering>) {

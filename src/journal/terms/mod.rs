@@ -21,6 +21,8 @@ mod file;
 mod follower;
 mod gathered;
 mod gathering;
+#[cfg(test)]
+mod gathering_tests;
 mod group;
 mod index;
 mod look;

@@ -23,6 +23,9 @@ use crate::domain::Term;
 pub(super) const MAGIC: [u8; 8] = *b"FWTERM01";
 pub(super) const HEADER_BYTES: usize = 96;
 
+/// The most buckets there can be, as a power of two: of a file of four gigabytes the directory alone would take more.
+const BUCKETS_LOG2_MAX: u32 = 28;
+
 /// Terms of a bucket, on average: some 400 bytes, which is read at once.
 const BUCKET_TERMS: usize = 64;
 
@@ -94,6 +97,9 @@ impl Header {
     /// Reads a header; `None` for anything else.
     pub(super) fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         if bytes[..8] != MAGIC || u32_at(bytes, 8) != crc32c::crc32c(&bytes[12..]) {
+            return None;
+        }
+        if u32_at(bytes, 68) > BUCKETS_LOG2_MAX {
             return None;
         }
         let arrived = (u64_at(bytes, 40) as i64, u64_at(bytes, 48) as i64);

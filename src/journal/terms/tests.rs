@@ -18,7 +18,7 @@ use crate::time::Clock;
 
 /// Records here are an arrival and words; each word is a term.
 #[derive(Debug)]
-struct Words;
+pub(super) struct Words;
 
 impl Terms for Words {
     fn version(&self) -> u32 {
@@ -36,7 +36,7 @@ impl Terms for Words {
     }
 }
 
-fn word(word: &str) -> Term {
+pub(super) fn word(word: &str) -> Term {
     Term::of(&["word", word])
 }
 

@@ -147,6 +147,26 @@ fn what_the_new_bundle_does_not_know_is_named() {
     insta::assert_snapshot!(moves(&report));
 }
 
+/// Whoever asks whether anything changes must not be told that nothing does where nobody could look.
+#[test]
+fn what_cannot_be_read_is_not_unchanged() {
+    let mut book = Book::of_falsified(bundle(), &|payload| payload[1] = 9);
+    for nth in 0..3 {
+        book.observe(ticket(nth, "ann"), at(nth));
+    }
+    let report = tested(&book, bundle(), Range::default(), None);
+    assert_eq!((report.turns, report.recorded, report.unreadable_records), (0, 0, 3));
+    assert!(!report.is_unchanged());
+    let [Counted { reason, count: 3 }] = &report.unreadable[..] else { panic!("{:?}", report.unreadable) };
+    assert!(reason.starts_with("its bundle, record 1, cannot be used: "), "{reason}");
+    let mut book = Book::of(bundle());
+    book.observe(ticket(0, "ann"), at(0));
+    book.observe_falsified(ticket(1, "bob"), &Readings::at(at(1)), &|payload| payload[1] = 9);
+    let report = tested(&book, bundle(), Range::default(), None);
+    assert_eq!((report.decided, report.changed, report.unreadable_records), (1, 0, 1));
+    assert!(!report.is_unchanged());
+}
+
 /// What an offer takes of a cap is what the new decisions take of it.
 #[test]
 fn caps_follow_the_new_decisions() {

@@ -4,6 +4,7 @@ use super::book::{Book, at, replaced};
 use super::*;
 use crate::bundle::tests::bundle;
 use crate::domain::Event;
+use crate::journal::Inspection;
 use crate::turn::Readings;
 
 fn ticket(id: &str, customer: &str) -> Event {
@@ -112,4 +113,44 @@ fn a_bundle_that_cannot_be_used_is_named() {
     assert_eq!(report.counts.unreadable_records, 1);
     let reason = &report.unreadable[0].reason;
     assert!(reason.starts_with("its bundle, record 1, cannot be used: ") && reason.contains("limat"), "{reason}");
+}
+
+/// Whomever the lost record was about: what differs behind it is not judged, and is not called the same either.
+#[test]
+fn what_differs_behind_a_lost_record_is_counted_apart_and_is_not_the_same() {
+    let mut book = Book::of(bundle());
+    // The first turn may share a batch with the bundle.
+    book.observe(ticket("1", "zed-0"), at(0));
+    book.observe(ticket("1", "zed-1"), at(0));
+    book.observe(ticket("1", "zed-2"), at(1));
+    book.observe(ticket("2", "zed-1"), at(2));
+    book.observe(ticket("3", "zed-1"), at(3));
+    let replayed =
+        |lost| replay_journal(without(&book, lost).path(), &Range::default(), &alone(), &mut |_| {}).unwrap();
+    let report = replayed("zed-2");
+    assert_eq!((report.gaps.as_slice(), report.counts.turns), (&[Gap { first: 4, last: 4 }][..], 4));
+    assert!(report.is_same(), "nobody else hangs on it: {}", changed(&report));
+    let report = replayed("zed-1");
+    assert_eq!((report.counts.turns, report.counts.different_after_gap), (4, 2));
+    assert!(report.is_same_as_far_as_judged() && !report.is_same());
+}
+
+/// A copy of the journal that has lost the first record about a customer, repaired.
+fn without(book: &Book, customer: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(book.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "seg") {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let segment = folder.path().join("0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let place = bytes.windows(customer.len()).position(|window| window == customer.as_bytes()).unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let found = Inspection::of(folder.path(), &|| Ok(0), &mut |_, _| {}).unwrap();
+    assert_eq!(found.losses.iter().map(|loss| loss.records).sum::<u64>(), 1);
+    found.repair(at(9), "a test").unwrap();
+    folder
 }
