@@ -172,7 +172,10 @@ fn proofs_are_given_for_what_there_is() {
         (404, "record 4 is beyond the journal, which has 3 records".to_owned())
     );
     assert_eq!(refused("/v1/log/inclusion?record=0").0, 404);
-    assert_eq!(refused("/v1/log/inclusion?record=3&size=2").0, 404);
+    assert_eq!(
+        refused("/v1/log/inclusion?record=3&size=2"),
+        (404, "the tree over 2 records has no record 3: they are numbered from 1".to_owned())
+    );
     assert_eq!(refused("/v1/log/consistency?from=2&to=9").1, "a tree of 9 is beyond the journal, which has 3 records");
     assert_eq!(refused("/v1/log/consistency?from=3&to=2").0, 404);
     assert_eq!(refused(&format!("/v1/log/inclusion?decision={nobody}")).0, 404);
