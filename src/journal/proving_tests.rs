@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::levels::GROUP;
-use super::notary_tests::{Office, lose_batch_of, open};
+use super::notary_tests::{Office, faults, lose_batch_of, open, verify};
 use super::*;
-use crate::tlog::{SignedHead, leaf_hash, verify_consistency, verify_inclusion};
+use crate::tlog::{SignedHead, SigningKey, TreeHead, leaf_hash, verify_consistency, verify_inclusion};
 
 /// Segments that nothing is changed in by compressing them.
 const LARGE: u64 = 1 << 20;
@@ -77,7 +77,8 @@ fn no_proof_is_given_that_needs_the_hash_of_a_lost_record() {
 fn records_lost_at_the_end_of_a_group_are_lost_and_do_not_end_the_journal() {
     let data = tempfile::tempdir().unwrap();
     let office = open(data.path(), LARGE).unwrap();
-    office.append(600);
+    // A batch holds no records of two of these.
+    [240, 30, 330].map(|count| office.append(count));
     let lost = lose_batch_of(&office.close(), GROUP);
     let office = open(data.path(), LARGE).unwrap();
     let told = is_lost(office.notary.inclusion(1, 600));
@@ -134,5 +135,51 @@ fn what_no_tree_can_have_is_said_so() {
     assert_eq!(
         office.notary.consistency(5, 3).unwrap_err().to_string(),
         "that the tree over 3 records begins with the tree over 5 cannot be proved: `from` is at least 1 and at most `to`"
+    );
+}
+
+#[test]
+fn a_head_held_outside_that_cannot_be_checked_is_not_vouched_for() {
+    let data = tempfile::tempdir().unwrap();
+    let (office, (first, last), heads) = with_lost(data.path(), 400);
+    let key: SigningKey = fs::read_to_string(data.path().join("signing.key")).unwrap().trim().parse().unwrap();
+    let of = |size: u64, root| TreeHead { size, root, ..heads[0].head().clone() }.sign(&key).unwrap();
+    let journal = office.close();
+    let told = |held: &SignedHead| faults(&verify(&journal, None, Some(held)));
+    let invented = of(last + 1, [7; 32]);
+    assert_eq!(
+        told(&invented),
+        format!(
+            "the tree head held outside over {} records cannot be checked: the records {first} to {last}, of the 256 that its last root \
+             is made of, were lost to damage; give one over fewer records or more",
+            last + 1
+        )
+    );
+    // In the same group, before what was lost, it can.
+    let before = heads.iter().find(|head| (GROUP + 1..first).contains(&head.head().size)).unwrap();
+    assert_eq!(told(before), "");
+    let invented = told(&of(before.head().size, [7; 32]));
+    assert!(invented.contains("was changed, removed or slipped in after it was signed"), "{invented}");
+    // Kept heads are counted: those between the first lost record and the end of its group.
+    let unchecked = heads.iter().filter(|head| (first..2 * GROUP).contains(&head.head().size)).count() as u64;
+    let verified = verify(&journal, None, None);
+    assert_eq!((faults(&verified).as_str(), verified.unchecked, verified.heads), ("", unchecked, 21));
+}
+
+#[test]
+fn a_key_that_nothing_is_signed_with_is_a_fault() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), LARGE).unwrap();
+    office.append(9);
+    let (key, held) = (office.notary.key(), office.notary.head().unwrap());
+    let journal = office.close();
+    assert_eq!(faults(&verify(&journal, Some(&key), None)), "");
+    fs::remove_file(journal.join("heads")).unwrap();
+    assert_eq!(faults(&verify(&journal, None, None)), "");
+    assert_eq!(faults(&verify(&journal, Some(&key), Some(&held))), "");
+    let told = faults(&verify(&journal, Some(&key), None));
+    assert!(
+        told.starts_with("no tree head is kept in `journal/heads`, so nothing here is signed with `example.com/log+"),
+        "{told}"
     );
 }
