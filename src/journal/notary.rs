@@ -1,7 +1,8 @@
 //! The notary: signs heads of the tree over all records, keeps them, and proves by them what the journal holds.
 //!
 //! A head is signed over records that are synced, and is durable before anybody is given it. At a start the last one must fit
-//! the journal: a journal that is shorter, or another, is refused.
+//! the journal's size, the roots that are kept and the records behind the last whole group: what does not is refused. All records are
+//! read by a verification only.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::levels::GROUP;
-use super::notary_tests::{Office, faults, lose_batch_of, open, verify};
+use super::notary_tests::{Office, faults, lose_batch_of, open, tamper, verify};
 use super::*;
 use crate::tlog::{SignedHead, SigningKey, TreeHead, leaf_hash, verify_consistency, verify_inclusion};
 
@@ -78,7 +78,9 @@ fn records_lost_at_the_end_of_a_group_are_lost_and_do_not_end_the_journal() {
     let data = tempfile::tempdir().unwrap();
     let office = open(data.path(), LARGE).unwrap();
     // A batch holds no records of two of these.
-    [240, 30, 330].map(|count| office.append(count));
+    for count in [240, 30, 330] {
+        office.append(count);
+    }
     let lost = lose_batch_of(&office.close(), GROUP);
     let office = open(data.path(), LARGE).unwrap();
     let told = is_lost(office.notary.inclusion(1, 600));
@@ -182,4 +184,23 @@ fn a_key_that_nothing_is_signed_with_is_a_fault() {
         told.starts_with("no tree head is kept in `journal/heads`, so nothing here is signed with `example.com/log+"),
         "{told}"
     );
+}
+
+#[test]
+fn a_start_looks_at_the_last_group_only_and_a_proof_at_its_own() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), LARGE).unwrap();
+    office.append(800);
+    tamper(&office.close(), 600);
+    // The roots that are kept are those of before: the start does not read what they stand for.
+    let office = open(data.path(), LARGE).unwrap();
+    assert!(office.notary.inclusion(100, 800).is_ok());
+    for seq in [600, 601] {
+        let told = office.notary.inclusion(seq, 800).unwrap_err();
+        assert!(matches!(told, NotaryError::Disagree { size: 800, .. }), "{told}");
+    }
+    let newest = office.notary.head().unwrap();
+    let journal = office.directory.journal();
+    assert!(matches!(entry_proof_in(&journal, 600, newest), Err(NotaryError::Unfit(_))));
+    assert!(faults(&verify(&journal, None, None)).contains("one of the records 513 to 768 was changed"));
 }
