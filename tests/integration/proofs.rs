@@ -126,6 +126,19 @@ fn a_third_party_verifies_a_packet_by_the_key_alone() {
     let (small, whole) = changed(&|packet| packet["record"] = packet["bundle"].clone());
     assert_eq!((small.0, whole.0), (1, 1), "{small:?} {whole:?}");
 
+    let (small, _) = changed(&|packet| packet["bundle"] = packet["record"].clone());
+    assert!(
+        small.0 == 1 && small.2.contains("`/bundle` of the packet is a record of the log, but not of a bundle"),
+        "{small:?}"
+    );
+
+    // A data directory that names no key.
+    let (code, _, err) = run(forthwith().args(["verify", "--data", &path(held, ""), "--packet", &packet_file]));
+    assert!(
+        code == 1 && err.contains("names no key that tree heads are signed with; give yours: `--key KEY`"),
+        "{err}"
+    );
+
     // Another's key, or a head of another log.
     let other = folder();
     let stranger = Server::start(&other.path().join("data"));
