@@ -24,6 +24,10 @@ Usage: forthwith-verify PACKET --key KEY [--head OLD_HEAD [--consistency FILE]]
 
 Exit codes: 0 everything holds, 1 something does not, 64 the command line is wrong";
 
+/// The first byte of the leaf of a turn, and of a bundle.
+const TURN: u8 = 1;
+const BUNDLE: u8 = 2;
+
 /// What was asked for.
 struct Args {
     packet: String,
@@ -84,7 +88,12 @@ fn verify(args: &Args) -> Result<String, String> {
         return Err(format!("`{}` is no packet of format 1", args.packet));
     }
     let (leaf, proof) = proved(&packet, "/record", &args.key)?;
-    let (_, bundle) = proved(&packet, "/bundle", &args.key)?;
+    let (bundle_leaf, bundle) = proved(&packet, "/bundle", &args.key)?;
+    for (at, leaf, kind, is) in [("/record", &leaf, TURN, "turn"), ("/bundle", &bundle_leaf, BUNDLE, "bundle")] {
+        if leaf.first() != Some(&kind) {
+            return Err(format!("`{at}` of the packet is a record of the log, but not of a {is}"));
+        }
+    }
     if proof.head != bundle.head {
         return Err("the two records are proved by different tree heads".to_owned());
     }
@@ -95,7 +104,7 @@ fn verify(args: &Args) -> Result<String, String> {
     let head = proof.head.head();
     let mut report = format!(
         "decision {decision}\n  \
-         record {} (its turn) and record {} (the bundle it was decided on) are in the log `{}`,\n  \
+         record {} (a turn) and record {} (a bundle) are in the log `{}`,\n  \
          by the tree head over {} records, signed with {}\n  \
          the record names the decision among its keys",
         proof.index + 1,
@@ -109,7 +118,8 @@ fn verify(args: &Args) -> Result<String, String> {
         report += &format!("\n  the log begins with the {held} records that the head in `{old}` was signed over");
     }
     report += "\nnot checked here\n  \
-         that decision and explanation follow from the two records: `forthwith verify --packet FILE` makes them again\n  \
+         that the turn was decided on this bundle, and that decision and explanation follow from the two records:\n    \
+         `forthwith verify --packet FILE` makes them again\n  \
          that what was recorded is true";
     if args.head.is_none() {
         report += "\n  that others are shown the same log: compare with a head that someone else has held, by `--head`";

@@ -89,15 +89,14 @@ fn whole(data: &Path, args: &Verify) -> Result<Exit, String> {
         say(format!("lost to damage, and accounted for by a repair at {}: records {first} to {last}", gap.repaired_at));
     }
     if verified.unchecked > 0 {
-        say(format!("tree heads that cannot be looked at because of that: {}", grouped(verified.unchecked)));
+        say(format!("kept tree heads that cannot be checked because of that: {}", grouped(verified.unchecked)));
     }
     if let Some(root) = verified.root {
         say(format!("root of the tree: {}", base64(&root)));
     }
     match &verified.newest {
         Some(newest) => {
-            let kept = counted(verified.heads as usize, "signed tree head");
-            say(format!("{kept}, each over what the journal begins with; the newest over {}", grouped(newest.size)));
+            say(heads_line(verified.heads, verified.unchecked, newest.size));
             let behind = verified.records.saturating_sub(newest.size);
             if behind > 0 {
                 say(format!("not yet under a signed head: {}", counted(behind as usize, "record")));
@@ -114,6 +113,22 @@ fn whole(data: &Path, args: &Verify) -> Result<Exit, String> {
     }
     note_own_keys(args.key.as_ref());
     Ok(Exit::Done)
+}
+
+/// What holds of the heads that are kept.
+fn heads_line(kept: u64, unchecked: u64, newest: u64) -> String {
+    let (heads, newest) = (counted(kept as usize, "signed tree head"), grouped(newest));
+    match kept - unchecked {
+        checked if checked == kept => {
+            format!("{heads}, each over what the journal begins with; the newest over {newest}")
+        }
+        checked => {
+            let checked = grouped(checked);
+            format!(
+                "{checked} of {heads} over what the journal begins with, the others unchecked; the newest of all over {newest}"
+            )
+        }
+    }
 }
 
 fn of_decision(data: &Path, id: &str, key: Option<&VerifierKey>) -> Result<Exit, String> {
@@ -141,7 +156,15 @@ fn of_packet(data: &Path, path: &Path, key: Option<&VerifierKey>) -> Result<Exit
     let packet = Packet::parse(&text).map_err(in_packet)?;
     let keys = match key {
         Some(key) => vec![key.clone()],
-        None if data.is_dir() => keys_in(data).map_err(|e| e.to_string())?,
+        None if data.is_dir() => match keys_in(data).map_err(|e| e.to_string())? {
+            keys if keys.is_empty() => {
+                return Err(format!(
+                    "`{}` names no key that tree heads are signed with; give yours: `--key KEY`",
+                    data.display()
+                ));
+            }
+            keys => keys,
+        },
         None => return Err("name the key that tree heads are signed with: `--key KEY`".to_owned()),
     };
     let verified = packet.verify(&keys).map_err(in_packet)?;
@@ -176,4 +199,15 @@ fn bar(records: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_that_were_not_checked_are_not_vouched_for() {
+        insta::assert_snapshot!(heads_line(3, 0, 1_040), @"3 signed tree heads, each over what the journal begins with; the newest over 1,040");
+        insta::assert_snapshot!(heads_line(1_400, 2, 6_120), @"1,398 of 1,400 signed tree heads over what the journal begins with, the others unchecked; the newest of all over 6,120");
+    }
 }

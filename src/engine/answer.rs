@@ -157,7 +157,10 @@ impl From<JournalError> for Error {
 impl From<NotaryError> for Error {
     fn from(error: NotaryError) -> Self {
         match error {
-            NotaryError::Beyond { .. } | NotaryError::NotSigned(_) => Self::NotProvable(error.to_string()),
+            NotaryError::Beyond { .. }
+            | NotaryError::NoSuch(_)
+            | NotaryError::Lost { .. }
+            | NotaryError::NotSigned(_) => Self::NotProvable(error.to_string()),
             error => Self::Notary(error),
         }
     }

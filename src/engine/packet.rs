@@ -77,7 +77,8 @@ impl Engine {
         let notary = self.notary()?;
         let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let head = notary.head_over(found.seq)?;
-        packed(&self.0.directory.journal(), &found, id, &head).map(Some)
+        let prove = |record| notary.entry_proof_under(record, head.clone());
+        packed(&self.0.directory.journal(), &found, id, prove).map(Some)
     }
 
     pub(super) fn notary(&self) -> Result<&Notary, Error> {
@@ -94,12 +95,17 @@ pub fn packet_from(data: &Path, id: DecisionId) -> Result<Option<Packet>, Error>
         return Ok(None);
     };
     match head.filter(|head| head.head().size >= found.seq) {
-        Some(head) => packed(&folder, &found, id, &head).map(Some),
+        Some(head) => packed(&folder, &found, id, |record| entry_proof_in(&folder, record, head.clone())).map(Some),
         None => Err(NotaryError::NotSigned(found.seq).into()),
     }
 }
 
-fn packed(folder: &Path, found: &Found, id: DecisionId, head: &SignedHead) -> Result<Packet, Error> {
+fn packed(
+    folder: &Path,
+    found: &Found,
+    id: DecisionId,
+    prove: impl Fn(u64) -> Result<EntryProof, NotaryError>,
+) -> Result<Packet, Error> {
     let mut bundle_seq = 0;
     let mut bundle_leaf = Vec::new();
     let (record, bundle) = read_record(found, |seq| {
@@ -111,7 +117,7 @@ fn packed(folder: &Path, found: &Found, id: DecisionId, head: &SignedHead) -> Re
     let explanation = Explanation::of(&record, &bundle, found.seq, id)?;
     let leaf = record_leaf(folder, found.seq)?.unwrap_or_default();
     let proved = |record: u64, leaf: &[u8]| {
-        let proof = entry_proof_in(folder, record, head.clone())?;
+        let proof = prove(record)?;
         Ok::<_, Error>(ProvedRecord { record, leaf_base64: base64(leaf), proof: proof.to_string() })
     };
     Ok(Packet {

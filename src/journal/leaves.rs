@@ -26,18 +26,22 @@ struct Stretch {
     to: u64,
 }
 
-/// Hands the leaf hashes of the records from `from` to `to`, as many as there are, to `each`.
+/// Hands the leaf hashes of the records from `from` to `to`, as many as there are, to `each`: `None` for a record that was lost to
+/// damage and is accounted for as lost.
 pub(super) fn for_leaf_hashes(
     journal: &Path,
     (from, to): (u64, u64),
-    mut each: impl FnMut(Hash),
+    mut each: impl FnMut(Option<Hash>),
 ) -> Result<(), JournalError> {
     let mut next = from;
-    for_leaves(journal, Stretch { from, to }, &mut |seq, leaf| {
-        (next..seq).for_each(|_| each(lost_leaf()));
-        each(leaf_hash(leaf));
+    let behind = for_leaves(journal, Stretch { from, to }, &mut |seq, leaf| {
+        (next..seq).for_each(|_| each(None));
+        each(Some(leaf_hash(leaf)));
         next = seq + 1;
-    })
+    })?;
+    // A gap may be what stands last.
+    (next..behind.min(to.saturating_add(1))).for_each(|_| each(None));
+    Ok(())
 }
 
 /// The leaf of a record: what its leaf hash is made of. From a folder that another process may be writing.
@@ -47,19 +51,21 @@ pub fn record_leaf(journal: &Path, seq: u64) -> Result<Option<Vec<u8>>, JournalE
     Ok(found)
 }
 
-fn for_leaves(journal: &Path, wanted: Stretch, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), JournalError> {
+/// Returns the sequence behind the last record that was come to, lost ones among them; 0 if there was none.
+fn for_leaves(journal: &Path, wanted: Stretch, each: &mut dyn FnMut(u64, &[u8])) -> Result<u64, JournalError> {
     let last = segment_numbers(journal)?.len() as u64;
+    let mut behind = 0;
     if last == 0 || wanted.from == 0 {
-        return Ok(());
+        return Ok(behind);
     }
     for number in segment_of(journal, last, wanted.from)?..=last {
         let page = Page::read(journal, number)?;
         if page.first_seq > wanted.to {
             break;
         }
-        in_segment(journal, &page, wanted, each)?;
+        behind = in_segment(journal, &page, wanted, each)?.max(behind);
     }
-    Ok(())
+    Ok(behind)
 }
 
 fn in_segment(
@@ -67,7 +73,7 @@ fn in_segment(
     page: &Page,
     wanted: Stretch,
     each: &mut dyn FnMut(u64, &[u8]),
-) -> Result<(), JournalError> {
+) -> Result<u64, JournalError> {
     let nth = u32::try_from(wanted.from.saturating_sub(page.first_seq)).unwrap_or(u32::MAX);
     let path = segment_path(journal, page.number);
     let start = || SegmentIndex::read(journal, page).map_or(Start::BEGINNING, |index| start_of(&index, nth));
@@ -77,7 +83,7 @@ fn in_segment(
             let walk =
                 Walk { page: *page, at: start.offset, seq: page.first_seq + u64::from(start.nth), ends_before: None };
             let damaged = |at, reason| JournalError::damaged(&path, at, reason);
-            return leaves_of(walk, &mut window, wanted, each, &damaged).map(drop);
+            return leaves_of(walk, &mut window, wanted, each, &damaged);
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(JournalError::io("open", &path, e)),
@@ -96,7 +102,7 @@ fn in_segment(
         let walk = Walk { page: *page, at, seq: sealed.seq_of(block), ends_before: None };
         seq = leaves_of(walk, &mut Unpacked { at, bytes: &bytes }, wanted, each, &damaged)?;
     }
-    Ok(())
+    Ok(seq)
 }
 
 /// Walks until the bytes or the records that are wanted end; returns the sequence of the next record.

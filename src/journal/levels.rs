@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::JournalError;
 use crate::tlog::{Hash, Subtree};
@@ -36,14 +37,14 @@ pub(super) struct Levels(Vec<Level>);
 struct Level {
     level: u8,
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     /// Roots that may be trusted.
     count: u64,
     /// Roots that are to be written behind those.
     fresh: Vec<u8>,
 }
 
-fn tree_folder(journal: &Path) -> PathBuf {
+pub(super) fn tree_folder(journal: &Path) -> PathBuf {
     journal.join("tree")
 }
 
@@ -63,7 +64,7 @@ impl Levels {
             let file = file.map_err(|e| JournalError::io("open", &path, e))?;
             let count = count_of(&file, level, size).map_err(|e| JournalError::io("read", &path, e))?;
             file.set_len(count * HASH_BYTES).map_err(|e| JournalError::io("cut", &path, e))?;
-            Ok(Level { level, path, file, count, fresh: Vec::new() })
+            Ok(Level { level, path, file: Arc::new(file), count, fresh: Vec::new() })
         };
         LEVELS.into_iter().map(level).collect::<Result<_, _>>().map(Self)
     }
@@ -74,9 +75,21 @@ impl Levels {
             let path = path_of(journal, level);
             let file = File::open(&path).ok()?;
             let count = count_of(&file, level, size).ok()?;
-            Some(Level { level, path, file, count, fresh: Vec::new() })
+            Some(Level { level, path, file: Arc::new(file), count, fresh: Vec::new() })
         };
         Self(LEVELS.into_iter().filter_map(level).collect())
+    }
+
+    /// The same files once more, for reading what was written so far: they need not be found in the folder any more.
+    pub(super) fn again(&self) -> Self {
+        let again = |Level { level, path, file, count, .. }: &Level| Level {
+            level: *level,
+            path: path.clone(),
+            file: Arc::clone(file),
+            count: *count,
+            fresh: Vec::new(),
+        };
+        Self(self.0.iter().map(again).collect())
     }
 
     /// How many leaves all levels know of.

@@ -29,6 +29,7 @@
 //! | `store` | states at rest |
 //! | `fresh`, `tree`, `levels`, `leaf`, `leaves` | the tree over all records, the roots of it that are kept, its leaves |
 //! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
+//! | `proving` | proofs of inclusion and consistency, each verified before it is handed out |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
 mod batch;
@@ -56,6 +57,9 @@ mod names;
 mod notary;
 #[cfg(test)]
 mod notary_tests;
+mod proving;
+#[cfg(test)]
+mod proving_tests;
 mod queue;
 mod reader;
 mod repair;
@@ -92,7 +96,8 @@ pub use leaf::found_in_leaf;
 pub use leaves::record_leaf;
 pub use log::{Cut, Opening};
 pub use metrics::Metrics;
-pub use notary::{Consistency, Inclusion, Notary, NotaryConfig, NotaryError, Unfit, entry_proof_in};
+pub use notary::{Notary, NotaryConfig, NotaryError, Unfit};
+pub use proving::{Consistency, Inclusion, entry_proof_in};
 pub use queue::{Kept, Synced};
 pub use reader::{Reader, SegmentSpan, segments};
 pub use repair::Rewritten;

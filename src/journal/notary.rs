@@ -1,24 +1,23 @@
 //! The notary: signs heads of the tree over all records, keeps them, and proves by them what the journal holds.
 //!
 //! A head is signed over records that are synced, and is durable before anybody is given it. At a start the last one must fit
-//! the journal: a journal that is shorter, or another, is refused.
+//! the journal's size, the roots that are kept and the records behind the last whole group: what does not is refused. All records are
+//! read by a verification only.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::fresh::FreshLeaves;
 use super::heads::{HeadsFile, add_key, known_keys};
+use super::proving::{Consistency, Inclusion, consistency_in, inclusion_in};
 use super::signing_key::signing_key;
-use super::tree::{RecordTree, TreeReader};
+use super::tree::RecordTree;
 use super::{DataDirectory, Journal, JournalError};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, MutexGuard};
 use crate::time::{Clock, Instant};
-use crate::tlog::{
-    EntryProof, Hash, HeadError, KeyError, SignedHead, SigningKey, TreeHead, VerifierKey, base64, consistency_proof,
-    inclusion_proof, root_at,
-};
+use crate::tlog::{EntryProof, Hash, HeadError, KeyError, SignedHead, SigningKey, TreeHead, VerifierKey, base64};
 
 /// How heads are signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +83,38 @@ pub enum NotaryError {
     /// The journal is not the one that the last head was signed over.
     #[error("{0}")]
     Unfit(Box<Unfit>),
-    /// There is no such tree, or no such record in it.
+    /// There is no such tree or record yet.
     #[error("{asked} is beyond the journal, which has {size} records")]
     Beyond {
         /// What was asked for, in words.
         asked: String,
         /// How many records there are.
         size: u64,
+    },
+    /// No tree has such a record, or begins with such a tree.
+    #[error("{0}")]
+    NoSuch(String),
+    /// The record, or records whose hashes its proof would need, were lost to damage.
+    #[error(
+        "it cannot be proved: the records {first} to {last}, whose hashes the proof needs, were lost to damage; `forthwith verify` names \
+         all that were"
+    )]
+    Lost {
+        /// The first of them.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+    /// The records do not lead to the root that they had.
+    #[error(
+        "the records that were read do not lead to the root of the first {size}: one of them was changed, or a root kept in \
+         `journal/tree`; `forthwith verify` says which"
+    )]
+    Disagree {
+        /// The size of the tree.
+        size: u64,
+        /// The root that was found.
+        root: Hash,
     },
     /// Nothing was signed yet.
     #[error("no tree head covers record {0} yet; a running engine signs one when it is asked, or when it stops")]
@@ -109,32 +133,6 @@ pub struct Unfit {
     pub records: u64,
     /// The root over as many records as were signed, if there are so many.
     pub root: Option<Hash>,
-}
-
-/// A proof that a record is in the tree of some size.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inclusion {
-    /// The record's leaf: its sequence less one.
-    pub index: u64,
-    /// The size of the tree.
-    pub size: u64,
-    /// The hash of its leaf.
-    pub leaf: Hash,
-    /// The root of the tree.
-    pub root: Hash,
-    /// The proof.
-    pub hashes: Vec<Hash>,
-}
-
-/// A proof that one tree begins with another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Consistency {
-    /// The older tree's size and root.
-    pub from: (u64, Hash),
-    /// The newer tree's size and root.
-    pub to: (u64, Hash),
-    /// The proof.
-    pub hashes: Vec<Hash>,
 }
 
 /// Signs and proves, for a journal that is written.
@@ -211,28 +209,28 @@ impl Notary {
     /// Proves that a record is in the tree of a size.
     pub fn inclusion(&self, seq: u64, size: u64) -> Result<Inclusion, NotaryError> {
         self.has(size)?;
-        inclusion_in(&mut self.desk.tree.reader(), seq, size)
+        let newest = self.desk.heads().last().cloned();
+        inclusion_in(&mut self.desk.tree.reader(), seq, size, newest.as_ref().map(SignedHead::head))
     }
 
     /// Proves that the tree of one size begins with the tree of another.
     pub fn consistency(&self, from: u64, to: u64) -> Result<Consistency, NotaryError> {
         self.has(to)?;
-        if from == 0 || from > to {
-            return Err(NotaryError::Beyond {
-                asked: format!("a tree of {to} that begins with one of {from}"),
-                size: to,
-            });
-        }
-        let mut reader = self.desk.tree.reader();
-        let (older, newer) = (root_at(&mut reader, from)?, root_at(&mut reader, to)?);
-        Ok(Consistency { from: (from, older), to: (to, newer), hashes: consistency_proof(&mut reader, from, to)? })
+        let newest = self.desk.heads().last().cloned();
+        consistency_in(&mut self.desk.tree.reader(), from, to, newest.as_ref().map(SignedHead::head))
     }
 
     /// A record's proof with the signed head it leads to.
     pub fn entry_proof(&self, seq: u64) -> Result<EntryProof, NotaryError> {
         let head = self.head_over(seq)?;
+        self.entry_proof_under(seq, head)
+    }
+
+    /// A record's proof with a signed head of this journal that covers it.
+    pub fn entry_proof_under(&self, seq: u64, head: SignedHead) -> Result<EntryProof, NotaryError> {
         self.has(head.head().size)?;
-        entry_proof_in(self.journal.folder(), seq, head)
+        inclusion_in(&mut self.desk.tree.reader(), seq, head.head().size, Some(head.head()))
+            .map(|found| found.under(head))
     }
 
     /// Signs a last head over everything, and stops. Call it when the journal is closed.
@@ -354,32 +352,6 @@ fn fitting_tree(
     // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
     let tree = tree.anew()?;
     if fits(&tree)? { Ok(tree) } else { Err(unfit(Some(tree.root()))) }
-}
-
-/// Proves that a record is in the tree of a size.
-pub(super) fn inclusion_in(reader: &mut TreeReader, seq: u64, size: u64) -> Result<Inclusion, NotaryError> {
-    if seq == 0 || seq > size {
-        return Err(NotaryError::Beyond { asked: format!("record {seq}"), size });
-    }
-    let index = seq - 1;
-    let (leaf, root) = (reader.leaf(index)?, root_at(reader, size)?);
-    Ok(Inclusion { index, size, leaf, root, hashes: inclusion_proof(reader, index, size)? })
-}
-
-/// A record's proof with a head that covers it, from a folder that another process may be writing. It leads to the head's
-/// root, or the journal is not the one that was signed.
-pub fn entry_proof_in(journal: &Path, seq: u64, head: SignedHead) -> Result<EntryProof, NotaryError> {
-    let signed = head.head();
-    let mut found = None;
-    // The roots that are kept may be what is damaged.
-    for trusted in [signed.size, 0] {
-        let inclusion = inclusion_in(&mut TreeReader::new(journal, trusted), seq, signed.size)?;
-        if inclusion.root == signed.root {
-            return Ok(EntryProof { extra: None, index: inclusion.index, hashes: inclusion.hashes, head });
-        }
-        found = Some(inclusion.root);
-    }
-    Err(NotaryError::Unfit(Box::new(Unfit { signed: signed.clone(), records: signed.size, root: found })))
 }
 
 impl std::fmt::Display for Unfit {

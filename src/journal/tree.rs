@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::JournalError;
 use super::fresh::FreshLeaves;
-use super::leaves::for_leaf_hashes;
+use super::leaves::{for_leaf_hashes, lost_leaf};
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
 use super::segments;
 use super::survey::{Survey, group_root};
@@ -42,8 +42,12 @@ struct Grown {
 pub(super) struct TreeReader {
     journal: PathBuf,
     levels: Levels,
-    /// Leaves of the groups that were asked for, by the group's number.
-    groups: Vec<(u64, Vec<Hash>)>,
+    /// Leaves of the groups that were asked for, by the group's number; `None` for those of lost records.
+    groups: Vec<(u64, Vec<Option<Hash>>)>,
+    /// Whether roots that are not kept are made from all records below them.
+    reads_all: bool,
+    /// Records that were lost and that a hash was asked for that depends on them.
+    lost: Option<(u64, u64)>,
 }
 
 impl RecordTree {
@@ -162,9 +166,11 @@ impl RecordTree {
         self.lock().levels.sync()
     }
 
-    /// Hashes of the tree's subtrees.
+    /// Hashes of the tree's subtrees. Reads the records of groups that are asked for, and never more: roots of whole groups are at
+    /// hand, whatever becomes of the folder they are kept in.
     pub(super) fn reader(&self) -> TreeReader {
-        TreeReader::new(&self.journal, self.size())
+        let levels = self.lock().levels.again();
+        TreeReader { journal: self.journal.clone(), levels, groups: Vec::new(), reads_all: false, lost: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Grown> {
@@ -185,7 +191,13 @@ impl Grown {
 impl TreeReader {
     /// A reader that trusts the roots that are kept of the first `trusted` records.
     pub(super) fn new(journal: &Path, trusted: u64) -> Self {
-        Self { journal: journal.to_owned(), levels: Levels::look(journal, trusted), groups: Vec::new() }
+        let levels = Levels::look(journal, trusted);
+        Self { journal: journal.to_owned(), levels, groups: Vec::new(), reads_all: true, lost: None }
+    }
+
+    /// The folder of the segments.
+    pub(super) fn journal(&self) -> &Path {
+        &self.journal
     }
 
     /// The hash of a leaf.
@@ -193,8 +205,14 @@ impl TreeReader {
         self.hash(Subtree { level: 0, index })
     }
 
+    /// The first and the last of some records that were lost, if a hash that was asked for since this was asked last depends on
+    /// any. Such a hash is none that the tree ever had, unless it was lost records that were signed over.
+    pub(super) fn take_lost(&mut self) -> Option<(u64, u64)> {
+        self.lost.take()
+    }
+
     /// Leaves of a group, as many as there are.
-    fn group(&mut self, number: u64) -> Result<&[Hash], JournalError> {
+    fn group(&mut self, number: u64) -> Result<&[Option<Hash>], JournalError> {
         if let Some(at) = self.groups.iter().position(|(known, _)| *known == number) {
             return Ok(&self.groups[at].1);
         }
@@ -212,17 +230,41 @@ impl Subtrees for TreeReader {
         if subtree.level < GROUP_LEVEL {
             let (first, count) = ((subtree.first_leaf() % GROUP) as usize, 1usize << subtree.level);
             let leaves = self.group(subtree.first_leaf() / GROUP)?;
-            let leaves = leaves.get(first..first + count).map(<[Hash]>::to_vec);
-            return leaves.map(group_root).ok_or_else(|| missing(subtree));
+            let asked = leaves.get(first..first + count).ok_or_else(|| missing(subtree))?;
+            let hashes = asked.iter().map(|leaf| leaf.unwrap_or_else(lost_leaf)).collect();
+            let lost = asked.iter().position(Option::is_none).map(|at| run_of_lost(leaves, first + at));
+            let before = subtree.first_leaf() - first as u64;
+            self.lost = self.lost.or(lost.map(|(from, behind)| (before + from as u64 + 1, before + behind as u64)));
+            return Ok(group_root(hashes));
         }
         if let Some(parts) = self.levels.parts(subtree) {
             return Ok(group_root(parts));
         }
+        if !self.reads_all {
+            return Err(missing(subtree));
+        }
         let (first, behind) = (subtree.first_leaf(), subtree.first_leaf() + (1 << subtree.level));
-        let mut tree = Frontier::default();
-        for_leaf_hashes(&self.journal, (first + 1, behind), |leaf| tree.push(leaf))?;
+        let (mut tree, mut lost) = (Frontier::default(), None::<(u64, u64)>);
+        for_leaf_hashes(&self.journal, (first + 1, behind), |leaf| {
+            tree.push(leaf.unwrap_or_else(lost_leaf));
+            let seq = first + tree.size();
+            match &mut lost {
+                _ if leaf.is_some() => {}
+                None => lost = Some((seq, seq)),
+                Some((_, last)) if *last + 1 == seq => *last = seq,
+                Some(_) => {}
+            }
+        })?;
+        self.lost = self.lost.or(lost);
         if tree.size() < behind - first { Err(missing(subtree)) } else { Ok(tree.root()) }
     }
+}
+
+/// From where to where leaves are lost around one that is.
+fn run_of_lost(leaves: &[Option<Hash>], at: usize) -> (usize, usize) {
+    let before = leaves[..at].iter().rev().take_while(|leaf| leaf.is_none()).count();
+    let behind = leaves[at..].iter().take_while(|leaf| leaf.is_none()).count();
+    (at - before, at + behind)
 }
 
 fn missing(subtree: Subtree) -> JournalError {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::heads::{known_keys, read_heads};
+use super::leaves::lost_leaf;
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
-use super::survey::{Survey, Surveyed};
+use super::survey::{Piece, Survey, Surveyed};
 use super::{Gap, JournalError, NotaryError, SegmentSpan, segments};
 use crate::sync::thread;
 use crate::tlog::{Frontier, Hash, HeadError, SignedHead, Subtree, TreeHead, VerifierKey, base64};
@@ -33,9 +34,9 @@ pub struct Verified {
     pub root: Option<Hash>,
     /// How many heads were kept.
     pub heads: u64,
-    /// How many of those, and of heads held outside, lie where records were lost, and cannot be looked at.
+    /// How many of those lie behind records of their group that were lost, and cannot be checked.
     pub unchecked: u64,
-    /// The newest of those.
+    /// The newest that was kept.
     pub newest: Option<TreeHead>,
     /// Records that were lost to damage, and are accounted for by a repair.
     pub gaps: Vec<Gap>,
@@ -61,6 +62,27 @@ pub enum VerifyFault {
         size: u64,
         /// What is wrong with it.
         error: HeadError,
+    },
+    /// A key was demanded, and nothing is signed.
+    #[error(
+        "no tree head is kept in `journal/heads`, so nothing here is signed with `{0}`; a running engine signs one when it is asked, or \
+         when it stops"
+    )]
+    Unsigned(String),
+    /// A head that was held outside cannot be checked any more.
+    #[error(
+        "{which} over {size} records cannot be checked: the records {first} to {last}, of the {group} that its last root is made of, \
+         were lost to damage; give one over fewer records or more", group = GROUP
+    )]
+    Unchecked {
+        /// Which head.
+        which: &'static str,
+        /// How many records it is over.
+        size: u64,
+        /// The first record of its group that was lost.
+        first: u64,
+        /// The last of them.
+        last: u64,
     },
     /// A head is signed over more than there is.
     #[error(
@@ -127,7 +149,7 @@ impl Verify<'_> {
         let judged = self.survey(&spans, judged, progress, &mut faults);
         let (records, is_whole) = (judged.tree.size(), judged.is_whole && !spans.is_empty());
         let root = is_whole.then(|| judged.tree.root());
-        let (gaps, unchecked) = (judged.gaps.clone(), judged.unchecked);
+        let (gaps, unchecked) = (judged.gaps.clone(), judged.unchecked.of(KEPT));
         judged.conclude(is_whole, &mut faults);
         Verified { segments: spans.len() as u64, records, root, heads: kept, unchecked, newest, gaps, faults }
     }
@@ -187,6 +209,9 @@ impl Verify<'_> {
             newest.2 = demanded;
         }
         of.extend(self.held.map(|head| (head, HELD, demanded.unwrap_or(&keys))));
+        if let (true, true, Some(key)) = (of.is_empty(), faults.is_empty(), self.key) {
+            faults.push(VerifyFault::Unsigned(key.to_string()));
+        }
         let mut heads = Vec::with_capacity(of.len());
         for ((head, which, _), verified) in of.iter().zip(self.signatures(&of)) {
             let head = head.head();
@@ -215,6 +240,29 @@ impl Verify<'_> {
     }
 }
 
+/// Heads that cannot be checked, with how many records they are over.
+#[derive(Default)]
+struct Unchecked(Vec<(&'static str, u64)>);
+
+impl Unchecked {
+    /// How many of one kind.
+    fn of(&self, kind: &str) -> u64 {
+        self.0.iter().filter(|(which, _)| *which == kind).count() as u64
+    }
+
+    /// Heads held outside: whoever gives one wants to know whether the journal begins with it, and nobody can say.
+    fn held(&self, gaps: &[Gap]) -> impl Iterator<Item = VerifyFault> {
+        self.0.iter().filter(|(which, _)| *which == HELD).map(|(which, size)| {
+            let group = size - size % GROUP;
+            let lost = gaps.iter().filter(|gap| gap.records > 0 && gap.first_seq <= *size && gap.last_seq() > group);
+            let (first, last) = lost.fold((u64::MAX, 0), |(first, last), gap| {
+                (first.min(gap.first_seq.max(group + 1)), last.max(gap.last_seq().min(*size)))
+            });
+            VerifyFault::Unchecked { which, size: *size, first, last }
+        })
+    }
+}
+
 /// The tree while it is made again, and what it says of the heads.
 struct Judged {
     tree: Frontier,
@@ -226,8 +274,8 @@ struct Judged {
     next: usize,
     /// How many records the last kept head before the first unfit one is over.
     sound: u64,
-    /// Heads within groups of which records were lost.
-    unchecked: u64,
+    /// Heads that lie behind lost records of their group.
+    unchecked: Unchecked,
     gaps: Vec<Gap>,
     /// Heads that do not fit, with the root that there is.
     unfit: Vec<(usize, Hash)>,
@@ -245,7 +293,7 @@ impl Judged {
             heads,
             next: 0,
             sound: 0,
-            unchecked: 0,
+            unchecked: Unchecked::default(),
             gaps: Vec::new(),
             unfit: Vec::new(),
             kept,
@@ -270,7 +318,7 @@ impl Judged {
             while let Some((which, head)) = heads.get(*next).filter(|(_, head)| head.size <= tree.size()) {
                 let root = tree.root();
                 if head.size < tree.size() {
-                    *unchecked += 1;
+                    unchecked.0.push((*which, head.size));
                 } else if root != head.root {
                     unfit.push((*next, root));
                 } else if unfit.is_empty() && *which == KEPT {
@@ -280,6 +328,14 @@ impl Judged {
             }
         };
         for piece in &surveyed.pieces {
+            if let Piece::Lost(leaves) = piece {
+                // Up to the first record that was lost nothing stands in for anything.
+                let mut sound = tree.clone();
+                for leaf in leaves.iter().take_while(|leaf| **leaf != lost_leaf()) {
+                    sound.push(*leaf);
+                    each(&sound);
+                }
+            }
             piece.push_to(tree, |group| kept.get(group as usize).copied(), &mut completed, &mut each);
         }
     }
@@ -304,6 +360,7 @@ impl Judged {
             faults.push(VerifyFault::Changed { which, size, signed: *signed, found, first, last });
             faults.extend(Some(unfit.count() as u64).filter(|more| *more > 0).map(VerifyFault::More));
         }
+        faults.extend(self.unchecked.held(&self.gaps));
         if let (Some((first, last)), true) = (group, self.unfit.is_empty()) {
             faults.push(VerifyFault::Roots { first, last });
         }

@@ -126,6 +126,19 @@ fn a_third_party_verifies_a_packet_by_the_key_alone() {
     let (small, whole) = changed(&|packet| packet["record"] = packet["bundle"].clone());
     assert_eq!((small.0, whole.0), (1, 1), "{small:?} {whole:?}");
 
+    let (small, _) = changed(&|packet| packet["bundle"] = packet["record"].clone());
+    assert!(
+        small.0 == 1 && small.2.contains("`/bundle` of the packet is a record of the log, but not of a bundle"),
+        "{small:?}"
+    );
+
+    // A data directory that names no key.
+    let (code, _, err) = run(forthwith().args(["verify", "--data", &path(held, ""), "--packet", &packet_file]));
+    assert!(
+        code == 1 && err.contains("names no key that tree heads are signed with; give yours: `--key KEY`"),
+        "{err}"
+    );
+
     // Another's key, or a head of another log.
     let other = folder();
     let stranger = Server::start(&other.path().join("data"));
@@ -172,7 +185,10 @@ fn proofs_are_given_for_what_there_is() {
         (404, "record 4 is beyond the journal, which has 3 records".to_owned())
     );
     assert_eq!(refused("/v1/log/inclusion?record=0").0, 404);
-    assert_eq!(refused("/v1/log/inclusion?record=3&size=2").0, 404);
+    assert_eq!(
+        refused("/v1/log/inclusion?record=3&size=2"),
+        (404, "the tree over 2 records has no record 3: they are numbered from 1".to_owned())
+    );
     assert_eq!(refused("/v1/log/consistency?from=2&to=9").1, "a tree of 9 is beyond the journal, which has 3 records");
     assert_eq!(refused("/v1/log/consistency?from=3&to=2").0, 404);
     assert_eq!(refused(&format!("/v1/log/inclusion?decision={nobody}")).0, 404);
