@@ -31,6 +31,7 @@
 //! | `notary`, `heads`, `signing_key` | signing heads of the tree, keeping them, by which key |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
+mod acknowledged;
 mod batch;
 mod committer;
 mod directory;
@@ -54,6 +55,8 @@ mod log;
 mod metrics;
 mod names;
 mod notary;
+#[cfg(test)]
+mod notary_lost_tests;
 #[cfg(test)]
 mod notary_tests;
 mod queue;

@@ -1,0 +1,90 @@
+//! Records that were signed for and lost: nothing is overwritten, nothing is given out again, and the heads go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::names::segment_path;
+use super::notary_tests::{Office, open};
+use super::segment::PAGE_BYTES;
+use super::*;
+use crate::domain::Timestamp;
+
+/// Large enough for all records of a test.
+const WIDE: u64 = 1 << 20;
+
+fn at() -> Timestamp {
+    "2026-11-23T06:10:00Z".parse().unwrap()
+}
+
+/// As if the process had been killed: what is on the disk, in a folder of its own.
+fn killed(office: Office) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    office.drop_dead(folder.path());
+    folder
+}
+
+/// Changes a bit of the last batch of the first segment.
+fn flip_in_last_batch(journal: &Path) -> (PathBuf, Vec<u8>) {
+    let path = segment_path(journal, 1);
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    assert!(last > PAGE_BYTES);
+    bytes[last - 3] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    (path, bytes)
+}
+
+fn repair(journal: &Path) -> Inspection {
+    let inspection = Inspection::of(journal, &|| Ok(0), &mut |_, _| {}).unwrap();
+    inspection.repair(at(), "0.1.0").unwrap();
+    inspection
+}
+
+#[test]
+fn an_end_that_was_signed_for_is_not_taken_for_an_interrupted_write() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    (0..3).for_each(|_| office.append(1));
+    assert_eq!(office.notary.head().unwrap().head().size, 3);
+    let data = killed(office);
+    let journal = data.path().join("journal");
+    let (path, damaged) = flip_in_last_batch(&journal);
+    let refused = open(data.path(), WIDE).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("from record 3 on: the journal ends with record 2, and a tree head was signed over 3: "));
+    assert!(refused.contains("nothing was changed; `forthwith repair` shows what can be saved"), "{refused}");
+    assert!(fs::read(&path).unwrap() == damaged, "nothing was changed");
+    let inspection = repair(&journal);
+    assert_eq!((inspection.damages.len(), inspection.lost(), inspection.last_seq), (1, 1, 3));
+    assert!(inspection.damages[0].reason.starts_with("the journal ends with record 2"), "{:?}", inspection.damages);
+    let kept = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
+    let mut kept = kept.filter(|path| path.to_string_lossy().contains(".damaged-"));
+    assert!(fs::read(kept.next().unwrap()).unwrap() == damaged, "the damaged file is kept as it was");
+    // The number is not given out again.
+    let (journal, opening) = Journal::open(
+        &journal,
+        &Config::default(),
+        crate::time::Clock::system(),
+        Metrics::new(&crate::telemetry::Registry::default()),
+    )
+    .unwrap();
+    assert_eq!((opening.last_seq, opening.gaps.len(), opening.cut), (3, 1, None));
+    journal.close().unwrap();
+}
+
+/// Nothing is torn here: the last segment is an older copy of itself.
+#[test]
+fn an_end_that_the_store_knows_of_is_accounted_for() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    office.append(9);
+    let data = killed(office);
+    let journal = data.path().join("journal");
+    assert!(!Inspection::of(&journal, &|| Ok(9), &mut |_, _| {}).unwrap().is_damaged());
+    let inspection = Inspection::of(&journal, &|| Ok(12), &mut |_, _| {}).unwrap();
+    assert_eq!((inspection.damages.len(), inspection.losses[0].first_seq, inspection.last_seq), (1, 10, 12));
+    inspection.repair(at(), "0.1.0").unwrap();
+    assert!(!Inspection::of(&journal, &|| Ok(12), &mut |_, _| {}).unwrap().is_damaged());
+    fs::remove_file(segment_path(&journal, 1)).unwrap();
+    let refused = Inspection::of(&journal, &|| Ok(12), &mut |_, _| {}).unwrap_err().to_string();
+    assert!(refused.contains("ends with record 0, and the store knows of record 12"), "{refused}");
+}
