@@ -12,6 +12,7 @@ use super::heads::{HeadsFile, add_key, known_keys};
 use super::signing_key::signing_key;
 use super::tree::{RecordTree, TreeReader};
 use super::{DataDirectory, Journal, JournalError};
+use crate::domain::Timestamp;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, MutexGuard};
 use crate::time::{Clock, Instant};
@@ -180,7 +181,7 @@ impl Notary {
             }
             add_key(folder, &mut keys, key.verifier())?;
         }
-        let tree = fitting_tree(journal, &fresh, heads.last(), &keys, config.workers)?;
+        let tree = fitting_tree(journal, &fresh, heads.last(), &keys, config.workers, clock.wall())?;
         let (heads, sign_every) = (Mutex::new(heads), config.sign_every);
         let desk = Arc::new(Desk { tree, fresh, key, keys, heads, sign_every, clock });
         let working = Arc::clone(&desk);
@@ -333,8 +334,9 @@ fn fitting_tree(
     last: Option<&SignedHead>,
     keys: &[VerifierKey],
     workers: usize,
+    now: Timestamp,
 ) -> Result<RecordTree, NotaryError> {
-    let open = |trusted| RecordTree::open(journal.folder(), Arc::clone(fresh), trusted, workers);
+    let open = |trusted| RecordTree::open(journal.folder(), Arc::clone(fresh), trusted, workers, now);
     let Some(last) = last else { return Ok(open(0)?) };
     last.verify(keys)?;
     let signed = last.head();
@@ -353,7 +355,13 @@ fn fitting_tree(
     }
     // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
     let tree = tree.anew()?;
-    if fits(&tree)? { Ok(tree) } else { Err(unfit(Some(tree.root()))) }
+    if fits(&tree)? {
+        tree.sync()?;
+        return Ok(tree);
+    }
+    let root = tree.root();
+    tree.discard();
+    Err(unfit(Some(root)))
 }
 
 /// Proves that a record is in the tree of a size.

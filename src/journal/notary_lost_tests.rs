@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::levels::GROUP;
 use super::names::segment_path;
-use super::notary_tests::{Office, open};
+use super::notary_tests::{Office, faults, lose_batch_of, open, verify};
 use super::segment::PAGE_BYTES;
 use super::*;
 use crate::domain::Timestamp;
@@ -87,4 +88,59 @@ fn an_end_that_the_store_knows_of_is_accounted_for() {
     fs::remove_file(segment_path(&journal, 1)).unwrap();
     let refused = Inspection::of(&journal, &|| Ok(12), &mut |_, _| {}).unwrap_err().to_string();
     assert!(refused.contains("ends with record 0, and the store knows of record 12"), "{refused}");
+}
+
+fn aside(journal: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains("tree.damaged-")).collect()
+}
+
+/// The roots that are kept are all that speaks for a group of which records were lost: they survive the heads.
+#[test]
+fn kept_roots_outlive_the_heads() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    (0..20).for_each(|_| office.append(50));
+    let held = office.notary.head().unwrap();
+    let journal = office.close();
+    let kept = fs::read(journal.join("tree/08")).unwrap();
+    lose_batch_of(&journal, 400);
+    let heads = data.path().join("heads");
+    fs::rename(journal.join("heads"), &heads).unwrap();
+    // Killed before a head is signed: the roots are as they were.
+    let killed = killed(open(data.path(), WIDE).unwrap());
+    assert_eq!(fs::read(killed.path().join("journal/tree/08")).unwrap(), kept);
+    open(data.path(), WIDE).unwrap().close();
+    assert_eq!(fs::read(journal.join("tree/08")).unwrap(), kept);
+    assert!(aside(&journal).is_empty() && !journal.join("tree.next").exists(), "there is nothing else in the old ones");
+    let verified = verify(&journal, None, Some(&held));
+    assert_eq!((faults(&verified).as_str(), verified.unchecked), ("", 0));
+    // The heads are put back.
+    fs::rename(heads, journal.join("heads")).unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    office.append(GROUP);
+    office.close();
+    assert_eq!(faults(&verify(&journal, None, Some(&held))), "");
+}
+
+#[test]
+fn kept_roots_are_set_aside_when_they_were_wrong_and_stay_when_a_start_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    (0..20).for_each(|_| office.append(50));
+    let journal = office.close();
+    let kept = fs::read(journal.join("tree/08")).unwrap();
+    let mut damaged = kept.clone();
+    damaged[3] ^= 1;
+    fs::write(journal.join("tree/08"), &damaged).unwrap();
+    open(data.path(), WIDE).unwrap().close();
+    assert_eq!(fs::read(journal.join("tree/08")).unwrap(), kept);
+    let aside = aside(&journal);
+    assert_eq!(aside.len(), 1);
+    assert!(fs::read(aside[0].join("08")).unwrap() == damaged);
+    // A group whose root is wrong and of which records are lost.
+    lose_batch_of(&journal, 100);
+    fs::write(journal.join("tree/08"), &damaged).unwrap();
+    assert!(matches!(open(data.path(), WIDE).map(drop), Err(NotaryError::Unfit(_))));
+    assert!(fs::read(journal.join("tree/08")).unwrap() == damaged && !journal.join("tree.next").exists());
 }

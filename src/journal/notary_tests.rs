@@ -350,7 +350,7 @@ fn damage_in_one_segment_does_not_hide_what_the_others_hold() {
 }
 
 /// Puts a gap in the place of the batch that holds a record of the first segment, as a repair does; returns the records lost.
-fn lose_batch_of(journal: &Path, seq: u64) -> (u64, u64) {
+pub(super) fn lose_batch_of(journal: &Path, seq: u64) -> (u64, u64) {
     let path = segment_path(journal, 1);
     let bytes = fs::read(&path).unwrap();
     let page = Page::decode(&bytes).unwrap();
