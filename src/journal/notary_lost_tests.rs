@@ -60,16 +60,12 @@ fn an_end_that_was_signed_for_is_not_taken_for_an_interrupted_write() {
     let kept = fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path());
     let mut kept = kept.filter(|path| path.to_string_lossy().contains(".damaged-"));
     assert!(fs::read(kept.next().unwrap()).unwrap() == damaged, "the damaged file is kept as it was");
-    // The number is not given out again.
-    let (journal, opening) = Journal::open(
-        &journal,
-        &Config::default(),
-        crate::time::Clock::system(),
-        Metrics::new(&crate::telemetry::Registry::default()),
-    )
-    .unwrap();
-    assert_eq!((opening.last_seq, opening.gaps.len(), opening.cut), (3, 1, None));
-    journal.close().unwrap();
+    // The journal goes on behind it, and the number is not given out again.
+    let office = open(data.path(), WIDE).unwrap();
+    assert_eq!(office.journal.last_seq(), 3);
+    assert_eq!(office.notary.head().unwrap().head().size, 3, "over the same size no other head is signed");
+    office.append(1);
+    assert_eq!(office.notary.head().unwrap().head().size, 4);
 }
 
 /// Nothing is torn here: the last segment is an older copy of itself.
@@ -143,4 +139,32 @@ fn kept_roots_are_set_aside_when_they_were_wrong_and_stay_when_a_start_is_refuse
     fs::write(journal.join("tree/08"), &damaged).unwrap();
     assert!(matches!(open(data.path(), WIDE).map(drop), Err(NotaryError::Unfit(_))));
     assert!(fs::read(journal.join("tree/08")).unwrap() == damaged && !journal.join("tree.next").exists());
+}
+
+/// No root is kept of the group that the last head ends within.
+#[test]
+fn a_head_whose_last_group_has_lost_records_cannot_be_checked_and_the_next_can() {
+    let data = tempfile::tempdir().unwrap();
+    let office = open(data.path(), WIDE).unwrap();
+    (0..8).for_each(|_| office.append(50));
+    let earlier = office.notary.head().unwrap();
+    (0..12).for_each(|_| office.append(50));
+    office.notary.head().unwrap();
+    let journal = office.close();
+    let (first, last) = lose_batch_of(&journal, 900);
+    assert!(first > 3 * GROUP && last < 1_000, "{first} to {last}");
+    let verified = verify(&journal, None, Some(&earlier));
+    assert_eq!((faults(&verified).as_str(), verified.heads, verified.unchecked), ("", 2, 1));
+    let office = open(data.path(), WIDE).unwrap();
+    office.append(1);
+    let proof = office.notary.entry_proof(950).unwrap();
+    assert_eq!(proof.head.head().size, 1_001, "not the head that cannot be checked");
+    let leaf = record_leaf(&journal, 950).unwrap().unwrap();
+    proof.verify(&crate::tlog::leaf_hash(&leaf), &[office.notary.key()]).unwrap();
+    office.append(2 * GROUP);
+    office.close();
+    // It starts as ever, and of the heads only those that end within the group cannot be checked.
+    open(data.path(), WIDE).unwrap().close();
+    let verified = verify(&journal, None, None);
+    assert_eq!((faults(&verified).as_str(), verified.heads, verified.unchecked), ("", 4, 2));
 }

@@ -82,6 +82,11 @@ impl RecordTree {
         Ok(Self { grown, ..self })
     }
 
+    /// Whether records were lost of the group that a tree of some size ends within, so that nobody can make its root again.
+    pub(super) fn has_lost_end(&self, size: u64) -> bool {
+        self.lock().gaps.iter().any(|gap| gap.cuts_last_group(size))
+    }
+
     /// Lets go of a tree that is not to be kept.
     pub(super) fn discard(self) {
         let grown = self.grown.into_inner().unwrap_or_else(PoisonError::into_inner);
