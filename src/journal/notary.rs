@@ -176,7 +176,7 @@ impl Notary {
         let path = config.key.clone().unwrap_or_else(|| directory.path().join("signing.key"));
         let key = signing_key(&path, &origin)?;
         let mut keys = known_keys(folder)?;
-        let heads = HeadsFile::open(folder)?;
+        let heads = HeadsFile::open(folder, clock.wall())?;
         if keys.last() != Some(&key.verifier()) {
             if heads.last().is_some() {
                 tracing::warn!(key = %key.verifier(), "tree heads are signed with another key from now on: give it to whoever verifies them");
