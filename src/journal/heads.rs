@@ -27,6 +27,8 @@ pub(super) struct HeadsFile {
     path: PathBuf,
     file: File,
     last: Option<SignedHead>,
+    /// Where that ends.
+    end: u64,
     /// Why nothing is appended any more.
     stopped: Option<String>,
 }
@@ -65,7 +67,7 @@ impl HeadsFile {
             );
             file.set_len(end).and_then(|()| file.sync_all()).map_err(|e| JournalError::io("cut", &path, e))?;
         }
-        Ok(Self { path, file, last, stopped: None })
+        Ok(Self { path, file, last, end, stopped: None })
     }
 
     /// The last head.
@@ -73,18 +75,33 @@ impl HeadsFile {
         self.last.as_ref()
     }
 
-    /// Keeps a head. It may be given away when this returns. After a failure nothing is kept any more: what of it is on the disk
-    /// is unknown.
+    /// Keeps a head. It may be given away when this returns. A write that fails is taken back, and the next may be tried. After a
+    /// failed sync, or if it cannot be taken back, nothing is kept any more: what of it is on the disk is unknown.
     pub(super) fn append(&mut self, head: SignedHead) -> Result<(), NotaryError> {
+        self.append_by(head, |file, bytes| file.write_all(bytes))
+    }
+
+    fn append_by(
+        &mut self,
+        head: SignedHead,
+        write: impl FnOnce(&mut File, &[u8]) -> io::Result<()>,
+    ) -> Result<(), NotaryError> {
         if let Some(reason) = &self.stopped {
             return Err(NotaryError::Stopped(reason.clone()));
         }
-        let written = self.file.write_all(format!("{head}\n\n").as_bytes()).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+        let bytes = format!("{head}\n\n").into_bytes();
+        if let Err(error) = write(&mut self.file, &bytes) {
             let error = JournalError::io("write", &self.path, error);
+            let taken_back = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
+            self.stopped = taken_back.err().map(|_| error.to_string());
+            return Err(error.into());
+        }
+        if let Err(error) = self.file.sync_data() {
+            let error = JournalError::io("sync", &self.path, error);
             self.stopped = Some(error.to_string());
             return Err(error.into());
         }
+        self.end += bytes.len() as u64;
         self.last = Some(head);
         Ok(())
     }
@@ -246,6 +263,25 @@ mod tests {
             assert!(fs::read(&path).unwrap() == whole.as_bytes(), "cut off");
             assert_eq!(fs::read(set_aside_path(&path, Timestamp::from_micros(0))).unwrap(), torn);
         }
+    }
+
+    #[test]
+    fn a_write_that_fails_is_taken_back_and_the_next_is_kept() {
+        let journal = tempfile::tempdir().unwrap();
+        let mut file = open(journal.path()).unwrap();
+        file.append(head(1)).unwrap();
+        let failed = file.append_by(head(2), |file, bytes| {
+            file.write_all(&bytes[..50])?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(matches!(failed, Err(NotaryError::Journal(JournalError::Io { .. }))), "{failed:?}");
+        file.append(head(3)).unwrap();
+        let kept = read_heads(journal.path()).unwrap().into_iter().map(|(_, head)| head);
+        assert_eq!(kept.collect::<Vec<_>>(), [head(1), head(3)]);
+        // What cannot be taken back ends it.
+        file.file = File::open(heads_path(journal.path())).unwrap();
+        assert!(matches!(file.append(head(4)), Err(NotaryError::Journal(_))));
+        assert!(matches!(file.append(head(4)), Err(NotaryError::Stopped(_))));
     }
 
     #[test]
