@@ -48,7 +48,8 @@ pub(super) struct Inner {
 }
 
 /// How a journal is opened.
-type OpenJournal = dyn Fn(&Path, &journal::Config, Clock, journal::Metrics) -> Result<(Journal, Opening), JournalError>;
+type OpenJournal =
+    dyn Fn(&Path, &journal::Config, Clock, journal::Metrics, u64) -> Result<(Journal, Opening), JournalError>;
 
 /// What an engine found when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl Engine {
     /// Starts an engine and tells how far it has come with what must be read before decisions can be given: the record, and the last
     /// one.
     pub fn start_with(config: Config, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, StartError> {
-        Self::start_by(config, progress, &Journal::open)
+        Self::start_by(config, progress, &Journal::open_behind)
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
@@ -134,7 +135,10 @@ impl Engine {
         let registry = Registry::default();
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
-        let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics)?;
+        // Before the journal: it tells an end that was lost from the end of an interrupted write.
+        let store = Arc::new(FjallStore::open(&directory.store())?);
+        let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
+        let (journal, opening) = open(&directory.journal(), &journal_config, clock.clone(), journal_metrics, stored)?;
         let migrated = directory.migrated_from().map(|from| Migrated { from, to: FORMAT, segments: opening.segments });
         tell(&opening, migrated);
         // Before anything is appended: a journal that does not fit what was signed over it is left as it is.
@@ -142,8 +146,6 @@ impl Engine {
             None => Some(Notary::start(&directory, &journal, &notary, clock.clone())?),
             Some(_) => None,
         };
-        let store = Arc::new(FjallStore::open(&directory.store())?);
-        let stored = store.last_checkpoint()?.map_or(0, |checkpoint| checkpoint.seq);
         if opening.gaps.iter().any(|gap| gap.last_seq() > stored) {
             tracing::warn!(
                 stored,
@@ -295,7 +297,8 @@ fn tell(opening: &Opening, migrated: Option<Migrated>) {
     if let Some(cut) = &opening.cut {
         tracing::warn!(
             file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
-            "cut the torn end of an interrupted write; nothing in it was acknowledged as durable"
+            "cut off the torn end of the journal, as an interrupted write leaves it; no tree head and no checkpoint of the store knows of \
+             anything in it"
         );
     }
     for gap in &opening.gaps {
@@ -311,8 +314,8 @@ impl Engine {
     /// A test door: an engine whose journal is on a disk with faults.
     pub(crate) fn start_on(disk: &Arc<journal::FaultyDisk>, config: Config) -> Result<Self, StartError> {
         let disk = Arc::clone(disk);
-        Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics| {
-            Journal::open_on(Arc::clone(&disk) as _, folder, config, clock, metrics)
+        Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics, stored| {
+            Journal::open_behind_on(Arc::clone(&disk) as _, folder, config, clock, metrics, stored)
         })
     }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::NotaryError;
+
 /// Why the journal cannot be opened, read or written. Names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -52,6 +54,9 @@ pub enum JournalError {
         /// What is wrong there.
         reason: String,
     },
+    /// The tree heads beside the segments, which tell how far the journal must go, cannot be read.
+    #[error(transparent)]
+    Heads(Box<NotaryError>),
     /// The caller's idea of the journal's end is wrong: someone else has written.
     #[error("append expected the journal to end at record {expected}, it ends at {found}")]
     WrongSequence {

@@ -10,6 +10,7 @@
 //! repair. The chain goes on from the hash that the next sound batch names.
 
 use super::batch::{BatchHash, BatchHeader, u32_at, u64_at};
+use super::levels::GROUP_LEVEL;
 use crate::domain::Timestamp;
 
 const FIXED_BYTES: usize = 52;
@@ -35,6 +36,11 @@ impl Gap {
     /// The sequence of the last record that is lost; the one before the first if none is.
     pub fn last_seq(&self) -> u64 {
         self.first_seq + self.records - 1
+    }
+
+    /// Whether a record of the group that a tree of some size ends within is lost: of that group no root is kept.
+    pub(super) fn cuts_last_group(&self, size: u64) -> bool {
+        self.first_seq <= size && self.last_seq() > size >> GROUP_LEVEL << GROUP_LEVEL
     }
 
     /// The gap as the bytes behind its header.

@@ -80,18 +80,31 @@ type Thread = JoinHandle<Result<(), Arc<str>>>;
 const AROUND: TimeDelta = TimeDelta::MINUTE;
 
 impl Journal {
-    /// Opens the journal in a folder and starts its committer. The torn end of an interrupted write is cut off and
-    /// reported; damage anywhere else is an error, and nothing is changed.
+    /// As [`Journal::open_behind`], where no store knows of records.
     pub fn open(
         folder: &Path,
         config: &Config,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        Self::open_on(Arc::new(MachineDisk), folder, config, clock, metrics)
+        Self::open_behind(folder, config, clock, metrics, 0)
+    }
+
+    /// Opens the journal in a folder and starts its committer. The torn end of an interrupted write is cut off and
+    /// reported; damage anywhere else is an error, and nothing is changed. So it is with a journal that ends before `stored`, the
+    /// last record that the store knows of, or before what a tree head was signed over.
+    pub fn open_behind(
+        folder: &Path,
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+        stored: u64,
+    ) -> Result<(Self, Opening), JournalError> {
+        Self::open_behind_on(Arc::new(MachineDisk), folder, config, clock, metrics, stored)
     }
 
     /// As [`Journal::open`], on a disk of one's own.
+    #[cfg(any(test, simulation))]
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         folder: &Path,
@@ -99,7 +112,19 @@ impl Journal {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Opening), JournalError> {
-        let (mut log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall())?;
+        Self::open_behind_on(disk, folder, config, clock, metrics, 0)
+    }
+
+    /// As [`Journal::open_behind`], on a disk of one's own.
+    pub(crate) fn open_behind_on(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        config: &Config,
+        clock: Clock,
+        metrics: Metrics,
+        stored: u64,
+    ) -> Result<(Self, Opening), JournalError> {
+        let (mut log, opening) = Log::open(Arc::clone(&disk), folder, config.segment_bytes, clock.wall(), stored)?;
         let (folder_of, is_compressing) = (folder.to_owned(), config.compress);
         let work = Work { disk, folder: folder_of, is_compressing, metrics: metrics.clone(), clock: clock.clone() };
         let sealer = Sealer::start(work, log.segment_number() - 1)?;

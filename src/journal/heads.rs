@@ -9,8 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::directory::sync_folder;
+use super::directory::{sync_folder, write_synced};
+use super::names::set_aside_path;
 use super::{JournalError, NotaryError};
+use crate::domain::Timestamp;
 use crate::tlog::{HeadError, SignedHead, VerifierKey};
 
 /// What stands behind a head: none of ours has empty lines of its own but one.
@@ -25,6 +27,8 @@ pub(super) struct HeadsFile {
     path: PathBuf,
     file: File,
     last: Option<SignedHead>,
+    /// Where that ends.
+    end: u64,
     /// Why nothing is appended any more.
     stopped: Option<String>,
 }
@@ -38,8 +42,9 @@ fn keys_path(journal: &Path) -> PathBuf {
 }
 
 impl HeadsFile {
-    /// Opens the file, making it if need be. A head that was not written whole is cut off: nobody was given it.
-    pub(super) fn open(journal: &Path) -> Result<Self, NotaryError> {
+    /// Opens the file, making it if need be. A head that was not written whole is cut off: nobody was given it. If its end is there,
+    /// what is cut off is set aside under the time `now`.
+    pub(super) fn open(journal: &Path, now: Timestamp) -> Result<Self, NotaryError> {
         let path = heads_path(journal);
         let failed = |e| JournalError::io("open", &path, e);
         let is_new = !path.exists();
@@ -50,13 +55,19 @@ impl HeadsFile {
         let (last, end) = last_head(&path, LOOK_BACK)?;
         let length = file.metadata().map_err(failed)?.len();
         if length > end {
+            let torn = tail_of(&path, length - end)?.map(|(torn, _)| torn).unwrap_or_default();
+            if last_end(&torn).is_some() {
+                let aside = set_aside_path(&path, now);
+                write_synced(&aside, &torn).map_err(|e| JournalError::io("write", &aside, e))?;
+                sync_folder(journal)?;
+            }
             tracing::warn!(
                 file = %path.display(), offset = end, bytes = length - end,
                 "cut off a signed tree head that was not written whole; nobody was given it"
             );
             file.set_len(end).and_then(|()| file.sync_all()).map_err(|e| JournalError::io("cut", &path, e))?;
         }
-        Ok(Self { path, file, last, stopped: None })
+        Ok(Self { path, file, last, end, stopped: None })
     }
 
     /// The last head.
@@ -64,34 +75,60 @@ impl HeadsFile {
         self.last.as_ref()
     }
 
-    /// Keeps a head. It may be given away when this returns. After a failure nothing is kept any more: what of it is on the disk
-    /// is unknown.
+    /// Keeps a head. It may be given away when this returns. A write that fails is taken back, and the next may be tried. After a
+    /// failed sync, or if it cannot be taken back, nothing is kept any more: what of it is on the disk is unknown.
     pub(super) fn append(&mut self, head: SignedHead) -> Result<(), NotaryError> {
+        self.append_by(head, |file, bytes| file.write_all(bytes))
+    }
+
+    fn append_by(
+        &mut self,
+        head: SignedHead,
+        write: impl FnOnce(&mut File, &[u8]) -> io::Result<()>,
+    ) -> Result<(), NotaryError> {
         if let Some(reason) = &self.stopped {
             return Err(NotaryError::Stopped(reason.clone()));
         }
-        let written = self.file.write_all(format!("{head}\n\n").as_bytes()).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+        let bytes = format!("{head}\n\n").into_bytes();
+        if let Err(error) = write(&mut self.file, &bytes) {
             let error = JournalError::io("write", &self.path, error);
+            let taken_back = self.file.set_len(self.end).and_then(|()| self.file.sync_all());
+            self.stopped = taken_back.err().map(|_| error.to_string());
+            return Err(error.into());
+        }
+        if let Err(error) = self.file.sync_data() {
+            let error = JournalError::io("sync", &self.path, error);
             self.stopped = Some(error.to_string());
             return Err(error.into());
         }
+        self.end += bytes.len() as u64;
         self.last = Some(head);
         Ok(())
     }
 }
 
-/// The last head that was written whole, and where what was written whole ends. Reads the file's end.
+/// The last head that was written whole, and where what was written whole ends. Reads the file's end. A crash may leave zeros in the
+/// place of one page of a head and the end of it in the next: such a last one was not written whole.
 fn last_head(path: &Path, look_back: u64) -> Result<(Option<SignedHead>, u64), NotaryError> {
     let Some((tail, from)) = tail_of(path, look_back)? else { return Ok((None, 0)) };
-    let whole = whole_part(&tail);
-    let before = whole.len().checked_sub(END.len()).and_then(|last| last_end(&whole[..last]));
+    let mut whole = whole_part(&tail);
+    if begin_of_last(whole).is_some_and(|at| whole[at..].contains(&0)) {
+        whole = &whole[..begin_of_last(whole).unwrap_or(0)];
+    } else if from == 0 && begin_of_last(whole).is_none() && whole.contains(&0) {
+        whole = &[];
+    }
+    let before = begin_of_last(whole);
     if before.is_none() && from > 0 {
         return last_head(path, u64::MAX);
     }
     let at = before.unwrap_or(0);
     let last = parse_all(path, from + at as u64, &whole[at..])?.pop();
     Ok((last.map(|(_, head)| head), from + whole.len() as u64))
+}
+
+/// Where the last head of whole ones begins, unless it is the first.
+fn begin_of_last(whole: &[u8]) -> Option<usize> {
+    whole.len().checked_sub(END.len()).and_then(|last| last_end(&whole[..last]))
 }
 
 /// The last bytes of a file, as many as there are, and where they begin; `None` without a file.
@@ -179,12 +216,16 @@ mod tests {
             .unwrap()
     }
 
+    fn open(journal: &Path) -> Result<HeadsFile, NotaryError> {
+        HeadsFile::open(journal, Timestamp::from_micros(0))
+    }
+
     #[test]
     fn what_was_kept_is_there_and_what_was_torn_is_not() {
         let journal = tempfile::tempdir().unwrap();
         let path = heads_path(journal.path());
         assert_eq!(newest_head(journal.path()).unwrap(), None);
-        let mut file = HeadsFile::open(journal.path()).unwrap();
+        let mut file = open(journal.path()).unwrap();
         // More than is looked back for the last.
         let count = LOOK_BACK / 100;
         (1..=count).for_each(|size| file.append(head(size)).unwrap());
@@ -198,11 +239,49 @@ mod tests {
         for torn in ends.map(|end| next[..end].to_vec()).chain([vec![0; 300]]) {
             fs::write(&path, [whole.as_slice(), &torn].concat()).unwrap();
             assert_eq!(newest_head(journal.path()).unwrap(), Some(head(count)), "{} bytes", torn.len());
-            assert_eq!(HeadsFile::open(journal.path()).unwrap().last(), Some(&head(count)));
+            assert_eq!(open(journal.path()).unwrap().last(), Some(&head(count)));
             assert!(fs::read(&path).unwrap() == whole, "cut off");
         }
-        HeadsFile::open(journal.path()).unwrap().append(head(count + 1)).unwrap();
+        open(journal.path()).unwrap().append(head(count + 1)).unwrap();
         assert_eq!(newest_head(journal.path()).unwrap(), Some(head(count + 1)));
+    }
+
+    /// A head lies across the border of two pages, and only the second came to the disk.
+    #[test]
+    fn a_head_that_was_torn_in_its_middle_is_set_aside() {
+        for before in [0, 1, 3] {
+            let journal = tempfile::tempdir().unwrap();
+            let path = heads_path(journal.path());
+            let whole: String = (1..=before).map(|size| format!("{}\n\n", head(size))).collect();
+            let mut torn = format!("{}\n\n", head(before + 1)).into_bytes();
+            let half = torn.len() / 2;
+            torn[..half].fill(0);
+            fs::write(&path, [whole.as_bytes(), &torn].concat()).unwrap();
+            let last = (before > 0).then(|| head(before));
+            assert_eq!(newest_head(journal.path()).unwrap(), last);
+            assert_eq!(open(journal.path()).unwrap().last(), last.as_ref());
+            assert!(fs::read(&path).unwrap() == whole.as_bytes(), "cut off");
+            assert_eq!(fs::read(set_aside_path(&path, Timestamp::from_micros(0))).unwrap(), torn);
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_is_taken_back_and_the_next_is_kept() {
+        let journal = tempfile::tempdir().unwrap();
+        let mut file = open(journal.path()).unwrap();
+        file.append(head(1)).unwrap();
+        let failed = file.append_by(head(2), |file, bytes| {
+            file.write_all(&bytes[..50])?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(matches!(failed, Err(NotaryError::Journal(JournalError::Io { .. }))), "{failed:?}");
+        file.append(head(3)).unwrap();
+        let kept = read_heads(journal.path()).unwrap().into_iter().map(|(_, head)| head);
+        assert_eq!(kept.collect::<Vec<_>>(), [head(1), head(3)]);
+        // What cannot be taken back ends it.
+        file.file = File::open(heads_path(journal.path())).unwrap();
+        assert!(matches!(file.append(head(4)), Err(NotaryError::Journal(_))));
+        assert!(matches!(file.append(head(4)), Err(NotaryError::Stopped(_))));
     }
 
     #[test]
@@ -211,7 +290,7 @@ mod tests {
         let text = format!("{}\n\n{}\n\n", head(1), head(2).to_string().replacen("\n2\n", "\n02\n", 1));
         fs::write(heads_path(journal.path()), text).unwrap();
         let offset = head(1).to_string().len() + 2;
-        let refused = HeadsFile::open(journal.path()).unwrap_err().to_string();
+        let refused = open(journal.path()).unwrap_err().to_string();
         assert!(refused.contains(&format!("at byte {offset}: ")) && refused.contains("second line"), "{refused}");
     }
 }

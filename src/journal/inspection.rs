@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::acknowledged::Acknowledged;
 use super::batch::{BatchHash, BatchHeader};
 use super::directory::FORMAT;
 use super::names::{numbers_there, sealed_path, segment_path};
@@ -96,15 +97,17 @@ struct Walk<'a> {
     /// When the last sound batch was written.
     written: Option<Timestamp>,
     inspection: Inspection,
-    /// The latest record of which a header told.
+    /// The last records that heads and the store know of.
+    known: Acknowledged,
+    /// The latest record of which those or a header told.
     told_of: u64,
     /// Whether the end of the journal cannot be read, and may have been acknowledged.
     is_end_lost: bool,
 }
 
 impl Inspection {
-    /// Looks through the journal in a folder. `known` tells the last record that others know of, and is asked if the end cannot be read:
-    /// its number must not be given to another. `progress` is told each segment and the last one.
+    /// Looks through the journal in a folder. `known` tells the last record that the store knows of. A journal that ends before that,
+    /// or before what a tree head was signed over, has lost its end: those numbers must not be given to others. `progress` is told each segment and the last one.
     pub fn of(
         folder: &Path,
         known: &dyn Fn() -> Result<u64, JournalError>,
@@ -122,16 +125,19 @@ impl Inspection {
             gaps: Vec::new(),
         };
         let tail = Tail { last_batch: 0, last_seq: 0, epoch: 0, hash: [0; 32], is_sealed: false };
+        let known = Acknowledged::of(folder, known()?)?;
         let Some(log) = log_of(folder, last)? else {
-            return Ok(inspection);
+            let path = segment_path(folder, 1);
+            return known.refusal(0).map_or(Ok(inspection), |reason| Err(JournalError::damaged(&path, 0, reason)));
         };
+        let told_of = known.last();
         let mut walk =
-            Walk { folder, log, format: FORMAT, tail, written: None, inspection, told_of: 0, is_end_lost: false };
+            Walk { folder, log, format: FORMAT, tail, written: None, inspection, known, told_of, is_end_lost: false };
         for number in 1..=last {
             progress(number, last);
             walk.segment(number, number == last)?;
         }
-        walk.end(last, known)?;
+        walk.end(last);
         Ok(walk.inspection)
     }
 
@@ -211,8 +217,8 @@ impl Walk<'_> {
         };
         let is_end = match scan.sealed() {
             Some(sealed) => scan.at == sealed.end && scan.tail == sealed.tail && self.continues(number + 1, &scan.tail),
-            // What an interrupted write has left at the end is cut by the next start.
-            None if is_last => scan.later_batch()?.is_none(),
+            // What an interrupted write has left at the end is cut by the next start, unless somebody knows of more.
+            None if is_last => self.known.refusal(scan.tail.last_seq).is_none() && scan.later_batch()?.is_none(),
             None => end == super::scan::Next::Blank && self.continues(number + 1, &scan.tail),
         };
         if is_end {
@@ -273,10 +279,13 @@ impl Walk<'_> {
         if let Some(header) = header.filter(|header| header.batch > self.tail.last_batch) {
             self.told_of = self.told_of.max(header.first_seq + u64::from(header.count) - 1);
         }
-        if image.fault.is_none() && image.is_written_from(at) && (at > PAGE_BYTES || image.page.is_some()) {
+        let lost_end = self.known.refusal(self.tail.last_seq).filter(|_| is_last);
+        if let Some(reason) = &lost_end {
+            self.tell(&image.path, at as u64, reason);
+        } else if image.fault.is_none() && image.is_written_from(at) && (at > PAGE_BYTES || image.page.is_some()) {
             self.tell(&image.path, at as u64, "nothing behind this can be read");
         }
-        self.is_end_lost = is_last && (image.is_written_from(at) || parts.is_empty());
+        self.is_end_lost = is_last && (lost_end.is_some() || image.is_written_from(at) || parts.is_empty());
         self.inspection.plans.push(Plan { number, page, parts });
         Ok(())
     }
@@ -338,7 +347,7 @@ impl Walk<'_> {
 
     /// What happens at the journal's end: what may have been acknowledged and cannot be read is accounted for as far as anybody
     /// knows of it.
-    fn end(&mut self, last: u64, known: &dyn Fn() -> Result<u64, JournalError>) -> Result<(), JournalError> {
+    fn end(&mut self, last: u64) {
         let is_sealed = !segment_path(self.folder, last).exists();
         if is_sealed && self.inspection.plans.last().is_none_or(|plan| plan.number != last) {
             // A segment is sealed when the next one is begun, so there was one.
@@ -348,7 +357,7 @@ impl Walk<'_> {
             self.is_end_lost = true;
         }
         if self.is_end_lost {
-            let until = self.told_of.max(known()?);
+            let until = self.told_of;
             let before = self.tail;
             let first_seq = before.last_seq + 1;
             if until >= first_seq {
@@ -366,7 +375,6 @@ impl Walk<'_> {
             plan.page.has_gaps |= plan.parts.iter().any(is_gap);
         }
         self.inspection.last_seq = self.tail.last_seq;
-        Ok(())
     }
 
     /// The page of a segment that is written anew.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::acknowledged::Acknowledged;
 use super::batch::{BatchHash, BatchHeader, HEADER_BYTES, hash_batch};
 use super::directory::FORMAT;
 use super::disk::Disk;
@@ -57,13 +58,14 @@ pub struct Opening {
     pub segments: u64,
     /// The last record there is.
     pub last_seq: u64,
-    /// The torn end of an interrupted write that was cut off, if there was one.
+    /// The torn end that was cut off, if there was one.
     pub cut: Option<Cut>,
     /// What was lost to damage and accounted for by a repair, in its order.
     pub gaps: Vec<Gap>,
 }
 
-/// The torn end of an interrupted write. Nothing in it was ever acknowledged as durable.
+/// The end of the journal that is not a sound batch: as a rule that of an interrupted write, of which nothing was acknowledged as
+/// durable. Neither a tree head nor the store knows of anything in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The segment's file.
@@ -85,17 +87,21 @@ pub(super) struct Appended {
 }
 
 impl Log {
-    /// Opens the log in a folder, or begins one.
+    /// Opens the log in a folder, or begins one. `stored` is the last record that the store knows of: a log that ends before that, or
+    /// before what a tree head was signed over, is refused, and nothing is changed.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         folder: &Path,
         segment_bytes: u64,
         now: Timestamp,
+        stored: u64,
     ) -> Result<(Self, Opening), JournalError> {
         fs::create_dir_all(folder).map_err(|e| JournalError::io("make the folder", folder, e))?;
-        match segment_numbers(folder)?.last() {
-            Some(last) => Self::resume(disk, folder, *last, segment_bytes),
-            None => Self::begin(disk, folder, segment_bytes, now),
+        let known = Acknowledged::of(folder, stored)?;
+        match (segment_numbers(folder)?.last(), known.refusal(0)) {
+            (Some(last), _) => Self::resume(disk, folder, *last, segment_bytes, known),
+            (None, Some(reason)) => Err(JournalError::damaged(&segment_path(folder, 1), 0, reason).at_record(Some(1))),
+            (None, None) => Self::begin(disk, folder, segment_bytes, now),
         }
     }
 
@@ -142,6 +148,7 @@ impl Log {
         folder: &Path,
         number: u64,
         segment_bytes: u64,
+        known: Acknowledged,
     ) -> Result<(Self, Opening), JournalError> {
         let mut scan = SegmentScan::open(folder, number)?;
         // A segment is sealed when the next one is begun.
@@ -167,6 +174,10 @@ impl Log {
         if let Some((at, later)) = scan.later_batch()? {
             let reason =
                 format!("batch {} is damaged, and batch {} at byte {at} is not", scan.tail.last_batch + 1, later.batch);
+            return Err(scan.damaged(&reason));
+        }
+        // Before anything is cut: what looks like the end of an interrupted write may be damage to what was acknowledged.
+        if let Some(reason) = known.refusal(scan.tail.last_seq) {
             return Err(scan.damaged(&reason));
         }
         let (at, page, tail) = (scan.at, scan.page, scan.tail);
@@ -402,7 +413,7 @@ mod tests {
     }
 
     fn open(folder: &Path) -> Result<(Log, Opening), JournalError> {
-        Log::open(Arc::new(MachineDisk), folder, SEGMENT, now())
+        Log::open(Arc::new(MachineDisk), folder, SEGMENT, now(), 0)
     }
 
     fn batch(payloads: &[&str]) -> Vec<u8> {
@@ -497,6 +508,32 @@ mod tests {
         }
     }
 
+    /// The end looks like that of an interrupted write, and the store knows better.
+    #[test]
+    fn a_torn_end_that_was_acknowledged_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = open(folder.path()).unwrap();
+        append(&mut log, &["first"]);
+        let at = log.segment.at;
+        append(&mut log, &["second", "third"]);
+        let path = log.segment.path.clone();
+        drop(log);
+        let mut damaged = fs::read(&path).unwrap();
+        damaged[at as usize + 110] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        let open = |stored| Log::open(Arc::new(MachineDisk), folder.path(), SEGMENT, now(), stored);
+        let refused = open(2).map(drop).unwrap_err().to_string();
+        assert!(
+            refused.contains("from record 2 on: the journal ends with record 1, and the store knows of record 2: ")
+        );
+        assert!(fs::read(&path).unwrap() == damaged, "nothing is changed");
+        assert!(open(1).unwrap().1.cut.is_some());
+        let gone = tempfile::tempdir().unwrap();
+        let refused = Log::open(Arc::new(MachineDisk), gone.path(), SEGMENT, now(), 1).map(drop).unwrap_err();
+        assert!(matches!(&refused, JournalError::Damaged { record: Some(1), .. }), "{refused}");
+        assert_eq!(fs::read_dir(gone.path()).unwrap().count(), 0, "no other log is begun");
+    }
+
     /// A damaged byte anywhere before the last batch is never cut: it is named, and nothing is changed.
     #[test]
     fn damage_before_the_end_is_refused_wherever_it_is() {
@@ -564,7 +601,7 @@ mod tests {
         let path = log.segment.path.clone();
         drop(log);
         let disk = Arc::new(Noted::default());
-        let (_, opening) = Log::open(Arc::clone(&disk) as Arc<dyn Disk>, folder.path(), SEGMENT, now()).unwrap();
+        let (_, opening) = Log::open(Arc::clone(&disk) as Arc<dyn Disk>, folder.path(), SEGMENT, now(), 0).unwrap();
         assert_eq!((opening.last_seq, opening.cut), (1, None));
         assert_eq!(*disk.0.lock().unwrap(), [path, folder.path().to_owned()]);
     }

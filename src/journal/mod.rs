@@ -32,6 +32,7 @@
 //! | `proving` | proofs of inclusion and consistency, each verified before it is handed out |
 //! | `survey`, `verification` | the whole journal read side by side, and verified |
 
+mod acknowledged;
 mod batch;
 mod committer;
 mod directory;
@@ -55,6 +56,8 @@ mod log;
 mod metrics;
 mod names;
 mod notary;
+#[cfg(test)]
+mod notary_lost_tests;
 #[cfg(test)]
 mod notary_tests;
 mod proving;

@@ -14,6 +14,7 @@ use super::proving::{Consistency, Inclusion, consistency_in, inclusion_in};
 use super::signing_key::signing_key;
 use super::tree::RecordTree;
 use super::{DataDirectory, Journal, JournalError};
+use crate::domain::Timestamp;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, MutexGuard};
 use crate::time::{Clock, Instant};
@@ -151,6 +152,8 @@ struct Desk {
     key: SigningKey,
     keys: Vec<VerifierKey>,
     heads: Mutex<HeadsFile>,
+    /// The size of the head that lost records cut off, if the journal began with one.
+    cut_off: Option<u64>,
     sign_every: Duration,
     clock: Clock,
 }
@@ -171,16 +174,18 @@ impl Notary {
         let path = config.key.clone().unwrap_or_else(|| directory.path().join("signing.key"));
         let key = signing_key(&path, &origin)?;
         let mut keys = known_keys(folder)?;
-        let heads = HeadsFile::open(folder)?;
+        let heads = HeadsFile::open(folder, clock.wall())?;
         if keys.last() != Some(&key.verifier()) {
             if heads.last().is_some() {
                 tracing::warn!(key = %key.verifier(), "tree heads are signed with another key from now on: give it to whoever verifies them");
             }
             add_key(folder, &mut keys, key.verifier())?;
         }
-        let tree = fitting_tree(journal, &fresh, heads.last(), &keys, config.workers)?;
+        let tree = fitting_tree(journal, &fresh, heads.last(), &keys, config.workers, clock.wall())?;
+        let is_cut_off = |last: &TreeHead| tree.size() == last.size && tree.root() != last.root;
+        let cut_off = heads.last().map(SignedHead::head).filter(|last| is_cut_off(last)).map(|last| last.size);
         let (heads, sign_every) = (Mutex::new(heads), config.sign_every);
-        let desk = Arc::new(Desk { tree, fresh, key, keys, heads, sign_every, clock });
+        let desk = Arc::new(Desk { tree, fresh, key, keys, heads, cut_off, sign_every, clock });
         let working = Arc::clone(&desk);
         let thread = thread::Builder::new().name("forthwith-notary".to_owned()).spawn(move || working.work());
         let thread = thread.map_err(|e| JournalError::io("start the notary of", folder, e))?;
@@ -302,8 +307,10 @@ impl Desk {
     fn sign(&self, seq: u64, synced: u64) -> Result<SignedHead, NotaryError> {
         let mut heads = self.heads();
         // INVARIANT: heads are signed in the order of their sizes, each over a tree that begins with the one before.
+        // The one exception: where lost records cut the last head off, the next one is over what is accounted for.
         if let Some(last) = heads.last()
             && last.head().size >= seq
+            && (self.cut_off != Some(last.head().size) || synced == last.head().size)
         {
             return Ok(last.clone());
         }
@@ -331,8 +338,9 @@ fn fitting_tree(
     last: Option<&SignedHead>,
     keys: &[VerifierKey],
     workers: usize,
+    now: Timestamp,
 ) -> Result<RecordTree, NotaryError> {
-    let open = |trusted| RecordTree::open(journal.folder(), Arc::clone(fresh), trusted, workers);
+    let open = |trusted| RecordTree::open(journal.folder(), Arc::clone(fresh), trusted, workers, now);
     let Some(last) = last else { return Ok(open(0)?) };
     last.verify(keys)?;
     let signed = last.head();
@@ -351,7 +359,21 @@ fn fitting_tree(
     }
     // The roots that are kept may be what is damaged: they are made again before the journal is doubted.
     let tree = tree.anew()?;
-    if fits(&tree)? { Ok(tree) } else { Err(unfit(Some(tree.root()))) }
+    if fits(&tree)? {
+        tree.sync()?;
+        return Ok(tree);
+    }
+    if tree.has_lost_end(signed.size) {
+        tracing::warn!(
+            size = signed.size,
+            "the last tree head cannot be checked: records of the group that it ends within were lost to damage"
+        );
+        tree.sync()?;
+        return Ok(tree);
+    }
+    let root = tree.root();
+    tree.discard();
+    Err(unfit(Some(root)))
 }
 
 impl std::fmt::Display for Unfit {

@@ -29,7 +29,7 @@ pub(super) fn open(data: &Path, segment_bytes: u64) -> Result<Office, NotaryErro
     let compress = segment_bytes == SEALED;
     let config = Config { segment_bytes, queue_bytes: 1 << 14, linger: Duration::ZERO, compress, ..Config::default() };
     let metrics = Metrics::new(&Registry::default());
-    let (journal, _) = Journal::open(&directory.journal(), &config, Clock::system(), metrics).unwrap();
+    let (journal, _) = Journal::open(&directory.journal(), &config, Clock::system(), metrics)?;
     let origin = Some("example.com/log".to_owned());
     let notary = NotaryConfig { origin, sign_every: Duration::from_secs(3_600), ..NotaryConfig::default() };
     let notary = Notary::start(&directory, &journal, &notary, Clock::system())?;
@@ -56,7 +56,7 @@ impl Office {
     }
 
     /// As if the process had been killed: nothing is signed, nothing is ended.
-    fn drop_dead(self, into: &Path) {
+    pub(super) fn drop_dead(self, into: &Path) {
         copy(self.directory.path(), into);
     }
 }
@@ -210,8 +210,11 @@ fn an_older_copy_is_refused_and_says_what_to_do() {
     office.append(10);
     let journal = office.close();
     fs::copy(journal.join("heads"), copied.path().join("journal/heads")).unwrap();
+    let before = fs::read(segment_path(&copied.path().join("journal"), 1)).unwrap();
     let refused = open(copied.path(), SEALED).map(drop).unwrap_err().to_string();
-    insta::assert_snapshot!(refused, @"the journal has 20 records, and a tree head was signed over 30: records were removed after they were signed, or an older copy of the journal was put back. Put back the newest copy; if there is none and the loss is accepted, move `journal/heads` out of the data directory and keep it, for it is the evidence");
+    let (_, refused) = refused.split_once(", from ").unwrap();
+    insta::assert_snapshot!(refused, @"record 21 on: the journal ends with record 20, and a tree head was signed over 30: what follows was acknowledged and is damaged or gone, or an older copy was put back; if there is a newer copy, put that back; nothing was changed; `forthwith repair` shows what can be saved");
+    assert_eq!(fs::read(segment_path(&copied.path().join("journal"), 1)).unwrap(), before, "nothing is changed");
     let verified = verify(&copied.path().join("journal"), None, None);
     insta::assert_snapshot!(faults(&verified), @"the tree head kept in `journal/heads` was signed over 30 records, and the journal has 20: records were removed after they were signed, or this is an older copy");
     // Whoever accepts the loss takes the heads away.

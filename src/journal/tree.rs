@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::JournalError;
 use super::fresh::FreshLeaves;
 use super::leaves::{for_leaf_hashes, lost_leaf};
 use super::levels::{GROUP, GROUP_LEVEL, Levels};
 use super::segments;
 use super::survey::{Survey, group_root};
+use super::{Gap, JournalError};
+use crate::domain::Timestamp;
 use crate::sync::{Mutex, MutexGuard};
 use crate::tlog::{Frontier, Hash, Subtree, Subtrees};
 
@@ -26,6 +27,8 @@ pub(super) struct RecordTree {
     journal: PathBuf,
     fresh: Arc<FreshLeaves>,
     workers: usize,
+    /// When it was opened.
+    now: Timestamp,
     /// Roots that groups had, for those of which records were lost.
     kept: Vec<Hash>,
     grown: Mutex<Grown>,
@@ -35,6 +38,8 @@ pub(super) struct RecordTree {
 struct Grown {
     frontier: Frontier,
     levels: Levels,
+    /// What was lost of the records that were read.
+    gaps: Vec<Gap>,
 }
 
 /// Hashes of subtrees of a journal's tree, from the roots that are kept and from the records. Locks nothing.
@@ -57,22 +62,39 @@ impl RecordTree {
         fresh: Arc<FreshLeaves>,
         trusted: u64,
         workers: usize,
+        now: Timestamp,
     ) -> Result<Self, JournalError> {
-        // Before what does not fit together is cut off.
-        let kept = Levels::look(journal, trusted).groups();
-        let known = Levels::open(journal, trusted)?.leaves();
-        let levels = Levels::open(journal, known)?;
-        let mut reader = TreeReader::new(journal, known);
-        let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
-        let (journal, grown) = (journal.to_owned(), Mutex::new(Grown { frontier, levels }));
-        Ok(Self { journal, fresh, workers, kept, grown })
+        // Without a head nothing says which roots are whole, and they are all there is of groups of which records were lost.
+        let kept = Levels::look(journal, if trusted == 0 { u64::MAX } else { trusted }).groups();
+        let known = Levels::look(journal, trusted).leaves();
+        let is_all = trusted > 0 && known >> GROUP_LEVEL == kept.len() as u64;
+        let grown = if is_all || kept.is_empty() {
+            let levels = Levels::open(journal, known)?;
+            let mut reader = TreeReader::new(journal, known);
+            let frontier = Frontier::at(known, |subtree| reader.hash(subtree))?;
+            Grown { frontier, levels, gaps: Vec::new() }
+        } else {
+            Grown::begin_next(journal)?
+        };
+        Ok(Self { journal: journal.to_owned(), fresh, workers, now, kept, grown: Mutex::new(grown) })
     }
 
     /// The tree without a record, to be made again. Of the roots that were kept, those of groups of which records were lost are taken
     /// as they are: nobody can make them again.
     pub(super) fn anew(self) -> Result<Self, JournalError> {
-        let Self { journal, fresh, workers, kept, .. } = self;
-        Ok(Self { kept, ..Self::open(&journal, fresh, 0, workers)? })
+        let grown = Mutex::new(Grown::begin_next(&self.journal)?);
+        Ok(Self { grown, ..self })
+    }
+
+    /// Whether records were lost of the group that a tree of some size ends within, so that nobody can make its root again.
+    pub(super) fn has_lost_end(&self, size: u64) -> bool {
+        self.lock().gaps.iter().any(|gap| gap.cuts_last_group(size))
+    }
+
+    /// Lets go of a tree that is not to be kept.
+    pub(super) fn discard(self) {
+        let grown = self.grown.into_inner().unwrap_or_else(PoisonError::into_inner);
+        grown.levels.discard(&self.journal);
     }
 
     /// How many records it has.
@@ -141,7 +163,8 @@ impl RecordTree {
         }
         survey.run(&mut |_| {}, &mut |_, surveyed| {
             let taken = surveyed.and_then(|surveyed| {
-                let Grown { frontier, levels } = &mut *grown;
+                let Grown { frontier, levels, gaps } = &mut *grown;
+                gaps.extend_from_slice(&surveyed.gaps);
                 for piece in &surveyed.pieces {
                     let kept = |group: u64| self.kept.get(group as usize).copied();
                     piece.push_to(frontier, kept, |subtree, hash| levels.push(subtree, hash), |_| {});
@@ -161,9 +184,11 @@ impl RecordTree {
         }
     }
 
-    /// The tree's size and root once more, with the roots made durable.
+    /// Makes the roots durable, and in their place if they were made again.
     pub(super) fn sync(&self) -> Result<(), JournalError> {
-        self.lock().levels.sync()
+        let mut grown = self.lock();
+        grown.levels.sync()?;
+        grown.levels.install(&self.journal, self.now)
     }
 
     /// Hashes of the tree's subtrees. Reads the records of groups that are asked for, and never more: roots of whole groups are at
@@ -182,6 +207,12 @@ impl RecordTree {
 const MANY: u64 = 100_000;
 
 impl Grown {
+    /// Nothing yet, with the roots that are made again in files of their own.
+    fn begin_next(journal: &Path) -> Result<Self, JournalError> {
+        let levels = Levels::begin_next(journal)?;
+        Ok(Self { frontier: Frontier::default(), levels, gaps: Vec::new() })
+    }
+
     fn push(&mut self, leaf: Hash) {
         let levels = &mut self.levels;
         self.frontier.push_subtree(0, leaf, |subtree, hash| levels.push(subtree, hash));

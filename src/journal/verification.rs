@@ -319,6 +319,8 @@ impl Judged {
                 let root = tree.root();
                 if head.size < tree.size() {
                     unchecked.0.push((*which, head.size));
+                } else if root != head.root && gaps.iter().any(|gap| gap.cuts_last_group(head.size)) {
+                    unchecked.0.push((*which, head.size));
                 } else if root != head.root {
                     unfit.push((*next, root));
                 } else if unfit.is_empty() && *which == KEPT {
