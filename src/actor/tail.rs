@@ -122,6 +122,8 @@ impl Tail {
         while is_more && reached <= end {
             is_more = reader.next_batch(|read| reached = read.seq)?;
         }
+        // What is accounted for as lost may be the journal's end.
+        let reached = reader.gaps().last().map_or(reached, |gap| reached.max(gap.last_seq()));
         if reached < end { Err(RecoveryError::Short { last: reached, until: end }) } else { Ok(()) }
     }
 }

@@ -78,7 +78,7 @@ impl HeadsFile {
     /// Keeps a head. It may be given away when this returns. A write that fails is taken back, and the next may be tried. After a
     /// failed sync, or if it cannot be taken back, nothing is kept any more: what of it is on the disk is unknown.
     pub(super) fn append(&mut self, head: SignedHead) -> Result<(), NotaryError> {
-        self.append_by(head, |file, bytes| file.write_all(bytes))
+        self.append_by(head, File::write_all)
     }
 
     fn append_by(

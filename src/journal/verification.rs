@@ -317,9 +317,8 @@ impl Judged {
         let mut each = |tree: &Frontier| {
             while let Some((which, head)) = heads.get(*next).filter(|(_, head)| head.size <= tree.size()) {
                 let root = tree.root();
-                if head.size < tree.size() {
-                    unchecked.0.push((*which, head.size));
-                } else if root != head.root && gaps.iter().any(|gap| gap.cuts_last_group(head.size)) {
+                let is_cut_off = || gaps.iter().any(|gap| gap.cuts_last_group(head.size));
+                if head.size < tree.size() || root != head.root && is_cut_off() {
                     unchecked.0.push((*which, head.size));
                 } else if root != head.root {
                     unfit.push((*next, root));
