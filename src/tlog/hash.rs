@@ -35,7 +35,7 @@ pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Bytes from base64; only the one text that [`base64`] writes is read.
+/// Bytes from base64; only the one text that [`base64()`] writes is read.
 pub fn parse_base64(text: &str) -> Result<Vec<u8>, Base64Error> {
     STANDARD.decode(text).map_err(|_| Base64Error)
 }
