@@ -3,6 +3,7 @@
 mod args;
 mod floor;
 mod premises;
+mod room;
 mod start;
 
 use std::time::Instant;
@@ -35,4 +36,5 @@ pub(crate) fn run(args: &Args) {
     let opened = start::show("the store deleted", &premises, args);
     opened.stop();
     start::show("a stop in good order", &premises, args).leave();
+    room::show(&folder.path().join("journal"));
 }

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use super::JournalError;
-use super::batch::{BatchHeader, Frame, HEADER_BYTES, u32_at};
 use super::index::SegmentIndex;
 use super::names::{missing_segment, sealed_path, segment_numbers, segment_path};
 use super::reader::segment_of;
@@ -113,23 +112,13 @@ fn leaves_of(
     each: &mut dyn FnMut(u64, &[u8]),
     damaged: &impl Fn(u64, &'static str) -> JournalError,
 ) -> Result<u64, JournalError> {
-    while walk.seq <= wanted.to {
-        let head = bytes.bytes(walk.at, HEADER_BYTES)?;
-        if head.iter().all(|byte| *byte == 0) {
-            break;
+    while walk.seq <= wanted.to
+        && let Some((seq, frame)) = walk.next(bytes, damaged)?
+    {
+        // A gap may have led beyond what is wanted.
+        if (wanted.from..=wanted.to).contains(&seq) {
+            each(seq, frame.leaf);
         }
-        if let Some(header) = BatchHeader::decode(head, walk.page.log) {
-            walk.enter(&header, bytes, damaged)?;
-            continue;
-        }
-        let length = head.get(..4).map(|head| 8 + u32_at(head, 0) as usize);
-        let length = length.ok_or_else(|| damaged(walk.at, "a record's head is cut off"))?;
-        let (frame, _) = Frame::decode(bytes.bytes(walk.at, length)?).map_err(|reason| damaged(walk.at, reason))?;
-        if walk.seq >= wanted.from {
-            each(walk.seq, frame.leaf);
-        }
-        walk.at += length as u64;
-        walk.seq += 1;
     }
     Ok(walk.seq)
 }

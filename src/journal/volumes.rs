@@ -244,6 +244,25 @@ impl Walk {
         damaged: impl Fn(u64, &'static str) -> JournalError,
     ) -> Result<Option<Found>, JournalError> {
         while self.seq <= seq {
+            match self.next(bytes, &damaged)? {
+                Some((at, frame)) if at == seq => {
+                    let is_it = key.is_none_or(|key| frame.keys().any(|has| has == key));
+                    return Ok(is_it.then(|| Found { seq, kind: frame.kind, payload: frame.payload.to_vec() }));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next record and its sequence, everything on the way to it checked; `None` at the end of what is written.
+    pub(super) fn next<'b>(
+        &mut self,
+        bytes: &'b mut impl Bytes,
+        damaged: &impl Fn(u64, &'static str) -> JournalError,
+    ) -> Result<Option<(u64, Frame<'b>)>, JournalError> {
+        let length = loop {
             let head = bytes.bytes(self.at, HEADER_BYTES)?;
             if head.iter().all(|byte| *byte == 0) {
                 return match self.ends_before {
@@ -254,27 +273,20 @@ impl Walk {
                 };
             }
             // A frame cannot pose as a header: it would have to be larger than a segment.
-            if let Some(header) = BatchHeader::decode(head, self.page.log) {
-                self.enter(&header, bytes, &damaged)?;
-                continue;
-            }
-            let Some(length) = head.get(..4).map(|head| 8 + u32_at(head, 0) as usize) else {
-                return Err(damaged(self.at, "a record's head is cut off"));
+            let Some(header) = BatchHeader::decode(head, self.page.log) else {
+                let length = head.get(..4).map(|head| 8 + u32_at(head, 0) as usize);
+                break length.ok_or_else(|| damaged(self.at, "a record's head is cut off"))?;
             };
-            let whole = bytes.bytes(self.at, length)?;
-            let (frame, _) = Frame::decode(whole).map_err(|reason| damaged(self.at, reason))?;
-            if self.seq == seq {
-                let is_it = key.is_none_or(|key| frame.keys().any(|has| has == key));
-                return Ok(is_it.then(|| Found { seq, kind: frame.kind, payload: frame.payload.to_vec() }));
-            }
-            self.at += length as u64;
-            self.seq += 1;
-        }
-        Ok(None)
+            self.enter(&header, bytes, damaged)?;
+        };
+        let (frame, _) = Frame::decode(bytes.bytes(self.at, length)?).map_err(|reason| damaged(self.at, reason))?;
+        self.at += length as u64;
+        self.seq += 1;
+        Ok(Some((self.seq - 1, frame)))
     }
 
     /// Goes into a batch, or over a gap.
-    pub(super) fn enter(
+    fn enter(
         &mut self,
         header: &BatchHeader,
         bytes: &mut impl Bytes,

@@ -125,7 +125,10 @@ impl Window {
         match &mut self.source {
             Source::Plain { file, path } => {
                 let from = self.base + self.bytes.len() as u64;
-                let (begin, wanted) = (self.bytes.len(), ((end - from) as usize).max(self.chunk));
+                // What is asked for may be the length that a damaged record claims: no more is held than there is.
+                let there = file.metadata().map_err(|e| JournalError::io("read", path, e))?.len().saturating_sub(from);
+                let wanted = (end - from).max(self.chunk as u64).min(there) as usize;
+                let begin = self.bytes.len();
                 self.bytes.resize(begin + wanted, 0);
                 let read = read_fully(file, &mut self.bytes[begin..], from);
                 self.bytes.truncate(begin + *read.as_ref().unwrap_or(&0));
