@@ -69,6 +69,7 @@ pub mod document;
 pub mod domain;
 pub mod engine;
 pub mod guardrail;
+pub mod inference;
 #[cfg(feature = "http")]
 mod ingress;
 #[cfg(feature = "cli")]
@@ -76,10 +77,12 @@ pub mod interchange;
 pub mod journal;
 pub mod replay;
 pub mod rules;
+pub mod serving;
 mod sync;
 pub mod telemetry;
 pub mod time;
 pub mod tlog;
+pub mod training;
 pub mod turn;
 
 pub use actor::Shed;

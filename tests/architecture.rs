@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 27] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
@@ -18,13 +18,16 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("document", &["domain"]),
     ("interchange", &["domain"]),
     ("rules", &["domain"]),
+    ("inference", &["domain"]),
+    ("training", &["domain", "inference"]),
+    ("serving", &["sync", "domain", "time", "telemetry", "inference"]),
     ("context", &["domain"]),
     ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
-    ("bundle", &["domain", "document", "rules", "context"]),
+    ("bundle", &["domain", "document", "rules", "inference", "context"]),
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
-    ("decider", &["domain", "rules", "context", "bundle", "guardrail"]),
-    ("turn", &["domain", "rules", "context", "bundle", "guardrail", "decider"]),
+    ("decider", &["domain", "rules", "inference", "context", "bundle", "guardrail"]),
+    ("turn", &["domain", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
     ("replay", &["domain", "rules", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
     ("actor", &["sync", "domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
@@ -100,12 +103,14 @@ const DOORS: [(&str, &[&str]); 24] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 12] = [
+const PURE: [&str; 14] = [
     "domain",
     "tlog",
     "document",
     "interchange",
     "rules",
+    "inference",
+    "training",
     "context",
     "bundle",
     "analysis",

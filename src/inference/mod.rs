@@ -1,0 +1,7 @@
+//! Small models: what they make of a text or a row of features, within microseconds.
+//!
+//! Pure kernels: bytes of a model and an input go in, calibrated probabilities come out. The room knows no file, no clock, no
+//! thread and no playbook, and uses no platform's mathematics, so that the same model says the same on every machine.
+//!
+//! | file | noun |
+//! |---|---|
