@@ -5,3 +5,8 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `onnx` | tabular models from ONNX files |
+
+mod onnx;
+
+pub use onnx::{FILE_BYTES_MAX, NodeFault, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
