@@ -5,3 +5,17 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `probability` | a probability in parts per million |
+//! | `ranked` | what a model thinks most likely, by label or by proposal |
+//! | `softmax` | from logits to probabilities |
+//! | `calibration` | what a model said of labelled rows that it was not trained on |
+
+mod calibration;
+mod probability;
+mod ranked;
+mod softmax;
+
+pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
+pub use probability::{Probability, ProbabilityError};
+pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};
+pub use softmax::softmax_into;
