@@ -7,15 +7,23 @@
 //! |---|---|
 //! | `probability` | a probability in parts per million |
 //! | `ranked` | what a model thinks most likely, by label or by proposal |
-//! | `softmax` | from logits to probabilities |
+//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
+//! | `text` | texts: hashed words and pieces of words, weighed |
 
 mod calibration;
+mod exponential;
 mod probability;
 mod ranked;
 mod softmax;
+mod text;
 
 pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
+pub(crate) use exponential::exp;
 pub use probability::{Probability, ProbabilityError};
 pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};
 pub use softmax::softmax_into;
+pub use text::{
+    BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
+    TextWeights,
+};
