@@ -5,3 +5,23 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `probability` | a probability in parts per million |
+//! | `ranked` | what a model thinks most likely, by label or by proposal |
+//! | `softmax` | from logits to probabilities |
+//! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
+//! | `temperature` | the temperature that makes confidence honest |
+//! | `calibration` | what a model said of labelled rows that it was not trained on |
+
+mod calibration;
+mod probability;
+mod quality;
+mod ranked;
+mod softmax;
+mod temperature;
+
+pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
+pub use probability::{Probability, ProbabilityError};
+pub use quality::{Confusion, Coverage, Judgement, Quality, coverage_table, worst_confusions};
+pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};
+pub use softmax::softmax_into;
+pub use temperature::{TemperatureError, fit_temperature};
