@@ -8,7 +8,7 @@ use super::tensor::{Tensor, element};
 use super::wire::Fields;
 
 /// How many bytes of a file are read.
-pub const FILE_BYTES_MAX: usize = 128 << 20;
+pub const ONNX_BYTES_MAX: usize = 128 << 20;
 
 /// How many nodes, inputs, outputs or constants a graph may have.
 const PARTS_MAX: usize = 10_000;
@@ -44,8 +44,8 @@ pub(super) enum Form {
 impl<'a> Graph<'a> {
     /// Reads a file.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, OnnxFault> {
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err(OnnxFault::TooLarge { bytes: bytes.len(), bytes_max: FILE_BYTES_MAX });
+        if bytes.len() > ONNX_BYTES_MAX {
+            return Err(OnnxFault::TooLarge { bytes: bytes.len(), bytes_max: ONNX_BYTES_MAX });
         }
         let mut graph = None;
         let mut fields = Fields::of(bytes);

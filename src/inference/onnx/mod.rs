@@ -31,6 +31,6 @@ mod tree_reader;
 mod wire;
 
 pub use fault::{NodeFault, OnnxFault};
-pub use graph::FILE_BYTES_MAX;
+pub use graph::ONNX_BYTES_MAX;
 pub use labels::TabularOutputs;
 pub use model::{TabularInputs, TabularModel, TabularScratch};
