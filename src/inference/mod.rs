@@ -31,5 +31,5 @@ pub use softmax::softmax_into;
 pub use temperature::{TemperatureError, fit_temperature};
 pub use text::{
     BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
-    TextWeights,
+    TextWeights, WORD_BUCKETS,
 };
