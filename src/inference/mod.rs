@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `probability` | a probability in parts per million |
 //! | `ranked` | what a model thinks most likely, by label or by proposal |
+//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
 //! | `temperature` | the temperature that makes confidence honest |
-//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
 //! | `onnx` | tabular models: linear models and tree ensembles from ONNX files |
 //! | `kernel` | any model, loaded |
@@ -61,5 +61,5 @@ pub use softmax::softmax_into;
 pub use temperature::{TemperatureError, fit_temperature};
 pub use text::{
     BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
-    TextWeights,
+    TextWeights, WORD_BUCKETS,
 };
