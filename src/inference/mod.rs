@@ -11,8 +11,11 @@
 //! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
 //! | `temperature` | the temperature that makes confidence honest |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
+//! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod calibration;
+#[cfg(feature = "neural")]
+pub mod neural;
 mod probability;
 mod quality;
 mod ranked;
