@@ -10,10 +10,13 @@
 //! | `softmax` | from logits to probabilities |
 //! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
 //! | `temperature` | the temperature that makes confidence honest |
+//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
+//! | `text` | texts: hashed words and pieces of words, weighed |
 //! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod calibration;
+mod exponential;
 #[cfg(feature = "neural")]
 pub mod neural;
 mod probability;
@@ -21,10 +24,16 @@ mod quality;
 mod ranked;
 mod softmax;
 mod temperature;
+mod text;
 
 pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
+pub(crate) use exponential::exp;
 pub use probability::{Probability, ProbabilityError};
 pub use quality::{Confusion, Coverage, Judgement, Quality, coverage_table, worst_confusions};
 pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};
 pub use softmax::softmax_into;
 pub use temperature::{TemperatureError, fit_temperature};
+pub use text::{
+    BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
+    TextWeights,
+};
