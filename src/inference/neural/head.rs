@@ -156,7 +156,15 @@ mod tests {
             refused(Head::from_bytes(&bytes[..12])),
             refused(Head::from_bytes(&bytes[..bytes.len() - 1])),
             refused(Head::from_bytes(&endless)),
-        ].join("\n"), @"");
+        ].join("\n"), @r"
+        head: 1 weights for 1 labels; expected 2
+        head: 0 labels of 0 dimensions; expected 1 to 4096 and 1 to 16384
+        head: one of its numbers is not finite
+        head: it does not begin as a head of version 1 does
+        head: it ends before it says how large it is
+        head: 27 bytes for 1 labels of 2 dimensions; expected 28
+        head: 4294967295 labels of 2 dimensions; expected 1 to 4096 and 1 to 16384
+        ");
     }
 
     proptest! {

@@ -45,3 +45,17 @@ impl fmt::Debug for Runtime {
         f.debug_struct("Runtime").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_is_not_there_is_told_with_what_to_install() {
+        let missing = Runtime::load(None).unwrap_err().to_string();
+        insta::assert_snapshot!(missing, @"no path of onnxruntime is set; neural models need the shared library of onnxruntime, 1.24 or newer: install it (`pip install onnxruntime`) and name its file (`…/site-packages/onnxruntime/capi/libonnxruntime.so.1.…`) by `onnxruntime` in the section `[inference]` of `forthwith.toml`, or by the environment variable ORT_DYLIB_PATH");
+        let missing = Runtime::load(Some(Path::new("/nowhere/libonnxruntime.so"))).unwrap_err().to_string();
+        assert!(missing.starts_with("onnxruntime was not loaded: failed to load from `/nowhere/libonnxruntime.so`"));
+        assert!(missing.contains("pip install onnxruntime"), "{missing}");
+    }
+}
