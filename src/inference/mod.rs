@@ -21,6 +21,7 @@
 //! | `conformal` | the candidates that remain plausible |
 //! | `scope` | whether an input is of the kind that a model knows |
 //! | `drift` | how far what comes is from what was trained on |
+//! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod binomial;
 mod calibration;
@@ -34,6 +35,8 @@ mod judged;
 mod kernel;
 mod not_certifiable;
 mod onnx;
+#[cfg(feature = "neural")]
+pub mod neural;
 mod probability;
 mod quality;
 mod ranked;
