@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Entered;
 use crate::bundle::Cap;
 use crate::context::{CapKey, TypedEvent};
-use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp, Value};
+use crate::domain::{CustomerId, DecisionId, FeedbackVerdict, RawMap, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Input {
     Consents(ConsentsInput),
     /// A pending decision was carried out, or was not.
     Settlement(SettlementInput),
+    /// Someone looks back at a decision.
+    Feedback(FeedbackInput),
 }
 
 /// An event and what is to be decided on it.
@@ -80,6 +82,30 @@ pub struct SettlementInput {
     pub settlement: Settlement,
 }
 
+/// What someone says of a decision when looking back at it. It changes no decision and no state; it is kept and found again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedbackInput {
+    /// Whom the decision is about.
+    pub customer: CustomerId,
+    /// Which.
+    pub decision: DecisionId,
+    /// Tells it from other feedback on the decision.
+    pub id: Box<str>,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// When it was said, if its sender told.
+    pub time: Option<Timestamp>,
+    /// Whether the decision was right.
+    pub verdict: Option<FeedbackVerdict>,
+    /// Fields of the outcome as they should have been, in the order of the playbook. Untyped, so that they can be read whatever
+    /// became of the playbook.
+    pub corrected: RawMap,
+    /// What a classifier should have told.
+    pub label: Option<Box<str>>,
+    /// What became of it in the end, by name.
+    pub outcome: RawMap,
+}
+
 /// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
 /// and asks nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +116,9 @@ pub struct Readings {
     pub is_late: bool,
     /// What the turn may take of global caps.
     pub leases: Vec<Lease>,
+    /// The record up to which the journal was searched for feedback on the decision that feedback is given on. Of no account
+    /// for any other input.
+    pub searched_to: u64,
 }
 
 /// A part of a global cap that is lent to a turn.
@@ -111,7 +140,7 @@ impl SettlementInput {
 impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
-        Self { arrival, is_late: false, leases: Vec::new() }
+        Self { arrival, is_late: false, leases: Vec::new(), searched_to: 0 }
     }
 
     /// The readings of the next decision in the same turn: what this one took of global caps is gone.
@@ -130,7 +159,7 @@ impl Input {
     pub fn key(&self) -> Option<u128> {
         match self {
             Self::Settlement(input) => Some(input.key()),
-            Self::Event(_) | Self::Facts(_) | Self::Consents(_) => None,
+            Self::Event(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) => None,
         }
     }
 
@@ -141,6 +170,7 @@ impl Input {
             Self::Facts(input) => &input.customer,
             Self::Consents(input) => &input.customer,
             Self::Settlement(input) => &input.customer,
+            Self::Feedback(input) => &input.customer,
         }
     }
 }

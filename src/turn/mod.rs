@@ -47,7 +47,9 @@ mod tests;
 pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
-pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
+pub use input::{
+    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Lease, Readings, Run, SettlementInput, TraceId,
+};
 pub use input_form::{decode_input, encode_input};
 pub use late::late;
 pub use lender::Lender;

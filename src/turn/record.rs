@@ -1,4 +1,4 @@
-//! The record: what the journal stores of a turn (forms 1 and 2).
+//! The record: what the journal stores of a turn (forms 1 to 3).
 //!
 //! A MessagePack array. What identifies a person stands in a part of its own, with the id of the key it is encrypted with
 //! (0: not encrypted), so that encryption needs no new format:
@@ -11,9 +11,11 @@
 //!          | [1, customer, source, observed at, [[fact, value or nil], …]]
 //!          | [2, customer, source, observed at, [[purpose, given], …]]
 //!          | [3, customer, decision id, settlement]
+//!          | [4, customer, decision id, feedback id, source, time or nil, verdict or nil, corrected or nil, label or nil,
+//!             outcome or nil]
 //! ```
 //!
-//! Form 2 adds the last two kinds of input and, to a decision's values, its circumstances: `[outcome values, seen values,
+//! Form 3 adds the last kind of input; `corrected` and `outcome` are maps. Form 2 adds the two before it and, to a decision's values, its circumstances: `[outcome values, seen values,
 //! circumstances or nil]` with `circumstances = [refusal or nil, consents, [[room, more from or nil], … for each cap], [stale
 //! values]]`. A record that needs none of this is written in form 1, byte for byte as ever.
 //!
@@ -29,10 +31,13 @@ use crate::guardrail::Circumstances;
 use super::Input;
 
 /// The latest version of the record's form.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 
 /// The form of a record that needs nothing later.
 pub(super) const FORM_1: u8 = 1;
+
+/// The form of a record that needs what form 2 has, and nothing later.
+pub(super) const FORM_2: u8 = 2;
 
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
 pub const SEMANTICS_VERSION: u16 = 1;
@@ -41,6 +46,7 @@ pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
 pub(super) const KIND_CONSENTS: u8 = 2;
 pub(super) const KIND_SETTLEMENT: u8 = 3;
+pub(super) const KIND_FEEDBACK: u8 = 4;
 
 /// A record read back, with its bundle.
 #[derive(Clone, Debug, PartialEq)]
