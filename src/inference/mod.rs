@@ -33,10 +33,10 @@ mod exponential;
 mod goal;
 mod judged;
 mod kernel;
-mod not_certifiable;
-mod onnx;
 #[cfg(feature = "neural")]
 pub mod neural;
+mod not_certifiable;
+mod onnx;
 mod probability;
 mod quality;
 mod ranked;
