@@ -34,6 +34,8 @@ mod input;
 mod input_form;
 mod late;
 mod lender;
+#[cfg(test)]
+mod model_tests;
 mod record;
 mod record_read;
 mod record_write;

@@ -12,11 +12,11 @@ use crate::decider::Workspace;
 use crate::domain::{CustomerId, DecisionId, Event, FeedbackVerdict, Raw, TenantId, TimeDelta, Timestamp, Value};
 
 /// One customer, one bundle, a clock that the test holds in its hand.
-struct Story {
-    bundle: Arc<Bundle>,
+pub(super) struct Story {
+    pub(super) bundle: Arc<Bundle>,
     tenant: TenantId,
-    state: CustomerState,
-    now: Timestamp,
+    pub(super) state: CustomerState,
+    pub(super) now: Timestamp,
     /// Records as the journal would hold them.
     records: Vec<Vec<u8>>,
 }
@@ -28,15 +28,19 @@ impl Story {
         Self::with(bundle())
     }
 
-    fn with(bundle: Bundle) -> Self {
+    pub(super) fn with(bundle: Bundle) -> Self {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         let state = CustomerState::new(Arc::clone(bundle.layout()));
         Self { bundle: Arc::new(bundle), tenant: TenantId::default(), state, now, records: Vec::new() }
     }
 
     fn take(&mut self, input: &Input) -> Taken {
+        self.take_with(input, &Readings::at(self.now))
+    }
+
+    pub(super) fn take_with(&mut self, input: &Input, readings: &Readings) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Workspace::default()).unwrap();
+        let taken = take(&mut self.state, input, readings, around, &mut Workspace::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let written = Written { tenant: &self.tenant, bundle_seq: BUNDLE_SEQ, input, turn };
             self.records.push(RecordBuffer::default().write(written).to_vec());
@@ -45,7 +49,13 @@ impl Story {
         taken
     }
 
-    fn decide(&mut self, event: Event) -> Taken {
+    /// The last record, read as a later process reads it: with a bundle that knows only what models said.
+    pub(super) fn read_last(&self) -> (Record, Arc<Bundle>) {
+        let bundle = Arc::new(Bundle::recall(self.bundle.sources().clone()).unwrap());
+        Record::decode(self.records.last().unwrap(), |_| Some(bundle)).unwrap()
+    }
+
+    pub(super) fn decide(&mut self, event: Event) -> Taken {
         let event = self.bundle.layout().accept(event).unwrap();
         self.take(&Input::Event(EventInput { event, run: Run::Playbook(0), trace: None }))
     }
@@ -55,7 +65,7 @@ impl Story {
         self.take(&Input::Event(EventInput { event, run: Run::Subscribed, trace: None }))
     }
 
-    fn facts(&mut self, facts: &[(&str, Raw)]) -> Taken {
+    pub(super) fn facts(&mut self, facts: &[(&str, Raw)]) -> Taken {
         let layout = self.bundle.layout();
         let typed = facts.iter().map(|(name, raw)| {
             let number = layout.fact_number(name).unwrap();
