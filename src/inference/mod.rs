@@ -27,7 +27,7 @@ mod text;
 
 pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
 pub(crate) use exponential::exp;
-pub use onnx::{ONNX_BYTES_MAX, NodeFault, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
+pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
 pub use probability::{Probability, ProbabilityError};
 pub use quality::{Confusion, Coverage, Judgement, Quality, coverage_table, worst_confusions};
 pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};
