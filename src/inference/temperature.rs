@@ -50,9 +50,9 @@ pub fn fit_temperature(logits: &[f32], labels: usize, truths: &[u16]) -> Result<
     for _ in 0..STEPS_MAX {
         let (slope, curvature) = slopes(inverse);
         if slope < 0.0 {
-            low = inverse
+            low = inverse;
         } else {
-            high = inverse
+            high = inverse;
         }
         let newton = inverse - slope / curvature;
         let next = if newton > low && newton < high { newton } else { (low + high) / 2.0 };
