@@ -92,6 +92,9 @@ pub enum Error {
         /// Why not.
         fault: SettlementFault,
     },
+    /// A model of a bundle that was to be put in force.
+    #[error("{0}")]
+    Model(String),
     /// There is no such purpose.
     #[error("there is no purpose `{name}`{hint}")]
     UnknownPurpose {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{CapShown, Decision, Engine, Error, EventShown, Reason, WhyNot};
+use super::{CapShown, Decision, Engine, Error, EventShown, ModelShown, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
@@ -40,6 +40,10 @@ pub struct Explanation {
     pub caps: Vec<CapShown>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
+    /// The models that were asked, what each proposed, and what became of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub models: Vec<ModelShown>,
     /// What is to be said of all that is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -166,6 +170,7 @@ impl Explanation {
             context: context(recorded, playbook, bundle),
             caps: CapShown::of(recorded, playbook),
             rules,
+            models: ModelShown::of(&decided.asked, decided.model, playbook),
             note: too_costly(&decision),
             why_not: None,
             decision,

@@ -7,12 +7,12 @@
 //! |---|---|
 //! | `probability` | a probability in parts per million |
 //! | `ranked` | what a model thinks most likely, by label or by proposal |
-//! | `softmax` | from logits to probabilities |
+//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
 //! | `temperature` | the temperature that makes confidence honest |
-//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
 //! | `onnx` | tabular models: linear models and tree ensembles from ONNX files |
+//! | `kernel` | any model, loaded |
 //! | `text` | texts: hashed words and pieces of words, weighed |
 //! | `judged` | the same by proposal: how sure, and whether it was right |
 //! | `goal`, `certify`, `not_certifiable` | thresholds with a promised precision, and why there is none |
@@ -32,10 +32,11 @@ mod escalation;
 mod exponential;
 mod goal;
 mod judged;
-#[cfg(feature = "neural")]
-pub mod neural;
+mod kernel;
 mod not_certifiable;
 mod onnx;
+#[cfg(feature = "neural")]
+pub mod neural;
 mod probability;
 mod quality;
 mod ranked;
@@ -52,6 +53,7 @@ pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_esc
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};
 pub use judged::{Judged, JudgedRow, Truth};
+pub use kernel::{Kernel, KernelScratch, Scores, SlowFiles, Workspace};
 pub use not_certifiable::NotCertifiable;
 pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
 pub use probability::{Probability, ProbabilityError};
@@ -62,5 +64,5 @@ pub use softmax::softmax_into;
 pub use temperature::{TemperatureError, fit_temperature};
 pub use text::{
     BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
-    TextWeights,
+    TextWeights, WORD_BUCKETS,
 };
