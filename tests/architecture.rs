@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    ("config", &["domain", "document", "journal", "bundle", "cases", "actor", "engine"]),
+    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
