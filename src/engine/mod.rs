@@ -53,6 +53,7 @@ mod metrics;
 mod options;
 mod packet;
 mod proving;
+mod recent_counts;
 mod recent_shown;
 mod repair;
 mod rule_shown;
