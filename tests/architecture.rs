@@ -75,7 +75,9 @@ const ROOMS: [(&str, &[&str]); 27] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 26] = [
+    ("ort", &["inference"]),
+    ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),
     ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),

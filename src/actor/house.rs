@@ -28,11 +28,12 @@ use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
-use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
-use crate::turn::{Input, Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, take};
+use crate::turn::{
+    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Workspace, Written, cap_changes, late, take,
+};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -86,7 +87,7 @@ pub struct InForce {
 
 crate::sync::thread_local! {
     /// Memory that every turn on this thread uses again.
-    static WORKBENCH: RefCell<(Scratch, RecordBuffer)> = RefCell::default();
+    static WORKBENCH: RefCell<(Workspace, RecordBuffer)> = RefCell::default();
 }
 
 /// Everything a house is built from.

@@ -92,6 +92,9 @@ pub enum Error {
         /// Why not.
         fault: SettlementFault,
     },
+    /// A model of a bundle that was to be put in force.
+    #[error("{0}")]
+    Model(String),
     /// Feedback that does not fit its decision.
     #[error("{}", listed_feedback(.0))]
     Feedback(Vec<FeedbackFault>),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::feedback_shown::feedback_beside;
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{CapShown, Decision, Engine, Error, EventShown, FeedbackShown, Reason, WhyNot};
+use super::{CapShown, Decision, Engine, Error, EventShown, FeedbackShown, ModelShown, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
@@ -41,6 +41,10 @@ pub struct Explanation {
     pub caps: Vec<CapShown>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
+    /// The models that were asked, what each proposed, and what became of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub models: Vec<ModelShown>,
     /// What is to be said of all that is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -187,6 +191,7 @@ impl Explanation {
             context: context(recorded, playbook, bundle),
             caps: CapShown::of(recorded, playbook),
             rules,
+            models: ModelShown::of(&decided.asked, decided.model, playbook),
             note: too_costly(&decision),
             feedback: Vec::new(),
             why_not: None,

@@ -48,13 +48,20 @@ pub(super) struct Refused {
 /// The series of one playbook, looked up once per bundle.
 #[derive(Clone, Debug)]
 pub(super) struct PlaybookSeries {
-    pub(super) decided: Counter,
-    pub(super) fallback: Counter,
-    pub(super) duplicate: Counter,
+    /// By the number of the tier.
+    pub(super) tiers: [TierSeries; Tier::ALL.len()],
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
     caps: Vec<CapSeries>,
+}
+
+/// The series of one tier of a playbook.
+#[derive(Clone, Debug)]
+pub(super) struct TierSeries {
+    pub(super) decided: Counter,
+    pub(super) fallback: Counter,
+    pub(super) duplicate: Counter,
 }
 
 /// The series of one cap of a playbook.
@@ -178,11 +185,13 @@ impl Metrics {
         };
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
-            let decisions = |outcome| self.decisions.with(&[name, Tier::Rules.as_str(), outcome]);
+            let decisions = |tier: Tier, outcome| self.decisions.with(&[name, tier.as_str(), outcome]);
             PlaybookSeries {
-                decided: decisions("decided"),
-                fallback: decisions("fallback"),
-                duplicate: decisions("duplicate"),
+                tiers: Tier::ALL.map(|tier| TierSeries {
+                    decided: decisions(tier, "decided"),
+                    fallback: decisions(tier, "fallback"),
+                    duplicate: decisions(tier, "duplicate"),
+                }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),

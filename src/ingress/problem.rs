@@ -168,6 +168,9 @@ impl From<Error> for Problem {
             Error::UnknownPurpose { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-purpose", "there is no such purpose", detail)
             }
+            Error::Model(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model", "a model of the bundle cannot be used", detail)
+            }
             Error::TooManyExports(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "exports", "the request was not taken on", detail)
             }

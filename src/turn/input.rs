@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Entered;
 use crate::bundle::Cap;
 use crate::context::{CapKey, TypedEvent};
+use crate::decider::{Answers, Asked, SlowAnswer};
 use crate::domain::{CustomerId, DecisionId, FeedbackVerdict, RawMap, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
@@ -108,7 +109,7 @@ pub struct FeedbackInput {
 
 /// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
 /// and asks nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Readings {
     /// When the input arrived.
     pub arrival: Timestamp,
@@ -116,9 +117,36 @@ pub struct Readings {
     pub is_late: bool,
     /// What the turn may take of global caps.
     pub leases: Vec<Lease>,
+    /// Where the word of models comes from.
+    pub models: ModelReadings,
     /// The record up to which the journal was searched for feedback on the decision that feedback is given on. Of no account
     /// for any other input.
     pub searched_to: u64,
+}
+
+/// Where the word of models comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelReadings {
+    /// The quick ones are asked in the turn.
+    Live {
+        /// What slow ones have said.
+        slow: Vec<SlowAnswer>,
+        /// Whether a slow one that has not been asked counts as late. If not, the turn is not taken, but says whom to ask.
+        is_last: bool,
+    },
+    /// What was recorded, by the number of the playbook; nobody is asked.
+    Recorded(Vec<(usize, Vec<Asked>)>),
+}
+
+/// A slow model that must be asked before a decision can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The number of the playbook.
+    pub playbook: usize,
+    /// The number of the model among the playbook's.
+    pub model: usize,
+    /// The text that it is given, its parts on lines of their own.
+    pub text: String,
 }
 
 /// A part of a global cap that is lent to a turn.
@@ -140,7 +168,23 @@ impl SettlementInput {
 impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
-        Self { arrival, is_late: false, leases: Vec::new(), searched_to: 0 }
+        Self { arrival, is_late: false, leases: Vec::new(), models: ModelReadings::default(), searched_to: 0 }
+    }
+
+    /// What a playbook's models are asked with.
+    pub(super) fn answers(&self, playbook: usize) -> Answers<'_> {
+        match &self.models {
+            ModelReadings::Live { slow, is_last } => Answers::Live { playbook, slow, is_last: *is_last },
+            ModelReadings::Recorded(by_playbook) => {
+                let asked = by_playbook.iter().find(|(number, _)| *number == playbook);
+                Answers::Recorded(asked.map_or(&[], |(_, asked)| asked))
+            }
+        }
+    }
+
+    /// Whether a slow model that has not answered is to be asked.
+    pub(super) fn asks_slow_models(&self) -> bool {
+        matches!(self.models, ModelReadings::Live { is_last: false, .. })
     }
 
     /// The readings of the next decision in the same turn: what this one took of global caps is gone.
@@ -151,6 +195,12 @@ impl Readings {
             lease.room = takes.fold(lease.room, i64::saturating_sub);
         }
         left
+    }
+}
+
+impl Default for ModelReadings {
+    fn default() -> Self {
+        Self::Live { slow: Vec::new(), is_last: true }
     }
 }
 

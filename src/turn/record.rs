@@ -15,16 +15,26 @@
 //!             outcome or nil]
 //! ```
 //!
-//! Form 3 adds the last kind of input; `corrected` and `outcome` are maps. Form 2 adds the two before it and, to a decision's values, its circumstances: `[outcome values, seen values,
+//! Form 2 adds the kinds of input 2 and 3 and, to a decision's values, its circumstances: `[outcome values, seen values,
 //! circumstances or nil]` with `circumstances = [refusal or nil, consents, [[room, more from or nil], … for each cap], [stale
 //! values]]`. A record that needs none of this is written in form 1, byte for byte as ever.
+//!
+//! Form 3 adds feedback, the last kind, in which `corrected` and `outcome` are maps; and what models said: `[outcome values, seen values, circumstances or nil, [[model, said], …] or nil]` with
+//!
+//! ```text
+//! said = [0, [[proposal, probability], …], plausible, cut or nil, cut in all, uncut, out of scope]
+//!      | [1, value, permitted] | [2, position, reason] | [3, silence]
+//! ```
+//!
+//! Models go by their number among the playbook's, proposals by theirs among the model's, probabilities are parts per million.
+//! A replay asks no model.
 //!
 //! `bundle` is the sequence of the record in the same journal that holds the bundle's files; playbooks, rules, event types
 //! and facts go by their number in it, and values are written without their types, which the bundle gives back. Ids of
 //! decisions stand in the journal's frame beside the record, where an index finds them. A seen value that was unavailable is
 //! a map of one entry, `{0: reason}`.
 
-use crate::decider::Seen;
+use crate::decider::{Asked, Seen};
 use crate::domain::{FallbackReason, TenantId, Tier, Timestamp, Value};
 use crate::guardrail::Circumstances;
 
@@ -41,6 +51,11 @@ pub(super) const FORM_2: u8 = 2;
 
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
 pub const SEMANTICS_VERSION: u16 = 1;
+
+pub(super) const SAID_RANKED: u8 = 0;
+pub(super) const SAID_NUMBER: u8 = 1;
+pub(super) const SAID_UNREAD: u8 = 2;
+pub(super) const SAID_SILENT: u8 = 3;
 
 pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
@@ -80,6 +95,8 @@ pub struct RecordedDecision {
     pub seen: Vec<Seen>,
     /// What else it was made under.
     pub circumstances: Circumstances,
+    /// The models that were asked, with what they said.
+    pub asked: Vec<Asked>,
 }
 
 /// Why a record cannot be read.

@@ -6,6 +6,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use smallvec::SmallVec;
 
+use super::asked_read::OptionalAsked;
 use super::record::{
     FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, Record, RecordError,
     RecordedDecision,
@@ -13,7 +14,7 @@ use super::record::{
 use super::{ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Run, SettlementInput, TraceId};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{CompactSeed, EventType, TypedEvent};
-use crate::decider::Seen;
+use crate::decider::{Asked, Seen};
 use crate::domain::{
     CustomerId, DecisionId, EventKey, FallbackReason, FeedbackVerdict, Raw, RawMap, Settlement, TenantId, Tier,
     Timestamp, Type, Unavailable, Value,
@@ -76,6 +77,7 @@ impl<'a> Outer<'a> {
                 outcome: vec![],
                 seen: vec![],
                 circumstances: Circumstances::default(),
+                asked: vec![],
             });
         }
         Ok(Self { outer, bundle, decisions })
@@ -260,7 +262,12 @@ seq_seed!(DecisionsSeed<'_>, (), |self, seq| {
     for decision in self.decisions {
         let playbook = &self.bundle.playbooks()[decision.playbook];
         let seed = DecisionSeed { bundle: self.bundle, playbook };
-        (decision.outcome, decision.seen, decision.circumstances) = next_seed(&mut seq, seed)?;
+        DecisionParts {
+            outcome: decision.outcome,
+            seen: decision.seen,
+            circumstances: decision.circumstances,
+            asked: decision.asked,
+        } = next_seed(&mut seq, seed)?;
     }
     Ok(())
 });
@@ -270,7 +277,15 @@ struct DecisionSeed<'a> {
     playbook: &'a Playbook,
 }
 
-seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| {
+/// What the personal part says of a decision.
+struct DecisionParts {
+    outcome: Vec<Value>,
+    seen: Vec<Seen>,
+    circumstances: Circumstances,
+    asked: Vec<Asked>,
+}
+
+seq_seed!(DecisionSeed<'_>, DecisionParts, |self, seq| {
     let types = self.playbook.outcome.fields().iter().map(|field| &field.ty);
     let outcome = next_seed(&mut seq, TypedValues(types.collect()))?;
     let types = self.playbook.sights.iter().map(|source| source.ty(self.bundle.layout()));
@@ -280,7 +295,9 @@ seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| 
         Some(stored) => circumstances(stored).map_err(de::Error::custom)?,
         None => Circumstances::default(),
     };
-    Ok((outcome, seen, circumstances))
+    // Form 2 ends here.
+    let asked = seq.next_element_seed(OptionalAsked(self.playbook))?.flatten().unwrap_or_default();
+    Ok(DecisionParts { outcome, seen, circumstances, asked })
 });
 
 /// Refusal, consents, what each cap leaves and when it leaves more, stale values.

@@ -4,14 +4,15 @@ use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::record::{
-    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION,
-    SEMANTICS_VERSION,
+    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER,
+    SAID_RANKED, SAID_SILENT, SAID_UNREAD, SEMANTICS_VERSION,
 };
 use super::{EventInput, FeedbackInput, Input, Made, Run, Turn};
 use crate::context::Compact;
-use crate::decider::Seen;
+use crate::decider::{Asked, Ranking, Said, Seen};
 use crate::domain::{FallbackReason, FeedbackVerdict, Raw, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
+use crate::inference::Score;
 
 /// Reusable memory for writing records. Keep one per thread.
 #[derive(Debug, Default)]
@@ -52,12 +53,14 @@ impl RecordBuffer {
 impl Written<'_> {
     /// The earliest form that can hold it.
     fn form(&self) -> u8 {
-        let is_plain = || self.turn.decisions.iter().all(|made| made.circumstances.is_plain());
+        let decisions = &self.turn.decisions;
+        let is_plain = || decisions.iter().all(|made| made.circumstances.is_plain());
         match self.input {
+            Input::Feedback(_) => RECORD_VERSION,
+            Input::Event(_) if decisions.iter().any(|made| !made.decided.asked.is_empty()) => RECORD_VERSION,
             Input::Event(_) if is_plain() => FORM_1,
             Input::Facts(_) => FORM_1,
             Input::Event(_) | Input::Consents(_) | Input::Settlement(_) => FORM_2,
-            Input::Feedback(_) => RECORD_VERSION,
         }
     }
 }
@@ -162,7 +165,7 @@ fn feedback<S: Serializer>(input: &FeedbackInput, serializer: S) -> Result<S::Ok
     tuple.end()
 }
 
-/// The outcome's values, the values seen and, from form 2 on, the circumstances.
+/// The outcome's values, the values seen, from form 2 on the circumstances, and in form 3 what models said.
 struct DecisionParts<'a> {
     form: u8,
     made: &'a Made,
@@ -171,13 +174,17 @@ struct DecisionParts<'a> {
 impl Serialize for DecisionParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { form, made } = self;
-        let mut tuple = serializer.serialize_tuple(if *form == FORM_1 { 2 } else { 3 })?;
+        let mut tuple = serializer.serialize_tuple(1 + usize::from(*form))?;
         tuple.serialize_element(&Sequence(made.decided.outcome.get().values().iter().map(Compact)))?;
         tuple.serialize_element(&Sequence(made.seen.iter().map(SeenValue)))?;
         if *form != FORM_1 {
             let circumstances = &made.circumstances;
             let parts = CircumstancesParts(circumstances);
             tuple.serialize_element(&(!circumstances.is_plain()).then_some(parts))?;
+        }
+        if *form > FORM_2 {
+            let asked = &made.decided.asked;
+            tuple.serialize_element(&(!asked.is_empty()).then(|| Sequence(asked.iter().map(AskedParts))))?;
         }
         tuple.end()
     }
@@ -190,6 +197,33 @@ impl Serialize for CircumstancesParts<'_> {
         let Circumstances { refusal, consents, room, stale } = self.0;
         let room = room.iter().map(|room| (room.left, room.again.map(Timestamp::micros)));
         (refusal.map(FallbackReason::code), consents, Sequence(room), stale.as_slice()).serialize(serializer)
+    }
+}
+
+struct AskedParts<'a>(&'a Asked);
+
+impl Serialize for AskedParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0.model, SaidParts(&self.0.said)).serialize(serializer)
+    }
+}
+
+struct SaidParts<'a>(&'a Said);
+
+impl Serialize for SaidParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Said::Ranked(ranking) => {
+                let Ranking { best, plausible, cut, cut_in_all, uncut, is_out_of_scope } = ranking;
+                let pair = |score: &Score| (score.index, score.probability.ppm());
+                let best = Sequence(best.iter().map(pair));
+                (SAID_RANKED, best, plausible, cut.as_ref().map(pair), cut_in_all.ppm(), uncut.ppm(), is_out_of_scope)
+                    .serialize(serializer)
+            }
+            Said::Number { value, is_permitted } => (SAID_NUMBER, Compact(value), is_permitted).serialize(serializer),
+            Said::Unread { position, reason } => (SAID_UNREAD, position, reason.code()).serialize(serializer),
+            Said::Silent(silence) => (SAID_SILENT, silence.code()).serialize(serializer),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::bundle::tests::{bundle, sources};
 use crate::context::CustomerState;
+use crate::decider::Workspace;
 use crate::domain::{CustomerId, DecisionId, Event, FeedbackVerdict, Raw, TenantId, TimeDelta, Timestamp, Value};
-use crate::rules::Scratch;
 
 /// One customer, one bundle, a clock that the test holds in its hand.
 struct Story {
@@ -36,7 +36,7 @@ impl Story {
 
     fn take(&mut self, input: &Input) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default()).unwrap();
+        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Workspace::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let written = Written { tenant: &self.tenant, bundle_seq: BUNDLE_SEQ, input, turn };
             self.records.push(RecordBuffer::default().write(written).to_vec());
