@@ -169,9 +169,9 @@ impl Metrics {
             cap_taken: registry.gauges(
                 "forthwith_cap_taken",
                 "What all customers' decisions took of a global cap.",
-                "cap",
+                &["cap"],
             ),
-            cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", "cap"),
+            cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", &["cap"]),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }
@@ -203,8 +203,8 @@ impl Metrics {
 
     /// Notes how the global caps stand: id, taken, max. Labels come from the bundle in force; those of an earlier one go.
     pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
-        self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| (&**id, *taken)));
-        self.cap_max.set_all(caps.iter().map(|(id, _, max)| (&**id, *max)));
+        self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| ([&**id], *taken)));
+        self.cap_max.set_all(caps.iter().map(|(id, _, max)| ([&**id], *max)));
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

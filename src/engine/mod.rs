@@ -55,6 +55,7 @@ mod model_shown;
 mod options;
 mod packet;
 mod proving;
+mod recent_counts;
 mod recent_shown;
 mod repair;
 mod rule_shown;
