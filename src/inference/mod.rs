@@ -12,6 +12,7 @@
 //! | `temperature` | the temperature that makes confidence honest |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
 //! | `onnx` | tabular models: linear models and tree ensembles from ONNX files |
+//! | `kernel` | any model, loaded |
 //! | `text` | texts: hashed words and pieces of words, weighed |
 //! | `judged` | the same by proposal: how sure, and whether it was right |
 //! | `goal`, `certify`, `not_certifiable` | thresholds with a promised precision, and why there is none |
@@ -20,6 +21,7 @@
 //! | `conformal` | the candidates that remain plausible |
 //! | `scope` | whether an input is of the kind that a model knows |
 //! | `drift` | how far what comes is from what was trained on |
+//! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod binomial;
 mod calibration;
@@ -30,6 +32,9 @@ mod escalation;
 mod exponential;
 mod goal;
 mod judged;
+mod kernel;
+#[cfg(feature = "neural")]
+pub mod neural;
 mod not_certifiable;
 mod onnx;
 mod probability;
@@ -48,6 +53,7 @@ pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_esc
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};
 pub use judged::{Judged, JudgedRow, Truth};
+pub use kernel::{Kernel, KernelScratch, Scores, SlowFiles, Workspace};
 pub use not_certifiable::NotCertifiable;
 pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
 pub use probability::{Probability, ProbabilityError};
