@@ -11,8 +11,10 @@
 //! | `labelled` | labelled texts, looked through |
 //! | `split`, `held_out` | rows that are held out, and what was said of them |
 //! | `text` | how a text model is trained |
+//! | `adoption` | models that were trained elsewhere, judged |
 //! | `chance` | orders of chance, from a seed |
 
+mod adoption;
 mod chance;
 mod held_out;
 mod labelled;
@@ -24,6 +26,7 @@ mod split;
 mod text;
 mod vocabulary;
 
+pub use adoption::{ADOPTION_ROWS_MIN, AdoptedClassifier, AdoptionError, FeatureRows, RegressorQuality};
 pub use chance::Chance;
 pub use held_out::HeldOut;
 pub use labelled::{Contradiction, Demands, Findings, LabelledText, LabelledTexts, Refusal};
