@@ -11,9 +11,11 @@
 //! | `labelled` | labelled texts, looked through |
 //! | `split`, `held_out` | rows that are held out, and what was said of them |
 //! | `text` | how a text model is trained |
+//! | `head` | how a linear head over sentence embeddings is trained |
 //! | `chance` | orders of chance, from a seed |
 
 mod chance;
+mod head;
 mod held_out;
 mod labelled;
 mod linear;
@@ -25,6 +27,7 @@ mod text;
 mod vocabulary;
 
 pub use chance::Chance;
+pub use head::{HeadTraining, TrainedHead};
 pub use held_out::HeldOut;
 pub use labelled::{Contradiction, Demands, Findings, LabelledText, LabelledTexts, Refusal};
 pub use linear::Linear;
