@@ -159,7 +159,7 @@ fn of_table(
         manifest.labels.names().zip(0..).filter(|(_, n)| !values.contains_key(n)).map(|(name, _)| name).collect();
     if !missing.is_empty() {
         let shown = missing.iter().take(8).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        fault(1, format!("{} labels of {} have no row, such as {shown}", missing.len(), manifest.name));
+        fault(1, format!("{} has labels without a row ({} of them): {shown}", manifest.name, missing.len()));
     }
     if sink.len() > faults_before {
         return None;

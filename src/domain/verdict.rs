@@ -135,6 +135,23 @@ words! {
 }
 
 words! {
+    /// What someone says of a decision when looking back at it.
+    FeedbackVerdict {
+        /// It was right, and stands as it was made.
+        Accepted = 0 "accepted",
+        /// Someone put something else in its place, in whole or in part.
+        Edited = 1 "edited",
+        /// It was wrong.
+        Rejected = 2 "rejected",
+    }
+}
+
+impl FeedbackVerdict {
+    /// All verdicts.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::Edited, Self::Rejected];
+}
+
+words! {
     /// How safely a decision was kept when its answer went out.
     Durability {
         /// On disk: a crash of the machine does not lose it.

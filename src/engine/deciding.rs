@@ -273,6 +273,8 @@ impl Engine {
         match refusal {
             Refusal::Shed(shed) => Ok(self.shed(shed)),
             Refusal::Failed(failure) => Err(Error::Failed(failure)),
+            // Only feedback is overtaken, and whoever gives it searches again.
+            Refusal::Overtaken { .. } => Ok(self.shed(Shed::Late)),
         }
     }
 

@@ -6,7 +6,7 @@ use super::Entered;
 use crate::bundle::Cap;
 use crate::context::{CapKey, TypedEvent};
 use crate::decider::{Answers, Asked, SlowAnswer};
-use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp, Value};
+use crate::domain::{CustomerId, DecisionId, FeedbackVerdict, RawMap, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Input {
     Consents(ConsentsInput),
     /// A pending decision was carried out, or was not.
     Settlement(SettlementInput),
+    /// Someone looks back at a decision.
+    Feedback(FeedbackInput),
 }
 
 /// An event and what is to be decided on it.
@@ -81,6 +83,30 @@ pub struct SettlementInput {
     pub settlement: Settlement,
 }
 
+/// What someone says of a decision when looking back at it. It changes no decision and no state; it is kept and found again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedbackInput {
+    /// Whom the decision is about.
+    pub customer: CustomerId,
+    /// Which.
+    pub decision: DecisionId,
+    /// Tells it from other feedback on the decision.
+    pub id: Box<str>,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// When it was said, if its sender told.
+    pub time: Option<Timestamp>,
+    /// Whether the decision was right.
+    pub verdict: Option<FeedbackVerdict>,
+    /// Fields of the outcome as they should have been, in the order of the playbook. Untyped, so that they can be read whatever
+    /// became of the playbook.
+    pub corrected: RawMap,
+    /// What a classifier should have told.
+    pub label: Option<Box<str>>,
+    /// What became of it in the end, by name.
+    pub outcome: RawMap,
+}
+
 /// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
 /// and asks nobody.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +119,9 @@ pub struct Readings {
     pub leases: Vec<Lease>,
     /// Where the word of models comes from.
     pub models: ModelReadings,
+    /// The record up to which the journal was searched for feedback on the decision that feedback is given on. Of no account
+    /// for any other input.
+    pub searched_to: u64,
 }
 
 /// Where the word of models comes from.
@@ -139,7 +168,7 @@ impl SettlementInput {
 impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
-        Self { arrival, is_late: false, leases: Vec::new(), models: ModelReadings::default() }
+        Self { arrival, is_late: false, leases: Vec::new(), models: ModelReadings::default(), searched_to: 0 }
     }
 
     /// What a playbook's models are asked with.
@@ -180,7 +209,7 @@ impl Input {
     pub fn key(&self) -> Option<u128> {
         match self {
             Self::Settlement(input) => Some(input.key()),
-            Self::Event(_) | Self::Facts(_) | Self::Consents(_) => None,
+            Self::Event(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) => None,
         }
     }
 
@@ -191,6 +220,7 @@ impl Input {
             Self::Facts(input) => &input.customer,
             Self::Consents(input) => &input.customer,
             Self::Settlement(input) => &input.customer,
+            Self::Feedback(input) => &input.customer,
         }
     }
 }

@@ -34,6 +34,8 @@ mod input;
 mod input_form;
 mod late;
 mod lender;
+#[cfg(test)]
+mod model_tests;
 mod record;
 mod record_read;
 mod record_write;
@@ -50,7 +52,8 @@ pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
 pub use input::{
-    ConsentsInput, EventInput, FactsInput, Input, Lease, ModelReadings, Readings, Run, SettlementInput, TraceId, Wanted,
+    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Lease, ModelReadings, Readings, Run, SettlementInput,
+    TraceId, Wanted,
 };
 pub use input_form::{decode_input, encode_input};
 pub use late::late;

@@ -11,13 +11,15 @@
 //!          | [1, customer, source, observed at, [[fact, value or nil], …]]
 //!          | [2, customer, source, observed at, [[purpose, given], …]]
 //!          | [3, customer, decision id, settlement]
+//!          | [4, customer, decision id, feedback id, source, time or nil, verdict or nil, corrected or nil, label or nil,
+//!             outcome or nil]
 //! ```
 //!
-//! Form 2 adds the last two kinds of input and, to a decision's values, its circumstances: `[outcome values, seen values,
+//! Form 2 adds the kinds of input 2 and 3 and, to a decision's values, its circumstances: `[outcome values, seen values,
 //! circumstances or nil]` with `circumstances = [refusal or nil, consents, [[room, more from or nil], … for each cap], [stale
 //! values]]`. A record that needs none of this is written in form 1, byte for byte as ever.
 //!
-//! Form 3 adds what models said: `[outcome values, seen values, circumstances or nil, [[model, said], …] or nil]` with
+//! Form 3 adds feedback, the last kind, in which `corrected` and `outcome` are maps; and what models said: `[outcome values, seen values, circumstances or nil, [[model, said], …] or nil]` with
 //!
 //! ```text
 //! said = [0, [[proposal, probability], …], plausible, cut or nil, cut in all, uncut, out of scope]
@@ -44,7 +46,7 @@ pub const RECORD_VERSION: u8 = 3;
 /// The form of a record that needs nothing later.
 pub(super) const FORM_1: u8 = 1;
 
-/// The form of a record in which no model says anything.
+/// The form of a record that needs what form 2 has, and nothing later.
 pub(super) const FORM_2: u8 = 2;
 
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
@@ -59,6 +61,7 @@ pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
 pub(super) const KIND_CONSENTS: u8 = 2;
 pub(super) const KIND_SETTLEMENT: u8 = 3;
+pub(super) const KIND_FEEDBACK: u8 = 4;
 
 /// A record read back, with its bundle.
 #[derive(Clone, Debug, PartialEq)]

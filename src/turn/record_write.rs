@@ -4,13 +4,13 @@ use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::record::{
-    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER, SAID_RANKED,
-    SAID_SILENT, SAID_UNREAD, SEMANTICS_VERSION,
+    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER,
+    SAID_RANKED, SAID_SILENT, SAID_UNREAD, SEMANTICS_VERSION,
 };
-use super::{EventInput, Input, Made, Run, Turn};
+use super::{EventInput, FeedbackInput, Input, Made, Run, Turn};
 use crate::context::Compact;
 use crate::decider::{Asked, Ranking, Said, Seen};
-use crate::domain::{FallbackReason, Raw, TenantId, Timestamp, Value};
+use crate::domain::{FallbackReason, FeedbackVerdict, Raw, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
 use crate::inference::Score;
 
@@ -53,15 +53,15 @@ impl RecordBuffer {
 impl Written<'_> {
     /// The earliest form that can hold it.
     fn form(&self) -> u8 {
-        if self.turn.decisions.iter().any(|made| !made.decided.asked.is_empty()) {
-            return RECORD_VERSION;
+        let decisions = &self.turn.decisions;
+        let is_plain = || decisions.iter().all(|made| made.circumstances.is_plain());
+        match self.input {
+            Input::Feedback(_) => RECORD_VERSION,
+            Input::Event(_) if decisions.iter().any(|made| !made.decided.asked.is_empty()) => RECORD_VERSION,
+            Input::Event(_) if is_plain() => FORM_1,
+            Input::Facts(_) => FORM_1,
+            Input::Event(_) | Input::Consents(_) | Input::Settlement(_) => FORM_2,
         }
-        let is_early = match self.input {
-            Input::Event(_) => self.turn.decisions.iter().all(|made| made.circumstances.is_plain()),
-            Input::Facts(_) => true,
-            Input::Consents(_) | Input::Settlement(_) => false,
-        };
-        if is_early { FORM_1 } else { FORM_2 }
     }
 }
 
@@ -119,6 +119,7 @@ impl Serialize for Personal<'_> {
                 let decision = input.decision.to_u128().to_be_bytes();
                 (KIND_SETTLEMENT, &input.customer, Bytes(&decision), input.settlement.code()).serialize(serializer)
             }
+            Input::Feedback(input) => feedback(input, serializer),
         }
     }
 }
@@ -141,12 +142,27 @@ impl Personal<'_> {
         tuple.serialize_element(&input.trace.as_ref().map(|trace| Bytes(trace)))?;
         tuple.serialize_element(&run)?;
         tuple.serialize_element(&Sequence(event.attributes.iter().map(|value| value.as_ref().map(Compact))))?;
-        tuple.serialize_element(&Undeclared(&event.undeclared))?;
+        tuple.serialize_element(&MapOrNil(&event.undeclared))?;
         tuple.serialize_element(&Sequence(
             self.turn.decisions.iter().map(|made| DecisionParts { form: self.form, made }),
         ))?;
         tuple.end()
     }
+}
+
+fn feedback<S: Serializer>(input: &FeedbackInput, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut tuple = serializer.serialize_tuple(10)?;
+    tuple.serialize_element(&KIND_FEEDBACK)?;
+    tuple.serialize_element(&input.customer)?;
+    tuple.serialize_element(&Bytes(&input.decision.to_u128().to_be_bytes()))?;
+    tuple.serialize_element(&*input.id)?;
+    tuple.serialize_element(&*input.source)?;
+    tuple.serialize_element(&input.time.map(Timestamp::micros))?;
+    tuple.serialize_element(&input.verdict.map(FeedbackVerdict::code))?;
+    tuple.serialize_element(&MapOrNil(&input.corrected))?;
+    tuple.serialize_element(&input.label.as_deref())?;
+    tuple.serialize_element(&MapOrNil(&input.outcome))?;
+    tuple.end()
 }
 
 /// The outcome's values, the values seen, from form 2 on the circumstances, and in form 3 what models said.
@@ -235,9 +251,9 @@ impl Serialize for SeenValue<'_> {
 }
 
 /// A map, or nil where there is nothing.
-struct Undeclared<'a>(&'a [(String, Raw)]);
+struct MapOrNil<'a>(&'a [(String, Raw)]);
 
-impl Serialize for Undeclared<'_> {
+impl Serialize for MapOrNil<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_empty() {
             return serializer.serialize_none();

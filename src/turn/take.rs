@@ -97,7 +97,7 @@ pub fn take(
     // What is answered late was answered under the arrival it had, and that names the decision.
     let arrival = if readings.is_late { readings.arrival } else { readings.arrival.max(state.last_arrival) };
     match input {
-        Input::Facts(_) | Input::Consents(_) => {
+        Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) => {
             let outdated = apply_input(state, input, arrival, around)?;
             Ok(Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated }))
         }
@@ -268,6 +268,7 @@ pub fn apply_input(
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
         }
+        Input::Feedback(_) => Vec::new(),
     };
     Ok(outdated)
 }
