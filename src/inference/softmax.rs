@@ -1,30 +1,67 @@
 //! From logits to probabilities: the softmax, with a temperature.
 
+use super::exponential::exp;
+
 /// Writes the probabilities of logits divided by a temperature (Guo et al. 2017, "On Calibration of Modern Neural Networks").
 ///
 /// A logit that is not a number counts as minus infinity, one of plus infinity as the largest number. When no logit is left,
 /// all probabilities are 0, which reaches no threshold. The same logits give the same bits on every machine: the exponential is
-/// that of `libm`, the sum goes from the first label to the last. No allocation; one exponential a label.
+/// our own, the sum adds up every eighth label and then the eight sums. No allocation; one exponential a label, several at once.
 ///
 /// # Panics
 /// When the lengths differ or the temperature is not above 0: both are checked when a model is loaded.
 pub fn softmax_into(logits: &[f32], temperature: f32, out: &mut [f32]) {
     assert_eq!(logits.len(), out.len(), "a probability for each logit");
     assert!(temperature > 0.0, "a temperature is above 0");
-    let highest = logits.iter().map(|logit| tamed(*logit)).fold(f32::NEG_INFINITY, f32::max);
+    let highest = greatest(logits);
     if highest == f32::NEG_INFINITY {
         out.fill(0.0);
         return;
     }
-    let mut sum = 0.0f32;
     for (logit, probability) in logits.iter().zip(out.iter_mut()) {
-        *probability = libm::expf((tamed(*logit) - highest) / temperature);
-        sum += *probability;
+        *probability = exp((tamed(*logit) - highest) / temperature);
     }
     // The highest logit alone gives 1, so the sum is at least 1.
+    let sum = sum(out);
     for probability in out {
         *probability /= sum;
     }
+}
+
+/// Numbers that are taken together: one after the other, each would wait for the one before.
+const LANES: usize = 8;
+
+fn greatest(logits: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (eights, rest) = logits.as_chunks::<LANES>();
+    for eight in eights {
+        for (lane, logit) in lanes.iter_mut().zip(eight) {
+            *lane = greater(*lane, tamed(*logit));
+        }
+    }
+    let lanes = lanes.into_iter().fold(f32::NEG_INFINITY, greater);
+    rest.iter().map(|logit| tamed(*logit)).fold(lanes, greater)
+}
+
+fn sum(numbers: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (eights, rest) = numbers.as_chunks::<LANES>();
+    for eight in eights {
+        for (lane, number) in lanes.iter_mut().zip(eight) {
+            *lane += number;
+        }
+    }
+    for (lane, number) in lanes.iter_mut().zip(rest) {
+        *lane += number;
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// The greater of two numbers, neither of which is NaN: one instruction, where `f32::max` takes care of NaN with several.
+#[inline]
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 #[inline]

@@ -94,6 +94,12 @@ impl Instant {
         self.0
     }
 
+    /// This instant moved back; the clock's beginning at the earliest.
+    #[inline]
+    pub fn before(self, delay: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// This instant moved ahead.
     #[inline]
     pub fn after(self, delay: Duration) -> Self {
@@ -112,6 +118,12 @@ impl Deadline {
     #[inline]
     pub fn instant(self) -> Instant {
         self.0
+    }
+
+    /// What is left at `now`; zero once it is past.
+    #[inline]
+    pub fn left(self, now: Instant) -> Duration {
+        self.0.since(now)
     }
 
     /// Whether `now` is past it.
