@@ -29,9 +29,9 @@ use forthwith::context::CustomerState;
 use forthwith::domain::{CustomerId, EventKey, Partition, TenantId};
 use forthwith::journal::{self, Entry, Journal, Kind};
 use forthwith::replay::{Limits, Range, Report, replay_journal};
-use forthwith::rules::Scratch;
 use forthwith::telemetry::Registry;
 use forthwith::time::Clock;
+use forthwith::turn::Workspace;
 use forthwith::turn::{
     EventInput, Input, Readings, RecordBuffer, Run, Surroundings, Taken, Turn, Written, encode_bundle, take,
 };
@@ -136,7 +136,7 @@ fn inputs(bundle: &Bundle, args: &Args) -> Vec<Input> {
 
 type States = HashMap<CustomerId, CustomerState>;
 
-fn turn(states: &mut States, input: &Input, nth: usize, around: Surroundings<'_>, scratch: &mut Scratch) -> Turn {
+fn turn(states: &mut States, input: &Input, nth: usize, around: Surroundings<'_>, scratch: &mut Workspace) -> Turn {
     let customer = input.customer();
     if !states.contains_key(customer) {
         states.insert(customer.clone(), CustomerState::new(Arc::clone(around.bundle.layout())));
@@ -157,7 +157,7 @@ fn write(folder: &Path, bundle: &Bundle, inputs: &[Input]) -> u64 {
     let bundle_seq = journal.append(&entry).expect("room");
     let tenant = TenantId::default();
     let around = Surroundings { bundle, tenant: &tenant };
-    let (mut states, mut scratch, mut buffer) = (States::new(), Scratch::default(), RecordBuffer::default());
+    let (mut states, mut scratch, mut buffer) = (States::new(), Workspace::default(), RecordBuffer::default());
     let mut bytes = 0;
     for (nth, input) in inputs.iter().enumerate() {
         let turn = turn(&mut states, input, nth, around, &mut scratch);
@@ -186,7 +186,7 @@ fn live(bundle: &Bundle, inputs: &[Input], threads: usize) -> Took {
         std::thread::scope(|scope| {
             for share in shares {
                 scope.spawn(move || {
-                    let (mut states, mut scratch) = (States::new(), Scratch::default());
+                    let (mut states, mut scratch) = (States::new(), Workspace::default());
                     for (nth, input) in share {
                         std::hint::black_box(turn(&mut states, input, nth, around, &mut scratch));
                     }

@@ -15,7 +15,7 @@ use forthwith::bundle::Bundle;
 use forthwith::context::CustomerState;
 use forthwith::decider::Sight;
 use forthwith::domain::TenantId;
-use forthwith::rules::Scratch;
+use forthwith::turn::Workspace;
 use forthwith::turn::{EventInput, Input, Readings, RecordBuffer, Run, Surroundings, Taken, Turn, Written, take};
 
 fn inputs(bundle: &Bundle) -> Vec<Input> {
@@ -32,7 +32,7 @@ fn turns(c: &mut Criterion) {
     let (events, inputs) = (tickets::tickets(), inputs(&bundle));
     let fresh =
         || -> Vec<CustomerState> { inputs.iter().map(|_| CustomerState::new(Arc::clone(bundle.layout()))).collect() };
-    let mut scratch = Scratch::default();
+    let mut scratch = Workspace::default();
     let mut group = c.benchmark_group("turn/tickets");
     group.throughput(Throughput::Elements(inputs.len() as u64));
 
@@ -53,7 +53,7 @@ fn turns(c: &mut Criterion) {
                 let Input::Event(input) = input else { continue };
                 let seen = Sight::look(playbook, &nobody, &input.event, readings.arrival);
                 let sight = Sight::new(playbook, &input.event, readings.arrival, &seen).unwrap();
-                black_box(playbook.rules.judge(&sight, &mut scratch));
+                black_box(playbook.rules.judge(&sight, &mut scratch.rules));
             }
         });
     });
@@ -69,7 +69,7 @@ fn turns(c: &mut Criterion) {
     });
 
     let taken = inputs.iter().zip(fresh()).map(|(input, mut state)| {
-        match take(&mut state, input, &readings, around, &mut Scratch::default()).expect("a state of this layout") {
+        match take(&mut state, input, &readings, around, &mut Workspace::default()).expect("a state of this layout") {
             Taken::Turn(turn) => (input, turn),
             other => unreachable!("a new event makes a turn, not {other:?}"),
         }

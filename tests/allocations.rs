@@ -6,10 +6,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use forthwith::bundle::{Bundle, Sources};
 use forthwith::context::TypedEvent;
 use forthwith::decider::Sight;
+use forthwith::inference::{TabularModel, TabularScratch};
 use forthwith::rules::Scratch;
 use forthwith::{Event, Raw};
 
@@ -124,5 +127,22 @@ fn a_decision_by_rules_allocates_nothing() {
         assert!(matched > 0 || rules < 60, "{rules} rules, {hit_policy}: nothing matched, so nothing was shown");
         let allocated = allocations(|| decide_all(&mut matched));
         assert_eq!(allocated, 0, "{rules} rules, {hit_policy}");
+    }
+}
+
+/// Trees, linear models and what stands around them, as they were exported.
+#[test]
+fn a_score_of_a_tabular_model_allocates_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/onnx");
+    let mut scratch = TabularScratch::default();
+    for entry in fs::read_dir(folder).unwrap() {
+        let place = entry.unwrap().path();
+        let model = TabularModel::from_bytes(&fs::read(place.join("model.onnx")).unwrap()).unwrap();
+        let row = vec![0.5; model.inputs().count];
+        let first = model.score(&row, &mut scratch).to_vec();
+        let mut again = &[] as &[f32];
+        let count = allocations(|| again = model.score(&row, &mut scratch));
+        assert_eq!(count, 0, "{}", place.display());
+        assert_eq!(again, first);
     }
 }

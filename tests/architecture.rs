@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    ("config", &["domain", "document", "journal", "bundle", "cases", "actor", "engine"]),
+    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
@@ -75,7 +75,9 @@ const ROOMS: [(&str, &[&str]); 27] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 26] = [
+    ("ort", &["inference"]),
+    ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),
     ("getrandom", &["journal"]),
     ("shuttle", &["sync"]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forthwith::bundle::{Bundle, Sources};
 use forthwith::context::{CustomerState, TypedEvent};
 use forthwith::domain::{CustomerId, EventKey, TenantId};
-use forthwith::rules::Scratch;
+use forthwith::turn::Workspace;
 use forthwith::turn::{EventInput, Input, Readings, Run, Surroundings, Taken, take};
 use forthwith::{Event, TimeDelta, Timestamp};
 
@@ -74,7 +74,7 @@ pub(crate) struct Ground {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<Workspace> = RefCell::default();
 }
 
 impl Ground {

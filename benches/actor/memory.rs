@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forthwith::bundle::Bundle;
 use forthwith::context::CustomerState;
 use forthwith::domain::TenantId;
-use forthwith::rules::Scratch;
+use forthwith::turn::Workspace;
 use forthwith::turn::{EventInput, FactsInput, Input, Readings, Run, Surroundings, take};
 use forthwith::{Raw, TimeDelta};
 
@@ -57,7 +57,7 @@ fn ticket_senders(with_facts: bool) -> Vec<CustomerState> {
     let tenant = TenantId::default();
     let around = Surroundings { bundle: &bundle, tenant: &tenant };
     let mut states: BTreeMap<String, CustomerState> = BTreeMap::new();
-    let mut scratch = Scratch::default();
+    let mut scratch = Workspace::default();
     let mut typed = tickets::typed(&bundle);
     typed.sort_by_key(|event| event.time);
     for event in typed {

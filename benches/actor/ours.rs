@@ -192,7 +192,7 @@ impl Taker for Ours {
         match result {
             Ok(done) => Some(done.taken),
             Err(Refusal::Shed(_)) => None,
-            Err(Refusal::Failed(failure)) => unreachable!("a turn failed: {failure}"),
+            Err(refusal) => unreachable!("a turn failed: {refusal}"),
         }
     }
 }

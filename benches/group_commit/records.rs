@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forthwith::context::CustomerState;
 use forthwith::domain::TenantId;
-use forthwith::rules::Scratch;
+use forthwith::turn::Workspace;
 use forthwith::turn::{EventInput, Input, Readings, RecordBuffer, Run, Surroundings, Taken, Written, take};
 
 use crate::tickets;
@@ -29,7 +29,7 @@ pub(crate) fn records() -> Vec<Recorded> {
     let tenant = TenantId::default();
     let around = Surroundings { bundle: &bundle, tenant: &tenant };
     let readings = Readings::at("2026-11-22T10:00:00Z".parse().expect("a time"));
-    let (mut scratch, mut buffer) = (Scratch::default(), RecordBuffer::default());
+    let (mut scratch, mut buffer) = (Workspace::default(), RecordBuffer::default());
     let recorded = |event| {
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let mut state = CustomerState::new(Arc::clone(bundle.layout()));

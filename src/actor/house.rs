@@ -15,6 +15,7 @@ use super::cell::{Cell, Entered, Left, Owner};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
 use super::lateness::TurnTime;
+use super::latest_feedback::LatestFeedback;
 use super::looks::Looks;
 use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
@@ -27,11 +28,12 @@ use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
 use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
-use crate::rules::Scratch;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
-use crate::turn::{Made, Readings, RecordBuffer, Surroundings, Taken, Written, cap_changes, late, take};
+use crate::turn::{
+    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Workspace, Written, cap_changes, late, take,
+};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -53,6 +55,7 @@ pub(super) struct House {
     pub(super) caps: CapBook,
     /// Inputs on which no turn is taken.
     pub(super) quarantine: Quarantine,
+    latest_feedback: LatestFeedback,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
@@ -84,7 +87,7 @@ pub struct InForce {
 
 crate::sync::thread_local! {
     /// Memory that every turn on this thread uses again.
-    static WORKBENCH: RefCell<(Scratch, RecordBuffer)> = RefCell::default();
+    static WORKBENCH: RefCell<(Workspace, RecordBuffer)> = RefCell::default();
 }
 
 /// Everything a house is built from.
@@ -110,6 +113,7 @@ impl House {
         Self {
             occupancy: Occupancy::new(bounds),
             looks: Looks::default(),
+            latest_feedback: LatestFeedback::default(),
             stored_seq: AtomicU64::new(backlog.after()),
             backlog,
             warm: WarmCache::new(config.warm_bytes),
@@ -327,6 +331,7 @@ impl House {
             readings
         };
         let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
+        self.check_overtaken(input, readings)?;
         owner.touch(self.tick.load(Ordering::Relaxed));
         if owner.is_to_be_weighed() {
             self.weigh(owner, state);
@@ -359,6 +364,9 @@ impl House {
                         let made = turn.decisions.iter().map(Made::entered);
                         drawing.enter(seq, cap_changes(input, made, turn.arrival, &bundle.bundle));
                     }
+                    if let Input::Feedback(of) = input {
+                        self.latest_feedback.note(of.decision, seq);
+                    }
                     state.last_seq = seq;
                     Ok(TurnDone { taken, seq: Some(seq), last_seq: seq })
                 }
@@ -368,6 +376,13 @@ impl House {
                 Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
             }
         })
+    }
+
+    /// Refuses feedback if some was recorded since the journal was searched for it.
+    fn check_overtaken(&self, input: &Input, readings: &Readings) -> Result<(), Refusal> {
+        let Input::Feedback(of) = input else { return Ok(()) };
+        let by = self.latest_feedback.of(of.decision);
+        if by <= readings.searched_to { Ok(()) } else { Err(Refusal::Overtaken { by }) }
     }
 
     pub(super) fn hot_customers(&self) -> usize {

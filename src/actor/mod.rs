@@ -16,6 +16,7 @@
 //! | `taking` | whether turns are taken on |
 //! | `lateness` | how long a turn has to wait |
 //! | `cap_book`, `lending` | global caps: what is taken, what is lent out, and to whom |
+//! | `latest_feedback` | which record was the last feedback |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -54,6 +55,7 @@ mod job;
 mod keeper;
 mod keeper_actor;
 mod lateness;
+mod latest_feedback;
 mod leaving;
 mod lending;
 mod loading;

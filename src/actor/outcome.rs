@@ -15,6 +15,12 @@ pub enum Refusal {
     /// Something is broken.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// Feedback was recorded after the journal was searched for it. Nothing changed; search up to that record and ask again.
+    #[error("feedback was recorded meanwhile, as record {by}")]
+    Overtaken {
+        /// The record.
+        by: u64,
+    },
 }
 
 /// Load that was not taken on. Nothing changed: the caller may ask again.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{BundleId, Cap, Measure, Playbook, Sources, context_reader, playbook_reader};
+use super::{
+    Artifacts, BundleId, Cap, Measure, Model, Playbook, Sources, context_reader, model_loader, playbook_reader,
+};
 use crate::context::{Layout, Purpose};
 use crate::document::{Document, FaultSink, Faults, Place};
 use crate::domain::suggestion;
@@ -20,6 +22,15 @@ pub const TABLE_FOLDER: &str = "tables/";
 /// The folder of the named lists.
 pub const LIST_FOLDER: &str = "lists/";
 
+/// The folder of the models, each in a folder of its own.
+pub const MODEL_FOLDER: &str = "models/";
+
+/// What is known of a model, in its folder.
+pub const MANIFEST_FILE: &str = "manifest.toml";
+
+/// What a model said of labelled rows, in its folder.
+pub const CALIBRATION_FILE: &str = "calibration.csv";
+
 /// Playbooks that may decide on one type of event: their decisions share one record.
 pub const PLAYBOOKS_PER_EVENT_MAX: usize = 255;
 
@@ -29,9 +40,11 @@ pub struct Bundle {
     id: BundleId,
     sources: Sources,
     layout: Arc<Layout>,
+    models: Vec<Arc<Model>>,
     playbooks: Vec<Playbook>,
     numbers: HashMap<Arc<str>, usize>,
     has_global_caps: bool,
+    has_slow_models: bool,
 }
 
 impl Bundle {
@@ -53,15 +66,32 @@ impl Bundle {
     /// assert!(faults.to_string().contains("unknown name `event.totl` (did you mean `event.total`?)"));
     /// ```
     pub fn compile(sources: Sources) -> Result<Self, Faults> {
+        Self::compile_with(sources, &Artifacts::default())
+    }
+
+    /// The same with the files of its models. Every model is loaded, and its files must have the hashes that its manifest
+    /// names.
+    pub fn compile_with(sources: Sources, artifacts: &Artifacts) -> Result<Self, Faults> {
+        Self::compiled(sources, Some(artifacts))
+    }
+
+    /// Compiles a bundle to read records with: what its models said stands in them, so none is loaded. Not to decide with.
+    pub fn recall(sources: Sources) -> Result<Self, Faults> {
+        Self::compiled(sources, None)
+    }
+
+    fn compiled(sources: Sources, artifacts: Option<&Artifacts>) -> Result<Self, Faults> {
         let sink = FaultSink::default();
-        let compiled = compile(&sources, &sink);
+        let compiled = compile(&sources, artifacts, &sink);
         if !sink.is_empty() {
             return Err(sink.into_faults());
         }
-        let (layout, playbooks) = compiled;
+        let Compiled { layout, models, playbooks } = compiled;
         let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
         let has_global_caps = playbooks.iter().any(Playbook::has_global_caps);
-        Ok(Self { id: sources.id(), sources, layout: Arc::new(layout), playbooks, numbers, has_global_caps })
+        let has_slow_models = playbooks.iter().any(Playbook::has_slow_models);
+        let layout = Arc::new(layout);
+        Ok(Self { id: sources.id(), sources, layout, models, playbooks, numbers, has_global_caps, has_slow_models })
     }
 
     /// The hash that names the bundle.
@@ -83,6 +113,17 @@ impl Bundle {
     #[inline]
     pub fn has_global_caps(&self) -> bool {
         self.has_global_caps
+    }
+
+    /// Whether any playbook asks a model that is too slow for a turn.
+    #[inline]
+    pub fn has_slow_models(&self) -> bool {
+        self.has_slow_models
+    }
+
+    /// The models by name, whether or not a playbook uses them.
+    pub fn models(&self) -> &[Arc<Model>] {
+        &self.models
     }
 
     /// A declared purpose, by number.
@@ -112,19 +153,28 @@ impl Bundle {
     }
 }
 
-fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
+/// What files come to.
+#[derive(Default)]
+struct Compiled {
+    layout: Layout,
+    models: Vec<Arc<Model>>,
+    playbooks: Vec<Playbook>,
+}
+
+fn compile(sources: &Sources, artifacts: Option<&Artifacts>, sink: &FaultSink) -> Compiled {
     let Some(context) = sources.get(CONTEXT_FILE) else {
         sink.add(Place::file(CONTEXT_FILE), "", "the file is missing: it declares events, facts and signals");
-        return (Layout::default(), Vec::new());
+        return Compiled::default();
     };
     let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink), sources, sink);
+    let models = model_loader::load(sources, artifacts, sink);
     let (mut playbooks, mut paths) = (Vec::<Playbook>::new(), Vec::new());
     let files = sources.iter().filter(|(path, _)| path.starts_with(PLAYBOOK_FOLDER));
     let mut is_any = false;
     for (path, text) in files {
         is_any = true;
         let document = Document::parse(path, text, sink);
-        let Some(playbook) = playbook_reader::read(&document, &context, sources, sink) else { continue };
+        let Some(playbook) = playbook_reader::read(&document, &context, (sources, &models), sink) else { continue };
         match playbooks.iter().find(|known| known.key == playbook.key) {
             Some(known) if known.name == playbook.name => {
                 sink.add(Place::file(path), "playbook", format!("there are two playbooks `{}`", known.name));
@@ -150,7 +200,9 @@ fn compile(sources: &Sources, sink: &FaultSink) -> (Layout, Vec<Playbook>) {
             sink.add(Place::file(CONTEXT_FILE), &format!("events.{}", event.name), message);
         }
     }
-    (context.layout, playbooks)
+    let mut models: Vec<Arc<Model>> = models.into_values().collect();
+    models.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
+    Compiled { layout: context.layout, models, playbooks }
 }
 
 /// A cap of one id is one cap, whichever playbooks name it.

@@ -10,10 +10,16 @@
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
 //! | `permit`, `cap` | what the guardrail lets out |
+//! | `artifacts` | the files of models, and their hashes |
+//! | `manifest`, `manifest_reader` | what is known of a model |
+//! | `model`, `model_loader` | a model, and a playbook's use of it |
+//! | `model_permit` | what models may choose |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader` | reading the files |
 
+mod accept_reader;
 mod ack_reader;
+mod artifacts;
 mod cap;
 mod cap_reader;
 #[cfg(test)]
@@ -31,6 +37,15 @@ mod flow_reader;
 mod grouping_reader;
 mod hit_policy_reader;
 mod list_reader;
+mod manifest;
+mod manifest_reader;
+mod mapping_reader;
+mod model;
+mod model_loader;
+mod model_permit;
+mod model_reader;
+#[cfg(test)]
+pub(crate) mod model_tests;
 mod outcome;
 mod permit;
 mod playbook;
@@ -43,9 +58,16 @@ mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use artifacts::{Artifacts, ContentHash};
 pub use cap::{CAPS_MAX, Cap, CapScope, Measure, OnViolation, Share};
-pub use compile::{Bundle, CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER};
+pub use compile::{
+    Bundle, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER,
+    PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER,
+};
 pub use flow::{Flow, Throttle};
+pub use manifest::{Feature, FeatureType, IfMissing, Manifest, ModelFile, ModelKind, ModelName, TrainingSet};
+pub use model::{AcceptRule, Acceptance, Conversion, FeatureSource, Model, Reads, SmallModel};
+pub use model_permit::ModelPermit;
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{

@@ -32,7 +32,7 @@ impl Permit {
 }
 
 impl Permitted {
-    fn allows(&self, value: &Value) -> bool {
+    pub(super) fn allows(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::OneOf(_), Value::List(items)) => items.iter().all(|item| self.allows(item)),
             (Self::OneOf(values), value) => values.contains(value),
@@ -40,7 +40,7 @@ impl Permitted {
         }
     }
 
-    fn describe(&self, field: &Field) -> String {
+    pub(super) fn describe(&self, field: &Field) -> String {
         let item = match &field.ty {
             crate::domain::Type::List(of) => of,
             ty => ty,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cap, CapScope, Flow, OutcomeSchema, Permit};
+use super::{Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
@@ -41,6 +41,10 @@ pub struct Playbook {
     pub rules: RuleSet,
     /// What holds where no rule says otherwise.
     pub default: DefaultOutcome,
+    /// The models that are asked after the rules, in order.
+    pub models: Vec<SmallModel>,
+    /// What rules, tables and the default let models choose in place of their answer, by number.
+    pub model_permits: Vec<ModelPermit>,
     /// What its guardrail lets out.
     pub permit: Permit,
     /// What the customer's context is opened for; `None` for what needs no consent and has no limits.
@@ -135,6 +139,8 @@ pub enum ContextSource {
 pub struct DefaultOutcome {
     /// The values in the order of the outcome's fields.
     pub values: Box<[Value]>,
+    /// The number of what models may choose in its place; `None`: nothing.
+    pub permit: Option<u16>,
 }
 
 impl ContextSource {
@@ -153,6 +159,11 @@ impl Playbook {
     /// Whether any of its caps is one of all customers together.
     pub fn has_global_caps(&self) -> bool {
         self.caps.iter().any(|cap| cap.scope == CapScope::Global)
+    }
+
+    /// Whether any of its models is too slow for a turn.
+    pub fn has_slow_models(&self) -> bool {
+        self.models.iter().any(SmallModel::is_slow)
     }
 
     /// Whether an outcome is something to be carried out: anything but the default.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
-use super::playbook::{AttributeAt, ContextSource, DefaultOutcome, Playbook, SlotSource};
+use super::model_reader::{ModelReader, Models};
+use super::playbook::{AttributeAt, ContextSource, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
-use super::{OutcomeSchema, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader};
+use super::{
+    OutcomeSchema, SmallModel, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader,
+};
 use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
 use crate::domain::{Field, TimeDelta, Type, suggestion};
@@ -28,7 +31,7 @@ const FIELDS_MAX: usize = 64;
 pub(super) fn read(
     document: &Document<'_>,
     context: &Context,
-    sources: &Sources,
+    (sources, models): (&Sources, &Models),
     sink: &FaultSink,
 ) -> Option<Playbook> {
     let layout = &context.layout;
@@ -58,24 +61,38 @@ pub(super) fn read(
         outcome: &outcome,
         texts,
         ids: HashMap::new(),
+        permits: Vec::new(),
         are_parts: false,
     };
     let permit = reader.permit();
     let mut groups: Vec<RankedRules> = reader.rules().into_iter().collect();
     groups.extend(reader.tables());
     let default = reader.default();
-    reader.check_permit(&permit, &groups, default.as_ref());
+    let values = default.as_ref().map(|default| &*default.values);
+    reader.check_permit(&permit, &groups, values);
     let consents = consent_reader::consents(&root, layout, &outcome);
-    consent_reader::check_default(&root, &consents, &outcome, default.as_deref().unwrap_or_default());
-    let texts = reader.texts;
-    let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: default.as_deref() }, ack);
+    consent_reader::check_default(&root, &consents, &outcome, values.unwrap_or_default());
+    let (texts, model_permits) = (reader.texts, reader.permits);
+    let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: values }, ack);
     let settle_within = cap_reader::settle_within(&root);
+    let models = ModelReader {
+        sources,
+        sink,
+        models,
+        scope: &scope,
+        outcome: &outcome,
+        purpose: purpose.map(|number| &*layout.purposes()[number].name),
+        permits: &model_permits,
+        guardrail: &permit,
+    };
+    let models = models.models(&root);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
     }
-    let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), slot_sources);
-    let rules = RuleSet::new(groups, texts, default.as_deref().unwrap_or_default())
+    let read = models.iter().flat_map(SmallModel::slots);
+    let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), read, slot_sources);
+    let rules = RuleSet::new(groups, texts, values.unwrap_or_default())
         .map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}")))
         .ok()?;
     let name = name?;
@@ -94,7 +111,9 @@ pub(super) fn read(
         aging: aging(&sights, layout),
         sights,
         rules,
-        default: DefaultOutcome { values: default?.into() },
+        default: default?,
+        models,
+        model_permits,
         permit,
         purpose: purpose.map(|number| layout.purposes()[number].clone()),
         consents,
@@ -244,9 +263,10 @@ fn aging(sights: &[ContextSource], layout: &Layout) -> Vec<(u16, usize)> {
     (0..).zip(sights).filter_map(fact).collect()
 }
 
-/// Numbers the context's values that rules use.
+/// Numbers the context's values that rules and models use.
 fn sights<'a>(
     rules: impl Iterator<Item = &'a Rule>,
+    read: impl Iterator<Item = Slot>,
     mut sources: Vec<SlotSource>,
 ) -> (Vec<ContextSource>, Vec<SlotSource>) {
     let computed = |setting: &Option<Setting>| match setting {
@@ -258,6 +278,7 @@ fn sights<'a>(
             let in_then = rule.then.settings().iter().flat_map(computed);
             rule.condition.slots().iter().copied().chain(in_then)
         })
+        .chain(read)
         .collect();
     let mut sights = Vec::new();
     for slot in used {

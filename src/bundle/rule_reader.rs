@@ -4,13 +4,17 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Permit, Permitted, Sources, hit_policy_reader};
+use super::model_permit::Choice;
+use super::{DefaultOutcome, ModelPermit, Permit, Permitted, Sources, hit_policy_reader};
 use crate::document::{FaultSink, Node, Place, Section};
-use crate::domain::{Field, Type, Value, suggestion};
+use crate::domain::{Field, Raw, Type, Value, suggestion};
 use crate::rules::{
     Computation, Condition, ExprFault, HitPolicy, IfUnavailable, Origin, RankedRules, Rule, Scope, Setting, Table,
     TextIndexBuilder, Then, Validity, read_table,
 };
+
+/// Different permits for models that a playbook may have.
+const PERMITS_MAX: usize = 1_024;
 
 /// Rules that a playbook may have, tables included.
 const RULES_MAX: usize = 1_000_000;
@@ -25,6 +29,8 @@ pub(super) struct Reader<'a> {
     pub(super) texts: TextIndexBuilder,
     /// Where each rule id was used first.
     pub(super) ids: HashMap<String, Place>,
+    /// What rules, tables and the default let models choose.
+    pub(super) permits: Vec<ModelPermit>,
     /// Whether what rules say are parts of a sum or the like, whose whole is checked when it is known.
     pub(super) are_parts: bool,
 }
@@ -69,6 +75,7 @@ impl Reader<'_> {
         let condition = when.and_then(|node| self.condition(&node));
         let then = section.require("then", "what the rule says of the outcome").and_then(|node| self.then(&node));
         let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
+        let permit = self.model_permit(&section, is_final);
         let if_unavailable = section.get("if_unavailable").and_then(|node| if_unavailable(&node));
         let validity = validity(&section);
         section.refuse_unknown();
@@ -84,6 +91,7 @@ impl Reader<'_> {
             then: Then::new(then?),
             if_unavailable: if_unavailable.unwrap_or_default(),
             is_final,
+            permit,
         };
         Some((priority, rule))
     }
@@ -143,6 +151,7 @@ impl Reader<'_> {
         let file = section.require("file", "a CSV file such as \"tables/routing.csv\"");
         let policy = hit_policy_reader::read(&section, self.outcome);
         let is_final = section.get("final").and_then(|node| node.bool()).unwrap_or(false);
+        let permit = self.model_permit(&section, is_final);
         section.refuse_unknown();
         let file = file?;
         let path = file.text()?;
@@ -154,8 +163,8 @@ impl Reader<'_> {
             file.fault(format!("there is no such file in the configuration folder{hint}; tables found: {found}"));
             return None;
         };
-        let table =
-            Table { file: path, text, scope: self.scope, outcome: self.outcome, policy: policy.as_ref()?, is_final };
+        let (scope, outcome) = (self.scope, self.outcome);
+        let table = Table { file: path, text, scope, outcome, policy: policy.as_ref()?, is_final, permit };
         match read_table(&table, &mut self.texts) {
             Ok(rules) => {
                 for rule in &rules {
@@ -176,12 +185,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The default's values, one for every field.
-    pub(super) fn default(&mut self) -> Option<Vec<Value>> {
+    /// The default's values, one for every field, and what models may choose in their place.
+    pub(super) fn default(&mut self) -> Option<DefaultOutcome> {
         let node =
             self.root.require("default", "what holds where no rule says otherwise: `[default]` with `then = { … }`")?;
         let section = node.section()?;
         let then = section.require("then", "a value for every field of the outcome");
+        let permit = self.model_permit(&section, false);
         section.refuse_unknown();
         let then = then?;
         let settings = self.then(&then)?;
@@ -203,7 +213,41 @@ impl Reader<'_> {
             }
             None => None,
         };
-        settings.into_iter().map(literal).collect()
+        let values = settings.into_iter().map(literal).collect::<Option<_>>()?;
+        Some(DefaultOutcome { values, permit })
+    }
+
+    /// `permit = { FIELD = [values], FIELD = { min = …, max = … }, FIELD = "any" }`: what models may choose in place of an
+    /// answer.
+    fn model_permit(&mut self, section: &Section<'_>, is_final: bool) -> Option<u16> {
+        let node = section.get("permit")?;
+        if is_final {
+            node.fault("what is `final` permits nothing else; leave one of them out");
+        }
+        let entries = node.section()?.entries();
+        if entries.is_empty() {
+            node.fault("permits nothing; name a field, such as `permit = { queue = \"any\" }`, or leave it out");
+        }
+        let mut fields = vec![None; self.outcome.len()];
+        for (name, node) in entries {
+            match self.outcome.iter().position(|field| *field.name == *name) {
+                Some(number) => fields[number] = choice(&self.outcome[number], &node),
+                None => {
+                    let hint = suggestion(&name, self.outcome.iter().map(|field| &*field.name));
+                    node.fault(format!("the outcome has no field `{name}`{hint}"));
+                }
+            }
+        }
+        let permit = ModelPermit { fields: fields.into() };
+        if let Some(known) = self.permits.iter().position(|known| *known == permit) {
+            return Some(known as u16);
+        }
+        if self.permits.len() == PERMITS_MAX {
+            node.fault(format!("there are more than {PERMITS_MAX} different permits"));
+            return None;
+        }
+        self.permits.push(permit);
+        Some((self.permits.len() - 1) as u16)
     }
 
     pub(super) fn permit(&mut self) -> Permit {
@@ -235,7 +279,7 @@ impl Reader<'_> {
     }
 
     /// What is written down must be permitted; what is computed is checked when it is.
-    pub(super) fn check_permit(&self, permit: &Permit, groups: &[RankedRules], default: Option<&Vec<Value>>) {
+    pub(super) fn check_permit(&self, permit: &Permit, groups: &[RankedRules], default: Option<&[Value]>) {
         let check = |place: Place, key: &str, number: usize, value: &Value| {
             let field = &self.outcome[number];
             if let Some(limit) = permit.violation(number, field, value) {
@@ -322,6 +366,14 @@ fn part(field: &Field, node: &Node<'_>) -> Option<Value> {
             node.fault(mismatch.to_string());
             None
         }
+    }
+}
+
+/// `"any"`, or what [`permitted`] reads.
+fn choice(field: &Field, node: &Node<'_>) -> Option<Choice> {
+    match node.raw() {
+        Some(Raw::Text(word)) if word == "any" => Some(Choice::Any),
+        _ => permitted(field, node).map(Choice::Only),
     }
 }
 

@@ -134,7 +134,7 @@ playbook = "routing"
 on       = ["ticket.created", "refund.isued"]
 budget   = "2h"
 ack      = "dsik"
-models   = []
+modells  = []
 
 [outcome]
 queue    = ["general", "cards"]

@@ -11,7 +11,7 @@ use crate::context::CustomerState;
 use crate::decider::Sight;
 use crate::document::Faults;
 use crate::domain::{EventKey, TenantId};
-use crate::rules::Scratch;
+use crate::turn::Workspace;
 use crate::turn::{Input, Lender, Made, Surroundings, Taken, Turn, take};
 
 /// Reads a file of cases and runs it; or every fault in it. `file` is what faults and the report name it by.
@@ -22,7 +22,7 @@ pub fn run(bundle: &Bundle, file: &str, text: &str) -> Result<Report, Faults> {
 /// Decides every case and compares.
 pub(super) fn report(cases: &Cases<'_>) -> Report {
     let playbook = cases.playbook();
-    let mut scratch = Scratch::default();
+    let mut scratch = Workspace::default();
     let mut report = Report {
         file: Arc::clone(&cases.file),
         playbook: Arc::clone(&playbook.name),
@@ -42,7 +42,7 @@ pub(super) fn report(cases: &Cases<'_>) -> Report {
     clippy::expect_used,
     reason = "an event with an id of its own, of a type in `on`, is decided: the reader checked it"
 )]
-fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
+fn decide(case: &Case, bundle: &Bundle, scratch: &mut Workspace) -> Made {
     let tenant = TenantId::default();
     let around = Surroundings { bundle, tenant: &tenant };
     let mut state = CustomerState::new(Arc::clone(bundle.layout()));
@@ -66,7 +66,7 @@ fn decide(case: &Case, bundle: &Bundle, scratch: &mut Scratch) -> Made {
             before.into_iter().find(|made| made.id == *id)
         }),
         // A state that is made under one bundle needs no other layout.
-        Ok(Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_)) | Err(_) => None,
+        Ok(Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) | Taken::Asks(_)) | Err(_) => None,
     };
     made.expect("a new event that its playbook decides on is decided, or repeats what was decided before it")
 }
@@ -81,7 +81,7 @@ fn known_as(id: u64, input: &Input) -> Input {
     input
 }
 
-fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -> CaseReport {
+fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Workspace) -> CaseReport {
     let differences = case.expectation.differences(made, playbook);
     let is_of_rule = differences.iter().any(|difference| matches!(difference, Difference::Rule { .. }));
     CaseReport {
@@ -96,14 +96,14 @@ fn judge(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -
 }
 
 /// How the expected rule stood. Where it matches too, or no rule was expected, how the rule stood that decided.
-fn why(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Scratch) -> Vec<RuleSeen> {
+fn why(case: &Case, made: &Made, playbook: &Playbook, scratch: &mut Workspace) -> Vec<RuleSeen> {
     if !made.decided.is_asked() {
         return case.expectation.rule.flatten().map(|rank| RuleSeen::not_asked(rank, playbook)).into_iter().collect();
     }
     let Some(sight) = Sight::new(playbook, &case.event.event, case.at, &made.seen) else { return Vec::new() };
     let decided = &made.decided;
     let mut seen = |rank: Option<usize>| {
-        let trace = playbook.rules.explain_rule(rank?, &sight, scratch);
+        let trace = playbook.rules.explain_rule(rank?, &sight, &mut scratch.rules);
         Some(RuleSeen::of(trace, decided, playbook))
     };
     let expected = seen(case.expectation.rule.flatten());

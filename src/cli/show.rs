@@ -1,12 +1,13 @@
 //! Things as people read them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::output::counted;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{Datum, Field, Type};
 use crate::engine::{
-    CapShown, ChangeShown, ConditionShown, Explanation, Named, Reason, RuleShown, RuleVerdict, WhyNot,
+    CapShown, ChangeShown, ConditionShown, Explanation, FeedbackShown, Named, Reason, RuleShown, RuleVerdict, WhyNot,
 };
 
 /// A playbook in one line.
@@ -90,6 +91,7 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     explanation.caps.iter().for_each(|of| line(format!("  {}", cap(of))));
     deciding(explanation).into_iter().for_each(&mut line);
     explanation.note.iter().for_each(|note| line(format!("note: {note}")));
+    feedback(&explanation.feedback).into_iter().for_each(&mut line);
     let had_no_part = |rule: &&RuleShown| !rule.verdict.had_its_say() && rule.verdict != RuleVerdict::Conflicted;
     let (asked, not_asked): (Vec<&RuleShown>, Vec<&RuleShown>) =
         explanation.rules.iter().filter(had_no_part).partition(|rule| rule.asked);
@@ -108,6 +110,28 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
         line(format!("{} {were} not asked; `--all` shows how they stand", not_asked.len()));
     }
     text
+}
+
+/// What was said of the decision afterwards.
+fn feedback(said: &[FeedbackShown]) -> Vec<String> {
+    let title = (!said.is_empty()).then(|| "what was said of it afterwards".to_owned());
+    let shown = |of: &FeedbackShown| {
+        let named = |of: &str, values: &BTreeMap<String, Datum>| {
+            let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            (!values.is_empty()).then(|| format!("{of} {}", values.join(", ")))
+        };
+        let parts = [
+            of.verdict.map(|verdict| verdict.to_string()),
+            named("should have been", &of.corrected),
+            of.label.as_ref().map(|label| format!("label {label}")),
+            named("became", &of.outcome),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let said_at = of.time.as_ref().map_or_else(String::new, |time| format!(", said {time}"));
+        let FeedbackShown { id, source, received_at, record, .. } = of;
+        format!("  {received_at} {source} ({id}, record {record}{said_at}): {}", parts.join("; "))
+    };
+    title.into_iter().chain(said.iter().map(shown)).collect()
 }
 
 /// What the rules are called that were asked and had no part in what was decided.

@@ -3,12 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bundle::{CONTEXT_FILE, LIST_FOLDER, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER};
+use crate::bundle::{
+    Artifacts, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER, Sources,
+    TABLE_FOLDER,
+};
 use crate::cases::CASES_ENDING;
 use crate::document::{FaultSink, Place};
 
 /// Bytes that one file may have.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes that one file of a model may have: a sentence encoder has some hundred MiB.
+const MODEL_BYTES_MAX: u64 = 2 << 30;
 
 /// Reads the files of a bundle from a configuration folder; what cannot be read is noted. `None` if there is no folder.
 pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
@@ -31,6 +37,33 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
         }
     }
     Some(sources)
+}
+
+/// Reads the folders under `models/`: manifests and calibration sets into the sources, every other file into the artifacts; what
+/// cannot be read is noted.
+pub fn read_models(folder: &Path, sources: &mut Sources, sink: &FaultSink) -> Artifacts {
+    let mut artifacts = Artifacts::default();
+    for model in subfolders(folder, MODEL_FOLDER, sink) {
+        let model = format!("{MODEL_FOLDER}{model}/");
+        for name in names(folder, &model, "", sink) {
+            let path = format!("{model}{name}");
+            if name == MANIFEST_FILE || name == CALIBRATION_FILE {
+                if let Some(text) = read_optional(folder, &path, sink) {
+                    sources.insert(path, text);
+                }
+            } else if let Some(bytes) = read_bytes(folder, &path, MODEL_BYTES_MAX, sink) {
+                artifacts.insert(path, bytes);
+            }
+        }
+    }
+    artifacts
+}
+
+/// The names of a subfolder's folders, sorted; none if there is no such subfolder.
+fn subfolders(folder: &Path, subfolder: &str, sink: &FaultSink) -> Vec<String> {
+    let mut found = names(folder, subfolder, "", sink);
+    found.retain(|name| folder.join(subfolder).join(name).is_dir());
+    found
 }
 
 /// Reads the files of golden cases of a configuration folder, path and text; what cannot be read is noted.
@@ -61,6 +94,19 @@ fn names(folder: &Path, subfolder: &str, ending: &str, sink: &FaultSink) -> Vec<
 
 /// The text of a file, without a byte order mark; `None` if there is no such file, or after noting why it cannot be read.
 pub(super) fn read_optional(folder: &Path, path: &str, sink: &FaultSink) -> Option<String> {
+    let bytes = read_bytes(folder, path, FILE_BYTES_MAX, sink)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(e) => {
+            let message = format!("is not UTF-8 text (byte {})", e.utf8_error().valid_up_to());
+            sink.add(Place::file(path), "", message);
+            None
+        }
+    }
+}
+
+/// The bytes of a file; `None` if there is no such file, or after noting why it cannot be read.
+fn read_bytes(folder: &Path, path: &str, bytes_max: u64, sink: &FaultSink) -> Option<Vec<u8>> {
     let full = folder.join(path);
     let fault = |message: String| {
         sink.add(Place::file(path), "", message);
@@ -71,15 +117,8 @@ pub(super) fn read_optional(folder: &Path, path: &str, sink: &FaultSink) -> Opti
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
         Err(e) => return fault(format!("cannot be read: {e}")),
     };
-    if size > FILE_BYTES_MAX {
-        return fault(format!("has {size} bytes, the limit is {FILE_BYTES_MAX}"));
+    if size > bytes_max {
+        return fault(format!("has {size} bytes, the limit is {bytes_max}"));
     }
-    let bytes = match fs::read(&full) {
-        Ok(bytes) => bytes,
-        Err(e) => return fault(format!("cannot be read: {e}")),
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
-        Err(e) => fault(format!("is not UTF-8 text (byte {})", e.utf8_error().valid_up_to())),
-    }
+    fs::read(&full).map_err(|e| fault(format!("cannot be read: {e}"))).ok()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Settings;
-use super::files::read_sources;
+use super::files::{read_models, read_sources};
 use crate::bundle::Bundle;
 use crate::document::{FaultSink, Faults};
 use crate::engine;
@@ -44,10 +44,13 @@ impl Config {
 
 /// The bundle of a folder, if neither it nor what the sink has gathered so far has a fault.
 fn compiled(folder: &Path, sink: FaultSink) -> Result<Bundle, Faults> {
-    let sources = read_sources(folder, &sink);
+    let sources = read_sources(folder, &sink).map(|mut sources| {
+        let artifacts = read_models(folder, &mut sources, &sink);
+        (sources, artifacts)
+    });
     let unread = sink.into_faults();
-    let Some(sources) = sources else { return Err(unread) };
-    match Bundle::compile(sources) {
+    let Some((sources, artifacts)) = sources else { return Err(unread) };
+    match Bundle::compile_with(sources, &artifacts) {
         Ok(bundle) if unread.is_empty() => Ok(bundle),
         Ok(_) => Err(unread),
         Err(faults) => Err(unread.and(faults)),

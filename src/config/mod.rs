@@ -18,6 +18,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use files::{read_cases, read_sources};
+pub use files::{read_cases, read_models, read_sources};
 pub use load::Config;
 pub use settings::{LogFormat, LogSettings, ServerSettings, Settings};

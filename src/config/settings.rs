@@ -8,6 +8,7 @@ use crate::actor;
 use crate::document::{Document, FaultSink, Node, Place, Section};
 use crate::domain::{Secret, TenantId, TimeDelta};
 use crate::journal;
+use crate::serving;
 
 /// Everything `forthwith.toml` can set.
 #[derive(Clone, Debug)]
@@ -20,10 +21,23 @@ pub struct Settings {
     pub journal: journal::Config,
     /// How tree heads over the journal are signed.
     pub notary: journal::NotaryConfig,
+    /// Models that are too slow for a turn.
+    pub inference: InferenceSettings,
     /// The HTTP server.
     pub server: ServerSettings,
     /// The log.
     pub log: LogSettings,
+}
+
+/// Settings of the models that are too slow for a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InferenceSettings {
+    /// The pool that asks them.
+    pub pool: serving::Config,
+    /// Threads that compute within a batch of a neural network, beside the pool's own.
+    pub model_threads: usize,
+    /// The shared library of onnxruntime.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// Settings of the HTTP server.
@@ -63,6 +77,9 @@ pub enum LogFormat {
 /// The file of the settings.
 pub(super) const SETTINGS_FILE: &str = "forthwith.toml";
 
+/// The environment variable by which other users of onnxruntime name its shared library.
+const ORT_DYLIB_PATH: &str = "ORT_DYLIB_PATH";
+
 /// What environment variables that override settings begin with.
 const PREFIX: &str = "FORTHWITH__";
 
@@ -75,6 +92,12 @@ impl Default for Settings {
             notary: journal::NotaryConfig {
                 workers: std::thread::available_parallelism().map_or(2, usize::from),
                 ..journal::NotaryConfig::default()
+            },
+            inference: InferenceSettings {
+                pool: serving::Config::default(),
+                // More would take cores from the turns, and gain little on texts of a few words.
+                model_threads: 1,
+                onnxruntime: None,
             },
             server: ServerSettings {
                 listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
@@ -100,14 +123,18 @@ impl Settings {
             settings.apply(&Document::parse(SETTINGS_FILE, &text, sink), folder, Origin::File);
         }
         let mut variables: Vec<(String, String)> =
-            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX) || name == ORT_DYLIB_PATH).collect();
         variables.sort();
+        let library = variables.extract_if(.., |(name, _)| name == ORT_DYLIB_PATH).next();
         for (name, value) in variables {
             match as_toml(&name, &value) {
                 Some(text) => settings.apply(&Document::parse_derived(&name, &text, sink), folder, Origin::Environment),
                 None => sink.add(Place::file(&name), "", "a setting is named FORTHWITH__SECTION__KEY"),
             }
         }
+        // What others use for onnxruntime counts where nothing of ours names it.
+        let library = library.map(|(_, path)| PathBuf::from(path));
+        settings.inference.onnxruntime = settings.inference.onnxruntime.or(library);
         // Records are appended while the queue is under its bound, so a batch may pass it by what one caller each adds.
         if settings.journal.segment_bytes < 4 * settings.journal.queue_bytes as u64 {
             let message = "`segment_bytes` must be at least four times `queue_bytes`";
@@ -128,6 +155,7 @@ impl Settings {
         let root = document.root();
         with_section(&root, "engine", |section| self.engine(section));
         with_section(&root, "journal", |section| self.journal(section, folder));
+        with_section(&root, "inference", |section| self.inference(section, folder));
         with_section(&root, "server", |section| self.server(section, folder, origin));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
@@ -175,6 +203,16 @@ impl Settings {
         set(section, "sign_every", &mut notary.sign_every, |node| duration(node, "1s", "1d"));
         set(section, "signing_key", &mut notary.key, |node| Some(Some(folder.join(node.text()?))));
         set(section, "origin", &mut notary.origin, |node| origin(node).map(Some));
+    }
+
+    fn inference(&mut self, section: &Section<'_>, folder: &Path) {
+        let InferenceSettings { pool, model_threads, onnxruntime } = &mut self.inference;
+        set(section, "threads", &mut pool.threads, |node| node.int(1, 64).map(|n| n as usize));
+        set(section, "batch_max", &mut pool.batch_max, |node| node.int(1, 1_024).map(|n| n as usize));
+        set(section, "queue_max", &mut pool.queue_max, |node| node.int(1, 100_000).map(|n| n as usize));
+        set(section, "quiet", &mut pool.quiet, |node| duration(node, "0s", "1s"));
+        set(section, "model_threads", model_threads, |node| node.int(1, 64).map(|n| n as usize));
+        set(section, "onnxruntime", onnxruntime, |node| Some(Some(folder.join(node.text()?))));
     }
 
     fn server(&mut self, section: &Section<'_>, folder: &Path, origin: Origin) {

@@ -49,6 +49,25 @@ fn every_setting_has_a_default_and_the_environment_has_the_last_word() {
 }
 
 #[test]
+fn the_library_of_onnxruntime_is_named_by_the_settings_before_the_environment() {
+    let named = |settings: &str, environment: &[(&str, &str)]| {
+        let folder = folder(settings);
+        let inference = load(folder.path(), environment).unwrap().settings.inference;
+        let path = inference.onnxruntime.map(|path| path.strip_prefix(folder.path()).unwrap_or(&path).to_owned());
+        (path.map(|path| path.display().to_string()), inference.pool)
+    };
+    let elsewhere = [("ORT_DYLIB_PATH", "/opt/libonnxruntime.so")];
+    assert_eq!(named("", &[]).0, None);
+    assert_eq!(named("", &elsewhere).0.as_deref(), Some("/opt/libonnxruntime.so"));
+    let settings = "[inference]\nonnxruntime = \"lib/ort.so\"\nbatch_max = 8\nthreads = 2\nquiet = \"1ms\"\n";
+    let (path, pool) = named(settings, &elsewhere);
+    assert_eq!(path.as_deref(), Some("lib/ort.so"), "relative to the folder");
+    assert_eq!((pool.batch_max, pool.threads, pool.quiet.as_micros()), (8, 2, 1_000));
+    let wrong = load(folder("[inference]\nbatch_max = 0\nthread = 1\n").path(), &[]).unwrap_err();
+    assert!(wrong.contains("batch_max") && wrong.contains("thread"), "{wrong}");
+}
+
+#[test]
 fn the_files_of_lists_belong_to_the_bundle() {
     let folder = folder("");
     fs::write(folder.path().join("context.toml"), format!("{CONTEXT}[lists]\nblocked = \"lists/blocked.txt\"\n"))

@@ -1,11 +1,15 @@
-//! The order of the tiers. Today there is one: the rules.
+//! The order of the tiers: the rules, then the models that the matching rule lets improve its answer.
 
 use smallvec::SmallVec;
 
-use super::Sight;
+use super::asking::{Answers, Asking};
+use super::consult::consult;
+use super::said::Asked;
+use super::{Sight, Workspace};
 use crate::bundle::{Outcome, Playbook};
-use crate::domain::{FallbackReason, Tier};
+use crate::domain::{FallbackReason, Tier, Value};
 use crate::guardrail::{Approved, Circumstances, Passed, Proposal, Refused, Violation, check};
+use crate::inference::Probability;
 use crate::rules::{HitViolation, Judgement, Miss, Scratch, Skipped};
 
 /// What was decided, by whom and why.
@@ -21,7 +25,7 @@ pub struct Decided {
     pub others: SmallVec<[u32; 2]>,
     /// Two rules that match where their table's hit policy does not allow it.
     pub violation: Option<HitViolation>,
-    /// Why the default was taken in place of what the rule said.
+    /// Why the default was taken in place of what the rule said, or the rule's answer in place of a model's.
     pub fallback: Option<FallbackReason>,
     /// What kept higher-ranked rules from being told.
     pub skipped: Skipped,
@@ -31,44 +35,129 @@ pub struct Decided {
     pub not_computed: Option<Miss>,
     /// Caps that left room only for less than was proposed.
     pub clamped: Vec<Violation>,
+    /// The models that were asked, in order, with what they said.
+    pub asked: Vec<Asked>,
+    /// The number of the model that decided.
+    pub model: Option<u16>,
 }
 
 impl Decided {
+    /// How sure the tier that decided is: rules are, and so is a model that gives a number.
+    pub fn confidence(&self) -> Probability {
+        let by = self.model.and_then(|model| self.asked.iter().find(|asked| asked.model == model));
+        by.and_then(|asked| asked.said.confidence()).unwrap_or(Probability::ONE)
+    }
+
     /// Whether the rules were asked. If not, the default holds for what the decision's circumstances say.
     pub fn is_asked(&self) -> bool {
-        self.fallback.is_none() || self.rule.is_some() || self.violation.is_some() || self.refused.is_some()
+        let is_told = self.rule.is_some() || self.violation.is_some() || self.refused.is_some();
+        self.fallback.is_none() || is_told || !self.asked.is_empty()
     }
 }
 
-/// Decides. There is an outcome whatever is missing: the default stands behind everything.
-pub fn decide(playbook: &Playbook, sight: &Sight<'_>, circumstances: &Circumstances, scratch: &mut Scratch) -> Decided {
+/// What deciding comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ruling {
+    /// It is decided.
+    Decided(Decided),
+    /// A slow model must be asked first: its number among the playbook's.
+    Asks(usize),
+}
+
+/// Decides. There is an outcome whatever is missing: the rules' answer stands behind every model's, and the default behind
+/// everything.
+pub fn decide(
+    playbook: &Playbook,
+    sight: &Sight<'_>,
+    circumstances: &Circumstances,
+    answers: Answers<'_>,
+    workspace: &mut Workspace,
+) -> Ruling {
     if let Some(reason) = circumstances.refusal {
-        return fallen_back(playbook, reason);
+        return Ruling::Decided(fallen_back(playbook, reason));
     }
-    let judgement = playbook.rules.judge(sight, scratch);
+    let judgement = playbook.rules.judge(sight, &mut workspace.rules);
     let (proposal, not_computed) = match judgement.rule {
-        Some(first) => propose(playbook, first, &judgement, sight, scratch),
+        Some(first) => propose(playbook, first, &judgement, sight, &mut workspace.rules),
         None => (default_proposal(playbook), None),
     };
-    let (outcome, clamped, refused) = match check(proposal, playbook, circumstances) {
-        Ok(Passed { outcome, clamped }) => (outcome, clamped, None),
-        Err(refused) => (default_outcome(playbook), Vec::new(), Some(refused)),
-    };
-    Decided {
+    let mut advice = Advice::default();
+    if let Some(permit) = permit_of(playbook, &judgement).filter(|_| not_computed.is_none()) {
+        let asking = Asking { playbook, sight, permit, plausible: None };
+        match consult(asking, answers, &mut workspace.models) {
+            Ok(given) => advice = given,
+            Err(slow) => return Ruling::Asks(slow),
+        }
+    }
+    let guarded = guard(playbook, proposal, &advice, circumstances);
+    let Guarded { outcome, clamped, refused, taken } = guarded;
+    let violated = judgement.violation.map(|_| FallbackReason::HitPolicyViolated);
+    Ruling::Decided(Decided {
         outcome,
-        tier: Tier::Rules,
+        tier: if taken.is_some() { Tier::SmallModel } else { Tier::Rules },
         rule: judgement.rule,
         others: judgement.others,
-        fallback: match (&refused, &judgement.violation) {
-            (Some(refused), _) => Some(refused.reason()),
-            (None, Some(_)) => Some(FallbackReason::HitPolicyViolated),
-            (None, None) => None,
-        },
+        fallback: refused.as_ref().map(Refused::reason).or(violated).or(advice.fallback),
         violation: judgement.violation,
         skipped: judgement.skipped,
         refused,
         not_computed,
         clamped,
+        asked: advice.asked,
+        model: taken,
+    })
+}
+
+/// What the models made of it.
+#[derive(Default)]
+pub(super) struct Advice {
+    /// Every model that was asked, in order.
+    pub(super) asked: Vec<Asked>,
+    /// The one whose word is taken, and what it says of which fields.
+    pub(super) taken: Option<(u16, Vec<(usize, Value)>)>,
+    /// Why none is, if any was asked.
+    pub(super) fallback: Option<FallbackReason>,
+}
+
+/// A proposal past the guardrail, or what stands in for it.
+struct Guarded {
+    outcome: Approved<Outcome>,
+    clamped: Vec<Violation>,
+    refused: Option<Refused>,
+    /// The model whose proposal it is.
+    taken: Option<u16>,
+}
+
+/// The first that passes the guardrail: what the model says, what the rules say, the default. What was refused first is told.
+fn guard(playbook: &Playbook, rules: Proposal, advice: &Advice, circumstances: &Circumstances) -> Guarded {
+    let mut refused = None;
+    if let Some((model, values)) = &advice.taken {
+        let mut proposal = rules.clone();
+        for (field, value) in values {
+            proposal.values[*field] = Some(value.clone());
+        }
+        match check(proposal, playbook, circumstances) {
+            Ok(Passed { outcome, clamped }) => return Guarded { outcome, clamped, refused, taken: Some(*model) },
+            Err(first) => refused = Some(first),
+        }
+    }
+    match check(rules, playbook, circumstances) {
+        Ok(Passed { outcome, clamped }) => Guarded { outcome, clamped, refused, taken: None },
+        Err(second) => {
+            let refused = refused.or(Some(second));
+            Guarded { outcome: default_outcome(playbook), clamped: Vec::new(), refused, taken: None }
+        }
+    }
+}
+
+/// The permit of the rule that has the first say, or of the default; `None` if models may choose nothing.
+fn permit_of(playbook: &Playbook, judgement: &Judgement) -> Option<u16> {
+    if playbook.models.is_empty() || judgement.violation.is_some() {
+        return None;
+    }
+    match judgement.rule {
+        Some(rank) => playbook.rules.rules()[rank].permit,
+        None => playbook.default.permit,
     }
 }
 
@@ -85,6 +174,8 @@ pub fn fallen_back(playbook: &Playbook, reason: FallbackReason) -> Decided {
         refused: None,
         not_computed: None,
         clamped: Vec::new(),
+        asked: Vec::new(),
+        model: None,
     }
 }
 

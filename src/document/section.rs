@@ -263,6 +263,19 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// A number as models have them, in binary floating point, within bounds.
+    pub fn number(&self, min: f64, max: f64) -> Option<f64> {
+        let number = match self.value.get_ref() {
+            DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+            DeValue::Integer(number) => number.as_str().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if (min..=max).contains(&number) => Some(number),
+            _ => self.wrong(&format!("a number from {min} to {max}")),
+        }
+    }
+
     /// A duration such as `24h`, within bounds.
     pub fn duration(&self, min: TimeDelta, max: TimeDelta) -> Option<TimeDelta> {
         let delta = match self.value.get_ref() {
@@ -325,6 +338,11 @@ impl<'d> Node<'d> {
     }
 
     /// Whether the value is a list.
+    pub fn is_text(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::String(_))
+    }
+
+    /// Whether it is a list.
     pub fn is_list(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Array(_))
     }

@@ -15,7 +15,7 @@
 //! | `unavailable` | why a value cannot be used |
 //! | `event` | an event as a caller hands it over |
 //! | `secret` | texts that must not be shown |
-//! | `verdict` | tiers, fallbacks, settlements, durability |
+//! | `verdict` | tiers, fallbacks, settlements, feedback, durability |
 //! | `term` | what records are searched by |
 //! | `suggest` | "did you mean" |
 
@@ -47,4 +47,4 @@ pub use term::Term;
 pub use timestamp::{FUTURE_MAX, TimeDelta, TimeError, Timestamp};
 pub use types::{Enumeration, Type, TypeMismatch, Value};
 pub use unavailable::Unavailable;
-pub use verdict::{Durability, FallbackReason, Settlement, Tier};
+pub use verdict::{Durability, FallbackReason, FeedbackVerdict, Settlement, Tier};

@@ -174,6 +174,22 @@ impl Type {
         }
     }
 
+    /// A value of this type as it would come from outside: accepted again, it is the same value.
+    pub fn to_raw(&self, value: &Value) -> Raw {
+        match (value, self) {
+            (Value::Bool(v), _) => Raw::Bool(*v),
+            (Value::Int(v), _) => Raw::Int(*v),
+            (Value::Decimal(v), _) => Raw::Decimal(*v),
+            (Value::Symbol(symbol), Self::OneOf(of)) => Raw::Text(of.name(*symbol).to_owned()),
+            (Value::Symbol(symbol), _) => Raw::Int(i64::from(*symbol)),
+            (Value::Time(v), _) => Raw::Text(v.to_string()),
+            (Value::Duration(v), _) => Raw::Text(v.to_string()),
+            (Value::Text(v), _) => Raw::Text(v.to_string()),
+            (Value::List(items), Self::List(of)) => Raw::List(items.iter().map(|item| of.to_raw(item)).collect()),
+            (Value::List(items), ty) => Raw::List(items.iter().map(|item| ty.to_raw(item)).collect()),
+        }
+    }
+
     /// What a value of this type is called in messages.
     pub fn describe(&self) -> String {
         match self {

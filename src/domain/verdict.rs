@@ -54,11 +54,13 @@ words! {
     Tier {
         /// The playbook's rules, tables and default.
         Rules = 0 "rules",
+        /// A model in process: a classifier of texts, a linear model, trees, a small neural network.
+        SmallModel = 1 "small_model",
     }
 }
 
 words! {
-    /// Why the playbook's default was taken in place of what a tier proposed.
+    /// Why the rules' answer, or the playbook's default, was taken in place of what a tier proposed.
     FallbackReason {
         /// The guardrail refused the proposal.
         GuardrailRefused = 0 "guardrail_refused",
@@ -78,12 +80,31 @@ words! {
         Late = 7 "late",
         /// The disk had not confirmed by the deadline what the decision takes of a cap.
         InDoubt = 8 "in_doubt",
+        /// The last model that was asked was not sure enough.
+        Unsure = 9 "unsure",
+        /// The last model that was asked took the input for none of its business.
+        OutOfScope = 10 "out_of_scope",
+        /// Nothing of what the last model found likely is permitted.
+        NotPermitted = 11 "not_permitted",
+        /// A value that the last model reads was not there.
+        InputUnavailable = 12 "input_unavailable",
+        /// The last model had no answer before the deadline.
+        ModelLate = 13 "model_late",
+        /// Too many were waiting for the last model.
+        ModelShed = 14 "model_shed",
+        /// The last model failed.
+        ModelFailed = 15 "model_failed",
     }
+}
+
+impl Tier {
+    /// All tiers, for metrics, each at the place of its code.
+    pub const ALL: [Self; 2] = [Self::Rules, Self::SmallModel];
 }
 
 impl FallbackReason {
     /// All reasons, for metrics.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::GuardrailRefused,
         Self::HitPolicyViolated,
         Self::CapReached,
@@ -93,6 +114,13 @@ impl FallbackReason {
         Self::TooManyPending,
         Self::Late,
         Self::InDoubt,
+        Self::Unsure,
+        Self::OutOfScope,
+        Self::NotPermitted,
+        Self::InputUnavailable,
+        Self::ModelLate,
+        Self::ModelShed,
+        Self::ModelFailed,
     ];
 }
 
@@ -104,6 +132,23 @@ words! {
         /// It was not: what it reserved is free again.
         Release = 1 "release",
     }
+}
+
+words! {
+    /// What someone says of a decision when looking back at it.
+    FeedbackVerdict {
+        /// It was right, and stands as it was made.
+        Accepted = 0 "accepted",
+        /// Someone put something else in its place, in whole or in part.
+        Edited = 1 "edited",
+        /// It was wrong.
+        Rejected = 2 "rejected",
+    }
+}
+
+impl FeedbackVerdict {
+    /// All verdicts.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::Edited, Self::Rejected];
 }
 
 words! {

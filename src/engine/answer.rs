@@ -1,6 +1,6 @@
 //! What a call can come to besides a decision.
 
-use super::{SearchFault, SettlementFault};
+use super::{FEEDBACK_MAX, FeedbackFault, SearchFault, SettlementFault};
 use crate::actor::{Failure, Shed};
 use crate::context::EventFault;
 use crate::domain::{DecisionId, DecisionIdError, FieldFault, IdError, Timestamp};
@@ -92,6 +92,23 @@ pub enum Error {
         /// Why not.
         fault: SettlementFault,
     },
+    /// A model of a bundle that was to be put in force.
+    #[error("{0}")]
+    Model(String),
+    /// Feedback that does not fit its decision.
+    #[error("{}", listed_feedback(.0))]
+    Feedback(Vec<FeedbackFault>),
+    /// The id of feedback was used before for other feedback on the decision.
+    #[error("feedback `{id}` on decision {decision} was received before with other content")]
+    FeedbackConflict {
+        /// The decision.
+        decision: DecisionId,
+        /// The feedback's id.
+        id: String,
+    },
+    /// As much was said of a decision as is kept.
+    #[error("there are {FEEDBACK_MAX} feedbacks on decision {0}, the limit; no further one is taken")]
+    FeedbackFull(DecisionId),
     /// There is no such purpose.
     #[error("there is no purpose `{name}`{hint}")]
     UnknownPurpose {
@@ -222,6 +239,10 @@ fn listed_facts(faults: &[FactFault]) -> String {
 }
 
 fn listed_consents(faults: &[ConsentFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn listed_feedback(faults: &[FeedbackFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

@@ -1,15 +1,19 @@
 //! What an engine is started with.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::consulting::SlowModelLoader;
 use crate::actor;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Manifest};
 use crate::domain::TenantId;
+use crate::inference::SlowFiles;
 use crate::journal;
+use crate::serving::{self, SlowModel};
 use crate::time::Clock;
 
 /// What an engine is started with. Plain data: any value is fine.
-#[derive(Debug)]
 pub struct Config {
     /// What it decides with.
     pub bundle: Bundle,
@@ -23,6 +27,10 @@ pub struct Config {
     pub notary: journal::NotaryConfig,
     /// How customers are kept.
     pub customers: actor::Config,
+    /// How slow models are asked.
+    pub inference: serving::Config,
+    /// How slow models are made from their files. By default those that this build knows: neural ones with the feature `neural`.
+    pub slow_models: Arc<SlowModelLoader>,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
@@ -46,6 +54,8 @@ impl Config {
             journal: journal::Config::default(),
             notary: journal::NotaryConfig::default(),
             customers: actor::Config::default(),
+            inference: serving::Config::default(),
+            slow_models: Arc::new(no_slow_model),
             clock: Clock::system(),
         }
     }
@@ -63,5 +73,16 @@ impl Config {
     pub fn for_history(mut self) -> Self {
         self.customers.expired = actor::Expired::Kept;
         self
+    }
+}
+
+/// What a build without neural networks makes of them.
+fn no_slow_model(_: &Manifest, _: &SlowFiles) -> Result<Box<dyn SlowModel>, String> {
+    Err("this build knows no neural networks; build it with the cargo feature `neural`".to_owned())
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("bundle", &self.bundle.id()).field("data", &self.data).finish_non_exhaustive()
     }
 }

@@ -126,7 +126,6 @@ impl Engine {
         {
             return Ok(Answer::Shed(shed));
         }
-        let customer = typed.customer.clone();
         let run = number.map_or(Run::Subscribed, Run::Playbook);
         let event = EventInput { event: typed, run, trace: options.trace };
         if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle)
@@ -136,8 +135,7 @@ impl Engine {
         }
         let input = Input::Event(event);
         let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
-        let asked = inner.customers.ask(request);
-        Ok(Answer::Given(Begun { started, deadline, bundle, customer, asked }))
+        Ok(Answer::Given(self.begin_turn(request, started)))
     }
 
     fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
@@ -205,7 +203,7 @@ impl Engine {
         };
         let mut decision = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
-            Taken::Unsettled(_) => return Err(Error::Record("an event was taken for a settlement".to_owned())),
+            Taken::Unsettled(_) | Taken::Asks(_) => return Err(no_decision()),
             Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
                 let made = decisions.swap_remove(0);
                 let ack = bundle.bundle.playbooks()[made.playbook].ack;
@@ -239,7 +237,7 @@ impl Engine {
         };
         let (made, repeated) = match done.taken {
             Taken::Conflict => return Err(self.conflict()),
-            Taken::Unsettled(_) => return Err(Error::Record("an event was taken for a settlement".to_owned())),
+            Taken::Unsettled(_) | Taken::Asks(_) => return Err(no_decision()),
             Taken::Turn(Turn { decisions, repeated, .. }) => (decisions, repeated),
             Taken::Repeated(repeated) => (Vec::new(), repeated),
         };
@@ -275,6 +273,8 @@ impl Engine {
         match refusal {
             Refusal::Shed(shed) => Ok(self.shed(shed)),
             Refusal::Failed(failure) => Err(Error::Failed(failure)),
+            // Only feedback is overtaken, and whoever gives it searches again.
+            Refusal::Overtaken { .. } => Ok(self.shed(Shed::Late)),
         }
     }
 
@@ -351,17 +351,23 @@ impl Engine {
         if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
             playbook.count_caps(&decision.reasons, &bundle.playbooks()[number]);
         }
+        let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
         if decision.is_duplicate {
-            playbook.duplicate.inc();
+            tier.duplicate.inc();
         } else if let Some(reason) = decision.fallback {
-            playbook.fallback.inc();
+            tier.fallback.inc();
             let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
             known.iter().for_each(|(_, counter)| counter.inc());
         } else {
-            playbook.decided.inc();
+            tier.decided.inc();
         }
         playbook.seconds.observe_duration(decision.elapsed);
     }
+}
+
+/// A turn that came to nothing that an event can come to.
+fn no_decision() -> Error {
+    Error::Record("the turn of an event came to no decision".to_owned())
 }
 
 /// What becomes of an event while the disk is full: it is answered if every playbook that decides on it says so.

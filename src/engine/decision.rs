@@ -8,8 +8,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
+use super::ModelReason;
 use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
-use crate::decider::{Decided, fallen_back};
+use crate::decider::{Decided, Word, fallen_back};
 use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Timestamp, Unavailable};
 use crate::guardrail::{Approved, Check, Refused, Violation};
 use crate::rules::{HitViolation, Miss};
@@ -46,9 +47,13 @@ pub struct Decision {
     #[serde(serialize_with = "optional")]
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub rule: Option<Arc<str>>,
-    /// How sure the tier is, from 0 to 1; rules are sure.
+    /// The model that decided, as in `intent@3`; `None` where none did.
+    #[serde(serialize_with = "optional")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
+    pub model: Option<Arc<str>>,
+    /// How sure the tier is, from 0 to 1; rules are sure, and so is a model that gives a number taken to be.
     pub confidence: f64,
-    /// Why the playbook's default was taken in place of a proposal.
+    /// Why the rules' answer, or the playbook's default, was taken in place of a proposal.
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub fallback: Option<FallbackReason>,
     /// Why it came out like this, the most telling first.
@@ -134,6 +139,8 @@ pub enum Reason {
         /// Why it was missing.
         reason: Unavailable,
     },
+    /// A model was asked.
+    Model(ModelReason),
     /// The guardrail refused what the rule said.
     GuardrailRefused(Violation),
     /// A cap left room only for less than the rule said.
@@ -160,8 +167,17 @@ impl Decision {
         let rule = decided.rule.and_then(|rank| playbook.rules.rules().get(rank));
         let name = |miss: Miss| miss.slot.map(|slot| Arc::clone(&playbook.scope.declared(slot).path));
         let mut reasons = SmallVec::new();
+        let confidence = decided.confidence();
         let Decided { outcome, tier, fallback, skipped, refused, not_computed, others, violation, clamped, .. } =
             decided;
+        let named = |number: u16| playbook.models.get(usize::from(number));
+        for asked in &decided.asked {
+            let Some(model) = named(asked.model) else { continue };
+            let word = asked.said.word(model);
+            let reason = ModelReason { model: Arc::clone(&model.name), word, confidence: asked.said.confidence() };
+            reasons.push(Reason::Model(reason));
+        }
+        let model = decided.model.and_then(named).map(|model| Arc::clone(&model.name));
         for violation in refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::GuardrailRefused(violation.clone()));
         }
@@ -199,7 +215,8 @@ impl Decision {
             outcome,
             tier,
             rule: rule.map(|rule| Arc::clone(&rule.id)),
-            confidence: 1.0,
+            model,
+            confidence: confidence.as_f64(),
             fallback,
             reasons,
             review: None,
@@ -255,6 +272,16 @@ impl Reason {
             Self::DefaultApplied => "default_applied",
             Self::ValueUnavailable { .. } => "value_unavailable",
             Self::NotComputed { .. } => "not_computed",
+            Self::Model(ModelReason { word, .. }) => match word {
+                Word::Accepted => "model_accepted",
+                Word::Unsure => "model_unsure",
+                Word::OutOfScope => "model_out_of_scope",
+                Word::NotPermitted => "model_not_permitted",
+                Word::Unread => "model_input_unavailable",
+                Word::Late => "model_late",
+                Word::Shed => "model_shed",
+                Word::Failed => "model_failed",
+            },
             Self::GuardrailRefused(Violation { check: Check::Cap, .. }) => "cap_reached",
             Self::GuardrailRefused(Violation { check: Check::Consent, .. }) => "consent_missing",
             Self::GuardrailRefused(_) => "guardrail_refused",
@@ -293,6 +320,13 @@ impl fmt::Display for Reason {
             Self::NotComputed { name, reason } => {
                 write!(f, "the rule's outcome could not be computed: {}: {reason}", named(name))
             }
+            Self::Model(ModelReason { model, word, confidence }) => {
+                write!(f, "model `{model}` {}", said(*word))?;
+                match confidence {
+                    Some(confidence) => write!(f, " (confidence {confidence})"),
+                    None => Ok(()),
+                }
+            }
             Self::GuardrailRefused(violation) => write!(f, "the guardrail refused {violation}"),
             Self::Clamped(violation) => write!(f, "the guardrail lowered {violation}"),
             Self::NotAsked { reason, purpose } => {
@@ -308,6 +342,19 @@ impl fmt::Display for Reason {
     }
 }
 
+fn said(word: Word) -> &'static str {
+    match word {
+        Word::Accepted => "is sure enough",
+        Word::Unsure => "is not sure enough",
+        Word::OutOfScope => "takes it for none of its business",
+        Word::NotPermitted => "finds nothing likely that is permitted",
+        Word::Unread => "was not asked: a value that it reads is not there",
+        Word::Late => "had no answer in time",
+        Word::Shed => "was not asked: too many are waiting for it",
+        Word::Failed => "failed",
+    }
+}
+
 fn not_asked(reason: FallbackReason) -> &'static str {
     match reason {
         FallbackReason::Throttled => "as many decisions as may be within a time have been made",
@@ -320,7 +367,8 @@ fn not_asked(reason: FallbackReason) -> &'static str {
         }
         FallbackReason::ConsentMissing => "a consent is missing",
         FallbackReason::CapReached => "a cap is reached",
-        FallbackReason::GuardrailRefused | FallbackReason::HitPolicyViolated => "the proposal was refused",
+        // These are told by the rule or the model that they are about.
+        _ => "the proposal was refused",
     }
 }
 

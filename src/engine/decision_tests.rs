@@ -6,7 +6,7 @@ use super::Decision;
 use crate::bundle::{Bundle, Sources};
 use crate::context::CustomerState;
 use crate::domain::{Event, TenantId, Timestamp};
-use crate::rules::Scratch;
+use crate::turn::Workspace;
 use crate::turn::{EventInput, Input, Readings, Run, Surroundings, Taken, take};
 
 const CONTEXT: &str = "[events.order]\ntotal = 'decimal'\ncountry = { type = 'string', optional = true }\n";
@@ -51,7 +51,7 @@ fn decided_at(at: &str, sources: Sources, event: Event) -> String {
     let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
     let around = Surroundings { bundle: &bundle, tenant: &TenantId::default() };
     let Taken::Turn(mut turn) =
-        take(&mut state, &input, &Readings::at(arrival), around, &mut Scratch::default()).unwrap()
+        take(&mut state, &input, &Readings::at(arrival), around, &mut Workspace::default()).unwrap()
     else {
         panic!("the event is new");
     };

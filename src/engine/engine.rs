@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+use super::consulting::SlowModels;
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::{Config, Data, Error};
@@ -31,6 +32,7 @@ pub struct Engine(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) customers: Customers,
+    pub(super) slow_models: SlowModels,
     pub(super) journal: Journal,
     /// Signs tree heads; not over data that vanishes with the engine.
     pub(super) notary: Option<Notary>,
@@ -97,6 +99,9 @@ pub enum StartError {
     /// The states.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// A model of the bundle.
+    #[error("{0}")]
+    Model(String),
     /// A temporary directory or a thread.
     #[error("cannot {action}: {source}")]
     System {
@@ -122,7 +127,8 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock } = config;
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, inference, slow_models } =
+            config;
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -133,6 +139,10 @@ impl Engine {
             }
         };
         let registry = Registry::default();
+        let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
+        // Before the data is touched: a bundle that cannot decide is refused.
+        let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));
+        slow_models.put(slow_models.load(&bundle).map_err(StartError::Model)?);
         let directory = DataDirectory::open(&path)?;
         let journal_metrics = journal::Metrics::new(&registry);
         // Before the journal: it tells an end that was lost from the end of an interrupted write.
@@ -166,9 +176,9 @@ impl Engine {
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle));
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
-        let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         Ok(Self(Arc::new(Inner {
             customers,
+            slow_models,
             journal,
             notary,
             clock,
@@ -209,6 +219,7 @@ impl Engine {
         if self.is_disk_full() {
             return Err(JournalError::DiskFull.into());
         }
+        let slow_models = self.0.slow_models.load(&bundle).map_err(Error::Model)?;
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
@@ -217,6 +228,7 @@ impl Engine {
             RecoveryError::Journal(error) => error.into(),
             error => Error::Record(error.to_string()),
         })?;
+        self.0.slow_models.put(slow_models);
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle)));
@@ -270,6 +282,7 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(1));
         }
         let dropped = inner.customers.waiting();
+        inner.slow_models.stop();
         // States that are not stored are found in the journal again, so a failure here loses nothing; nor does a recovery that has
         // not come to its end.
         if let Err(error) = inner.customers.checkpoint() {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::feedback_shown::feedback_beside;
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{CapShown, Decision, Engine, Error, EventShown, Reason, WhyNot};
+use super::{CapShown, Decision, Engine, Error, EventShown, FeedbackShown, ModelShown, Reason, WhyNot};
 use crate::actor::bundle_of;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
@@ -40,10 +41,18 @@ pub struct Explanation {
     pub caps: Vec<CapShown>,
     /// Every rule of the playbook by rank, and how it stood.
     pub rules: Vec<RuleShown>,
+    /// The models that were asked, what each proposed, and what became of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub models: Vec<ModelShown>,
     /// What is to be said of all that is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub note: Option<String>,
+    /// What was said of it afterwards, in the order in which it came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub feedback: Vec<FeedbackShown>,
     /// Why a rule that was asked about did not decide, and what would make it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -86,14 +95,19 @@ impl Engine {
     pub fn explain(&self, id: DecisionId) -> Result<Option<Explanation>, Error> {
         let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
-        Explanation::of(&record, &bundle, found.seq, id).map(Some)
+        self.explanation(&record, &bundle, found.seq, id).map(Some)
     }
 
     /// Explains a decision, and why a rule of its playbook did not decide. Reads the journal: not for the way of an event.
     pub fn why_not(&self, id: DecisionId, rule: &str) -> Result<Option<Explanation>, Error> {
         let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
-        Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+        self.explanation(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+    }
+
+    fn explanation(&self, record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Explanation, Error> {
+        let explanation = Explanation::of(record, bundle, seq, id)?;
+        Ok(explanation.with_feedback(self.feedback_shown(record, bundle, seq, id)))
     }
 
     pub(super) fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
@@ -104,13 +118,24 @@ impl Engine {
 /// Explains a decision from a data directory, which another process may have open: nothing is locked, nothing is written.
 pub fn explain_from(data: &Path, id: DecisionId) -> Result<Option<Explanation>, Error> {
     let Some((found, record, bundle)) = read_from(data, id)? else { return Ok(None) };
-    Explanation::of(&record, &bundle, found.seq, id).map(Some)
+    explanation_from(data, &record, &bundle, found.seq, id).map(Some)
 }
 
 /// Explains a decision from a data directory as [`explain_from`] does, and why a rule of its playbook did not decide.
 pub fn why_not_from(data: &Path, id: DecisionId, rule: &str) -> Result<Option<Explanation>, Error> {
     let Some((found, record, bundle)) = read_from(data, id)? else { return Ok(None) };
-    Explanation::of(&record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+    explanation_from(data, &record, &bundle, found.seq, id)?.with_why_not(rule, &record, &bundle).map(Some)
+}
+
+fn explanation_from(
+    data: &Path,
+    record: &Record,
+    bundle: &Bundle,
+    seq: u64,
+    id: DecisionId,
+) -> Result<Explanation, Error> {
+    let explanation = Explanation::of(record, bundle, seq, id)?;
+    Ok(explanation.with_feedback(feedback_beside(data, record, bundle, seq, id)))
 }
 
 fn read_from(data: &Path, id: DecisionId) -> Result<Option<(Found, Record, Arc<Bundle>)>, Error> {
@@ -166,10 +191,24 @@ impl Explanation {
             context: context(recorded, playbook, bundle),
             caps: CapShown::of(recorded, playbook),
             rules,
+            models: ModelShown::of(&decided.asked, decided.model, playbook),
             note: too_costly(&decision),
+            feedback: Vec::new(),
             why_not: None,
             decision,
         })
+    }
+
+    /// What was said of the decision; or that it cannot be told, for a decision is explained whatever became of later records.
+    fn with_feedback(mut self, feedback: Result<Vec<FeedbackShown>, Error>) -> Self {
+        match feedback {
+            Ok(feedback) => self.feedback = feedback,
+            Err(error) => {
+                let unread = format!("what was said of it afterwards cannot be read: {error}");
+                self.note = Some(self.note.map_or(unread.clone(), |note| format!("{note}; {unread}")));
+            }
+        }
+        self
     }
 
     pub(super) fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::explain::context;
-use super::{Decision, Named, Reason};
+use super::{Decision, FeedbackTold, Named, Reason};
 use crate::actor::{Recorded, RecordedWhat, SetAsideInput};
 use crate::bundle::Bundle;
 use crate::domain::{Datum, FallbackReason, Timestamp};
 use crate::turn::{EventInput, Input, Record, RecordedDecision, TraceId, decode_input};
 
-/// A record of the journal. Of `set_aside` only what can be read; else one of `event`, `facts`, `consents` and `settlement` is there.
+/// A record of the journal. Of `set_aside` only what can be read; else one of `event`, `facts`, `consents`, `settlement` and `feedback` is there.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RecordShown {
@@ -38,6 +38,10 @@ pub struct RecordShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub settlement: Option<SettlementTold>,
+    /// What was said of a decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub feedback: Option<FeedbackTold>,
     /// Why no turn was taken on it, if it was set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -173,6 +177,7 @@ impl RecordShown {
             facts: None,
             consents: None,
             settlement: None,
+            feedback: None,
             set_aside: None,
             decisions: Vec::new(),
         }
@@ -202,6 +207,7 @@ impl RecordShown {
                 let (decision_id, settlement) = (input.decision.to_string(), input.settlement.as_str());
                 self.settlement = Some(SettlementTold { decision_id, settlement });
             }
+            Input::Feedback(input) => self.feedback = Some(FeedbackTold::of(input)),
         }
         self
     }

@@ -102,7 +102,7 @@ impl Engine {
         };
         let outdated = match &done.taken {
             Taken::Turn(turn) => turn.outdated.clone(),
-            Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) => Vec::new(),
+            Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) | Taken::Asks(_) => Vec::new(),
         };
         let durability = match done.seq {
             Some(seq) => self.keep(seq, Ack::Disk, started, deadline).await?,

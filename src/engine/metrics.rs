@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Reason;
+use super::feedback_metrics::FeedbackSeries;
 use crate::actor::Shed;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{FallbackReason, Settlement, Tier};
@@ -23,6 +24,7 @@ pub(super) struct Metrics {
     pub(super) facts: Counter,
     pub(super) consents: Counter,
     settlements: [(Settlement, Counter); 2],
+    feedback: FeedbackSeries,
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
     cap_taken: GaugeFamily,
@@ -40,18 +42,26 @@ pub(super) struct Refused {
     pub(super) facts: Counter,
     pub(super) consents: Counter,
     pub(super) settlement: Counter,
+    pub(super) feedback: Counter,
 }
 
 /// The series of one playbook, looked up once per bundle.
 #[derive(Clone, Debug)]
 pub(super) struct PlaybookSeries {
-    pub(super) decided: Counter,
-    pub(super) fallback: Counter,
-    pub(super) duplicate: Counter,
+    /// By the number of the tier.
+    pub(super) tiers: [TierSeries; Tier::ALL.len()],
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
     caps: Vec<CapSeries>,
+}
+
+/// The series of one tier of a playbook.
+#[derive(Clone, Debug)]
+pub(super) struct TierSeries {
+    pub(super) decided: Counter,
+    pub(super) fallback: Counter,
+    pub(super) duplicate: Counter,
 }
 
 /// The series of one cap of a playbook.
@@ -66,6 +76,7 @@ struct CapSeries {
 #[derive(Debug)]
 pub(super) struct BundleSeries {
     pub(super) bundle: Arc<Bundle>,
+    pub(super) feedback: FeedbackSeries,
     pub(super) playbooks: Vec<PlaybookSeries>,
 }
 
@@ -130,6 +141,7 @@ impl Metrics {
                 facts: refused.with(&["facts"]),
                 consents: refused.with(&["consents"]),
                 settlement: refused.with(&["settlement"]),
+                feedback: refused.with(&["feedback"]),
             },
             turn_seconds: stages.with(&["turn"]),
             disk_seconds: stages.with(&["disk"]),
@@ -143,6 +155,7 @@ impl Metrics {
             consents: registry
                 .counter("forthwith_consents_total", "Consents of customers that were given or withdrawn."),
             settlements: [Settlement::Commit, Settlement::Release].map(|of| (of, settlements.with(&[of.as_str()]))),
+            feedback: FeedbackSeries::new(registry),
             caps_refused: registry.counters(
                 "forthwith_caps_refused_total",
                 "Proposals that a cap had no room for, so that the default took their place.",
@@ -156,9 +169,9 @@ impl Metrics {
             cap_taken: registry.gauges(
                 "forthwith_cap_taken",
                 "What all customers' decisions took of a global cap.",
-                "cap",
+                &["cap"],
             ),
-            cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", "cap"),
+            cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", &["cap"]),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }
@@ -172,24 +185,26 @@ impl Metrics {
         };
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
-            let decisions = |outcome| self.decisions.with(&[name, Tier::Rules.as_str(), outcome]);
+            let decisions = |tier: Tier, outcome| self.decisions.with(&[name, tier.as_str(), outcome]);
             PlaybookSeries {
-                decided: decisions("decided"),
-                fallback: decisions("fallback"),
-                duplicate: decisions("duplicate"),
+                tiers: Tier::ALL.map(|tier| TierSeries {
+                    decided: decisions(tier, "decided"),
+                    fallback: decisions(tier, "fallback"),
+                    duplicate: decisions(tier, "duplicate"),
+                }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }
         };
         let playbooks = bundle.playbooks().iter().map(series).collect();
-        BundleSeries { bundle, playbooks }
+        BundleSeries { bundle, feedback: self.feedback.clone(), playbooks }
     }
 
     /// Notes how the global caps stand: id, taken, max. Labels come from the bundle in force; those of an earlier one go.
     pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
-        self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| (&**id, *taken)));
-        self.cap_max.set_all(caps.iter().map(|(id, _, max)| (&**id, *max)));
+        self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| ([&**id], *taken)));
+        self.cap_max.set_all(caps.iter().map(|(id, _, max)| ([&**id], *max)));
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

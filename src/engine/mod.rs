@@ -11,6 +11,7 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
+//! | `feedback`, `feedback_check`, `feedback_shown` | what is said of decisions afterwards |
 //! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
@@ -28,6 +29,7 @@ mod cap_standing;
 mod cap_tests;
 mod config;
 mod consents;
+mod consulting;
 mod customer;
 mod deciding;
 mod decision;
@@ -42,12 +44,18 @@ mod export_record;
 mod export_state;
 mod fact_shown;
 mod facts;
+mod feedback;
+mod feedback_check;
+mod feedback_metrics;
+mod feedback_shown;
 mod known;
 mod ledger_shown;
 mod metrics;
+mod model_shown;
 mod options;
 mod packet;
 mod proving;
+mod recent_counts;
 mod recent_shown;
 mod repair;
 mod rule_shown;
@@ -68,6 +76,7 @@ pub use cap_shown::CapShown;
 pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
 pub use config::{Config, Data};
 pub use consents::{Consents, ConsentsTaken};
+pub use consulting::SlowModelLoader;
 pub use customer::{ConsentView, CustomerView, PurposeView};
 pub use deciding::Observed;
 pub use decision::{Decision, Reason};
@@ -81,7 +90,11 @@ pub use export_record::{
 pub use export_state::{FactHeld, FlowHeld, PartView, ReservationsHeld, SignalHeld, StateShown};
 pub use fact_shown::{FactView, ParkedFactView, TagsView};
 pub use facts::{Facts, FactsTaken};
+pub use feedback::{FEEDBACK_MAX, Feedback, FeedbackTaken};
+pub use feedback_check::FeedbackFault;
+pub use feedback_shown::{FeedbackShown, FeedbackTold};
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
+pub use model_shown::{CutShown, ModelReason, ModelShown, ProposalShown, ThresholdShown};
 pub use options::{Budget, Options, Timing};
 pub use packet::{PACKET_FORMAT, Packet, PacketVerified, ProvedRecord, packet_from};
 pub use proving::{

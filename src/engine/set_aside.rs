@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::{Engine, Error};
 use crate::actor::{InputId, SetAside, SetAsideInput, set_aside_of};
 use crate::bundle::Bundle;
-use crate::domain::{Datum, Timestamp};
+use crate::domain::{Datum, Raw, RawMap, Timestamp};
 use crate::journal::JournalError;
-use crate::turn::{Input, decode_input};
+use crate::turn::{FeedbackInput, Input, decode_input};
 
 /// An input that is set aside: turns on it have panicked, and none is taken any more.
 #[derive(Clone, Debug, Serialize)]
@@ -48,11 +48,11 @@ pub struct SetAsideDetail {
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct InputShown {
-    /// `event`, `facts`, `consents` or `settlement`.
+    /// `event`, `facts`, `consents`, `settlement` or `feedback`.
     pub kind: &'static str,
     /// Who sent it.
     pub source: Option<String>,
-    /// The event's id, or the decision that is settled.
+    /// The event's id, or the decision that is settled or judged.
     pub id: Option<String>,
     /// The event's type.
     #[serde(rename = "type")]
@@ -97,6 +97,20 @@ impl Engine {
         let bundle = bundle.map(|bundle| bundle.id().to_string());
         SetAsideDetail { set_aside: SetAsideView::of(&aside), bundle, input, bytes }
     }
+}
+
+/// What feedback says, by member.
+fn feedback(input: &FeedbackInput) -> BTreeMap<String, Option<Datum>> {
+    let text = |name: &str, text: &str| (name.to_owned(), Raw::from(text));
+    let verdict = input.verdict.map(|verdict| text("verdict", verdict.as_str()));
+    let label = input.label.as_deref().map(|label| text("label", label));
+    let named = |of: &str, map: &RawMap| {
+        let entries = map.iter().map(|(name, raw)| (format!("{of}.{name}"), raw.clone()));
+        entries.collect::<Vec<_>>()
+    };
+    let maps = [named("corrected", &input.corrected), named("outcome", &input.outcome)];
+    let said = verdict.into_iter().chain(label).chain(maps.into_iter().flatten());
+    said.map(|(name, raw)| (name, Some(Datum::untyped(raw)))).collect()
 }
 
 impl SetAsideView {
@@ -159,6 +173,14 @@ fn shown(input: &Input, bundle: &Bundle) -> InputShown {
         Input::Settlement(input) => InputShown {
             kind: "settlement",
             id: Some(format!("{} {}", input.decision, input.settlement)),
+            ..InputShown::default()
+        },
+        Input::Feedback(input) => InputShown {
+            kind: "feedback",
+            source: Some(input.source.to_string()),
+            id: Some(format!("{} {}", input.decision, input.id)),
+            time: input.time.map(|time| time.to_string()),
+            data: feedback(input),
             ..InputShown::default()
         },
     }

@@ -137,7 +137,7 @@ impl Engine {
             Taken::Unsettled(Settled::Unknown) => return Ok(Answer::Given(None)),
             Taken::Unsettled(Settled::Otherwise) => return Err(self.not_settled(decision, otherwise(settlement))),
             Taken::Unsettled(Settled::Expired) => return Err(self.not_settled(decision, settling.expired())),
-            Taken::Unsettled(Settled::Now) | Taken::Repeated(_) | Taken::Conflict => {
+            Taken::Unsettled(Settled::Now) | Taken::Repeated(_) | Taken::Conflict | Taken::Asks(_) => {
                 return Err(Error::Record("a settlement was taken for an event".to_owned()));
             }
         };

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::consulting::{Again, Consultation};
 use super::wait::within;
 use super::{Answer, Decision, Engine, Error};
 use crate::actor::{Asked, InForce, Overdue, Refusal, Request, Shed, TurnDone};
 use crate::domain::{CustomerId, Durability};
 use crate::time::{Deadline, Instant};
+use crate::turn::Taken;
 
 /// A turn that was begun for a caller who still has to wait.
 pub(super) struct Begun {
@@ -14,7 +16,17 @@ pub(super) struct Begun {
     pub(super) deadline: Deadline,
     pub(super) bundle: Arc<InForce>,
     pub(super) customer: CustomerId,
-    pub(super) asked: Asked,
+    pub(super) asked: Stage,
+    /// What is begun anew once slow models have answered; `None` where none is ever asked.
+    pub(super) again: Option<Box<Again>>,
+}
+
+/// How far a turn has come.
+pub(super) enum Stage {
+    /// It is taken, or waits in the mailbox.
+    Turn(Asked),
+    /// Slow models have been asked, and it will be begun anew.
+    Models(Consultation),
 }
 
 /// A turn that was taken for a caller whose record may still have to be kept.
@@ -64,11 +76,27 @@ impl Engine {
 
     /// The turn of what was begun.
     pub(super) async fn turned(&self, begun: Answer<Begun>) -> Result<Answer<Outturn>, Error> {
-        let Begun { started, deadline, bundle, customer, asked } = match begun {
+        let Begun { started, deadline, bundle, customer, mut asked, mut again } = match begun {
             Answer::Given(begun) => begun,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        match self.turn_or_late(asked, deadline).await {
+        let turn = loop {
+            let turn = match (asked, &mut again) {
+                (Stage::Models(models), Some(again)) => {
+                    let anew = self.begin_anew(models, (again, &bundle, deadline)).await;
+                    self.turn_or_late(anew, deadline).await
+                }
+                (Stage::Turn(turn), _) => self.turn_or_late(turn, deadline).await,
+                (Stage::Models(_), None) => return Err(Error::Record("a model was asked for no turn".to_owned())),
+            };
+            match turn {
+                Ok(Ok(TurnDone { taken: Taken::Asks(wanted), .. })) => {
+                    asked = self.ask_models(wanted, &bundle.bundle, deadline);
+                }
+                turn => break turn,
+            }
+        };
+        match turn {
             Ok(Ok(done)) => Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done }))),
             Ok(Err(request)) => Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started)))),
             Err(refusal) => self.refused(refusal),

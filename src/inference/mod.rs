@@ -7,10 +7,13 @@
 //! |---|---|
 //! | `probability` | a probability in parts per million |
 //! | `ranked` | what a model thinks most likely, by label or by proposal |
+//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `quality` | accuracy, macro-F1, calibration error, confusions, coverage |
 //! | `temperature` | the temperature that makes confidence honest |
-//! | `softmax`, `exponential` | from logits to probabilities |
 //! | `calibration` | what a model said of labelled rows that it was not trained on |
+//! | `onnx` | tabular models: linear models and tree ensembles from ONNX files |
+//! | `kernel` | any model, loaded |
+//! | `text` | texts: hashed words and pieces of words, weighed |
 //! | `judged` | the same by proposal: how sure, and whether it was right |
 //! | `goal`, `certify`, `not_certifiable` | thresholds with a promised precision, and why there is none |
 //! | `binomial` | exact tails and bounds |
@@ -18,8 +21,7 @@
 //! | `conformal` | the candidates that remain plausible |
 //! | `scope` | whether an input is of the kind that a model knows |
 //! | `drift` | how far what comes is from what was trained on |
-//! | `onnx` | tabular models: linear models and tree ensembles from ONNX files |
-//! | `text` | texts: hashed words and pieces of words, weighed |
+//! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod binomial;
 mod calibration;
@@ -30,6 +32,9 @@ mod escalation;
 mod exponential;
 mod goal;
 mod judged;
+mod kernel;
+#[cfg(feature = "neural")]
+pub mod neural;
 mod not_certifiable;
 mod onnx;
 mod probability;
@@ -48,6 +53,7 @@ pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_esc
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};
 pub use judged::{Judged, JudgedRow, Truth};
+pub use kernel::{Kernel, KernelScratch, Scores, SlowFiles, Workspace};
 pub use not_certifiable::NotCertifiable;
 pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
 pub use probability::{Probability, ProbabilityError};
@@ -58,5 +64,5 @@ pub use softmax::softmax_into;
 pub use temperature::{TemperatureError, fit_temperature};
 pub use text::{
     BUCKETS, Filled, Scored, TEXT_BYTES_MAX, TEXT_LABELS_MAX, TextCounter, TextModel, TextModelFault, TextScratch,
-    TextWeights,
+    TextWeights, WORD_BUCKETS,
 };

@@ -8,14 +8,24 @@ use super::body::{Body, Object, answer, answer_format};
 use super::decide::settled;
 use super::{Fault, Problem};
 use crate::domain::{DecisionId, Durability, Raw, Timestamp};
-use crate::engine::{Decision, Engine, Error, Explanation, Facts};
+use crate::engine::{Decision, Engine, Error, Explanation, Facts, FeedbackShown};
 
-/// A decision by its id.
+/// A decision, and what was said of it afterwards.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DecisionLookedUp {
+    #[serde(flatten)]
+    decision: Decision,
+    /// What was said of it, in the order in which it came; `null` if the journal cannot be searched for it.
+    #[schema(required = true)]
+    feedback: Option<Vec<FeedbackShown>>,
+}
+
+/// A decision by its id, with the feedback on it.
 #[utoipa::path(
     get, path = "/v1/decisions/{id}", tag = "decisions",
     params(("id" = String, Path, description = "The decision's id")),
     responses(
-        (status = 200, description = "The decision", body = Decision),
+        (status = 200, description = "The decision", body = DecisionLookedUp),
         (status = 400, description = "Not a decision id", body = Problem),
         (status = 404, description = "No such decision on disk", body = Problem),
     ),
@@ -26,11 +36,21 @@ pub(super) async fn decision(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = parsed(&id)?;
-    let found = off_the_worker(move || engine.decision(id)).await?;
+    let found = off_the_worker(move || looked_up(&engine, id)).await?;
     match found {
-        Some(decision) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &decision)),
+        Some(looked_up) => Ok(answer(answer_format(request.headers()).unwrap_or_default(), &looked_up)),
         None => Err(unknown(id)),
     }
+}
+
+fn looked_up(engine: &Engine, id: DecisionId) -> Result<Option<DecisionLookedUp>, Error> {
+    let Some(decision) = engine.decision(id)? else { return Ok(None) };
+    // A decision is shown whatever became of later records.
+    let feedback = engine.feedback_on(id).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the journal cannot be searched for feedback on a decision");
+        None
+    });
+    Ok(Some(DecisionLookedUp { decision, feedback }))
 }
 
 /// What is asked of an explanation.

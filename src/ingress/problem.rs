@@ -149,11 +149,27 @@ impl From<Error> for Problem {
             Error::NotSettled { .. } => {
                 Self::new(StatusCode::CONFLICT, "settlement", "the decision cannot be settled like this", detail)
             }
+            Error::Feedback(faults) => {
+                let title = "the feedback does not fit the decision";
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "feedback", title, detail);
+                let errors = faults.iter().map(|of| Fault::new(&of.pointer(), of.to_string()));
+                Self { errors: errors.collect(), ..problem }
+            }
+            Error::FeedbackConflict { .. } => {
+                Self::new(StatusCode::CONFLICT, "feedback-conflict", "the feedback's id was used before", detail)
+                    .at("/id")
+            }
+            Error::FeedbackFull(_) => {
+                Self::new(StatusCode::CONFLICT, "feedback-full", "no more feedback is taken", detail)
+            }
             Error::UnknownRule { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-rule", "there is no such rule", detail)
             }
             Error::UnknownPurpose { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-purpose", "there is no such purpose", detail)
+            }
+            Error::Model(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model", "a model of the bundle cannot be used", detail)
             }
             Error::TooManyExports(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "exports", "the request was not taken on", detail)

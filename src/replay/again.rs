@@ -12,7 +12,7 @@ use super::{Counts, Difference, DifferenceKind, Limits, Progress, Range, ReplayE
 use crate::bundle::Bundle;
 use crate::domain::Partition;
 use crate::journal::journal_folder;
-use crate::rules::Scratch;
+use crate::turn::Workspace;
 use crate::turn::{Record, RecordBuffer, SEMANTICS_VERSION, Surroundings, Taken, Written, apply, take};
 
 /// Takes the turns of a data directory again, and compares what comes out with what was recorded. Another process may be
@@ -77,7 +77,7 @@ struct Again<'a> {
 /// Reusable memory of one thread.
 #[derive(Default)]
 pub(super) struct Bench {
-    scratch: Scratch,
+    scratch: Workspace,
     buffer: RecordBuffer,
 }
 

@@ -21,7 +21,7 @@ use super::{Gap, Limits, Progress, Range, ReplayError};
 use crate::bundle::Bundle;
 use crate::domain::{CustomerId, DecisionId, DecisionName, Partition, TenantId, Timestamp};
 use crate::journal::journal_folder;
-use crate::rules::Scratch;
+use crate::turn::Workspace;
 use crate::turn::{
     EventInput, Input, Lender, Readings, Record, RecordedDecision, Surroundings, Taken, Turn, apply_input,
     apply_outcome, take,
@@ -135,7 +135,7 @@ struct Anew<'a> {
 /// What one thread has at hand.
 #[derive(Default)]
 struct Bench {
-    scratch: Scratch,
+    scratch: Workspace,
     carriers: Vec<(u64, Carrier)>,
     lender: Lender,
 }
@@ -283,6 +283,8 @@ impl<'a> Anew<'a> {
                 let reason = "the event's id had been used with another content";
                 self.not_decided(then, is_counted, |_| reason.to_owned());
             }
+            // A slow model that nobody has asked counts as late (`Readings::at`).
+            Ok(Taken::Asks(_)) => self.not_decided(then, is_counted, |_| "a slow model would be asked".to_owned()),
             Ok(Taken::Unsettled(_)) => self.changes.void_settlements += u64::from(is_counted),
             Err(error) => self.not_decided(then, is_counted, |_| error.to_string()),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bundle::Bundle;
 use crate::context::{TypedEvent, Undeclared};
-use crate::domain::{Event, Field, Raw, Type, Value};
+use crate::domain::{Event, Field, Value};
 use crate::turn::{ConsentsInput, EventInput, FactsInput, Input, Run};
 
 /// The way of inputs from one bundle to another.
@@ -57,7 +57,7 @@ impl Carrier {
             Input::Event(event) => self.event(event),
             Input::Facts(facts) => Ok(self.facts(facts)),
             Input::Consents(consents) => Ok(self.consents(consents)),
-            Input::Settlement(_) => Ok(Carried { input, unasked: None, left: Vec::new() }),
+            Input::Settlement(_) | Input::Feedback(_) => Ok(Carried { input, unasked: None, left: Vec::new() }),
         }
     }
 
@@ -98,7 +98,7 @@ impl Carrier {
     fn typed_anew(&self, event: TypedEvent) -> Result<TypedEvent, String> {
         let ty = &self.from.layout().events()[event.kind];
         let declared = ty.attributes.iter().zip(event.attributes);
-        let declared = declared.filter_map(|(field, value)| Some((field.name.to_string(), raw(&field.ty, &value?))));
+        let declared = declared.filter_map(|(field, value)| Some((field.name.to_string(), field.ty.to_raw(&value?))));
         let untyped = Event {
             id: event.key.id().to_owned(),
             source: event.key.source().to_owned(),
@@ -135,7 +135,7 @@ impl Carrier {
         let to = &self.to.layout().facts()[number].field;
         let value = match value {
             Some(value) if from != to => {
-                to.accept(raw(&from.ty, &value)).map_err(|fault| format!("fact `{name}` {fault}"))?
+                to.accept(from.ty.to_raw(&value)).map_err(|fault| format!("fact `{name}` {fault}"))?
             }
             value => value,
         };
@@ -162,20 +162,4 @@ pub(super) fn no_playbook(name: &str) -> String {
 
 pub(super) fn no_longer_on(playbook: &str, event: &str) -> String {
     format!("playbook `{playbook}` does not decide on `{event}`")
-}
-
-/// A value as it would come from outside.
-fn raw(ty: &Type, value: &Value) -> Raw {
-    match (value, ty) {
-        (Value::Bool(v), _) => Raw::Bool(*v),
-        (Value::Int(v), _) => Raw::Int(*v),
-        (Value::Decimal(v), _) => Raw::Decimal(*v),
-        (Value::Symbol(symbol), Type::OneOf(of)) => Raw::Text(of.name(*symbol).to_owned()),
-        (Value::Symbol(symbol), _) => Raw::Int(i64::from(*symbol)),
-        (Value::Time(v), _) => Raw::Text(v.to_string()),
-        (Value::Duration(v), _) => Raw::Text(v.to_string()),
-        (Value::Text(v), _) => Raw::Text(v.to_string()),
-        (Value::List(items), Type::List(of)) => Raw::List(items.iter().map(|item| raw(of, item)).collect()),
-        (Value::List(items), ty) => Raw::List(items.iter().map(|item| raw(ty, item)).collect()),
-    }
 }

@@ -227,6 +227,7 @@ fn nothing(taken: &Taken) -> String {
         Taken::Repeated(_) => "nothing: the event had been decided before",
         Taken::Conflict => "nothing: the event's id had been used with another content",
         Taken::Unsettled(_) => "nothing: there was nothing to settle",
+        Taken::Asks(_) => "a question to a model that nobody asks in a replay",
     }
     .to_owned()
 }

@@ -23,6 +23,8 @@ pub struct Rule {
     pub if_unavailable: IfUnavailable,
     /// Whether no later tier may change what it says.
     pub is_final: bool,
+    /// The number of what later tiers may choose in place of what it says; `None`: nothing.
+    pub permit: Option<u16>,
 }
 
 /// Where in the configuration something is written.

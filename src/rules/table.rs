@@ -30,6 +30,8 @@ pub(crate) struct Table<'a> {
     pub(crate) policy: &'a HitPolicy,
     /// Whether its rows are final.
     pub(crate) is_final: bool,
+    /// The number of what later tiers may choose in place of what a row says.
+    pub(crate) permit: Option<u16>,
 }
 
 /// A fault at a cell of a table.
@@ -207,6 +209,7 @@ impl Reading<'_, '_> {
             then: Then::new(settings),
             if_unavailable: IfUnavailable::Skip,
             is_final: self.table.is_final,
+            permit: self.table.permit,
         };
         self.rules.push((priority, rule));
     }

@@ -15,11 +15,14 @@
 //! | `queue` | the questions to one model: which may wait, when the batch closes, who is in it |
 //! | `service_time` | what batches of a model take: learned, and unlearned within seconds |
 //! | `metrics` | the series |
+//! | `neural` | neural models as slow models (feature `neural`) |
 
 mod answer;
 mod config;
 mod metrics;
 mod model;
+#[cfg(feature = "neural")]
+mod neural;
 mod pool;
 mod queue;
 mod roster;

@@ -32,12 +32,12 @@ pub struct CounterFamily(IntCounterVec);
 #[derive(Clone, Debug)]
 pub struct Gauge(IntGauge);
 
-/// Numbers that differ by one label's value.
+/// Numbers that differ by label values.
 #[derive(Clone, Debug)]
 pub struct GaugeFamily {
     gauges: GaugeVec,
     /// The label values that there are.
-    labels: Arc<Mutex<BTreeSet<String>>>,
+    labels: Arc<Mutex<BTreeSet<Vec<String>>>>,
 }
 
 /// The distribution of a quantity. Two relaxed atomic additions per observation.
@@ -64,9 +64,9 @@ impl Registry {
         Gauge(self.add(IntGauge::new(name, help)))
     }
 
-    /// Numbers with one label.
-    pub fn gauges(&self, name: &str, help: &str, label: &str) -> GaugeFamily {
-        let gauges = self.add(GaugeVec::new(Opts::new(name, help), &[label]));
+    /// Numbers with labels.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeFamily {
+        let gauges = self.add(GaugeVec::new(Opts::new(name, help), labels));
         GaugeFamily { gauges, labels: Arc::default() }
     }
 
@@ -149,17 +149,19 @@ impl Gauge {
 
 impl GaugeFamily {
     /// Sets the numbers of these label values; those of others are gone.
-    pub fn set_all<'a>(&self, numbers: impl Iterator<Item = (&'a str, f64)>) {
+    pub fn set_all<'a, const N: usize>(&self, numbers: impl Iterator<Item = ([&'a str; N], f64)>) {
         let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
         let mut gone = std::mem::take(&mut *labels);
-        for (label, number) in numbers {
-            self.gauges.with_label_values(&[label]).set(number);
-            gone.remove(label);
-            labels.insert(label.to_owned());
+        for (values, number) in numbers {
+            self.gauges.with_label_values(&values).set(number);
+            let values = values.map(str::to_owned).to_vec();
+            gone.remove(&values);
+            labels.insert(values);
         }
-        for label in gone {
+        for values in gone {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
             // It was set before, so it is there.
-            let _ = self.gauges.remove_label_values(&[&label]);
+            let _ = self.gauges.remove_label_values(&values);
         }
     }
 }
@@ -192,9 +194,9 @@ mod tests {
     #[test]
     fn numbers_of_labels_that_are_no_longer_set_are_gone() {
         let registry = Registry::default();
-        let family = registry.gauges("forthwith_y", "Level.", "of");
-        family.set_all([("a", 1.0), ("b", 2.5)].into_iter());
-        family.set_all([("b", 3.0)].into_iter());
+        let family = registry.gauges("forthwith_y", "Level.", &["of"]);
+        family.set_all([(["a"], 1.0), (["b"], 2.5)].into_iter());
+        family.set_all([(["b"], 3.0)].into_iter());
         insta::assert_snapshot!(registry.render(), @r#"
         # HELP forthwith_y Level.
         # TYPE forthwith_y gauge

@@ -108,6 +108,12 @@ impl Instant {
 }
 
 impl Deadline {
+    /// The deadline that leaves so much before this one.
+    #[must_use]
+    pub fn earlier_by(self, reserve: Duration) -> Self {
+        Self(self.0.before(reserve))
+    }
+
     /// The deadline that leaves `budget` from `start`.
     #[inline]
     pub fn new(start: Instant, budget: Duration) -> Self {

@@ -8,17 +8,27 @@
 //! | `linear` | a linear model |
 //! | `logistic`, `share` | multinomial logistic regression |
 //! | `vocabulary` | the buckets that texts fill, and their idf |
+//! | `labelled` | labelled texts, looked through |
+//! | `split`, `held_out` | rows that are held out, and what was said of them |
+//! | `text` | how a text model is trained |
 //! | `chance` | orders of chance, from a seed |
 
 mod chance;
+mod held_out;
+mod labelled;
 mod linear;
 mod logistic;
 mod rows;
 mod share;
+mod split;
+mod text;
 mod vocabulary;
 
 pub use chance::Chance;
+pub use held_out::HeldOut;
+pub use labelled::{Contradiction, Demands, Findings, LabelledText, LabelledTexts, Refusal};
 pub use linear::Linear;
 pub use logistic::{Fit, FitConfig, FitError, FitProgress};
 pub use rows::{DenseRows, Rows, SparseRows};
+pub use text::{Choice, TextTraining, TrainedText, TrainingError, TrainingProgress};
 pub use vocabulary::Vocabulary;

@@ -2,9 +2,10 @@
 
 use super::linear::Linear;
 use super::rows::SparseRows;
-use crate::inference::{BUCKETS, Filled, TextModel, TextWeights};
+use crate::inference::{BUCKETS, Filled, TextModel, TextWeights, WORD_BUCKETS};
 
-/// The buckets that training texts fill, with their idf: `1 + ln((1 + texts) / (1 + texts that fill it))`, in 1/256.
+/// The buckets that training texts fill, with their idf: `1 + ln((1 + texts) / (1 + texts that fill it))`, in 1/256;
+/// that of words and pairs of words times an emphasis.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     /// Ascending.
@@ -17,7 +18,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// Of the texts that a model is trained on.
-    pub fn of<'t>(texts: impl Iterator<Item = &'t [Filled]>) -> Self {
+    pub fn of<'t>(texts: impl Iterator<Item = &'t [Filled]>, emphasis: f64) -> Self {
         let mut filling = vec![0_u32; BUCKETS];
         let mut count = 0_u32;
         for text in texts {
@@ -29,9 +30,10 @@ impl Vocabulary {
         for (bucket, filling) in filling.iter().enumerate().filter(|(_, filling)| **filling > 0) {
             columns[bucket] = Some(buckets.len() as u16);
             buckets.push(bucket as u16);
-            idf.push(idf_of(count, *filling));
+            let emphasis = if bucket < usize::from(WORD_BUCKETS) { emphasis } else { 1.0 };
+            idf.push(idf_of(count, *filling, emphasis));
         }
-        idf.push(idf_of(count, 0));
+        idf.push(idf_of(count, 0, 1.0));
         Self { buckets, columns, idf }
     }
 
@@ -77,8 +79,8 @@ impl Vocabulary {
     }
 }
 
-fn idf_of(texts: u32, filling: u32) -> u16 {
+fn idf_of(texts: u32, filling: u32, emphasis: f64) -> u16 {
     let idf = 1.0 + libm::log((1.0 + f64::from(texts)) / (1.0 + f64::from(filling)));
     // At four billion texts it is 23.2: far from the end of 16 bits.
-    libm::round(256.0 * idf) as u16
+    libm::round(256.0 * emphasis * idf) as u16
 }

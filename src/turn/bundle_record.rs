@@ -27,5 +27,5 @@ pub fn decode_bundle(payload: &[u8]) -> Result<Bundle, String> {
     if stored.version != VERSION {
         return Err(format!("it has version {}, this release reads version {VERSION}", stored.version));
     }
-    Bundle::compile(stored.sources).map_err(|faults| faults.to_string())
+    Bundle::recall(stored.sources).map_err(|faults| faults.to_string())
 }

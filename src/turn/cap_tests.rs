@@ -8,8 +8,8 @@ use super::*;
 use crate::bundle::cap_tests::{ONE_A_QUARTER, offers, offers_with};
 use crate::bundle::{Bundle, Sources};
 use crate::context::{CustomerState, Settled};
+use crate::decider::Workspace;
 use crate::domain::{CustomerId, DecisionId, Event, Settlement, TenantId, TimeDelta, Timestamp, Value};
-use crate::rules::Scratch;
 
 /// One customer whose carts are left, and what the journal would hold of it.
 struct World {
@@ -35,7 +35,7 @@ impl World {
     fn take(&mut self, input: &Input) -> Taken {
         let bundle = self.bundle();
         let around = Surroundings { bundle: &bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default()).unwrap();
+        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Workspace::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let bundle_seq = self.bundles.len() as u64 - 1;
             let written = Written { tenant: &self.tenant, bundle_seq, input, turn };

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::bundle::{Bundle, CONTEXT_FILE, Sources};
 use crate::context::CustomerState;
+use crate::decider::Workspace;
 use crate::domain::{CustomerId, DecisionId, Event, FallbackReason, Settlement, TenantId, Timestamp, Value};
-use crate::rules::Scratch;
 
 const CONTEXT: &str = r#"
 [events."order.placed"]
@@ -76,7 +76,7 @@ impl World {
         let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
-        let taken = take(&mut self.state, &input, readings, around, &mut Scratch::default()).unwrap();
+        let taken = take(&mut self.state, &input, readings, around, &mut Workspace::default()).unwrap();
         let turn = match &taken {
             Taken::Turn(turn) => turn,
             Taken::Repeated(repeated) => return Came::Repeated(repeated[0].1),
@@ -126,7 +126,7 @@ impl World {
     fn enter(&mut self, input: &Input, second: i64) {
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &self.bundle, tenant: &tenant };
-        let taken = take(&mut self.state, input, &Readings::at(at(second)), around, &mut Scratch::default()).unwrap();
+        let taken = take(&mut self.state, input, &Readings::at(at(second)), around, &mut Workspace::default()).unwrap();
         let Taken::Turn(turn) = &taken else { panic!("{taken:?}") };
         let written = Written { tenant: &tenant, bundle_seq: 1, input, turn };
         self.records.push(RecordBuffer::default().write(written).to_vec());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Entered;
 use crate::bundle::Cap;
 use crate::context::{CapKey, TypedEvent};
-use crate::domain::{CustomerId, DecisionId, Settlement, Timestamp, Value};
+use crate::decider::{Answers, Asked, SlowAnswer};
+use crate::domain::{CustomerId, DecisionId, FeedbackVerdict, RawMap, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,8 @@ pub enum Input {
     Consents(ConsentsInput),
     /// A pending decision was carried out, or was not.
     Settlement(SettlementInput),
+    /// Someone looks back at a decision.
+    Feedback(FeedbackInput),
 }
 
 /// An event and what is to be decided on it.
@@ -80,9 +83,33 @@ pub struct SettlementInput {
     pub settlement: Settlement,
 }
 
+/// What someone says of a decision when looking back at it. It changes no decision and no state; it is kept and found again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedbackInput {
+    /// Whom the decision is about.
+    pub customer: CustomerId,
+    /// Which.
+    pub decision: DecisionId,
+    /// Tells it from other feedback on the decision.
+    pub id: Box<str>,
+    /// Who says so.
+    pub source: Arc<str>,
+    /// When it was said, if its sender told.
+    pub time: Option<Timestamp>,
+    /// Whether the decision was right.
+    pub verdict: Option<FeedbackVerdict>,
+    /// Fields of the outcome as they should have been, in the order of the playbook. Untyped, so that they can be read whatever
+    /// became of the playbook.
+    pub corrected: RawMap,
+    /// What a classifier should have told.
+    pub label: Option<Box<str>>,
+    /// What became of it in the end, by name.
+    pub outcome: RawMap,
+}
+
 /// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
 /// and asks nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Readings {
     /// When the input arrived.
     pub arrival: Timestamp,
@@ -90,6 +117,36 @@ pub struct Readings {
     pub is_late: bool,
     /// What the turn may take of global caps.
     pub leases: Vec<Lease>,
+    /// Where the word of models comes from.
+    pub models: ModelReadings,
+    /// The record up to which the journal was searched for feedback on the decision that feedback is given on. Of no account
+    /// for any other input.
+    pub searched_to: u64,
+}
+
+/// Where the word of models comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelReadings {
+    /// The quick ones are asked in the turn.
+    Live {
+        /// What slow ones have said.
+        slow: Vec<SlowAnswer>,
+        /// Whether a slow one that has not been asked counts as late. If not, the turn is not taken, but says whom to ask.
+        is_last: bool,
+    },
+    /// What was recorded, by the number of the playbook; nobody is asked.
+    Recorded(Vec<(usize, Vec<Asked>)>),
+}
+
+/// A slow model that must be asked before a decision can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The number of the playbook.
+    pub playbook: usize,
+    /// The number of the model among the playbook's.
+    pub model: usize,
+    /// The text that it is given, its parts on lines of their own.
+    pub text: String,
 }
 
 /// A part of a global cap that is lent to a turn.
@@ -111,7 +168,23 @@ impl SettlementInput {
 impl Readings {
     /// The readings of an input that arrives in time and draws on no global cap.
     pub fn at(arrival: Timestamp) -> Self {
-        Self { arrival, is_late: false, leases: Vec::new() }
+        Self { arrival, is_late: false, leases: Vec::new(), models: ModelReadings::default(), searched_to: 0 }
+    }
+
+    /// What a playbook's models are asked with.
+    pub(super) fn answers(&self, playbook: usize) -> Answers<'_> {
+        match &self.models {
+            ModelReadings::Live { slow, is_last } => Answers::Live { playbook, slow, is_last: *is_last },
+            ModelReadings::Recorded(by_playbook) => {
+                let asked = by_playbook.iter().find(|(number, _)| *number == playbook);
+                Answers::Recorded(asked.map_or(&[], |(_, asked)| asked))
+            }
+        }
+    }
+
+    /// Whether a slow model that has not answered is to be asked.
+    pub(super) fn asks_slow_models(&self) -> bool {
+        matches!(self.models, ModelReadings::Live { is_last: false, .. })
     }
 
     /// The readings of the next decision in the same turn: what this one took of global caps is gone.
@@ -125,12 +198,18 @@ impl Readings {
     }
 }
 
+impl Default for ModelReadings {
+    fn default() -> Self {
+        Self::Live { slow: Vec::new(), is_last: true }
+    }
+}
+
 impl Input {
     /// The key of its own under which the journal finds its record, besides the decisions made on it.
     pub fn key(&self) -> Option<u128> {
         match self {
             Self::Settlement(input) => Some(input.key()),
-            Self::Event(_) | Self::Facts(_) | Self::Consents(_) => None,
+            Self::Event(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) => None,
         }
     }
 
@@ -141,6 +220,7 @@ impl Input {
             Self::Facts(input) => &input.customer,
             Self::Consents(input) => &input.customer,
             Self::Settlement(input) => &input.customer,
+            Self::Feedback(input) => &input.customer,
         }
     }
 }

@@ -16,11 +16,12 @@
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `lender` | those accounts where no others are kept |
 //! | `circumstances` | what consents, flow and caps leave a decision |
-//! | `record`, `record_write`, `record_read` | what the journal stores of it |
+//! | `record`, `record_write`, `record_read`, `asked_read` | what the journal stores of it |
 //! | `bundle_record` | what it stores of a bundle |
 //! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
 
+mod asked_read;
 mod bundle_record;
 mod cap_change;
 #[cfg(test)]
@@ -33,6 +34,8 @@ mod input;
 mod input_form;
 mod late;
 mod lender;
+#[cfg(test)]
+mod model_tests;
 mod record;
 mod record_read;
 mod record_write;
@@ -44,10 +47,14 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use crate::decider::Workspace;
 pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
-pub use input::{ConsentsInput, EventInput, FactsInput, Input, Lease, Readings, Run, SettlementInput, TraceId};
+pub use input::{
+    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Lease, ModelReadings, Readings, Run, SettlementInput,
+    TraceId, Wanted,
+};
 pub use input_form::{decode_input, encode_input};
 pub use late::late;
 pub use lender::Lender;

@@ -1,4 +1,4 @@
-//! The record: what the journal stores of a turn (forms 1 and 2).
+//! The record: what the journal stores of a turn (forms 1 to 3).
 //!
 //! A MessagePack array. What identifies a person stands in a part of its own, with the id of the key it is encrypted with
 //! (0: not encrypted), so that encryption needs no new format:
@@ -11,36 +11,57 @@
 //!          | [1, customer, source, observed at, [[fact, value or nil], …]]
 //!          | [2, customer, source, observed at, [[purpose, given], …]]
 //!          | [3, customer, decision id, settlement]
+//!          | [4, customer, decision id, feedback id, source, time or nil, verdict or nil, corrected or nil, label or nil,
+//!             outcome or nil]
 //! ```
 //!
-//! Form 2 adds the last two kinds of input and, to a decision's values, its circumstances: `[outcome values, seen values,
+//! Form 2 adds the kinds of input 2 and 3 and, to a decision's values, its circumstances: `[outcome values, seen values,
 //! circumstances or nil]` with `circumstances = [refusal or nil, consents, [[room, more from or nil], … for each cap], [stale
 //! values]]`. A record that needs none of this is written in form 1, byte for byte as ever.
+//!
+//! Form 3 adds feedback, the last kind, in which `corrected` and `outcome` are maps; and what models said: `[outcome values, seen values, circumstances or nil, [[model, said], …] or nil]` with
+//!
+//! ```text
+//! said = [0, [[proposal, probability], …], plausible, cut or nil, cut in all, uncut, out of scope]
+//!      | [1, value, permitted] | [2, position, reason] | [3, silence]
+//! ```
+//!
+//! Models go by their number among the playbook's, proposals by theirs among the model's, probabilities are parts per million.
+//! A replay asks no model.
 //!
 //! `bundle` is the sequence of the record in the same journal that holds the bundle's files; playbooks, rules, event types
 //! and facts go by their number in it, and values are written without their types, which the bundle gives back. Ids of
 //! decisions stand in the journal's frame beside the record, where an index finds them. A seen value that was unavailable is
 //! a map of one entry, `{0: reason}`.
 
-use crate::decider::Seen;
+use crate::decider::{Asked, Seen};
 use crate::domain::{FallbackReason, TenantId, Tier, Timestamp, Value};
 use crate::guardrail::Circumstances;
 
 use super::Input;
 
 /// The latest version of the record's form.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 
 /// The form of a record that needs nothing later.
 pub(super) const FORM_1: u8 = 1;
 
+/// The form of a record that needs what form 2 has, and nothing later.
+pub(super) const FORM_2: u8 = 2;
+
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
 pub const SEMANTICS_VERSION: u16 = 1;
+
+pub(super) const SAID_RANKED: u8 = 0;
+pub(super) const SAID_NUMBER: u8 = 1;
+pub(super) const SAID_UNREAD: u8 = 2;
+pub(super) const SAID_SILENT: u8 = 3;
 
 pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
 pub(super) const KIND_CONSENTS: u8 = 2;
 pub(super) const KIND_SETTLEMENT: u8 = 3;
+pub(super) const KIND_FEEDBACK: u8 = 4;
 
 /// A record read back, with its bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +95,8 @@ pub struct RecordedDecision {
     pub seen: Vec<Seen>,
     /// What else it was made under.
     pub circumstances: Circumstances,
+    /// The models that were asked, with what they said.
+    pub asked: Vec<Asked>,
 }
 
 /// Why a record cannot be read.

@@ -6,17 +6,18 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use smallvec::SmallVec;
 
+use super::asked_read::OptionalAsked;
 use super::record::{
-    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_SETTLEMENT, RECORD_VERSION, Record, RecordError,
+    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, Record, RecordError,
     RecordedDecision,
 };
-use super::{ConsentsInput, EventInput, FactsInput, Input, Run, SettlementInput, TraceId};
+use super::{ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Run, SettlementInput, TraceId};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{CompactSeed, EventType, TypedEvent};
-use crate::decider::Seen;
+use crate::decider::{Asked, Seen};
 use crate::domain::{
-    CustomerId, DecisionId, EventKey, FallbackReason, Raw, Settlement, TenantId, Tier, Timestamp, Type, Unavailable,
-    Value,
+    CustomerId, DecisionId, EventKey, FallbackReason, FeedbackVerdict, Raw, RawMap, Settlement, TenantId, Tier,
+    Timestamp, Type, Unavailable, Value,
 };
 use crate::guardrail::{CapRoom, Circumstances};
 
@@ -76,6 +77,7 @@ impl<'a> Outer<'a> {
                 outcome: vec![],
                 seen: vec![],
                 circumstances: Circumstances::default(),
+                asked: vec![],
             });
         }
         Ok(Self { outer, bundle, decisions })
@@ -123,6 +125,7 @@ impl<'de> Visitor<'de> for PersonalSeed<'_> {
             KIND_FACTS => self.facts(seq),
             KIND_CONSENTS => self.consents(seq),
             KIND_SETTLEMENT => settlement(seq),
+            KIND_FEEDBACK => feedback(seq),
             kind => Err(de::Error::custom(format_args!("unknown kind of input {kind}"))),
         }
     }
@@ -146,10 +149,7 @@ impl PersonalSeed<'_> {
         };
         let run = next::<Option<usize>, _>(&mut seq)?.map_or(Run::Subscribed, Run::Playbook);
         let attributes = next_seed(&mut seq, AttributesSeed(ty))?;
-        let undeclared = match next::<Option<Raw>, _>(&mut seq)? {
-            Some(Raw::Map(entries)) => entries,
-            _ => Vec::new(),
-        };
+        let undeclared = map_or_nil(&mut seq)?;
         next_seed(&mut seq, DecisionsSeed { bundle: self.bundle, decisions: self.decisions })?;
         let event = TypedEvent { key, kind, customer, time, attributes, undeclared, body };
         Ok(Input::Event(EventInput { event, run, trace }))
@@ -176,12 +176,38 @@ impl PersonalSeed<'_> {
 }
 
 fn settlement<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
-    let customer = next(&mut seq)?;
-    let bytes: &[u8] = next(&mut seq)?;
-    let bytes: [u8; 16] = bytes.try_into().map_err(|_| de::Error::custom("a decision id has 16 bytes"))?;
+    let (customer, decision) = (next(&mut seq)?, decision_id(&mut seq)?);
     let settlement = Settlement::from_code(next(&mut seq)?).ok_or_else(|| de::Error::custom("no such settlement"))?;
-    let decision = DecisionId::from_u128(u128::from_be_bytes(bytes));
     Ok(Input::Settlement(SettlementInput { customer, decision, settlement }))
+}
+
+fn feedback<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
+    let (customer, decision) = (next(&mut seq)?, decision_id(&mut seq)?);
+    let (id, source): (String, String) = (next(&mut seq)?, next(&mut seq)?);
+    let time = next::<Option<i64>, _>(&mut seq)?.map(Timestamp::from_micros);
+    let verdict = match next::<Option<u8>, _>(&mut seq)? {
+        Some(code) => Some(FeedbackVerdict::from_code(code).ok_or_else(|| de::Error::custom("no such verdict"))?),
+        None => None,
+    };
+    let corrected = map_or_nil(&mut seq)?;
+    let label = next::<Option<String>, _>(&mut seq)?.map(String::into_boxed_str);
+    let outcome = map_or_nil(&mut seq)?;
+    let (id, source) = (id.into_boxed_str(), source.into());
+    Ok(Input::Feedback(FeedbackInput { customer, decision, id, source, time, verdict, corrected, label, outcome }))
+}
+
+pub(super) fn decision_id<'de, A: SeqAccess<'de>>(seq: &mut A) -> Result<DecisionId, A::Error> {
+    let bytes: &[u8] = next(seq)?;
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| de::Error::custom("a decision id has 16 bytes"))?;
+    Ok(DecisionId::from_u128(u128::from_be_bytes(bytes)))
+}
+
+/// The entries of a map; none where there is nil.
+fn map_or_nil<'de, A: SeqAccess<'de>>(seq: &mut A) -> Result<RawMap, A::Error> {
+    match next::<Option<Raw>, _>(seq)? {
+        Some(Raw::Map(entries)) => Ok(entries),
+        _ => Ok(RawMap::new()),
+    }
 }
 
 pub(super) fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
@@ -236,7 +262,12 @@ seq_seed!(DecisionsSeed<'_>, (), |self, seq| {
     for decision in self.decisions {
         let playbook = &self.bundle.playbooks()[decision.playbook];
         let seed = DecisionSeed { bundle: self.bundle, playbook };
-        (decision.outcome, decision.seen, decision.circumstances) = next_seed(&mut seq, seed)?;
+        DecisionParts {
+            outcome: decision.outcome,
+            seen: decision.seen,
+            circumstances: decision.circumstances,
+            asked: decision.asked,
+        } = next_seed(&mut seq, seed)?;
     }
     Ok(())
 });
@@ -246,7 +277,15 @@ struct DecisionSeed<'a> {
     playbook: &'a Playbook,
 }
 
-seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| {
+/// What the personal part says of a decision.
+struct DecisionParts {
+    outcome: Vec<Value>,
+    seen: Vec<Seen>,
+    circumstances: Circumstances,
+    asked: Vec<Asked>,
+}
+
+seq_seed!(DecisionSeed<'_>, DecisionParts, |self, seq| {
     let types = self.playbook.outcome.fields().iter().map(|field| &field.ty);
     let outcome = next_seed(&mut seq, TypedValues(types.collect()))?;
     let types = self.playbook.sights.iter().map(|source| source.ty(self.bundle.layout()));
@@ -256,7 +295,9 @@ seq_seed!(DecisionSeed<'_>, (Vec<Value>, Vec<Seen>, Circumstances), |self, seq| 
         Some(stored) => circumstances(stored).map_err(de::Error::custom)?,
         None => Circumstances::default(),
     };
-    Ok((outcome, seen, circumstances))
+    // Form 2 ends here.
+    let asked = seq.next_element_seed(OptionalAsked(self.playbook))?.flatten().unwrap_or_default();
+    Ok(DecisionParts { outcome, seen, circumstances, asked })
 });
 
 /// Refusal, consents, what each cap leaves and when it leaves more, stale values.

@@ -4,13 +4,15 @@ use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::record::{
-    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_SETTLEMENT, RECORD_VERSION, SEMANTICS_VERSION,
+    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER,
+    SAID_RANKED, SAID_SILENT, SAID_UNREAD, SEMANTICS_VERSION,
 };
-use super::{EventInput, Input, Made, Run, Turn};
+use super::{EventInput, FeedbackInput, Input, Made, Run, Turn};
 use crate::context::Compact;
-use crate::decider::Seen;
-use crate::domain::{FallbackReason, Raw, TenantId, Timestamp, Value};
+use crate::decider::{Asked, Ranking, Said, Seen};
+use crate::domain::{FallbackReason, FeedbackVerdict, Raw, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
+use crate::inference::Score;
 
 /// Reusable memory for writing records. Keep one per thread.
 #[derive(Debug, Default)]
@@ -51,12 +53,15 @@ impl RecordBuffer {
 impl Written<'_> {
     /// The earliest form that can hold it.
     fn form(&self) -> u8 {
-        let is_early = match self.input {
-            Input::Event(_) => self.turn.decisions.iter().all(|made| made.circumstances.is_plain()),
-            Input::Facts(_) => true,
-            Input::Consents(_) | Input::Settlement(_) => false,
-        };
-        if is_early { FORM_1 } else { RECORD_VERSION }
+        let decisions = &self.turn.decisions;
+        let is_plain = || decisions.iter().all(|made| made.circumstances.is_plain());
+        match self.input {
+            Input::Feedback(_) => RECORD_VERSION,
+            Input::Event(_) if decisions.iter().any(|made| !made.decided.asked.is_empty()) => RECORD_VERSION,
+            Input::Event(_) if is_plain() => FORM_1,
+            Input::Facts(_) => FORM_1,
+            Input::Event(_) | Input::Consents(_) | Input::Settlement(_) => FORM_2,
+        }
     }
 }
 
@@ -114,6 +119,7 @@ impl Serialize for Personal<'_> {
                 let decision = input.decision.to_u128().to_be_bytes();
                 (KIND_SETTLEMENT, &input.customer, Bytes(&decision), input.settlement.code()).serialize(serializer)
             }
+            Input::Feedback(input) => feedback(input, serializer),
         }
     }
 }
@@ -136,7 +142,7 @@ impl Personal<'_> {
         tuple.serialize_element(&input.trace.as_ref().map(|trace| Bytes(trace)))?;
         tuple.serialize_element(&run)?;
         tuple.serialize_element(&Sequence(event.attributes.iter().map(|value| value.as_ref().map(Compact))))?;
-        tuple.serialize_element(&Undeclared(&event.undeclared))?;
+        tuple.serialize_element(&MapOrNil(&event.undeclared))?;
         tuple.serialize_element(&Sequence(
             self.turn.decisions.iter().map(|made| DecisionParts { form: self.form, made }),
         ))?;
@@ -144,7 +150,22 @@ impl Personal<'_> {
     }
 }
 
-/// The outcome's values, the values seen and, from form 2 on, the circumstances.
+fn feedback<S: Serializer>(input: &FeedbackInput, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut tuple = serializer.serialize_tuple(10)?;
+    tuple.serialize_element(&KIND_FEEDBACK)?;
+    tuple.serialize_element(&input.customer)?;
+    tuple.serialize_element(&Bytes(&input.decision.to_u128().to_be_bytes()))?;
+    tuple.serialize_element(&*input.id)?;
+    tuple.serialize_element(&*input.source)?;
+    tuple.serialize_element(&input.time.map(Timestamp::micros))?;
+    tuple.serialize_element(&input.verdict.map(FeedbackVerdict::code))?;
+    tuple.serialize_element(&MapOrNil(&input.corrected))?;
+    tuple.serialize_element(&input.label.as_deref())?;
+    tuple.serialize_element(&MapOrNil(&input.outcome))?;
+    tuple.end()
+}
+
+/// The outcome's values, the values seen, from form 2 on the circumstances, and in form 3 what models said.
 struct DecisionParts<'a> {
     form: u8,
     made: &'a Made,
@@ -153,13 +174,17 @@ struct DecisionParts<'a> {
 impl Serialize for DecisionParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { form, made } = self;
-        let mut tuple = serializer.serialize_tuple(if *form == FORM_1 { 2 } else { 3 })?;
+        let mut tuple = serializer.serialize_tuple(1 + usize::from(*form))?;
         tuple.serialize_element(&Sequence(made.decided.outcome.get().values().iter().map(Compact)))?;
         tuple.serialize_element(&Sequence(made.seen.iter().map(SeenValue)))?;
         if *form != FORM_1 {
             let circumstances = &made.circumstances;
             let parts = CircumstancesParts(circumstances);
             tuple.serialize_element(&(!circumstances.is_plain()).then_some(parts))?;
+        }
+        if *form > FORM_2 {
+            let asked = &made.decided.asked;
+            tuple.serialize_element(&(!asked.is_empty()).then(|| Sequence(asked.iter().map(AskedParts))))?;
         }
         tuple.end()
     }
@@ -172,6 +197,33 @@ impl Serialize for CircumstancesParts<'_> {
         let Circumstances { refusal, consents, room, stale } = self.0;
         let room = room.iter().map(|room| (room.left, room.again.map(Timestamp::micros)));
         (refusal.map(FallbackReason::code), consents, Sequence(room), stale.as_slice()).serialize(serializer)
+    }
+}
+
+struct AskedParts<'a>(&'a Asked);
+
+impl Serialize for AskedParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0.model, SaidParts(&self.0.said)).serialize(serializer)
+    }
+}
+
+struct SaidParts<'a>(&'a Said);
+
+impl Serialize for SaidParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Said::Ranked(ranking) => {
+                let Ranking { best, plausible, cut, cut_in_all, uncut, is_out_of_scope } = ranking;
+                let pair = |score: &Score| (score.index, score.probability.ppm());
+                let best = Sequence(best.iter().map(pair));
+                (SAID_RANKED, best, plausible, cut.as_ref().map(pair), cut_in_all.ppm(), uncut.ppm(), is_out_of_scope)
+                    .serialize(serializer)
+            }
+            Said::Number { value, is_permitted } => (SAID_NUMBER, Compact(value), is_permitted).serialize(serializer),
+            Said::Unread { position, reason } => (SAID_UNREAD, position, reason.code()).serialize(serializer),
+            Said::Silent(silence) => (SAID_SILENT, silence.code()).serialize(serializer),
+        }
     }
 }
 
@@ -199,9 +251,9 @@ impl Serialize for SeenValue<'_> {
 }
 
 /// A map, or nil where there is nothing.
-struct Undeclared<'a>(&'a [(String, Raw)]);
+struct MapOrNil<'a>(&'a [(String, Raw)]);
 
-impl Serialize for Undeclared<'_> {
+impl Serialize for MapOrNil<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_empty() {
             return serializer.serialize_none();

@@ -1,11 +1,12 @@
 //! Records applied and decisions made again: recovery, explanations, replay.
 
 use super::{
-    Entered, Input, Lease, Made, Readings, Record, RecordedDecision, Surroundings, apply_input, apply_outcome,
+    Entered, Input, Lease, Made, ModelReadings, Readings, Record, RecordedDecision, Surroundings, apply_input,
+    apply_outcome,
 };
 use crate::bundle::{Bundle, CapScope};
 use crate::context::{CustomerState, StateError, TypedEvent};
-use crate::decider::{Sight, decide};
+use crate::decider::{Answers, Ruling, Sight, Workspace, decide};
 use crate::domain::{DecisionId, DecisionName, FallbackReason, Timestamp};
 use crate::rules::{RuleTrace, Scratch};
 
@@ -46,7 +47,10 @@ impl Record {
     /// was answered late.
     pub fn readings(&self, bundle: &Bundle, last_arrival: Timestamp) -> Readings {
         let is_late = self.is_late() || self.arrival < last_arrival;
-        let mut readings = Readings { is_late, ..Readings::at(self.arrival) };
+        let said = |decision: &RecordedDecision| (decision.playbook, decision.asked.clone());
+        let said = self.decisions.iter().filter(|decision| !decision.asked.is_empty()).map(said).collect();
+        let models = ModelReadings::Recorded(said);
+        let mut readings = Readings { is_late, models, ..Readings::at(self.arrival) };
         if !bundle.has_global_caps() {
             return readings;
         }
@@ -87,9 +91,17 @@ impl Record {
             return Err(unaccounted("its playbook does not decide on such events".to_owned()));
         };
         let playbook = &bundle.playbooks()[decision.playbook];
-        let decided = decide(playbook, &sight, &decision.circumstances, &mut Scratch::default());
+        let answers = Answers::Recorded(&decision.asked);
+        let ruling = decide(playbook, &sight, &decision.circumstances, answers, &mut Workspace::default());
+        let Ruling::Decided(decided) = ruling else {
+            return Err(unaccounted("a model is asked that had nothing to say then".to_owned()));
+        };
         let same_values = decided.outcome.get().values() == decision.outcome;
-        if !same_values || decided.rule != decision.rule || decided.fallback != decision.fallback {
+        if !same_values
+            || decided.rule != decision.rule
+            || decided.tier != decision.tier
+            || decided.fallback != decision.fallback
+        {
             let then = format!("rule {:?}, {:?}, {:?}", decision.rule, decision.fallback, decision.outcome);
             let now = format!("rule {:?}, {:?}, {:?}", decided.rule, decided.fallback, decided.outcome.get().values());
             return Err(unaccounted(format!("then {then}, now {now}")));

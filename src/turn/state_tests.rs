@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::bundle::{Bundle, Sources};
 use crate::context::CustomerState;
+use crate::decider::Workspace;
 use crate::domain::{CustomerId, Event, Raw, TenantId, TimeDelta, Timestamp, Value};
-use crate::rules::Scratch;
 
 const EVERY_KIND: &str = r#"
 [events.purchase]
@@ -59,7 +59,7 @@ fn turn(state: &mut CustomerState, bundle: &Bundle, event: Event, arrival: Times
     let event = bundle.layout().accept(event).unwrap();
     let input = Input::Event(EventInput { event, run: Run::Subscribed, trace: None });
     let tenant = TenantId::default();
-    take(state, &input, &Readings::at(arrival), Surroundings { bundle, tenant: &tenant }, &mut Scratch::default())
+    take(state, &input, &Readings::at(arrival), Surroundings { bundle, tenant: &tenant }, &mut Workspace::default())
         .unwrap()
 }
 
@@ -165,7 +165,7 @@ fn a_stored_state_is_well_below_a_hot_one() {
         };
         let tenant = TenantId::default();
         let around = Surroundings { bundle: &bundle, tenant: &tenant };
-        take(state, &Input::Facts(facts), &Readings::at(newest), around, &mut Scratch::default()).unwrap();
+        take(state, &Input::Facts(facts), &Readings::at(newest), around, &mut Workspace::default()).unwrap();
     }
     let every = bundle_of(EVERY_KIND);
     let mut kinds = CustomerState::new(Arc::clone(every.layout()));

@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use super::circumstances::{circumstances, window_since};
 use super::flow::{enter_repeated, flow_key, step};
-use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput};
+use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput, Wanted};
 use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{
     Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled,
     StateError, TypedEvent,
 };
-use crate::decider::{Decided, Seen, Sight};
+use crate::decider::{Decided, Ruling, Seen, Sight, Workspace, joined_texts};
 use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
-use crate::rules::Scratch;
 
 /// What a turn is taken in: everything that outlives it.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +38,8 @@ pub enum Taken {
     Conflict,
     /// A settlement found nothing to settle, or nothing new; nothing changed.
     Unsettled(Settled),
+    /// Slow models must be asked first; nothing changed.
+    Asks(Vec<Wanted>),
 }
 
 /// A turn that changed the state.
@@ -91,12 +92,12 @@ pub fn take(
     input: &Input,
     readings: &Readings,
     around: Surroundings<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut Workspace,
 ) -> Result<Taken, StateError> {
     // What is answered late was answered under the arrival it had, and that names the decision.
     let arrival = if readings.is_late { readings.arrival } else { readings.arrival.max(state.last_arrival) };
     match input {
-        Input::Facts(_) | Input::Consents(_) => {
+        Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) => {
             let outdated = apply_input(state, input, arrival, around)?;
             Ok(Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated }))
         }
@@ -124,7 +125,7 @@ fn take_event(
     input: &Input,
     arrived: Arrived<'_>,
     around: Surroundings<'_>,
-    scratch: &mut Scratch,
+    scratch: &mut Workspace,
 ) -> Result<Taken, StateError> {
     let arrival = arrived.arrival;
     let (fingerprint, body) = (event.event.key.fingerprint(), event.event.body);
@@ -144,16 +145,59 @@ fn take_event(
     if !is_new && pending.is_empty() {
         return Ok(Taken::Repeated(repeated));
     }
+    // What a slow model is asked about is not decided yet: the turn is tried on a copy, and taken when it says nothing more.
+    let may_ask = arrived.readings.asks_slow_models() && is_slow(&pending, around.bundle);
+    if !may_ask {
+        let event = Entering { event, input, pending, repeated };
+        return Ok(decided(state, event, arrived, around, scratch)?.map_or_else(Taken::Asks, Taken::Turn));
+    }
+    let mut draft = state.clone();
+    let event = Entering { event, input, pending, repeated };
+    Ok(match decided(&mut draft, event, arrived, around, scratch)? {
+        Ok(turn) => {
+            *state = draft;
+            Taken::Turn(turn)
+        }
+        Err(wanted) => Taken::Asks(wanted),
+    })
+}
+
+/// Whether any of these playbooks asks a model that is too slow for a turn.
+fn is_slow(playbooks: &[usize], bundle: &Bundle) -> bool {
+    bundle.has_slow_models() && playbooks.iter().any(|number| bundle.playbooks()[*number].has_slow_models())
+}
+
+/// An event that is entered, the playbooks that decide on it, and the decisions that were made before.
+struct Entering<'a> {
+    event: &'a EventInput,
+    input: &'a Input,
+    pending: Vec<usize>,
+    repeated: Vec<(usize, DecisionId)>,
+}
+
+/// Takes the event into the state and decides; or says which slow models must be asked first, and then the state is not to be
+/// used.
+fn decided(
+    state: &mut CustomerState,
+    Entering { event, input, mut pending, mut repeated }: Entering<'_>,
+    arrived: Arrived<'_>,
+    around: Surroundings<'_>,
+    scratch: &mut Workspace,
+) -> Result<Result<Turn, Vec<Wanted>>, StateError> {
+    let arrival = arrived.arrival;
     apply_input(state, input, arrival, around)?;
     // Who was answered late was told the id of a decision of its own: it must be recorded, whatever was decided before.
     let same = if arrived.readings.is_late { Vec::new() } else { enter_repeated(state, event, arrival, around) };
     pending.retain(|number| same.iter().all(|(of, _)| of != number));
-    let decisions = decide_each(state, event, &pending, arrived, around, scratch);
+    let decisions = match decide_each(state, event, &pending, arrived, around, scratch) {
+        Ok(decisions) => decisions,
+        Err(wanted) => return Ok(Err(wanted)),
+    };
     if decisions.is_empty() && same.is_empty() {
         enter_event(state, event, arrival, None, around);
     }
     repeated.extend(same);
-    Ok(Taken::Turn(Turn { arrival, decisions, repeated, outdated: Vec::new() }))
+    Ok(Ok(Turn { arrival, decisions, repeated, outdated: Vec::new() }))
 }
 
 /// Decides by one playbook after the other: what one takes of a cap is not there for the next.
@@ -163,21 +207,28 @@ fn decide_each(
     playbooks: &[usize],
     arrived: Arrived<'_>,
     around: Surroundings<'_>,
-    scratch: &mut Scratch,
-) -> Vec<Made> {
+    scratch: &mut Workspace,
+) -> Result<Vec<Made>, Vec<Wanted>> {
     let arrival = arrived.arrival;
-    let mut left = None;
+    let (mut left, mut wanted) = (None, Vec::new());
     let mut decisions: Vec<Made> = Vec::with_capacity(playbooks.len());
     for playbook in playbooks {
         let readings = left.as_ref().unwrap_or(arrived.readings);
-        let Some(made) = decide(state, event, *playbook, (arrival, readings), around, scratch) else { continue };
+        let made = match decide(state, event, *playbook, (arrival, readings), around, scratch) {
+            Some(Ok(made)) => made,
+            Some(Err(asked)) => {
+                wanted.push(asked);
+                continue;
+            }
+            None => continue,
+        };
         enter_decision(state, event, arrival, made.entered(), around);
         if !readings.leases.is_empty() && playbooks.len() > 1 {
             left = Some(readings.without(made.entered(), &around.bundle.playbooks()[*playbook].caps));
         }
         decisions.push(made);
     }
-    decisions
+    if wanted.is_empty() { Ok(decisions) } else { Err(wanted) }
 }
 
 /// The playbooks that are to decide on an event, by number.
@@ -217,6 +268,7 @@ pub fn apply_input(
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
         }
+        Input::Feedback(_) => Vec::new(),
     };
     Ok(outdated)
 }
@@ -252,26 +304,33 @@ fn apply_facts(state: &mut CustomerState, input: &FactsInput) -> Vec<usize> {
     outdated
 }
 
-/// Judges an event by one playbook; `None` if the playbook does not decide on events of this type.
+/// Judges an event by one playbook, unless a slow model must be asked first; `None` if the playbook does not decide on events
+/// of this type.
 pub fn decide(
     state: &CustomerState,
     event: &EventInput,
     playbook: usize,
     (arrival, readings): (Timestamp, &Readings),
     around: Surroundings<'_>,
-    scratch: &mut Scratch,
-) -> Option<Made> {
+    scratch: &mut Workspace,
+) -> Option<Result<Made, Wanted>> {
     let rules = &around.bundle.playbooks()[playbook];
     let circumstances = circumstances(state, event, rules, arrival, readings);
     let is_open = circumstances.is_context_open(rules);
     let seen = if is_open { Sight::look(rules, state, &event.event, arrival) } else { Sight::withheld(rules) };
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
     let sight = if is_open { sight } else { sight.withholding() };
-    let decided = crate::decider::decide(rules, &sight, &circumstances, scratch);
+    let decided = match crate::decider::decide(rules, &sight, &circumstances, readings.answers(playbook), scratch) {
+        Ruling::Decided(decided) => decided,
+        Ruling::Asks(model) => {
+            let text = joined_texts(&rules.models[model], &sight);
+            return Some(Err(Wanted { playbook, model, text }));
+        }
+    };
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
     let settle_by = rules.settle_by(decided.outcome.get().values(), arrival);
-    Some(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances, settle_by })
+    Some(Ok(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances, settle_by }))
 }
 
 impl Made {

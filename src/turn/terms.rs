@@ -9,10 +9,10 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 
 use super::RecordedDecision;
-use super::record::{KIND_EVENT, KIND_SETTLEMENT, RecordError};
-use super::record_read::{Outer, TypedValues, next, next_seed, seq_seed};
+use super::record::{KIND_EVENT, KIND_FEEDBACK, KIND_SETTLEMENT, RecordError};
+use super::record_read::{Outer, TypedValues, decision_id, next, next_seed, seq_seed};
 use crate::bundle::{Bundle, CapScope, Playbook};
-use crate::domain::{CustomerId, FallbackReason, Term, Tier, Timestamp, Type, Value};
+use crate::domain::{CustomerId, DecisionId, FallbackReason, Term, Tier, Timestamp, Type, Value};
 
 /// The version of the terms. Raised when the same records get other ones.
 pub const TERMS_VERSION: u32 = 1;
@@ -34,6 +34,8 @@ pub enum Termed<'a> {
     Fallback(Option<FallbackReason>),
     /// A field of the outcome and its value, as [`searchable`] writes it.
     Outcome(&'a str, &'a str),
+    /// That it is feedback on a decision.
+    Feedback(DecisionId),
     /// That it changes the accounts of global caps.
     Cap,
     /// That it is no turn: the files of a bundle.
@@ -55,6 +57,7 @@ impl Termed<'_> {
             Self::Tier(tier) => Term::of(&["tier", tier.as_str()]),
             Self::Fallback(reason) => Term::of(&["fallback", reason.map_or("none", FallbackReason::as_str)]),
             Self::Outcome(field, value) => Term::of(&["outcome", field, value]),
+            Self::Feedback(decision) => Term::of(&["feedback", &decision.to_string()]),
             Self::Cap => Term::of(&["cap"]),
             Self::Bundle => Term::of(&["kind", "bundle"]),
             Self::SetAside => Term::of(&["kind", "set_aside"]),
@@ -81,8 +84,12 @@ pub fn terms_of(
 ) -> Result<Timestamp, RecordError> {
     let Outer { outer, bundle, mut decisions } = Outer::read(bytes, bundle_at)?;
     let seed = PersonalTerms { bundle: &bundle, decisions: &mut decisions };
-    let (kind, customer) = seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
+    let Personal { kind, customer, judged } =
+        seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
     each(Termed::Customer(&customer).term());
+    if let Some(decision) = judged {
+        each(Termed::Feedback(decision).term());
+    }
     if !decisions.is_empty() {
         each(Termed::Decision.term());
     }
@@ -114,6 +121,14 @@ fn terms_of_decision(decision: &RecordedDecision, playbook: &Playbook, each: &mu
     }
 }
 
+/// What is read of an input.
+struct Personal {
+    kind: u8,
+    customer: CustomerId,
+    /// The decision that feedback is on.
+    judged: Option<DecisionId>,
+}
+
 /// Reads the kind of an input, its customer and, into the decisions' heads, their outcomes.
 struct PersonalTerms<'a> {
     bundle: &'a Bundle,
@@ -123,7 +138,7 @@ struct PersonalTerms<'a> {
 /// Parts of an event between its customer and its decisions.
 const BETWEEN: usize = 9;
 
-seq_seed!(PersonalTerms<'_>, (u8, CustomerId), |self, seq| {
+seq_seed!(PersonalTerms<'_>, Personal, |self, seq| {
     let kind: u8 = next(&mut seq)?;
     let customer = next(&mut seq)?;
     if kind == KIND_EVENT {
@@ -132,8 +147,9 @@ seq_seed!(PersonalTerms<'_>, (u8, CustomerId), |self, seq| {
         }
         next_seed(&mut seq, Outcomes { bundle: self.bundle, decisions: self.decisions })?;
     }
+    let judged = if kind == KIND_FEEDBACK { Some(decision_id(&mut seq)?) } else { None };
     while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok((kind, customer))
+    Ok(Personal { kind, customer, judged })
 });
 
 struct Outcomes<'a> {

@@ -8,15 +8,15 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::bundle::tests::{bundle, sources};
 use crate::context::CustomerState;
-use crate::domain::{CustomerId, Event, Raw, TenantId, TimeDelta, Timestamp, Value};
-use crate::rules::Scratch;
+use crate::decider::Workspace;
+use crate::domain::{CustomerId, DecisionId, Event, FeedbackVerdict, Raw, TenantId, TimeDelta, Timestamp, Value};
 
 /// One customer, one bundle, a clock that the test holds in its hand.
-struct Story {
-    bundle: Arc<Bundle>,
+pub(super) struct Story {
+    pub(super) bundle: Arc<Bundle>,
     tenant: TenantId,
-    state: CustomerState,
-    now: Timestamp,
+    pub(super) state: CustomerState,
+    pub(super) now: Timestamp,
     /// Records as the journal would hold them.
     records: Vec<Vec<u8>>,
 }
@@ -28,15 +28,19 @@ impl Story {
         Self::with(bundle())
     }
 
-    fn with(bundle: Bundle) -> Self {
+    pub(super) fn with(bundle: Bundle) -> Self {
         let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
         let state = CustomerState::new(Arc::clone(bundle.layout()));
         Self { bundle: Arc::new(bundle), tenant: TenantId::default(), state, now, records: Vec::new() }
     }
 
     fn take(&mut self, input: &Input) -> Taken {
+        self.take_with(input, &Readings::at(self.now))
+    }
+
+    pub(super) fn take_with(&mut self, input: &Input, readings: &Readings) -> Taken {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        let taken = take(&mut self.state, input, &Readings::at(self.now), around, &mut Scratch::default()).unwrap();
+        let taken = take(&mut self.state, input, readings, around, &mut Workspace::default()).unwrap();
         if let Taken::Turn(turn) = &taken {
             let written = Written { tenant: &self.tenant, bundle_seq: BUNDLE_SEQ, input, turn };
             self.records.push(RecordBuffer::default().write(written).to_vec());
@@ -45,7 +49,13 @@ impl Story {
         taken
     }
 
-    fn decide(&mut self, event: Event) -> Taken {
+    /// The last record, read as a later process reads it: with a bundle that knows only what models said.
+    pub(super) fn read_last(&self) -> (Record, Arc<Bundle>) {
+        let bundle = Arc::new(Bundle::recall(self.bundle.sources().clone()).unwrap());
+        Record::decode(self.records.last().unwrap(), |_| Some(bundle)).unwrap()
+    }
+
+    pub(super) fn decide(&mut self, event: Event) -> Taken {
         let event = self.bundle.layout().accept(event).unwrap();
         self.take(&Input::Event(EventInput { event, run: Run::Playbook(0), trace: None }))
     }
@@ -55,7 +65,7 @@ impl Story {
         self.take(&Input::Event(EventInput { event, run: Run::Subscribed, trace: None }))
     }
 
-    fn facts(&mut self, facts: &[(&str, Raw)]) -> Taken {
+    pub(super) fn facts(&mut self, facts: &[(&str, Raw)]) -> Taken {
         let layout = self.bundle.layout();
         let typed = facts.iter().map(|(name, raw)| {
             let number = layout.fact_number(name).unwrap();
@@ -226,8 +236,8 @@ fn a_record_that_cannot_be_read_says_why() {
         Record::decode(bytes, resolve).map(|_| ()).unwrap_err().to_string()
     };
     let mut newer = record.clone();
-    newer[1] = 3;
-    assert_eq!(read(&newer), "a record has version 3, this release reads versions up to 2");
+    newer[1] = RECORD_VERSION + 1;
+    assert_eq!(read(&newer), "a record has version 4, this release reads versions up to 3");
     assert!(read(&record[..20]).starts_with("a record is damaged"));
     assert!(read(&[]).starts_with("a record is damaged"));
     assert_eq!(
@@ -251,6 +261,63 @@ fn records_have_the_bytes_of_format_v1() {
     ");
 }
 
+#[test]
+fn feedback_is_kept_as_it_was_given_and_changes_no_decision() {
+    let mut story = Story::begin();
+    let Taken::Turn(turn) = story.decide(ticket("t-1", "my card is broken")) else { panic!() };
+    let (before, decision) = (story.state.clone(), turn.decisions[0].id);
+    story.wait("90d");
+    let input = Input::Feedback(feedback(decision, 1));
+    let Taken::Turn(turn) = story.take(&input) else { panic!() };
+    assert_eq!((turn.decisions.len(), turn.arrival), (0, story.now));
+    let mut changed = before;
+    (changed.last_arrival, changed.last_seq) = (story.now, story.state.last_seq);
+    assert_eq!(hex(&story.state.encode()), hex(&changed.encode()), "of the state nothing moves but its time");
+
+    let resolve = |seq| (seq == BUNDLE_SEQ).then(|| Arc::clone(&story.bundle));
+    let record = &story.records[1];
+    assert_eq!((Record::decode(record, resolve).unwrap().0.input, record[1]), (input.clone(), 3));
+    assert_eq!(decode_input(&encode_input(&input), &story.bundle).unwrap(), input);
+    let mut terms = Vec::new();
+    terms_of(record, resolve, &mut |term| terms.push(term)).unwrap();
+    let customer = CustomerId::new("c-1").unwrap();
+    assert_eq!(terms, [Termed::Customer(&customer).term(), Termed::Feedback(decision).term()]);
+    for end in 0..record.len() {
+        assert!(Record::decode(&record[..end], resolve).is_err(), "cut after {end} bytes");
+    }
+}
+
+#[test]
+fn feedback_without_an_id_is_named_by_what_it_says() {
+    let nameless = |nth| FeedbackInput { id: "".into(), ..feedback(DecisionId::from_u128(7), nth) };
+    let named = FeedbackInput { id: "fb-1".into(), ..nameless(1) };
+    assert_eq!(nameless(1).name_of_content(), named.name_of_content());
+    assert_ne!(nameless(1).name_of_content(), nameless(2).name_of_content());
+    assert!(named.is_same_as(&named.clone()) && !named.is_same_as(&nameless(1)));
+    let on_another = FeedbackInput { decision: DecisionId::from_u128(8), ..nameless(1) };
+    assert_ne!(nameless(1).name_of_content(), on_another.name_of_content());
+}
+
+/// Feedback that says everything that can be said.
+fn feedback(decision: DecisionId, nth: i64) -> FeedbackInput {
+    FeedbackInput {
+        customer: CustomerId::new("c-1").unwrap(),
+        decision,
+        id: format!("fb-{nth}").into(),
+        source: "helpdesk".into(),
+        time: Some(Timestamp::from_micros(nth)),
+        verdict: Some(FeedbackVerdict::Edited),
+        corrected: vec![("queue".to_owned(), "billing".into())],
+        label: Some("größer".into()),
+        outcome: vec![
+            ("closed".to_owned(), true.into()),
+            ("days".to_owned(), nth.into()),
+            ("refund".to_owned(), 12.5.into()),
+            ("word".to_owned(), "kept".into()),
+        ],
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -261,6 +328,7 @@ enum Step {
     Ticket { id: u8, body: String, amount: Option<i64>, late: i64 },
     Refund { id: u8, amount: i64 },
     Facts { vip: Option<bool>, limit: Option<i64> },
+    Feedback { id: i64 },
     Wait(i64),
 }
 
@@ -271,6 +339,7 @@ fn step() -> impl Strategy<Value = Step> {
         (0..6_u8, -50_i64..50).prop_map(|(id, amount)| Step::Refund { id, amount }),
         (proptest::option::of(any::<bool>()), proptest::option::of(0_i64..150))
             .prop_map(|(vip, limit)| Step::Facts { vip, limit }),
+        (0_i64..5).prop_map(|id| Step::Feedback { id }),
         (0_i64..30).prop_map(Step::Wait),
     ]
 }
@@ -287,6 +356,9 @@ impl Story {
             }
             Step::Facts { vip, limit } => {
                 self.facts(&[("vip", (*vip).into()), ("limit", limit.map_or(Raw::Null, Raw::from))]);
+            }
+            Step::Feedback { id } => {
+                self.take(&Input::Feedback(feedback(DecisionId::from_u128(7), *id)));
             }
             Step::Wait(hours) => self.wait(&format!("{hours}h")),
         }

@@ -9,6 +9,7 @@ mod cli;
 mod consents;
 mod crash;
 mod explaining;
+mod feedback;
 mod format;
 mod http;
 mod interchange;

@@ -45,8 +45,10 @@ fn compare(place: &Path) -> Result<(), String> {
     let model = TabularModel::from_bytes(&fs::read(place.join("model.onnx")).unwrap());
     let model = model.map_err(|fault| format!("{name}: {fault}"))?;
     let shape = fs::read_to_string(place.join("shape.txt")).unwrap();
-    let mut words = shape.split_whitespace().map(|word| word.parse::<usize>().unwrap_or(usize::MAX));
-    let (rows, columns, outputs) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+    let (sizes, labels) = shape.split_once('\n').unwrap();
+    let sizes: Vec<usize> = sizes.split(' ').map(|size| size.parse().unwrap()).collect();
+    let [rows, columns, outputs] = sizes.try_into().unwrap();
+    let labels: Vec<&str> = labels.lines().collect();
     let (inputs, expected) = (floats(&place.join("inputs.f32")), floats(&place.join("expected.f32")));
     if (model.inputs().count, model.outputs().count()) != (columns, outputs) {
         return Err(format!(
@@ -54,6 +56,9 @@ fn compare(place: &Path) -> Result<(), String> {
             model.inputs(),
             model.outputs()
         ));
+    }
+    if model.outputs().labels().unwrap_or_default() != labels {
+        return Err(format!("{name}: its labels are {:?}, not {labels:?}", model.outputs()));
     }
     assert_eq!((inputs.len(), expected.len()), (rows * columns, rows * outputs), "{name}");
     let mut scratch = TabularScratch::default();

@@ -4,6 +4,6 @@
 
 fn main() {
     println!("cargo::rustc-cfg=simulation");
-    println!("cargo::rustc-check-cfg=cfg(feature, values(\"http\", \"cli\"))");
+    println!("cargo::rustc-check-cfg=cfg(feature, values(\"http\", \"cli\", \"neural\"))");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -111,6 +111,7 @@ impl Small {
                 then: Then::new(vec![Some(Setting::Literal(Value::Symbol(rule.outcome)))]),
                 if_unavailable: if rule.applies { IfUnavailable::Apply } else { IfUnavailable::Skip },
                 is_final: false,
+                permit: None,
             });
             let rules = rules.collect();
             groups.push(RankedRules { name: format!("table-{number}").into(), policy: policy_of(*policy), rules });

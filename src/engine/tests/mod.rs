@@ -3,6 +3,7 @@
 mod consentless;
 mod consents;
 mod faults;
+mod feedback;
 mod forbidden;
 mod looking;
 mod searching;

@@ -9,7 +9,7 @@ use crate::bundle::{Bundle, CONTEXT_FILE, Sources};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Event, Raw, TenantId, TimeDelta, Timestamp};
 use crate::engine::{Decision, Explanation};
-use crate::rules::Scratch;
+use crate::turn::Workspace;
 use crate::turn::{
     ConsentsInput, EventInput, FactsInput, Input, Made, Readings, Record, RecordBuffer, Run, Surroundings, Taken, Turn,
     Written, take,
@@ -303,7 +303,7 @@ impl World {
 
     pub(super) fn take_with(&mut self, input: Input, readings: &Readings) -> Option<Told> {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
-        match take(&mut self.state, &input, readings, around, &mut Scratch::default()).unwrap() {
+        match take(&mut self.state, &input, readings, around, &mut Workspace::default()).unwrap() {
             Taken::Turn(turn) => {
                 Some(Told { bundle: Arc::clone(&self.bundle), tenant: self.tenant.clone(), input, turn })
             }

@@ -150,10 +150,12 @@ impl<'a> Compiler<'a> {
         let name = node.input(nth)?;
         let tensor = match self.value(node, name)? {
             Value::Columns(columns) => return Ok(*columns),
-            Value::Constant(tensor) => tensor.clone(),
+            Value::Constant(tensor) => tensor,
         };
-        let is_row = tensor.dims.len() <= 2 && (tensor.dims.len() < 2 || tensor.dims[0] == 1);
-        let numbers = tensor.numbers().filter(|numbers| is_row && !numbers.is_empty());
+        // A scalar, a list, or a matrix of one row, no longer than a row may be.
+        let size: usize = tensor.dims.iter().product();
+        let is_row = tensor.dims.iter().rev().skip(1).all(|dim| *dim == 1) && (1..=COLUMNS_MAX).contains(&size);
+        let numbers = if is_row { tensor.numbers() } else { None };
         let numbers = numbers.ok_or_else(|| node.fault(format!("its input `{name}` is no row of numbers")))?;
         let columns = Columns { source: Source::Constants, at: self.constants.len(), count: numbers.len() };
         self.constants.extend(numbers);
@@ -172,7 +174,18 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds a step whose columns have the name of the node's output.
-    pub(super) fn push(&mut self, node: &Node<'a>, output: usize, work: Work, count: usize) -> Result<(), NodeFault> {
+    pub(super) fn add(&mut self, node: &Node<'a>, output: usize, work: Work, count: usize) -> Result<(), NodeFault> {
+        self.push(node, output, work, count).map(|_| ())
+    }
+
+    /// As [`Compiler::add`]; tells where the columns are.
+    pub(super) fn push(
+        &mut self,
+        node: &Node<'a>,
+        output: usize,
+        work: Work,
+        count: usize,
+    ) -> Result<Columns, NodeFault> {
         if count == 0 || self.written + count > 64 * COLUMNS_MAX || count > COLUMNS_MAX {
             return Err(node.fault(format!("it gives {count} columns; 1 to {COLUMNS_MAX} are supported")));
         }
@@ -180,7 +193,7 @@ impl<'a> Compiler<'a> {
         self.steps.push(Step { work, at: self.written, count });
         self.written += count;
         self.name(node, output, Value::Columns(columns));
-        Ok(())
+        Ok(columns)
     }
 
     /// Gives the node's output a value that is there already.

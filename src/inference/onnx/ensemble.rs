@@ -16,13 +16,13 @@ pub(super) struct Ensemble {
     finish: Finish,
 }
 
-/// What a leaf gives, by its number.
+/// What a leaf gives, by its place in the layout of the forest.
 #[derive(Debug)]
 enum LeafWeights {
     /// All leaves give to the same target.
     One { target: usize, weights: Vec<f32> },
     /// All leaves of a tree give to the same target.
-    ByTree { targets: Vec<u32>, weights: Vec<f32> },
+    ByTree { targets: Vec<u32>, weights: Vec<f32>, is_second_given: bool },
     /// Each leaf has its list: a range of the weights.
     Lists { ranges: Vec<(u32, u32)>, weights: Vec<(u32, f32)> },
 }
@@ -95,9 +95,8 @@ impl Ensemble {
 
     fn new(node: &Node<'_>, trees: &Trees, base: Vec<f32>, finish: Finish) -> Result<Self, NodeFault> {
         let transform = super::linear::post_transform(node)?;
-        // The numbers of leaves are their places in the file's list until here.
-        let forest = Forest::new(node, trees)?;
-        Ok(Self { weights: LeafWeights::of(trees), forest, base, transform, finish })
+        let (forest, leaves) = Forest::new(node, trees)?;
+        Ok(Self { weights: LeafWeights::of(trees, &leaves), forest, base, transform, finish })
     }
 
     /// Scores a row.
@@ -119,19 +118,19 @@ impl Ensemble {
         let leaves = self.forest.leaves(row, walk);
         match &self.weights {
             LeafWeights::One { target, weights } => {
-                out[*target] = leaves.fold(0.0, |sum, leaf| sum + weights[leaf as usize]);
+                out[*target] = leaves.fold(0.0, |sum, leaf| sum + weights[leaf]);
                 *target == 1
             }
-            LeafWeights::ByTree { targets, weights } => {
+            LeafWeights::ByTree { targets, weights, is_second_given } => {
                 for (leaf, target) in leaves.zip(targets) {
-                    out[*target as usize] += weights[leaf as usize];
+                    out[*target as usize] += weights[leaf];
                 }
-                targets.contains(&1)
+                *is_second_given
             }
             LeafWeights::Lists { ranges, weights } => {
                 let mut is_second_given = false;
                 for leaf in leaves {
-                    let (from, until) = ranges[leaf as usize];
+                    let (from, until) = ranges[leaf];
                     for (target, weight) in &weights[from as usize..until as usize] {
                         out[*target as usize] += weight;
                         is_second_given |= *target == 1;
@@ -192,17 +191,14 @@ impl Ensemble {
 }
 
 impl LeafWeights {
-    /// By the place of the leaf among the nodes of the file.
+    /// `leaves` tells which leaf of `trees.nodes` stands at a place.
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 weights and targets")]
-    fn of(trees: &Trees) -> Self {
-        let ranges: Vec<(usize, usize)> = trees
-            .nodes
-            .iter()
-            .map(|node| match node {
-                TreeNode::Leaf { from, until } => (*from, *until),
-                TreeNode::Branch { .. } => (0, 0),
-            })
-            .collect();
+    fn of(trees: &Trees, leaves: &[Option<usize>]) -> Self {
+        let range = |leaf: &Option<usize>| match leaf.map(|leaf| &trees.nodes[leaf]) {
+            Some(TreeNode::Leaf { from, until }) => (*from, *until),
+            _ => (0, 0),
+        };
+        let ranges: Vec<(usize, usize)> = leaves.iter().map(range).collect();
         let is_single = ranges.iter().all(|(from, until)| until - from <= 1);
         let weight =
             |(from, until): &(usize, usize)| trees.weights[*from..*until].first().map_or(0.0, |weight| weight.1);
@@ -211,7 +207,8 @@ impl LeafWeights {
             return Self::One { target: first, weights: ranges.iter().map(weight).collect() };
         }
         if is_single && let Some(targets) = targets_by_tree(trees) {
-            return Self::ByTree { targets, weights: ranges.iter().map(weight).collect() };
+            let is_second_given = targets.contains(&1);
+            return Self::ByTree { targets, weights: ranges.iter().map(weight).collect(), is_second_given };
         }
         Self::Lists {
             ranges: ranges.iter().map(|(from, until)| (*from as u32, *until as u32)).collect(),

@@ -65,6 +65,18 @@ impl fmt::Display for NodeFault {
     }
 }
 
+/// Each fault, but of nodes with the same operator and the same fault only the first, and how many more there are.
 fn joined(faults: &[NodeFault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let is_alike = |a: &NodeFault, b: &NodeFault| (&a.op, &a.domain, &a.what) == (&b.op, &b.domain, &b.what);
+    let mut parts = Vec::new();
+    for (at, fault) in faults.iter().enumerate() {
+        if faults[..at].iter().any(|other| is_alike(other, fault)) {
+            continue;
+        }
+        match faults[at + 1..].iter().filter(|other| is_alike(other, fault)).count() {
+            0 => parts.push(fault.to_string()),
+            more => parts.push(format!("{fault} (and {more} more of them)")),
+        }
+    }
+    parts.join("; ")
 }

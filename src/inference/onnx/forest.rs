@@ -18,12 +18,10 @@ const DEPTH_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(super) struct Forest {
     nodes: Layout,
-    /// For a leaf its number, by its place among the nodes.
-    leaves: Vec<u32>,
     groups: Vec<Group>,
     /// For each tree, in the order of the file, where its leaf stands after a walk.
     places: Vec<u32>,
-    /// The values that a branch on membership looks for: a count, then the values.
+    /// The values that branches on membership look for.
     sets: Vec<Vec<f32>>,
 }
 
@@ -87,8 +85,8 @@ pub(super) struct Walk {
 }
 
 impl Forest {
-    /// Lays out the trees of a node. Leaves keep their place in `trees.nodes` as their number.
-    pub(super) fn new(node: &Node<'_>, trees: &Trees) -> Result<Self, NodeFault> {
+    /// Lays out the trees of a node. Tells for each place of the layout which leaf of `trees.nodes` stands there, if one does.
+    pub(super) fn new(node: &Node<'_>, trees: &Trees) -> Result<(Self, Vec<Option<usize>>), NodeFault> {
         let mut builder = Builder::new(node, trees);
         let mut depths = Vec::with_capacity(trees.roots.len());
         let mut roots = Vec::with_capacity(trees.roots.len());
@@ -97,7 +95,8 @@ impl Forest {
             depths.push(builder.unfold(*root)?);
         }
         let (groups, places) = grouped(&roots, &depths);
-        Ok(Self { nodes: Layout::of(&builder.splits), leaves: builder.leaves, groups, places, sets: builder.sets })
+        let forest = Self { nodes: Layout::of(&builder.splits), groups, places, sets: builder.sets };
+        Ok((forest, builder.leaves))
     }
 
     /// How many trees there are.
@@ -105,15 +104,15 @@ impl Forest {
         self.places.len()
     }
 
-    /// The leaf to which each tree leads a row, by the leaf's number, in the order of the file.
-    pub(super) fn leaves<'w>(&'w self, row: &[f32], walk: &'w mut Walk) -> impl Iterator<Item = u32> + 'w {
+    /// The leaf to which each tree leads a row, by its place in the layout, in the order of the file.
+    pub(super) fn leaves<'w>(&'w self, row: &[f32], walk: &'w mut Walk) -> impl Iterator<Item = usize> + 'w {
         walk.ends.resize(self.groups.len(), [0; LANES]);
         match &self.nodes {
             Layout::Narrow(nodes) => self.walk(nodes, row, &mut walk.ends),
             Layout::Wide(nodes) => self.walk(nodes, row, &mut walk.ends),
         }
         let ends = walk.ends.as_flattened();
-        self.places.iter().map(move |place| self.leaves[ends[*place as usize] as usize])
+        self.places.iter().map(move |place| ends[*place as usize] as usize)
     }
 
     fn walk<N: Hop>(&self, nodes: &[N], row: &[f32], ends: &mut [[u32; LANES]]) {
@@ -183,8 +182,10 @@ struct Builder<'a> {
     node: &'a Node<'a>,
     trees: &'a Trees,
     splits: Vec<Split>,
-    leaves: Vec<u32>,
+    leaves: Vec<Option<usize>>,
     sets: Vec<Vec<f32>>,
+    /// How many values the sets have together.
+    compared: usize,
     splits_max: usize,
 }
 
@@ -199,7 +200,7 @@ impl<'a> Builder<'a> {
     fn new(node: &'a Node<'a>, trees: &'a Trees) -> Self {
         // Branches that are shared are written out; this is how far that may go.
         let splits_max = NODES_MAX.min(trees.nodes.len() * 16 + 1_024);
-        Self { node, trees, splits: Vec::new(), leaves: Vec::new(), sets: Vec::new(), splits_max }
+        Self { node, trees, splits: Vec::new(), leaves: Vec::new(), sets: Vec::new(), compared: 0, splits_max }
     }
 
     /// Writes out a tree, level by level; gives its depth.
@@ -210,7 +211,7 @@ impl<'a> Builder<'a> {
             let mut below = Vec::new();
             for (from, place) in level {
                 let TreeNode::Branch { .. } = &self.trees.nodes[from] else {
-                    self.leaves[place] = u32::try_from(from).unwrap_or(u32::MAX);
+                    self.leaves[place] = Some(from);
                     continue;
                 };
                 let mut branch = self.branch(from)?;
@@ -234,13 +235,15 @@ impl<'a> Builder<'a> {
     fn reserve(&mut self, count: usize) -> Result<usize, NodeFault> {
         let place = self.splits.len();
         if place + count > self.splits_max {
-            let what =
-                format!("its trees have more than {} nodes when what they share is written out", self.splits_max);
+            let what = format!(
+                "its trees have more than {} nodes when what they share is written out, or go in a circle",
+                self.splits_max
+            );
             return Err(self.node.fault(what));
         }
         let leaf = Split { threshold: f32::INFINITY, feature: 0, step: 0, is_missing_right: false, is_set: false };
         self.splits.resize(place + count, leaf);
-        self.leaves.resize(place + count, 0);
+        self.leaves.resize(place + count, None);
         Ok(place)
     }
 
@@ -260,10 +263,10 @@ impl<'a> Builder<'a> {
                 let split = Split { threshold, is_missing_right: is_missing_true, ..split };
                 Ok(Branch { split, left: when_false, right: when_true })
             }
-            Test::Equal => Ok(self.membership(from, split)),
+            Test::Equal => self.membership(from, split),
             // A missing value is unlike every value, whichever way missing values are said to go.
             Test::Unequal => {
-                let split = self.set(vec![value], Split { is_missing_right: true, ..split });
+                let split = self.set(vec![value], Split { is_missing_right: true, ..split })?;
                 Ok(Branch { split, left: when_false, right: when_true })
             }
         }
@@ -283,7 +286,7 @@ impl<'a> Builder<'a> {
 
     /// A chain of branches that ask whether one feature equals this value, or this, or this, and all lead to the same node,
     /// is one branch on a set: exporters write categories so.
-    fn membership(&mut self, from: usize, split: Split) -> Branch {
+    fn membership(&mut self, from: usize, split: Split) -> Result<Branch, NodeFault> {
         let (mut values, mut left, mut right) = (Vec::new(), from, from);
         let mut next = from;
         while let TreeNode::Branch { feature, test: Test::Equal, value, when_true, when_false, is_missing_true } =
@@ -297,16 +300,20 @@ impl<'a> Builder<'a> {
             (left, right) = (when_true, when_false);
             next = when_false;
         }
-        Branch { split: self.set(values, split), left, right }
+        Ok(Branch { split: self.set(values, split)?, left, right })
     }
 
     /// A branch on a set, whose place among the sets stands where the threshold does.
     #[expect(clippy::cast_possible_truncation, reason = "what is not a 32-bit float is left out")]
-    fn set(&mut self, values: Vec<f64>, split: Split) -> Split {
+    fn set(&mut self, values: Vec<f64>, split: Split) -> Result<Split, NodeFault> {
+        self.compared += values.len();
+        if self.compared > self.splits_max {
+            return Err(self.node.fault(format!("its branches compare with more than {} values", self.splits_max)));
+        }
         let exact = values.into_iter().filter(|value| f64::from(*value as f32) == *value).map(|value| value as f32);
         self.sets.push(exact.collect());
         let place = u32::try_from(self.sets.len() - 1).unwrap_or(u32::MAX);
-        Split { threshold: f32::from_bits(place), is_set: true, ..split }
+        Ok(Split { threshold: f32::from_bits(place), is_set: true, ..split })
     }
 }
 

@@ -27,6 +27,8 @@ mod operators;
 mod post_transform;
 mod step;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod tree_reader;
 mod wire;
 

@@ -26,7 +26,7 @@ const ML: [&str; 12] = [
 ];
 
 /// The operators of `ai.onnx` that are understood.
-const PLAIN: [&str; 29] = [
+const PLAIN: [&str; 31] = [
     "Abs",
     "Add",
     "Cast",
@@ -45,6 +45,7 @@ const PLAIN: [&str; 29] = [
     "Neg",
     "Not",
     "Reciprocal",
+    "ReduceMean",
     "ReduceSum",
     "Relu",
     "Reshape",
@@ -54,6 +55,7 @@ const PLAIN: [&str; 29] = [
     "Sqrt",
     "Squeeze",
     "Sub",
+    "Sum",
     "Tanh",
     "Unsqueeze",
 ];
@@ -77,11 +79,11 @@ pub(super) fn compile<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Resul
         "Normalizer" | "LpNormalization" => normalizer(compiler, node)?,
         "OneHotEncoder" => one_hot(compiler, node)?,
         "MatMul" | "Gemm" => product(compiler, node)?,
-        "Add" | "Sub" | "Mul" | "Div" => binary(compiler, node)?,
+        "Add" | "Sub" | "Mul" | "Div" | "Sum" => binary(compiler, node)?,
         "Concat" | "FeatureVectorizer" => join(compiler, node)?,
         "ArrayFeatureExtractor" | "Gather" => pick(compiler, node)?,
         "Slice" => slice(compiler, node)?,
-        "ReduceSum" | "Softmax" => along_the_row(compiler, node)?,
+        "ReduceMean" | "ReduceSum" | "Softmax" => along_the_row(compiler, node)?,
         "Constant" => constant(compiler, node)?,
         "Identity" | "ZipMap" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => same(compiler, node)?,
         _ => unary(compiler, node)?,
@@ -93,21 +95,21 @@ fn ensemble<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), Node
     let from = compiler.columns(node, 0)?;
     if node.op == "TreeEnsembleRegressor" {
         let (ensemble, targets) = Ensemble::regressor(node, from.count)?;
-        return compiler.push(node, 0, Work::Ensemble(from, Box::new(ensemble)), targets);
+        return compiler.add(node, 0, Work::Ensemble(from, Box::new(ensemble)), targets);
     }
     let classes = label_count(node)?;
     let ensemble = Ensemble::classifier(node, from.count, classes)?;
-    compiler.push(node, 1, Work::Ensemble(from, Box::new(ensemble)), classes)
+    compiler.add(node, 1, Work::Ensemble(from, Box::new(ensemble)), classes)
 }
 
 fn linear<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
     let from = compiler.columns(node, 0)?;
     if node.op == "LinearRegressor" {
         let (linear, targets) = Linear::regressor(node, from.count)?;
-        return compiler.push(node, 0, Work::Linear(from, Box::new(linear)), targets);
+        return compiler.add(node, 0, Work::Linear(from, Box::new(linear)), targets);
     }
     let (linear, scores) = Linear::classifier(node, from.count, label_count(node)?)?;
-    compiler.push(node, 1, Work::Linear(from, Box::new(linear)), scores)
+    compiler.add(node, 1, Work::Linear(from, Box::new(linear)), scores)
 }
 
 fn label_count(node: &Node<'_>) -> Result<usize, NodeFault> {
@@ -118,7 +120,7 @@ fn scaler<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFa
     let from = compiler.columns(node, 0)?;
     let offset = by_column(node, "offset", node.floats("offset")?, from.count)?;
     let scale = by_column(node, "scale", node.floats("scale")?, from.count)?;
-    compiler.push(node, 0, Work::Scale { from, offset, scale }, from.count)
+    compiler.add(node, 0, Work::Scale { from, offset, scale }, from.count)
 }
 
 /// One value for all columns, or one for each.
@@ -140,7 +142,7 @@ fn imputer<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeF
         floats => ("imputed_value_floats", floats, replaced.0),
     };
     let values = by_column(node, name, values, from.count)?;
-    compiler.push(node, 0, Work::Impute { from, missing: missing.unwrap_or(0.0), values }, from.count)
+    compiler.add(node, 0, Work::Impute { from, missing: missing.unwrap_or(0.0), values }, from.count)
 }
 
 fn normalizer<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
@@ -160,7 +162,7 @@ fn normalizer<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), No
             other => return Err(node.fault(format!("norm `{other}` is not supported"))),
         }
     };
-    compiler.push(node, 0, Work::Normalize(from, norm), from.count)
+    compiler.add(node, 0, Work::Normalize(from, norm), from.count)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "models compute with 32-bit floats")]
@@ -169,7 +171,7 @@ fn one_hot<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeF
     node.integer("zeros")?;
     let categories: Vec<f32> = node.integers("cats_int64s")?.iter().map(|value| *value as f32).collect();
     let count = from.count * categories.len();
-    compiler.push(node, 0, Work::OneHot(from, categories), count)
+    compiler.add(node, 0, Work::OneHot(from, categories), count)
 }
 
 fn product<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
@@ -204,21 +206,29 @@ fn product<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeF
         let sizes = format!("{} columns, a matrix of {rows} x {columns}, {} added", from.count, intercepts.len());
         return Err(node.fault(format!("sizes do not fit: {sizes}")));
     }
-    compiler.push(node, 0, Work::Linear(from, Box::new(Linear::product(&numbers, rows, intercepts))), columns)
+    compiler.add(node, 0, Work::Linear(from, Box::new(Linear::product(&numbers, rows, intercepts))), columns)
 }
 
 fn binary<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
-    let (a, b) = (compiler.columns(node, 0)?, compiler.columns(node, 1)?);
-    if a.count != b.count && a.count != 1 && b.count != 1 {
-        return Err(node.fault(format!("{} columns do not go with {}", a.count, b.count)));
-    }
     let binary = match node.op {
-        "Add" => Binary::Add,
+        "Add" | "Sum" => Binary::Add,
         "Sub" => Binary::Subtract,
         "Mul" => Binary::Multiply,
         _ => Binary::Divide,
     };
-    compiler.push(node, 0, Work::Binary(a, b, binary), a.count.max(b.count))
+    let mut a = compiler.columns(node, 0)?;
+    if node.inputs.len() == 1 && node.op == "Sum" {
+        compiler.name(node, 0, Value::Columns(a));
+        return Ok(());
+    }
+    for nth in 1..node.inputs.len().max(2) {
+        let b = compiler.columns(node, nth)?;
+        if a.count != b.count && a.count != 1 && b.count != 1 {
+            return Err(node.fault(format!("{} columns do not go with {}", a.count, b.count)));
+        }
+        a = compiler.push(node, 0, Work::Binary(a, b, binary), a.count.max(b.count))?;
+    }
+    Ok(())
 }
 
 fn join<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
@@ -242,7 +252,7 @@ fn join<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFaul
         return Ok(());
     }
     let count = parts.iter().map(|part| part.count).sum();
-    compiler.push(node, 0, Work::Join(parts), count)
+    compiler.add(node, 0, Work::Join(parts), count)
 }
 
 /// Columns that stand one after the other anyway.
@@ -281,7 +291,7 @@ fn picked<'a>(
         return Ok(());
     }
     let count = places.len();
-    compiler.push(node, 0, Work::Pick(from, places), count)
+    compiler.add(node, 0, Work::Pick(from, places), count)
 }
 
 fn slice<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
@@ -306,11 +316,12 @@ fn slice<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFau
     picked(compiler, node, from, places)
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a number of columns")]
 fn along_the_row<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFault> {
     let from = compiler.columns(node, 0)?;
     if node.op == "Softmax" {
         check_axis(node, node.integer("axis")?.unwrap_or(-1))?;
-        return compiler.push(node, 0, Work::Softmax(from), from.count);
+        return compiler.add(node, 0, Work::Softmax(from), from.count);
     }
     let axes = if node.inputs.len() > 1 {
         compiler.constant(node, 1)?.integers().map(<[i64]>::to_vec)
@@ -322,7 +333,8 @@ fn along_the_row<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(),
     if node.integer("keepdims")?.unwrap_or(1) == 0 {
         return Err(node.fault("keepdims = 0 is not supported"));
     }
-    compiler.push(node, 0, Work::Sum(from), 1)
+    let share = if node.op == "ReduceMean" { 1.0 / from.count as f32 } else { 1.0 };
+    compiler.add(node, 0, Work::Sum(from, share), 1)
 }
 
 /// The axis along a row's columns.
@@ -400,5 +412,5 @@ fn unary<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeFau
         "Binarizer" => Unary::Above(node.float("threshold")?.unwrap_or(0.0)),
         _ => return Err(node.fault("this operator is not supported")),
     };
-    compiler.push(node, 0, Work::Unary(from, unary), from.count)
+    compiler.add(node, 0, Work::Unary(from, unary), from.count)
 }

@@ -53,7 +53,8 @@ pub(super) enum Work {
     Binary(Columns, Columns, Binary),
     Join(Vec<Columns>),
     Pick(Columns, Vec<usize>),
-    Sum(Columns),
+    /// The sum of a row times a share of it: 1, or 1 by the number of columns.
+    Sum(Columns, f32),
     Softmax(Columns),
     /// For each column and each of its categories, 1 where they are equal.
     OneHot(Columns, Vec<f32>),
@@ -142,7 +143,7 @@ impl Work {
                 let from = sight.of(from);
                 write(out, places.iter().map(|place| from[*place]));
             }
-            Self::Sum(from) => out[0] = sight.of(from).iter().sum(),
+            Self::Sum(from, share) => out[0] = sight.of(from).iter().sum::<f32>() * share,
             Self::Softmax(from) => {
                 out.copy_from_slice(sight.of(from));
                 softmax(out);

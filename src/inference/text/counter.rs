@@ -5,7 +5,7 @@ use super::model::{ONCE, Worth};
 use super::tally::Tally;
 
 /// A bucket that a text fills, and what its gram counts there: 1 + ln(how often it comes).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filled {
     /// The bucket.
     pub bucket: u16,

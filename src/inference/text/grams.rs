@@ -2,8 +2,11 @@
 
 use super::fold::{BREAK, fold_into, is_unspaced};
 
-/// How many buckets there are.
+/// How many buckets there are: one half for words and pairs of words, the other for runs of characters.
 pub const BUCKETS: usize = 1 << 16;
+
+/// What is below is a bucket of words and pairs of words.
+pub const WORD_BUCKETS: u16 = 1 << 15;
 
 /// Bytes of a text, all its parts together, that are read unless a model says otherwise.
 ///
@@ -53,9 +56,9 @@ fn gram_into(folded: &[u32], buckets: &mut Vec<u16>) {
 fn words_into(stretch: &[u32], before: &mut Option<u64>, buckets: &mut Vec<u16>) {
     for word in stretch.chunk_by(|a, b| !is_unspaced(*a) && !is_unspaced(*b)) {
         let key = word.iter().fold(WORD, |key, read| (key ^ u64::from(*read)).wrapping_mul(ODD[0]).rotate_left(29));
-        buckets.push(bucket(key));
+        buckets.push(word_bucket(key));
         if let Some(before) = *before {
-            buckets.push(bucket(before.wrapping_mul(ODD[1]).wrapping_add(key).wrapping_add(PAIR)));
+            buckets.push(word_bucket(before.wrapping_mul(ODD[1]).wrapping_add(key).wrapping_add(PAIR)));
         }
         *before = Some(key);
     }
@@ -68,12 +71,12 @@ fn runs_into(framed: &[u32], buckets: &mut Vec<u16>) {
         // Three characters are 63 bits: exactly themselves.
         let three = u64::from(a) | u64::from(b) << 21 | u64::from(c) << 42;
         let key = three.wrapping_mul(ODD[0]);
-        buckets.push(bucket(key));
+        buckets.push(run_bucket(key));
         if let [_, _, _, d, ..] = *rest {
             let key = key.wrapping_add((u64::from(d) + FOURTH).wrapping_mul(ODD[1]));
-            buckets.push(bucket(key));
+            buckets.push(run_bucket(key));
             if let [_, _, _, _, e, ..] = *rest {
-                buckets.push(bucket(key.wrapping_add((u64::from(e) + FIFTH).wrapping_mul(ODD[2]))));
+                buckets.push(run_bucket(key.wrapping_add((u64::from(e) + FIFTH).wrapping_mul(ODD[2]))));
             }
         }
         rest = &rest[1..];
@@ -88,8 +91,16 @@ const PAIR: u64 = 0x1405_7B7E_F767_814F;
 const FOURTH: u64 = 1 << 32;
 const FIFTH: u64 = 1 << 33;
 
-/// The bucket of a key: two rounds, so that every bit of the key counts.
-fn bucket(key: u64) -> u16 {
+fn word_bucket(key: u64) -> u16 {
+    spread(key) >> 1
+}
+
+fn run_bucket(key: u64) -> u16 {
+    spread(key) >> 1 | WORD_BUCKETS
+}
+
+/// Two rounds, so that every bit of the key counts.
+fn spread(key: u64) -> u16 {
     let once = (key ^ (key >> 32)).wrapping_mul(ODD[3]);
     let twice = (once ^ (once >> 29)).wrapping_mul(ODD[2]);
     (twice >> 48) as u16
@@ -154,12 +165,17 @@ mod tests {
                 }
             }
         }
-        // The two-letter beginnings and endings repeat 26 times each; of the rest each falls where chance would have it.
+        // Each of the 17,576 words is a bucket's of words. Of its runs the whole and the middle are its own, the others repeat 26
+        // times each or come as |abc and abc|.
         assert_eq!(keys, 26 * 26 * 26 * 7);
-        let distinct = f64::from(26 * 26 * 26 * 5 + 2 * 26 * 26);
-        let expected = BUCKETS as f64 * (1.0 - (-distinct / BUCKETS as f64).exp());
-        let filled = counts.iter().filter(|count| **count > 0).count() as f64;
-        assert!((filled / expected - 1.0).abs() < 0.01, "{filled} of {expected} expected");
+        for (half, distinct) in
+            [(&counts[..BUCKETS / 2], 26 * 26 * 26), (&counts[BUCKETS / 2..], 4 * 26 * 26 * 26 + 2 * 26 * 26)]
+        {
+            let room = half.len() as f64;
+            let expected = room * (1.0 - (-f64::from(distinct) / room).exp());
+            let filled = half.iter().filter(|count| **count > 0).count() as f64;
+            assert!((filled / expected - 1.0).abs() < 0.01, "{filled} of {expected} expected");
+        }
     }
 
     proptest! {

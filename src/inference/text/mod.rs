@@ -20,7 +20,7 @@ mod weights;
 
 pub use counter::{Filled, TextCounter};
 pub use file::{TEXT_LABELS_MAX, TextModelFault, TextWeights};
-pub use grams::{BUCKETS, TEXT_BYTES_MAX};
+pub use grams::{BUCKETS, TEXT_BYTES_MAX, WORD_BUCKETS};
 pub use model::{Scored, TextModel, TextScratch};
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct TextScratch {
 /// What a model says of a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored<'s> {
+    /// The logit of each label, before any temperature, in the model's order.
+    pub logits: &'s [f32],
     /// The probability of each label, in the model's order.
     pub probabilities: &'s [f32],
     /// The position of the most probable label, the first of equals.
@@ -79,13 +81,7 @@ impl TextModel {
         probabilities.resize(logits.len(), 0.0);
         softmax_into(logits, temperature, probabilities);
         let best = first_greatest(logits);
-        Scored { probabilities, best, scope: logits[best] }
-    }
-
-    /// The logit of each label, before any temperature.
-    pub fn logits<'s, 't>(&self, parts: impl Iterator<Item = &'t str>, scratch: &'s mut TextScratch) -> &'s [f32] {
-        self.weigh(parts, scratch);
-        &scratch.logits
+        Scored { logits, probabilities, best, scope: logits[best] }
     }
 
     fn weigh<'t>(&self, parts: impl Iterator<Item = &'t str>, scratch: &mut TextScratch) {

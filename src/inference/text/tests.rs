@@ -25,7 +25,7 @@ fn model(first: &str, second: &str) -> TextModel {
 }
 
 fn logits(model: &TextModel, parts: &[&str]) -> Vec<f32> {
-    model.logits(parts.iter().copied(), &mut TextScratch::default()).to_vec()
+    model.score(parts.iter().copied(), 1.0, &mut TextScratch::default()).logits.to_vec()
 }
 
 /// What the kernel says, by the book: floating point throughout, one feature after the other.

@@ -113,6 +113,12 @@ impl TermIndex {
         Ok(search.searched)
     }
 
+    /// Hands on the records that may have any of some terms, from a sequence on, oldest first, of a journal that another
+    /// process may be writing.
+    pub fn records_beside(&self, any: &[Term], from: u64, hear: Hear<'_>) -> Result<(), JournalError> {
+        self.records_with(self.now()?, any, from, hear)
+    }
+
     /// Hands on the records that may have any of some terms, from a sequence on, oldest first.
     pub(in super::super) fn records_with(
         &self,

@@ -10,9 +10,9 @@ use crate::bundle::Bundle;
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Event, Partition, TenantId, Timestamp};
 use crate::journal::{self, Entry, Journal, Kind};
-use crate::rules::Scratch;
 use crate::telemetry::Registry;
 use crate::time::Clock;
+use crate::turn::Workspace;
 use crate::turn::{EventInput, Input, Readings, RecordBuffer, Run, Surroundings, Taken, Written, encode_bundle, take};
 
 /// A journal that is being written: its turns are taken as an engine takes them.
@@ -82,7 +82,7 @@ impl Book {
         let around = Surroundings { bundle: &self.bundle, tenant: &self.tenant };
         let new = || CustomerState::new(Arc::clone(self.bundle.layout()));
         let state = self.states.entry(input.customer().clone()).or_insert_with(new);
-        let taken = take(state, input, readings, around, &mut Scratch::default()).unwrap();
+        let taken = take(state, input, readings, around, &mut Workspace::default()).unwrap();
         let Taken::Turn(turn) = &taken else { panic!("a test's inputs are new: {taken:?}") };
         let mut buffer = RecordBuffer::default();
         let written = Written { tenant: &self.tenant, bundle_seq: self.bundle_seq, input, turn };

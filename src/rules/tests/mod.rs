@@ -72,6 +72,7 @@ fn rule(id: &str, condition: Condition) -> Rule {
         then: Then::new(vec![]),
         if_unavailable: IfUnavailable::Skip,
         is_final: true,
+        permit: None,
     }
 }
 

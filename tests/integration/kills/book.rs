@@ -9,7 +9,7 @@ use forthwith::domain::{Settlement, Value};
 use forthwith::journal::{Kind, Reader};
 use forthwith::turn::{Input, Record, decode_bundle};
 
-use super::callers::{Answered, Sent, Told, What};
+use super::callers::{Answered, Sent, Told, What, verdict};
 use super::{OF_ALL_MAX, OF_EACH_MAX};
 
 /// Everything that was read so far.
@@ -25,6 +25,8 @@ pub(super) struct Book {
     said: HashMap<u64, u64>,
     /// What became of granted offers.
     settled: HashMap<String, Settlement>,
+    /// Decisions that feedback is on, by the number of what was sent.
+    judged: HashMap<u64, String>,
     /// Offers that hold something of the caps, by decision: whose, and how much.
     granted: HashMap<String, (String, i64)>,
 }
@@ -76,6 +78,16 @@ impl Book {
                     self.granted.remove(&id);
                 }
                 format!("settlement of {id}")
+            }
+            Input::Feedback(input) => {
+                let sent = of_number(&input.id, "f-", told);
+                assert!(matches!(sent.what, What::Feedback { is_right } if input.verdict == Some(verdict(is_right))));
+                let id = input.decision.to_string();
+                let decided = self.decisions.values().find(|decided| decided.id == id);
+                assert!(decided.is_some(), "feedback on decision {id}, which nobody made");
+                let before = self.judged.insert(sent.nth, id);
+                assert_eq!(before, None, "{sent:?} stands twice");
+                format!("feedback {}", sent.nth)
             }
         };
         self.records.insert(seq, about);
@@ -136,6 +148,11 @@ impl Book {
                 let settled = self.settled.get(answer["decision_id"].as_str().unwrap()).map(|of| of.as_str());
                 assert!(settled.is_some() || !answered.is_durable(), "{sent:?} is lost: {answer}");
                 assert!(settled.is_none_or(|settled| answer["settlement"] == settled), "{sent:?} became {settled:?}");
+            }
+            What::Feedback { .. } => {
+                let judged = self.judged.get(&sent.nth);
+                assert!(judged.is_some() || !answered.is_durable(), "{sent:?} is lost: {answer}");
+                assert!(judged.is_none_or(|judged| answer["decision_id"] == *judged), "{sent:?} is on {judged:?}");
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::Scope;
 use std::time::Duration;
 
+use forthwith::domain::FeedbackVerdict;
 use serde_json::{Value, json};
 
 use super::CUSTOMERS;
@@ -44,6 +45,14 @@ pub(super) enum What {
     Settlement {
         is_commit: bool,
     },
+    /// On one of the decisions that were answered.
+    Feedback {
+        is_right: bool,
+    },
+}
+
+pub(super) fn verdict(is_right: bool) -> FeedbackVerdict {
+    if is_right { FeedbackVerdict::Accepted } else { FeedbackVerdict::Rejected }
 }
 
 /// What came back.
@@ -60,6 +69,8 @@ pub(super) struct Told {
     answers: Mutex<Vec<Answered>>,
     /// Offers that were granted and not yet settled.
     offers: Mutex<Vec<String>>,
+    /// The decision that was durable last.
+    decided: Mutex<Option<String>>,
     durable: AtomicU64,
 }
 
@@ -77,7 +88,8 @@ impl Sent {
             60..76 => What::Cart { worth: dice.between(0, 16) },
             76..83 => What::Plan { is_pro: dice.percent(50) },
             83..90 => What::Consent { is_given: dice.percent(90) },
-            _ => What::Settlement { is_commit: dice.percent(40) },
+            90..96 => What::Settlement { is_commit: dice.percent(40) },
+            _ => What::Feedback { is_right: dice.percent(80) },
         };
         Self { nth, customer, what }
     }
@@ -122,8 +134,8 @@ impl Answered {
 
 impl Told {
     pub(super) fn new(seed: u64) -> Self {
-        let (answers, offers) = (Mutex::default(), Mutex::default());
-        Self { seed, sent: AtomicU64::new(0), answers, offers, durable: AtomicU64::new(0) }
+        let (answers, offers, decided) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { seed, sent: AtomicU64::new(0), answers, offers, decided, durable: AtomicU64::new(0) }
     }
 
     /// What was sent under a number, if anything was.
@@ -149,6 +161,9 @@ impl Told {
         let answered = Answered { sent, answer };
         if answered.is_durable() {
             self.durable.fetch_add(1, Ordering::SeqCst);
+            if let Some(id) = answered.found_by() {
+                *self.decided.lock().unwrap() = Some(id.to_owned());
+            }
             if answered.answer["outcome"]["action"] == "discount" {
                 self.offers.lock().unwrap().push(answered.answer["decision_id"].as_str().unwrap().to_owned());
             }
@@ -199,6 +214,11 @@ impl<'a> Callers<'a> {
             What::Settlement { is_commit } => {
                 let Some(id) = self.told.offers.lock().unwrap().pop() else { return true };
                 let body = json!({ "settlement": if is_commit { "commit" } else { "release" } });
+                (format!("/v1/decisions/{id}/feedback"), body)
+            }
+            What::Feedback { is_right } => {
+                let Some(id) = self.told.decided.lock().unwrap().clone() else { return true };
+                let body = json!({ "verdict": verdict(is_right).as_str(), "id": format!("f-{}", sent.nth) });
                 (format!("/v1/decisions/{id}/feedback"), body)
             }
         };

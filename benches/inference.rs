@@ -1,0 +1,33 @@
+//! Small models: what a score costs.
+//!
+//! ```sh
+//! cargo bench --bench inference                        # everything
+//! cargo bench --bench inference -- trees               # tabular models alone
+//! cargo bench --bench inference -- --test              # everything, once: does it run?
+//! ```
+//!
+//! Exports of real models are measured, too, if they are there, beside what onnxruntime takes when it is called from Python:
+//!
+//! ```sh
+//! tests/onnx/make
+//! target/onnx/python/bin/python tests/onnx/time.py target/onnx/exports > target/onnx/times
+//! FORTHWITH_ONNX_EXPORTS=target/onnx/exports FORTHWITH_ONNX_TIMES=target/onnx/times cargo bench --bench inference -- trees
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench has a clock, prints its figures and stops where it cannot go on"
+)]
+
+#[path = "inference/trees.rs"]
+mod trees;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let is_test = args.iter().any(|arg| arg == "--test");
+    let is_asked = |part: &str| args.iter().all(|arg| arg.starts_with("--") || arg == part);
+    if is_asked("trees") {
+        trees::run(is_test);
+    }
+}

@@ -1,0 +1,205 @@
+//! Asking slow models between two tries of a turn: outside the customer's cell, on the inference pool.
+//!
+//! A turn that needs a slow model's word changes nothing and says whom to ask. What is said comes back as a reading of the same
+//! input, and the turn is taken anew: on the state as it then is, by the rules, caps and consents as they then are. Other events
+//! of the customer are decided meanwhile.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::Engine;
+use super::turning::{Begun, Stage};
+use crate::actor::{Asked, InForce, Request, TurnDone};
+use crate::bundle::{Bundle, ContentHash, Manifest, ModelName};
+use crate::decider::{Silence, SlowAnswer, SlowScores};
+use crate::inference::{Kernel, SlowFiles};
+use crate::serving::{self, ModelHandle, Pending, Pool, SlowModel};
+use crate::telemetry::Registry;
+use crate::time::{Clock, Deadline, Instant, Timer};
+use crate::turn::{Input, ModelReadings, Readings, Taken, Wanted};
+
+/// What is left of a budget for the turn itself and the reply when a slow model answers at the last moment.
+const RESERVE: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// Answers that one turn is given. More would only be needed if the customer's state changed at each try; then what was not
+/// asked counts as late.
+const ANSWERS_MAX: usize = 64;
+
+/// Makes a slow model from its manifest and files; or says why it cannot be used.
+pub type SlowModelLoader = dyn Fn(&Manifest, &SlowFiles) -> Result<Box<dyn SlowModel>, String> + Send + Sync;
+
+/// The slow models of the bundle in force, on the inference pool.
+pub(super) struct SlowModels {
+    config: serving::Config,
+    loader: Arc<SlowModelLoader>,
+    clock: Clock,
+    timer: Timer,
+    metrics: serving::Metrics,
+    /// Started with the first bundle that has a slow model.
+    pool: Mutex<Option<Pool>>,
+    handles: ArcSwap<Handles>,
+}
+
+/// The models that can be asked, and of which file each is.
+type Handles = HashMap<ModelName, (ContentHash, ModelHandle)>;
+
+/// What is taken anew once slow models have answered.
+pub(super) struct Again {
+    pub(super) input: Input,
+    pub(super) readings: Readings,
+}
+
+impl SlowModels {
+    pub(super) fn new(
+        (config, loader): (serving::Config, Arc<SlowModelLoader>),
+        registry: &Registry,
+        (clock, timer): (Clock, Timer),
+    ) -> Self {
+        let (metrics, pool) = (serving::Metrics::new(registry), Mutex::new(None));
+        Self { config, loader, clock, timer, metrics, pool, handles: ArcSwap::default() }
+    }
+
+    /// Loads the slow models that a bundle's playbooks use; or says which cannot be used. Blocks while it loads.
+    pub(super) fn load(&self, bundle: &Bundle) -> Result<Loaded, String> {
+        let known = self.handles.load();
+        let mut handles = Handles::new();
+        let used = bundle.playbooks().iter().flat_map(|playbook| &playbook.models).filter(|model| model.is_slow());
+        for model in used {
+            let manifest = &model.model.manifest;
+            let hash = manifest.files[0].sha256;
+            if handles.contains_key(&manifest.name) {
+                continue;
+            }
+            let handle = match known.get(&manifest.name).filter(|(of, _)| *of == hash) {
+                Some((_, handle)) => handle.clone(),
+                None => {
+                    let Some(Kernel::Slow(files)) = &model.model.kernel else { continue };
+                    let failed = |why: String| format!("the model {} cannot be used: {why}", manifest.name);
+                    let slow = (self.loader)(manifest, files).map_err(failed)?;
+                    self.register(&model.name, slow).map_err(|e| failed(e.to_string()))?
+                }
+            };
+            handles.insert(manifest.name.clone(), (hash, handle));
+        }
+        Ok(Loaded(handles))
+    }
+
+    /// Puts what was loaded in the place of what there was.
+    pub(super) fn put(&self, Loaded(handles): Loaded) {
+        self.handles.store(Arc::new(handles));
+    }
+
+    fn register(&self, name: &str, model: Box<dyn SlowModel>) -> std::io::Result<ModelHandle> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = match &mut *pool {
+            Some(pool) => pool,
+            empty => {
+                let (clock, timer) = (self.clock.clone(), self.timer.clone());
+                empty.insert(Pool::start(self.config.clone(), clock, timer, self.metrics.clone())?)
+            }
+        };
+        Ok(pool.register(name, model))
+    }
+
+    /// Ends the pool: who still waits is told that the model failed.
+    pub(super) fn stop(&self) {
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
+        pool.iter().for_each(Pool::shutdown);
+    }
+
+    /// Asks the models that are wanted, all at once; what they say is waited for later.
+    fn ask(&self, wanted: Vec<Wanted>, bundle: &Bundle, deadline: Deadline) -> Consultation {
+        let handles = self.handles.load();
+        let asked = wanted.into_iter().map(|Wanted { playbook, model, text }| {
+            let name = &bundle.playbooks()[playbook].models[model].model.manifest.name;
+            (playbook, model, handles.get(name).map(|(_, handle)| handle.ask(text, deadline)))
+        });
+        Consultation(asked.collect())
+    }
+}
+
+/// Slow models that have been asked for one turn: the numbers of playbook and model, and what is waited for.
+pub(super) struct Consultation(Vec<(usize, usize, Option<Pending>)>);
+
+impl Consultation {
+    async fn answers(self) -> Vec<SlowAnswer> {
+        let mut answers = Vec::with_capacity(self.0.len());
+        for (playbook, model, pending) in self.0 {
+            let scores = match pending {
+                Some(pending) => said(pending.await),
+                None => Err(Silence::Failed),
+            };
+            answers.push(SlowAnswer { playbook, model, scores });
+        }
+        answers
+    }
+}
+
+/// Models that are loaded and not yet in force.
+pub(super) struct Loaded(Handles);
+
+fn said(answer: serving::Answer) -> Result<SlowScores, Silence> {
+    match answer {
+        serving::Answer::Scored(scores) => {
+            Ok(SlowScores { probabilities: scores.probabilities.into(), scope: scores.scope })
+        }
+        serving::Answer::Late => Err(Silence::Late),
+        serving::Answer::Shed => Err(Silence::Shed),
+        serving::Answer::Failed(_) | serving::Answer::Stopped => Err(Silence::Failed),
+    }
+}
+
+impl Engine {
+    /// Begins a turn. If it turns out at once that slow models must be asked, they are.
+    pub(super) fn begin_turn(&self, request: Request, started: Instant) -> Begun {
+        let Request { input, mut readings, bundle, deadline } = request;
+        let again = bundle.bundle.has_slow_models().then(|| {
+            readings.models = ModelReadings::Live { slow: Vec::new(), is_last: false };
+            Box::new(Again { input: input.clone(), readings: readings.clone() })
+        });
+        let customer = input.customer().clone();
+        let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline });
+        self.ask_at_once(Begun { started, deadline, bundle, customer, asked: Stage::Turn(asked), again })
+    }
+
+    fn ask_at_once(&self, begun: Begun) -> Begun {
+        match begun.asked {
+            Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), .. }))) => {
+                let asked = self.ask_models(wanted, &begun.bundle.bundle, begun.deadline);
+                Begun { asked, ..begun }
+            }
+            asked => Begun { asked, ..begun },
+        }
+    }
+
+    /// Asks what a turn wants to be asked.
+    pub(super) fn ask_models(&self, wanted: Vec<Wanted>, bundle: &Bundle, deadline: Deadline) -> Stage {
+        Stage::Models(self.0.slow_models.ask(wanted, bundle, deadline.earlier_by(RESERVE)))
+    }
+
+    /// Begins a turn anew with what slow models say.
+    pub(super) async fn begin_anew(
+        &self,
+        consultation: Consultation,
+        (again, bundle, deadline): (&mut Again, &Arc<InForce>, Deadline),
+    ) -> Asked {
+        let answers = consultation.answers().await;
+        if let ModelReadings::Live { slow, is_last } = &mut again.readings.models {
+            let is_out_of_time = answers.iter().any(|answer| answer.scores == Err(Silence::Late));
+            slow.extend(answers);
+            *is_last = is_out_of_time || slow.len() >= ANSWERS_MAX;
+        }
+        let (input, readings) = (again.input.clone(), again.readings.clone());
+        self.0.customers.ask(Request { input, readings, bundle: Arc::clone(bundle), deadline })
+    }
+}
+
+impl fmt::Debug for SlowModels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.handles.load().keys().map(ToString::to_string).collect();
+        f.debug_struct("SlowModels").field("models", &names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! What models said of texts that they were not trained on.
+
+use super::chance::Chance;
+use crate::inference::{
+    CALIBRATION_ROWS_MAX, Calibration, CalibrationRow, Judgement, Ranked, TemperatureError, fit_temperature,
+    softmax_into,
+};
+
+/// Texts with what a model said of them that was not trained on them.
+#[derive(Clone, Debug, Default)]
+pub struct HeldOut {
+    pub(super) labels: usize,
+    /// The true label of each text; `None` for one that is out of scope.
+    pub(super) truths: Vec<Option<u16>>,
+    /// The logit of each label, text by text.
+    pub(super) logits: Vec<f32>,
+    pub(super) scopes: Vec<f32>,
+}
+
+impl HeldOut {
+    /// So many texts, of which nothing was said yet.
+    pub(super) fn new(labels: usize, truths: Vec<Option<u16>>) -> Self {
+        let count = truths.len();
+        Self { labels, truths, logits: vec![0.0; count * labels], scopes: vec![0.0; count] }
+    }
+
+    pub(super) fn put(&mut self, row: usize, logits: &[f32], scope: f32) {
+        self.logits[row * self.labels..][..self.labels].copy_from_slice(logits);
+        self.scopes[row] = scope;
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.truths.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.truths.is_empty()
+    }
+
+    /// The temperature that makes their confidence honest; 1 where they are told so well that none is better than another.
+    pub(super) fn temperature(&self) -> f32 {
+        let truths: Vec<u16> = self.truths.iter().copied().flatten().collect();
+        let rows = self.logits.chunks_exact(self.labels).zip(&self.truths).filter(|(_, truth)| truth.is_some());
+        let logits: Vec<f32> = rows.flat_map(|(logits, _)| logits.iter().copied()).collect();
+        match fit_temperature(&logits, self.labels, &truths) {
+            Ok(temperature) => temperature,
+            // Whether they are told well or not at all is found by who looks at the accuracy.
+            Err(TemperatureError::NoRows | TemperatureError::OutOfRange) => 1.0,
+        }
+    }
+
+    fn each(&self, temperature: f32, mut see: impl FnMut(usize, &[f32])) {
+        let mut probabilities = vec![0.0; self.labels];
+        for (row, logits) in self.logits.chunks_exact(self.labels).enumerate() {
+            softmax_into(logits, temperature, &mut probabilities);
+            see(row, &probabilities);
+        }
+    }
+
+    /// What was said of the texts in scope, under a temperature.
+    pub fn judgements(&self, temperature: f32) -> Vec<Judgement> {
+        let mut judgements = Vec::new();
+        self.each(temperature, |row, probabilities| {
+            judgements.extend(self.truths[row].map(|truth| Judgement::of(probabilities, truth)));
+        });
+        judgements
+    }
+
+    /// The mean negative logarithm of what the true labels of texts in scope got, in nats.
+    pub fn log_loss(&self, temperature: f32) -> f64 {
+        let (mut sum, mut count) = (0.0, 0_u32);
+        self.each(temperature, |row, probabilities| {
+            if let Some(truth) = self.truths[row] {
+                sum -= libm::log(f64::from(probabilities[usize::from(truth)].max(f32::MIN_POSITIVE)));
+                count += 1;
+            }
+        });
+        sum / f64::from(count.max(1))
+    }
+
+    /// The calibration set that goes with a model: all texts, or a sample of chance if they are too many.
+    pub fn calibration(&self, temperature: f32, seed: u64) -> Calibration {
+        let mut rows = Vec::with_capacity(self.len());
+        self.each(temperature, |row, probabilities| {
+            let scores = Ranked::of(probabilities);
+            rows.push(CalibrationRow { label: self.truths[row], scope: self.scopes[row], scores });
+        });
+        if rows.len() > CALIBRATION_ROWS_MAX {
+            Chance::new(seed).shuffle(&mut rows);
+            rows.truncate(CALIBRATION_ROWS_MAX);
+        }
+        Calibration { rows }
+    }
+}

