@@ -35,3 +35,6 @@ pub use logistic::{Fit, FitConfig, FitError, FitProgress};
 pub use rows::{DenseRows, Rows, SparseRows};
 pub use text::{Choice, TextTraining, TrainedText, TrainingError, TrainingProgress};
 pub use vocabulary::Vocabulary;
+
+#[cfg(test)]
+mod tests;
