@@ -30,7 +30,7 @@ fn trained(encoder: &mut Encoder) -> TrainedHead {
     let demands = Demands { rows_min: 10, drops_rare_labels: false, drops_empty_texts: false, text_bytes_max: 10_000 };
     let texts = LabelledTexts::of(tickets(), &demands).unwrap();
     assert_eq!(texts.labels(), QUEUES);
-    let passages: Vec<String> = texts.parts().map(|parts| passage(parts.iter().map(String::as_str))).collect();
+    let passages: Vec<String> = (0..texts.len()).map(|row| passage(texts.parts(row))).collect();
     let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
     let dimensions = encoder.dimensions();
     let embeddings = encoder.embed(&passages).unwrap();
