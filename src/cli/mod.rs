@@ -30,6 +30,7 @@ mod rows;
 mod search;
 mod serve;
 mod show;
+mod show_model;
 mod summary;
 mod table_file;
 mod test;

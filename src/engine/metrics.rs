@@ -84,7 +84,11 @@ impl PlaybookSeries {
     /// Counts the caps that had no room for all that was proposed; `playbook` is the one that decided.
     pub(super) fn count_caps(&self, reasons: &[Reason], playbook: &Playbook) {
         for reason in reasons {
-            let (Reason::GuardrailRefused(violation) | Reason::Clamped(violation)) = reason else { continue };
+            let (Reason::GuardrailRefused(violation) | Reason::ModelRefused(violation) | Reason::Clamped(violation)) =
+                reason
+            else {
+                continue;
+            };
             let id = violation.cap.and_then(|cap| playbook.caps.get(cap)).map(|cap| &cap.id);
             // By id, for the series may be of a later bundle.
             let Some(series) = self.caps.iter().find(|series| Some(&series.id) == id) else { continue };
