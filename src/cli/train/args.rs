@@ -109,6 +109,9 @@ fn at_least_two(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Bytes that a model's name may have, as manifests are read.
+const ID_BYTES_MAX: usize = 64;
+
 /// A model's name and version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
@@ -127,9 +130,9 @@ impl Train {
         let (stem, number) = if number.is_some() && !stem.is_empty() { (stem, number) } else { (folder, None) };
         let id = self.id.clone().unwrap_or_else(|| stem.to_owned());
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
-        if id.is_empty() || !id.chars().all(is_plain) {
+        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(is_plain) {
             return Err(format!(
-                "the model's name `{id}` may have letters, digits, `_`, `-` and `.`; name one with `--id`"
+                "the model's name `{id}` may have letters, digits, `_`, `-` and `.`, at most {ID_BYTES_MAX}; name one with `--id`"
             ));
         }
         Ok(Named { id, version: self.version.or(number).unwrap_or(1) })
