@@ -95,7 +95,7 @@ pub(in crate::cli) struct Train {
     pub(super) json: bool,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("expected a share between 0 and 1, such as 0.85".to_owned()),
@@ -114,28 +114,35 @@ const ID_BYTES_MAX: usize = 64;
 
 /// A model's name and version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) id: String,
-    pub(super) version: u32,
+pub(in crate::cli) struct Named {
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) version: u32,
 }
 
 impl Train {
     /// Name and version, as given or as the folder's name says.
     pub(super) fn named(&self) -> Result<Named, String> {
-        let folder = folder_name(&self.out)?;
+        Named::of(&self.out, self.id.as_deref(), self.version)
+    }
+}
+
+impl Named {
+    /// Name and version, as given or as the folder's name says.
+    pub(in crate::cli) fn of(out: &Path, id: Option<&str>, version: Option<u32>) -> Result<Self, String> {
+        let folder = folder_name(out)?;
         let (stem, number) = match folder.rsplit_once('-') {
             Some((stem, number)) => (stem, number.parse().ok().filter(|number| *number > 0)),
             None => (folder, None),
         };
         let (stem, number) = if number.is_some() && !stem.is_empty() { (stem, number) } else { (folder, None) };
-        let id = self.id.clone().unwrap_or_else(|| stem.to_owned());
+        let id = id.unwrap_or(stem).to_owned();
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(is_plain) {
             return Err(format!(
                 "the model's name `{id}` may have letters, digits, `_`, `-` and `.`, at most {ID_BYTES_MAX}; name one with `--id`"
             ));
         }
-        Ok(Named { id, version: self.version.or(number).unwrap_or(1) })
+        Ok(Self { id, version: version.or(number).unwrap_or(1) })
     }
 }
 

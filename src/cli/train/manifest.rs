@@ -75,7 +75,7 @@ fn float(number: f32) -> String {
     format!("{number:?}")
 }
 
-fn list(texts: &[String]) -> String {
+pub(in crate::cli) fn list(texts: &[String]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     if quoted.iter().map(String::len).sum::<usize>() < 80 {
         return format!("[{}]", quoted.join(", "));
@@ -84,7 +84,7 @@ fn list(texts: &[String]) -> String {
 }
 
 /// A basic string of TOML, which escapes as JSON does, and the one control character that JSON leaves.
-fn quoted(text: &str) -> String {
+pub(in crate::cli) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7F}', "\\u007F")
 }
 

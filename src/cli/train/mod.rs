@@ -18,7 +18,11 @@ mod report;
 mod texts;
 mod watching;
 
-pub(super) use args::{EXAMPLES, Train};
+pub(super) use args::{EXAMPLES, Named, Train, share};
+pub(super) use folder::{MANIFEST, refuse_occupied, write as write_folder};
+pub(super) use manifest::{list, quoted};
+pub(super) use texts::{day, find, hex, row_of, sha256_of};
+pub(super) use watching::Watching;
 
 use super::exit::Exit;
 use super::output::{say, tell};
