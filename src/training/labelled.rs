@@ -176,11 +176,6 @@ impl LabelledTexts {
         &self.labels
     }
 
-    /// The parts of each text.
-    pub fn parts(&self) -> impl ExactSizeIterator<Item = &[String]> {
-        self.rows.iter().map(|row| row.parts.as_slice())
-    }
-
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.rows.len()
