@@ -55,6 +55,7 @@ pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_esc
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};
 pub use judged::{Judged, JudgedRow, Truth};
+pub(crate) use kernel::logits_into;
 pub use kernel::{Kernel, KernelScratch, Scores, SlowFiles, Workspace};
 pub use not_certifiable::NotCertifiable;
 pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
