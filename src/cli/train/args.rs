@@ -9,7 +9,8 @@ Examples:
   forthwith train --data tickets.csv --text subject --text body --label queue --out config/models/intent-1
   forthwith train --data train.csv --text text --label category --test test.csv --out config/models/intent-2 --owner support
   forthwith train --data tickets.jsonl --text data.subject --text data.body --label queue --time time --purpose service \\
-      --out-of-scope small-talk.jsonl --out config/models/intent-3 --replace";
+      --out-of-scope small-talk.jsonl --out config/models/intent-3 --replace
+  forthwith train --data tickets.csv --text subject --text body --label queue --encoder minilm/ --out config/models/meaning-1";
 
 /// Options of `train`.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +30,15 @@ pub(in crate::cli) struct Train {
     /// The model's folder; `intent-3` is version 3 of the model `intent`
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+
+    /// A folder with a sentence encoder, `model.onnx` and `tokenizer.json`, over whose embeddings a head is trained: a neural
+    /// model instead of a text model. The encoder is copied beside the head
+    #[arg(long, value_name = "DIR")]
+    pub(super) encoder: Option<PathBuf>,
+
+    /// The shared library of onnxruntime, for `--encoder` [default: the environment variable ORT_DYLIB_PATH]
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    pub(super) onnxruntime: Option<PathBuf>,
 
     /// Labelled texts that are only for measuring the finished model
     #[arg(long, value_name = "FILE")]

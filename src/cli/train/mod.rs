@@ -6,13 +6,18 @@
 //! | `texts` | rows of a file as labelled texts |
 //! | `watching` | progress, for who watches |
 //! | `course` | the training itself |
+//! | `learnt` | a model that was learnt, of either kind |
+//! | `encoding` | a head learnt over a sentence encoder (feature `neural`) |
 //! | `report` | what people and programs read of it |
 //! | `manifest` | what a folder says of its model |
 //! | `folder` | model folders, written whole or not at all |
 
 mod args;
 mod course;
+#[cfg(feature = "neural")]
+mod encoding;
 mod folder;
+mod learnt;
 mod manifest;
 mod report;
 mod texts;

@@ -39,6 +39,16 @@ impl Watching {
         self.bar.set_position(bytes);
     }
 
+    /// So many of all texts have gone through the encoder.
+    #[cfg(feature = "neural")]
+    pub(super) fn encoding(&self, done: usize, all: usize) {
+        if done == 0 {
+            self.style("encoding  {bar:40} {pos} of {len} texts, {elapsed}");
+            self.bar.set_length(all as u64);
+        }
+        self.bar.set_position(done as u64);
+    }
+
     pub(super) fn training(&self, TrainingProgress { fit, fits, strength, progress }: TrainingProgress) {
         if progress.pass == 1 {
             self.style("training  {bar:40} fit {msg}, {elapsed}");
