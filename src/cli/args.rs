@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{export, import, packet, search, verify};
+use super::{export, import, packet, search, train, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -115,6 +115,14 @@ pub(super) enum Command {
     /// Looks through the whole journal, behind damage too. What is lost becomes a gap that is accounted for; what is sound stays, and a
     /// damaged file is kept under another name. Asks before it changes anything. No server may run on the data meanwhile.
     Repair(Repair),
+
+    /// Train a text model on labelled texts
+    ///
+    /// What a ticket's words say of its label, learnt from labelled tickets. Every row is held out once: what is told of accuracy,
+    /// calibration and thresholds comes from rows that the model did not see. The folder holds the model, its manifest and its
+    /// calibration set. The same data and seed give the same model. docs/MODELS.md says more.
+    #[command(after_help = train::EXAMPLES)]
+    Train(Box<train::Train>),
 
     /// Turn a decision table of DMN, JDM or Excel into a CSV table
     ///
@@ -336,7 +344,7 @@ mod tests {
         let mut shown = command.render_long_help().to_string();
         for name in [
             "decide", "explain", "search", "check", "test", "replay", "backtest", "repair", "import", "export",
-            "verify", "packet", "serve",
+            "verify", "packet", "train", "serve",
         ] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));

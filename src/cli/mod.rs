@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | commands and options |
 //! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
@@ -32,6 +33,7 @@ mod show;
 mod summary;
 mod table_file;
 mod test;
+mod train;
 mod verify;
 
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&args.place, &verify),
         Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Backtest(backtest) => backtest::run(&args.place, &backtest),
+        Command::Train(train) => train::run(&train),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -67,7 +67,7 @@ impl Engine {
             begun.push(self.begin(Some(playbook), event, options).await);
         }
         let mut answers = Vec::with_capacity(begun.len());
-        for begun in begun {
+        for begun in self.all_asked(begun).await {
             answers.push(match begun {
                 Ok(begun) => self.finish_decision(begun).await,
                 Err(error) => Err(error),
@@ -95,7 +95,7 @@ impl Engine {
             begun.push(self.begin(None, event, options).await);
         }
         let mut answers = Vec::with_capacity(begun.len());
-        for begun in begun {
+        for begun in self.all_asked(begun).await {
             answers.push(match begun {
                 Ok(begun) => self.finish_observed(begun).await,
                 Err(error) => Err(error),

@@ -67,6 +67,7 @@ mod search_query;
 mod set_aside;
 mod settling;
 mod signal_shown;
+mod slow_model;
 #[cfg(test)]
 mod tests;
 mod turning;
@@ -112,4 +113,5 @@ pub use search_query::{Search, SearchFault};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};
+pub use slow_model::slow_model_loader;
 pub use why_not::{ChangeShown, WhyNot};

@@ -18,5 +18,6 @@ mod looking;
 mod proofs;
 mod repair;
 mod replaying;
+mod samples;
 mod searching;
 mod support;

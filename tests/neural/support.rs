@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use forthwith::inference::neural::{EncoderFiles, Runtime};
+use forthwith::training::LabelledText;
 
-/// The labels of the sample.
-pub(crate) const QUEUES: [&str; 4] = ["cards", "access", "refunds", "delivery"];
+/// The labels of the sample, in the order of their names.
+pub(crate) const QUEUES: [&str; 4] = ["access", "cards", "delivery", "refunds"];
 
 /// What `prepare` made.
 pub(crate) struct Folder {
@@ -61,13 +62,12 @@ impl Folder {
     }
 }
 
-/// The sample tickets with their labels' positions.
-pub(crate) fn tickets() -> Vec<(String, u16)> {
+/// The sample tickets.
+pub(crate) fn tickets() -> Vec<LabelledText> {
     let mut reader = csv::Reader::from_reader(include_bytes!("tickets.csv").as_slice());
-    let rows = reader.records().map(|row| {
+    let rows = reader.records().enumerate().map(|(nth, row)| {
         let row = row.unwrap();
-        let label = QUEUES.iter().position(|queue| *queue == &row[1]).unwrap();
-        (row[0].to_owned(), label as u16)
+        LabelledText { parts: vec![row[0].to_owned()], label: row[1].to_owned(), line: nth as u64 + 2 }
     });
     rows.collect()
 }

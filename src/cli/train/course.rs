@@ -1,0 +1,246 @@
+//! The training itself: read, learn, measure, write.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::args::{Named, Train};
+use super::folder;
+use super::manifest::{Manifest, OutOfScope};
+use super::report::{Measured, Report, Scope, ScoreTime};
+use super::texts::{self, Columns, ReadTexts};
+use super::watching::Watching;
+use crate::inference::{
+    Calibration, Goal, Judgement, Probability, Quality, ScopeCheck, ScopeCriterion, ScopeThreshold, Statistic,
+    TEXT_BYTES_MAX, TextScratch, certify,
+};
+use crate::time::Clock;
+use crate::training::{Demands, LabelledText, LabelledTexts, TextTraining, TrainedText};
+
+/// The model's file in its folder.
+const MODEL: &str = "model.bin";
+
+/// The share of texts in scope that the threshold of scope keeps: what it costs is known, and an escalation is no loss.
+const KEPT_PPM: u32 = 950_000;
+
+/// Precisions for which a threshold is certified, and with what confidence, to show what the model is good for.
+const PRECISIONS_PPM: [u32; 2] = [950_000, 970_000];
+const CONFIDENCE_PPM: u32 = 950_000;
+
+/// Texts that are scored to tell how long it takes.
+const TIMED_MAX: usize = 2_000;
+
+pub(super) fn run(args: &Train) -> Result<Report, Vec<String>> {
+    let named = args.named().map_err(one)?;
+    folder::refuse_occupied(&args.out, args.replace).map_err(one)?;
+    let (clock, watching) = (Clock::system(), Watching::new());
+    let start = clock.instant();
+    let files = Files::read(args, &watching).inspect_err(|_| watching.done())?;
+    let training = TextTraining { seed: args.seed, accuracy_min: args.accuracy_min, text_bytes_max: TEXT_BYTES_MAX };
+    let trained = training.run(&files.texts, &files.strangers, &mut |progress| watching.training(progress));
+    watching.done();
+    let trained = trained.map_err(|error| vec![error.to_string()])?;
+    let finished = Finished { args, named, files, trained, clock };
+    finished.write_and_report(|clock| clock.instant().since(start))
+}
+
+fn one(fault: String) -> Vec<String> {
+    vec![fault]
+}
+
+/// What was read.
+struct Files {
+    texts: LabelledTexts,
+    days: Option<(String, String)>,
+    strangers: Vec<Vec<String>>,
+    test: Option<Vec<LabelledText>>,
+}
+
+impl Files {
+    fn read(args: &Train, watching: &Watching) -> Result<Self, Vec<String>> {
+        let read = |path: &Path, label, time| {
+            texts::read(path, args.format, &Columns { texts: &args.text, label, time }, watching)
+        };
+        let mut faults = Vec::new();
+        let mut gather = |read: Result<ReadTexts, Vec<String>>| match read {
+            Ok(read) => Some(read),
+            Err(found) => {
+                faults.extend(found);
+                None
+            }
+        };
+        let data = gather(read(&args.data, Some(&args.label), args.time.as_deref()));
+        let test = args.test.as_deref().and_then(|path| gather(read(path, Some(&args.label), None)));
+        let strange = args.out_of_scope.as_deref().and_then(|path| gather(read(path, None, None)));
+        let Some(data) = data.filter(|_| faults.is_empty()) else { return Err(faults) };
+        let demands = Demands {
+            rows_min: args.labels_min,
+            drops_rare_labels: args.drop_rare,
+            drops_empty_texts: args.skip_empty,
+            text_bytes_max: TEXT_BYTES_MAX,
+        };
+        let texts = LabelledTexts::of(data.texts, &demands);
+        let name = args.data.display();
+        let texts =
+            texts.map_err(|faults| faults.iter().map(|fault| format!("{name}: {fault}")).collect::<Vec<_>>())?;
+        if let Some(label) = &args.out_of_scope_label
+            && !texts.labels().contains(label)
+        {
+            let hint = crate::domain::suggestion(label, texts.labels().iter().map(String::as_str));
+            return Err(one(format!("`--out-of-scope-label {label}`: {name} has no such label{hint}")));
+        }
+        let strangers = strange.map_or_else(Vec::new, |read| read.texts.into_iter().map(|text| text.parts).collect());
+        Ok(Self { texts, days: data.days, strangers, test: test.map(|read| read.texts) })
+    }
+}
+
+/// A training that succeeded.
+struct Finished<'a> {
+    args: &'a Train,
+    named: Named,
+    files: Files,
+    trained: TrainedText,
+    clock: Clock,
+}
+
+impl Finished<'_> {
+    fn write_and_report(self, took: impl Fn(&Clock) -> Duration) -> Result<Report, Vec<String>> {
+        let Self { args, files, trained, .. } = &self;
+        let calibration = trained.held_out.calibration(trained.temperature, args.seed);
+        let scope = self.scope(&calibration)?;
+        let model = trained.model.to_bytes();
+        let manifest = self.manifest(&model, &scope)?;
+        let calibration_text = calibration.write(files.texts.labels());
+        let parts = [
+            (folder::MANIFEST, manifest.as_bytes()),
+            ("calibration.csv", calibration_text.as_bytes()),
+            (MODEL, model.as_slice()),
+        ];
+        let mut report = self.report(&calibration, scope, model.len());
+        folder::write(&args.out, &parts).map_err(one)?;
+        report.seconds = took(&self.clock).as_secs_f64();
+        Ok(report)
+    }
+
+    /// How the model tells what is out of its scope: by a label of its own, by a threshold fitted on strangers, or not.
+    fn scope(&self, calibration: &Calibration) -> Result<Scope, Vec<String>> {
+        if let Some(label) = &self.args.out_of_scope_label {
+            return Ok(Scope::Label(label.clone()));
+        }
+        let Some(file) = &self.args.out_of_scope else { return Ok(Scope::Off) };
+        let keep = Probability::from_ppm(KEPT_PPM).unwrap_or(Probability::ONE);
+        let fitted: Result<ScopeThreshold, _> = calibration.fit_scope(ScopeCriterion::Keep(keep));
+        let texts = self.files.strangers.len();
+        let threshold = fitted.map_err(|error| one(format!("{}: {error}", file.display())))?;
+        Ok(Scope::Below { threshold, texts })
+    }
+
+    fn manifest(&self, model: &[u8], scope: &Scope) -> Result<String, Vec<String>> {
+        let Self { args, files, trained, .. } = self;
+        let manifest = Manifest {
+            named: &self.named,
+            file: MODEL,
+            sha256: texts::hex(&Sha256::digest(model)),
+            owner: &args.owner,
+            created: self.clock.wall(),
+            purposes: &args.purpose,
+            labels: files.texts.labels(),
+            temperature: trained.temperature,
+            out_of_scope: match scope {
+                Scope::Off => None,
+                Scope::Label(label) => Some(OutOfScope::Label(label.clone())),
+                Scope::Below { threshold, .. } => Some(OutOfScope::Below(threshold.below)),
+            },
+            data_sha256: texts::sha256_of(&args.data).map_err(one)?,
+            rows: files.texts.len(),
+            days: files.days.clone(),
+            quality: trained.quality,
+        };
+        Ok(manifest.text())
+    }
+
+    fn report(&self, calibration: &Calibration, scope: Scope, bytes: usize) -> Report {
+        let Self { args, files, trained, .. } = self;
+        let labels = files.texts.labels();
+        let check = match &scope {
+            Scope::Off => ScopeCheck::Off,
+            Scope::Label(label) => {
+                let place = labels.binary_search(label).unwrap_or_default();
+                ScopeCheck::Label(place as u16)
+            }
+            Scope::Below { threshold, .. } => ScopeCheck::Below(threshold.below),
+        };
+        // Each label is a proposal of its own.
+        let proposals: Vec<Option<u16>> = (0..labels.len() as u16).map(Some).collect();
+        let judged = calibration.by_proposal(&proposals, check);
+        let ppm = |ppm| Probability::from_ppm(ppm).unwrap_or(Probability::ONE);
+        let certified = PRECISIONS_PPM.into_iter().filter_map(|precision| {
+            let goal = Goal::new(ppm(precision), ppm(CONFIDENCE_PPM), Statistic::Confidence).ok()?;
+            Some((goal, certify(&judged, goal)))
+        });
+        let certified: Vec<_> = certified.collect();
+        let heldout = Measured::of(&trained.held_out.judgements(trained.temperature), labels);
+        let test = files.test.as_deref().map(|texts| self.test(texts));
+        Report {
+            id: self.named.id.clone(),
+            version: self.named.version,
+            folder: args.out.display().to_string(),
+            rows: files.texts.len(),
+            findings: files.texts.findings.clone(),
+            counts: files.texts.counts(),
+            labels: labels.to_vec(),
+            raw: trained.raw_quality,
+            heldout,
+            test,
+            temperature: trained.temperature,
+            choice: trained.choice,
+            scope,
+            certified,
+            bytes,
+            buckets: trained.model.buckets(),
+            score_time: self.score_time(),
+            has_purpose: !args.purpose.is_empty(),
+            seconds: 0.0,
+        }
+    }
+
+    /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
+    fn test(&self, texts: &[LabelledText]) -> Measured {
+        let labels = self.files.texts.labels();
+        let mut scratch = TextScratch::default();
+        let mut judge = |text: &LabelledText| {
+            let parts = text.parts.iter().map(String::as_str);
+            let scored = self.trained.model.score(parts, self.trained.temperature, &mut scratch);
+            let truth = labels.binary_search(&text.label).unwrap_or(labels.len());
+            Judgement { truth: truth as u16, told: scored.best as u16, confidence: scored.probabilities[scored.best] }
+        };
+        let judgements: Vec<Judgement> = texts.iter().map(&mut judge).collect();
+        Measured::of(&judgements, labels)
+    }
+
+    /// How long a score takes: over the first texts, the second time that each is scored.
+    fn score_time(&self) -> ScoreTime {
+        let texts = &self.files.texts;
+        let mut scratch = TextScratch::default();
+        let mut nanos = Vec::new();
+        for _ in 0..2 {
+            nanos.clear();
+            for row in 0..texts.len().min(TIMED_MAX) {
+                let start = self.clock.instant();
+                let scored = self.trained.model.score(texts.parts(row), self.trained.temperature, &mut scratch);
+                std::hint::black_box(scored);
+                nanos.push(self.clock.instant().since(start).as_nanos() as u64);
+            }
+        }
+        nanos.sort_unstable();
+        let at = |share: usize| nanos.get(nanos.len() * share / 100).copied().unwrap_or_default() as f64 / 1_000.0;
+        ScoreTime { p50_us: at(50), p99_us: at(99) }
+    }
+}
+
+impl Measured {
+    fn of(judgements: &[Judgement], labels: &[String]) -> Self {
+        Self { quality: Quality::of(judgements), judgements: judgements.to_vec(), known: labels.len() }
+    }
+}
