@@ -2,6 +2,7 @@
 //!
 //! ```sh
 //! cargo bench --bench inference                        # everything
+//! cargo bench --bench inference -- text                # the text model alone
 //! cargo bench --bench inference -- trees               # tabular models alone
 //! cargo bench --bench inference -- --test              # everything, once: does it run?
 //! ```
@@ -20,6 +21,8 @@
     reason = "a bench has a clock, prints its figures and stops where it cannot go on"
 )]
 
+#[path = "inference/text.rs"]
+mod text;
 #[path = "inference/trees.rs"]
 mod trees;
 
@@ -27,6 +30,9 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let is_test = args.iter().any(|arg| arg == "--test");
     let is_asked = |part: &str| args.iter().all(|arg| arg.starts_with("--") || arg == part);
+    if is_asked("text") {
+        text::run(is_test);
+    }
     if is_asked("trees") {
         trees::run(is_test);
     }

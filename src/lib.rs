@@ -44,6 +44,7 @@
 //! |---|---|
 //! | `cli` (default) | the `forthwith` command, with everything below |
 //! | `http` | the HTTP doors, for a server of one's own: `Doors` |
+//! | `neural` | neural ONNX models, run by onnxruntime's shared library, which is found when one is loaded |
 //! | none | the engine alone, for use in process |
 //!
 //! # The rooms

@@ -12,6 +12,7 @@ use std::path::Path;
 use forthwith::bundle::{Bundle, Sources};
 use forthwith::context::TypedEvent;
 use forthwith::decider::Sight;
+use forthwith::inference::{BUCKETS, TEXT_BYTES_MAX, TextModel, TextScratch, TextWeights};
 use forthwith::inference::{TabularModel, TabularScratch};
 use forthwith::rules::Scratch;
 use forthwith::{Event, Raw};
@@ -145,4 +146,33 @@ fn a_score_of_a_tabular_model_allocates_nothing() {
         assert_eq!(count, 0, "{}", place.display());
         assert_eq!(again, first);
     }
+}
+
+/// A text model as training makes one, but with weights of chance.
+fn text_model(labels: usize) -> TextModel {
+    let weights: Vec<f32> = (0..BUCKETS * labels).map(|n| (n * 31 % 201) as f32 / 100.0 - 1.0).collect();
+    TextModel::from_weights(&TextWeights {
+        buckets: &(0..=u16::MAX).collect::<Vec<u16>>(),
+        idf: &vec![700; BUCKETS + 1],
+        weights: &weights,
+        biases: &vec![0.0; labels],
+        text_bytes_max: TEXT_BYTES_MAX,
+    })
+}
+
+#[test]
+fn a_score_of_a_text_allocates_nothing() {
+    let model = text_model(20);
+    let long = "a card that was lost yesterday, größer als 漢字 ".repeat(150);
+    let texts = ["", "?!", "Card lost", "ÜBERWEISUNG fehlt, cafe\u{301}", "カード 번호", &long];
+    let mut scratch = TextScratch::default();
+    let mut score_all = || {
+        for text in texts {
+            let scored = model.score(["Subject", text].into_iter(), 0.7, &mut scratch);
+            assert!(scored.probabilities[scored.best] > 0.0);
+        }
+    };
+    // The first time the reusable memory grows to what it needs.
+    score_all();
+    assert_eq!(allocations(score_all), 0);
 }

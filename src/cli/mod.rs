@@ -3,13 +3,15 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
 //! | `findings` | what the analysis of rules says |
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
 
+mod adopt;
 mod args;
 mod backtest;
 mod check;
@@ -29,9 +31,11 @@ mod rows;
 mod search;
 mod serve;
 mod show;
+mod show_model;
 mod summary;
 mod table_file;
 mod test;
+mod train;
 mod verify;
 
 use std::process::ExitCode;
@@ -65,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&args.place, &verify),
         Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Backtest(backtest) => backtest::run(&args.place, &backtest),
+        Command::Train(train) => train::run(&train),
+        Command::Adopt(adopt) => adopt::run(&adopt),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Settings;
 use super::files::{read_models, read_sources};
+use super::{InferenceSettings, Settings};
 use crate::bundle::Bundle;
 use crate::document::{FaultSink, Faults};
 use crate::engine;
@@ -33,6 +33,9 @@ impl Config {
         engine.journal = settings.journal.clone();
         engine.notary = settings.notary.clone();
         engine.customers = settings.customers.clone();
+        let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
+        engine.inference = pool;
+        engine.slow_models = engine::slow_model_loader(onnxruntime, model_threads);
         Ok(Self { engine, settings })
     }
 

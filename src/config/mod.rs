@@ -20,4 +20,4 @@ mod tests;
 
 pub use files::{read_cases, read_models, read_sources};
 pub use load::Config;
-pub use settings::{LogFormat, LogSettings, ServerSettings, Settings};
+pub use settings::{InferenceSettings, LogFormat, LogSettings, ServerSettings, Settings};

@@ -6,7 +6,7 @@ use super::Sight;
 use super::said::{Asked, Ranking, Said, Silence};
 use crate::bundle::{Conversion, FeatureSource, IfMissing, ModelPermit, Playbook, Reads, SmallModel};
 use crate::domain::{Decimal, Field, Type, Unavailable, Value};
-use crate::inference::{Candidates, Probability, Ranked, Scores, Workspace};
+use crate::inference::{Candidates, Probability, Ranked, Scores, Workspace, passage};
 use crate::rules::{Ref, Slot, Values};
 
 /// Where the word of a playbook's models comes from.
@@ -71,14 +71,10 @@ pub(super) enum Question {
 /// The texts that a model reads, on lines of their own, as a slow model is given them. What is not there is left out.
 pub fn joined_texts(model: &SmallModel, sight: &Sight<'_>) -> String {
     let Reads::Texts(slots) = &model.reads else { return String::new() };
-    let mut text = String::new();
-    for slot in slots {
-        if let Ok(Ref::Text(part)) = sight.value(*slot) {
-            text.push_str(if text.is_empty() { "" } else { "\n" });
-            text.push_str(part);
-        }
-    }
-    text
+    passage(slots.iter().filter_map(|slot| match sight.value(*slot) {
+        Ok(Ref::Text(part)) => Some(part),
+        _ => None,
+    }))
 }
 
 /// One model asked for one decision.

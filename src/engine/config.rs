@@ -4,13 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::consulting::SlowModelLoader;
+use super::{SlowModelLoader, slow_model_loader};
 use crate::actor;
-use crate::bundle::{Bundle, Manifest};
+use crate::bundle::Bundle;
 use crate::domain::TenantId;
-use crate::inference::SlowFiles;
 use crate::journal;
-use crate::serving::{self, SlowModel};
+use crate::serving;
 use crate::time::Clock;
 
 /// What an engine is started with. Plain data: any value is fine.
@@ -29,7 +28,8 @@ pub struct Config {
     pub customers: actor::Config,
     /// How slow models are asked.
     pub inference: serving::Config,
-    /// How slow models are made from their files. By default those that this build knows: neural ones with the feature `neural`.
+    /// How slow models are made from their files. By default [`slow_model_loader`] without a
+    /// library.
     pub slow_models: Arc<SlowModelLoader>,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
@@ -55,7 +55,7 @@ impl Config {
             notary: journal::NotaryConfig::default(),
             customers: actor::Config::default(),
             inference: serving::Config::default(),
-            slow_models: Arc::new(no_slow_model),
+            slow_models: slow_model_loader(None, 1),
             clock: Clock::system(),
         }
     }
@@ -74,11 +74,6 @@ impl Config {
         self.customers.expired = actor::Expired::Kept;
         self
     }
-}
-
-/// What a build without neural networks makes of them.
-fn no_slow_model(_: &Manifest, _: &SlowFiles) -> Result<Box<dyn SlowModel>, String> {
-    Err("this build knows no neural networks; build it with the cargo feature `neural`".to_owned())
 }
 
 impl fmt::Debug for Config {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::Engine;
 use super::turning::{Begun, Stage};
+use super::{Answer, Engine, Error};
 use crate::actor::{Asked, InForce, Request, TurnDone};
 use crate::bundle::{Bundle, ContentHash, Manifest, ModelName};
 use crate::decider::{Silence, SlowAnswer, SlowScores};
@@ -173,6 +173,32 @@ impl Engine {
             }
             asked => Begun { asked, ..begun },
         }
+    }
+
+    /// Lets every turn of a batch come as far as the slow models that it wants to be asked, so that they are asked together.
+    pub(super) async fn all_asked(
+        &self,
+        begun: Vec<Result<Answer<Begun>, Error>>,
+    ) -> Vec<Result<Answer<Begun>, Error>> {
+        let mut all = Vec::with_capacity(begun.len());
+        for begun in begun {
+            all.push(match begun {
+                Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.turn_tried(begun).await)),
+                other => other,
+            });
+        }
+        all
+    }
+
+    /// Waits for the first try of a turn.
+    async fn turn_tried(&self, begun: Begun) -> Begun {
+        let Stage::Turn(asked) = begun.asked else { return begun };
+        let asked = match self.turn_or_late(asked, begun.deadline).await {
+            Ok(Ok(done)) => Asked::Done(Ok(done)),
+            Ok(Err(request)) => Asked::Late(request),
+            Err(refusal) => Asked::Done(Err(refusal)),
+        };
+        self.ask_at_once(Begun { asked: Stage::Turn(asked), ..begun })
     }
 
     /// Asks what a turn wants to be asked.

@@ -57,7 +57,11 @@ impl Engine {
     }
 
     /// Waits for a turn that is queued, no longer than to its deadline; or says that it will be taken later than that.
-    async fn turn_or_late(&self, asked: Asked, deadline: Deadline) -> Result<Result<TurnDone, Arc<Request>>, Refusal> {
+    pub(super) async fn turn_or_late(
+        &self,
+        asked: Asked,
+        deadline: Deadline,
+    ) -> Result<Result<TurnDone, Arc<Request>>, Refusal> {
         let mut waiting = match asked {
             Asked::Done(result) => return result.map(Ok),
             Asked::Late(request) => return Ok(Err(request)),

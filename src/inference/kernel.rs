@@ -109,8 +109,7 @@ impl Kernel {
             return Some(Scores { values, scope: 0.0 });
         }
         if (temperature - 1.0).abs() > f32::EPSILON {
-            logits.clear();
-            logits.extend(values.iter().map(|probability| libm::logf(probability.max(PROBABILITY_MIN))));
+            logits_into(values, logits);
             probabilities.resize(logits.len(), 0.0);
             softmax_into(logits, temperature, probabilities);
             values = probabilities;
@@ -118,6 +117,12 @@ impl Kernel {
         let best = values.iter().copied().fold(0.0, f32::max);
         Some(Scores { values, scope: best })
     }
+}
+
+/// Probabilities as logits, which a temperature can divide.
+pub(crate) fn logits_into(probabilities: &[f32], logits: &mut Vec<f32>) {
+    logits.clear();
+    logits.extend(probabilities.iter().map(|probability| libm::logf(probability.max(PROBABILITY_MIN))));
 }
 
 impl fmt::Debug for SlowFiles {

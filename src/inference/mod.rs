@@ -21,6 +21,7 @@
 //! | `conformal` | the candidates that remain plausible |
 //! | `scope` | whether an input is of the kind that a model knows |
 //! | `drift` | how far what comes is from what was trained on |
+//! | `passage` | the parts of an input as one text |
 //! | `neural` | ONNX graphs of neural networks, by onnxruntime (feature `neural`) |
 
 mod binomial;
@@ -37,6 +38,7 @@ mod kernel;
 pub mod neural;
 mod not_certifiable;
 mod onnx;
+mod passage;
 mod probability;
 mod quality;
 mod ranked;
@@ -48,14 +50,16 @@ mod text;
 pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
 pub use certify::{Certified, certify};
 pub use conformal::{Among, Candidates, CandidatesError};
-pub use drift::{CONFIDENCE_BINS, Stability, confidence_bin};
+pub use drift::{CONFIDENCE_BINS, Stability, confidence_bin, confidence_ends};
 pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_escalation};
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};
 pub use judged::{Judged, JudgedRow, Truth};
+pub(crate) use kernel::logits_into;
 pub use kernel::{Kernel, KernelScratch, Scores, SlowFiles, Workspace};
 pub use not_certifiable::NotCertifiable;
 pub use onnx::{NodeFault, ONNX_BYTES_MAX, OnnxFault, TabularInputs, TabularModel, TabularOutputs, TabularScratch};
+pub use passage::passage;
 pub use probability::{Probability, ProbabilityError};
 pub use quality::{Confusion, Coverage, Judgement, Quality, coverage_table, worst_confusions};
 pub use ranked::{RANKED_MAX, Ranked, Score, Statistic};

@@ -18,7 +18,7 @@ impl Chance {
     }
 
     /// A number below a bound above zero; no number is favoured by more than one in 2^32.
-    fn below(&mut self, bound: u32) -> u32 {
+    pub(super) fn below(&mut self, bound: u32) -> u32 {
         (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 

@@ -29,6 +29,13 @@ impl HeldOut {
         self.scopes[row] = scope;
     }
 
+    /// Takes the confidence under a temperature for the scope score, for models that have no other.
+    pub(super) fn scope_by_confidence(&mut self, temperature: f32) {
+        let mut scopes = Vec::with_capacity(self.len());
+        self.each(temperature, |_, probabilities| scopes.push(probabilities.iter().copied().fold(0.0, f32::max)));
+        self.scopes = scopes;
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.truths.len()

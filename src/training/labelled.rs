@@ -86,7 +86,7 @@ pub enum Refusal {
     NoRows,
     /// Texts without a letter or a digit.
     #[error(
-        "{count} texts have no letter and no digit: {}; take these rows out, or have them left out with --skip-empty",
+        "texts without a letter or a digit: {}; take these rows out, or have them left out with --skip-empty",
         named_lines(.lines, *.count)
     )]
     EmptyTexts {
@@ -97,9 +97,9 @@ pub enum Refusal {
     },
     /// Labels with too few rows.
     #[error(
-        "{} labels have fewer than {min} rows: {}; label more rows of them, have them left out with --drop-rare, or ask for \
-         less with --labels-min",
-        .labels.len(), few(.labels)
+        "labels with fewer than {min} rows: {}; label more rows of them, have them left out with --drop-rare, or ask for less \
+         with --labels-min",
+        few(.labels)
     )]
     RareLabels {
         /// Each with its rows.
@@ -184,6 +184,11 @@ impl LabelledTexts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The parts of a text.
+    pub fn parts(&self, row: usize) -> impl Iterator<Item = &str> {
+        self.rows[row].parts.iter().map(String::as_str)
     }
 
     /// How many texts each label has.

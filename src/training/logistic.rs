@@ -152,3 +152,108 @@ impl<'r, R: Rows> Fit<'r, R> {
         (gaps / self.order.len().max(1) as f64) as f32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::rows::{DenseRows, SparseRows};
+    use super::*;
+
+    const COLUMNS: usize = 3;
+
+    fn sparse(values: &[f32]) -> SparseRows {
+        let mut rows = SparseRows::new(COLUMNS);
+        for row in values.chunks_exact(COLUMNS) {
+            rows.push(
+                row.iter().enumerate().filter(|(_, value)| **value != 0.0).map(|(at, value)| (at as u32, *value)),
+            );
+        }
+        rows
+    }
+
+    fn fit(rows: &impl Rows, labels: &[u16], config: &FitConfig) -> Result<Linear, FitError> {
+        Fit::new(rows, labels, 3).run(config, &mut |_| {}).cloned()
+    }
+
+    const EXACT: FitConfig = FitConfig { strength: 2.0, passes_max: 2_000, gap_max: 1e-6, seed: 7 };
+
+    /// At the optimum the weights are what the rows' errors pull them to: the gradient is zero.
+    fn pull(linear: &Linear, values: &[f32], labels: &[u16], strength: f32) -> Vec<f32> {
+        let mut pull = vec![0.0; linear.weights().len() + 3];
+        for (row, label) in values.chunks_exact(COLUMNS).zip(labels) {
+            let mut logits = [0.0; 3];
+            linear.logits_into(&DenseRows::new(COLUMNS, row), 0, &mut logits);
+            let sum: f32 = logits.iter().map(|logit| libm::expf(*logit)).sum();
+            for (nth, logit) in logits.iter().enumerate() {
+                let error = f32::from(nth == usize::from(*label)) - libm::expf(*logit) / sum;
+                for (column, value) in row.iter().chain(&[1.0]).enumerate() {
+                    pull[3 * column + nth] += strength * value * error;
+                }
+            }
+        }
+        pull
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn comes_to_where_the_gradient_is_zero(
+            rows in prop::collection::vec((prop::array::uniform3(-1.5_f32..1.5), 0_u16..3), 1..20),
+        ) {
+            let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();
+            let labels: Vec<u16> = rows.iter().map(|(_, label)| *label).collect();
+            let linear = fit(&DenseRows::new(COLUMNS, &values), &labels, &EXACT).unwrap();
+            let weights = linear.weights().iter().chain(linear.biases());
+            for (weight, pull) in weights.zip(pull(&linear, &values, &labels, EXACT.strength)) {
+                prop_assert!((weight - pull).abs() < 0.02, "{weight} is pulled to {pull}");
+            }
+        }
+
+        #[test]
+        fn sparse_and_dense_rows_give_the_same_model(
+            rows in prop::collection::vec((prop::array::uniform3(prop::sample::select(vec![0.0_f32, 0.5, -1.0])), 0_u16..3), 1..12),
+        ) {
+            let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();
+            let labels: Vec<u16> = rows.iter().map(|(_, label)| *label).collect();
+            let dense = fit(&DenseRows::new(COLUMNS, &values), &labels, &EXACT).unwrap();
+            prop_assert_eq!(dense, fit(&sparse(&values), &labels, &EXACT).unwrap());
+        }
+    }
+
+    const VALUES: [f32; 18] =
+        [1.0, 0.1, 0.0, 0.9, 0.0, 0.2, 0.0, 1.0, 0.1, 0.1, 0.8, 0.0, 0.0, 0.1, 1.0, 0.2, 0.0, 0.9];
+    const LABELS: [u16; 6] = [0, 0, 1, 1, 2, 2];
+
+    #[test]
+    fn goes_on_at_another_strength_from_where_it_stands() {
+        let rows = DenseRows::new(COLUMNS, &VALUES);
+        let mut fit = Fit::new(&rows, &LABELS, 3);
+        fit.run(&FitConfig { strength: 0.5, ..EXACT }, &mut |_| {}).unwrap();
+        let mut passes = 0;
+        let gone_on = fit.run(&EXACT, &mut |_| passes += 1).unwrap();
+        let afresh = super::tests::fit(&rows, &LABELS, &EXACT).unwrap();
+        assert!(gone_on.weights().iter().zip(afresh.weights()).all(|(a, b)| (a - b).abs() < 0.01));
+        assert!(passes > 0);
+    }
+
+    #[test]
+    fn a_fit_that_has_not_come_to_its_end_is_no_model() {
+        let rows = DenseRows::new(COLUMNS, &VALUES);
+        let never_begun = fit(&rows, &LABELS, &FitConfig { passes_max: 0, ..EXACT }).unwrap_err();
+        assert!(matches!(never_begun, FitError::NotDone { passes: 0, .. }));
+        let error = fit(&rows, &LABELS, &FitConfig { passes_max: 1, gap_max: 1e-7, ..EXACT }).unwrap_err();
+        let FitError::NotDone { passes: 1, gap, .. } = error else { panic!("{error}") };
+        assert!(gap > 1e-3, "{gap} nats after one pass over six rows");
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_no_model() {
+        let mut values = VALUES;
+        values[4] = f32::NAN;
+        assert_eq!(fit(&DenseRows::new(COLUMNS, &values), &LABELS, &EXACT), Err(FitError::NotFinite));
+        values[4] = f32::INFINITY;
+        assert_eq!(fit(&DenseRows::new(COLUMNS, &values), &LABELS, &EXACT), Err(FitError::NotFinite));
+    }
+}

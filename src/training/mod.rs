@@ -11,9 +11,13 @@
 //! | `labelled` | labelled texts, looked through |
 //! | `split`, `held_out` | rows that are held out, and what was said of them |
 //! | `text` | how a text model is trained |
+//! | `adoption` | models that were trained elsewhere, judged |
+//! | `head` | how a linear head over sentence embeddings is trained |
 //! | `chance` | orders of chance, from a seed |
 
+mod adoption;
 mod chance;
+mod head;
 mod held_out;
 mod labelled;
 mod linear;
@@ -24,7 +28,9 @@ mod split;
 mod text;
 mod vocabulary;
 
+pub use adoption::{ADOPTION_ROWS_MIN, AdoptedClassifier, AdoptionError, FeatureRows, RegressorQuality};
 pub use chance::Chance;
+pub use head::{HeadTraining, TrainedHead};
 pub use held_out::HeldOut;
 pub use labelled::{Contradiction, Demands, Findings, LabelledText, LabelledTexts, Refusal};
 pub use linear::Linear;
@@ -32,3 +38,6 @@ pub use logistic::{Fit, FitConfig, FitError, FitProgress};
 pub use rows::{DenseRows, Rows, SparseRows};
 pub use text::{Choice, TextTraining, TrainedText, TrainingError, TrainingProgress};
 pub use vocabulary::Vocabulary;
+
+#[cfg(test)]
+mod tests;

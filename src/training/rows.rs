@@ -75,6 +75,11 @@ impl<'r> DenseRows<'r> {
         assert!(columns > 0 && values.len().is_multiple_of(columns), "whole rows");
         Self { columns, values }
     }
+
+    /// A row.
+    pub fn row(&self, row: usize) -> &'r [f32] {
+        &self.values[row * self.columns..][..self.columns]
+    }
 }
 
 impl Rows for DenseRows<'_> {

@@ -13,7 +13,7 @@ use crate::inference::{Quality, TEXT_BYTES_MAX, TextModel, TextScratch};
 /// In how many parts the rows are held out, one after the other.
 ///
 /// With five, each model that is judged has seen four fifths of the rows, nearly what the last one sees.
-const PARTS: u8 = 5;
+pub(super) const PARTS: u8 = 5;
 
 /// The strengths that are tried, ascending: each goes on from the one before.
 const STRENGTHS: [f32; 4] = [3.0, 10.0, 30.0, 100.0];
@@ -148,26 +148,9 @@ impl TextTraining {
         let temperature = held_out.temperature();
         let raw_quality = Quality::of(&held_out.judgements(1.0));
         let quality = Quality::of(&held_out.judgements(temperature));
-        let accuracy_min = self.refuse_inaccurate(texts, quality.accuracy)?;
+        let accuracy_min = refuse_inaccurate(self.accuracy_min, texts, quality.accuracy)?;
         let model = course.last(choice, quality.accuracy)?;
         Ok(TrainedText { model, temperature, choice, held_out, raw_quality, quality, accuracy_min })
-    }
-
-    /// Without a floor of its own a model must be better than always saying the most frequent label by three standard errors
-    /// of that label's share: chance alone would be in one of a thousand trainings.
-    fn refuse_inaccurate(&self, texts: &LabelledTexts, accuracy: f64) -> Result<f64, TrainingError> {
-        let counts = texts.counts();
-        let most = counts.iter().enumerate().rev().max_by_key(|(_, count)| **count).map_or(0, |(label, _)| label);
-        let rows = texts.len() as f64;
-        let majority_share = counts[most] as f64 / rows;
-        let chance = 3.0 * libm::sqrt(majority_share * (1.0 - majority_share) / rows);
-        let accuracy_min = self.accuracy_min.unwrap_or((majority_share + chance).min(0.999));
-        // What is no number is not above anything.
-        if accuracy >= accuracy_min {
-            return Ok(accuracy_min);
-        }
-        let majority = texts.labels[most].clone();
-        Err(TrainingError::Inaccurate { accuracy, accuracy_min, majority, majority_share })
     }
 }
 
@@ -252,6 +235,27 @@ impl Course<'_, '_> {
         let rows = vocabulary.rows(seen().map(|row| row.filled.as_slice()));
         SeenRows { vocabulary, rows, labels: seen().map(|row| row.label).collect() }
     }
+}
+
+/// Without a floor of its own a model must be better than always saying the most frequent label by three standard errors
+/// of that label's share: chance alone would be in one of a thousand trainings.
+pub(super) fn refuse_inaccurate(
+    accuracy_min: Option<f64>,
+    texts: &LabelledTexts,
+    accuracy: f64,
+) -> Result<f64, TrainingError> {
+    let counts = texts.counts();
+    let most = counts.iter().enumerate().rev().max_by_key(|(_, count)| **count).map_or(0, |(label, _)| label);
+    let rows = texts.len() as f64;
+    let majority_share = counts[most] as f64 / rows;
+    let chance = 3.0 * libm::sqrt(majority_share * (1.0 - majority_share) / rows);
+    let accuracy_min = accuracy_min.unwrap_or((majority_share + chance).min(0.999));
+    // What is no number is not above anything.
+    if accuracy >= accuracy_min {
+        return Ok(accuracy_min);
+    }
+    let majority = texts.labels[most].clone();
+    Err(TrainingError::Inaccurate { accuracy, accuracy_min, majority, majority_share })
 }
 
 /// Rows that a model is trained on.

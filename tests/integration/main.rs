@@ -21,3 +21,4 @@ mod replaying;
 mod samples;
 mod searching;
 mod support;
+mod training;

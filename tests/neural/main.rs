@@ -9,11 +9,14 @@ mod support;
 
 use std::time::Duration;
 
-use forthwith::inference::neural::{Encoder, Head, NeuralFault, NeuralFiles, NeuralModel, NeuralSettings};
+use forthwith::inference::neural::{
+    Encoder, EncoderFiles, Head, NeuralFault, NeuralFiles, NeuralModel, NeuralSettings,
+};
+use forthwith::inference::{Calibration, passage};
 use forthwith::serving::{Answer, Config, Metrics, Pool, Scores};
 use forthwith::telemetry::Registry;
 use forthwith::time::{Clock, Deadline, Timer};
-use forthwith::training::{DenseRows, Fit, FitConfig};
+use forthwith::training::{Demands, DenseRows, HeadTraining, LabelledTexts, TrainedHead};
 
 use support::{Folder, QUEUES, best, heldout, tickets};
 
@@ -25,17 +28,21 @@ fn settings(labels: usize) -> NeuralSettings {
 }
 
 /// A head that was trained on the embeddings of the sample tickets.
-fn trained(encoder: &mut Encoder) -> Head {
-    let (texts, labels): (Vec<String>, Vec<u16>) = tickets().into_iter().unzip();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+fn trained(encoder: &mut Encoder) -> TrainedHead {
+    let demands = Demands { rows_min: 10, drops_rare_labels: false, drops_empty_texts: false, text_bytes_max: 10_000 };
+    let texts = LabelledTexts::of(tickets(), &demands).unwrap();
+    assert_eq!(texts.labels(), QUEUES);
+    let passages: Vec<String> = (0..texts.len()).map(|row| passage(texts.parts(row))).collect();
+    let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
     let dimensions = encoder.dimensions();
-    let embeddings = encoder.embed(&texts).unwrap().to_vec();
-    let rows = DenseRows::new(dimensions, &embeddings);
-    let mut fit = Fit::new(&rows, &labels, QUEUES.len());
-    let linear = fit.run(&FitConfig { strength: 30.0, ..FitConfig::default() }, &mut |_| {}).unwrap();
-    let weights = |label| (0..dimensions).map(move |column| linear.weights()[column * QUEUES.len() + label]);
-    let weights: Vec<f32> = (0..QUEUES.len()).flat_map(weights).collect();
-    Head::new(dimensions, &weights, linear.biases()).unwrap()
+    let embeddings = encoder.embed(&passages).unwrap();
+    let rows = DenseRows::new(dimensions, embeddings);
+    HeadTraining::default().run(&texts, rows, DenseRows::new(dimensions, &[]), &mut |_| {}).unwrap()
+}
+
+fn head(trained: &TrainedHead) -> Head {
+    let (weights, biases) = (trained.linear.weights(), trained.linear.biases());
+    Head::new(weights.len() / biases.len(), weights, biases).unwrap()
 }
 
 fn largest_difference(ours: &[f32], theirs: &[f64]) -> f64 {
@@ -65,9 +72,12 @@ fn embeddings_are_those_that_python_makes_alone_and_in_a_batch() {
 fn a_head_trained_on_few_tickets_routes_others_by_their_meaning() {
     let Some(folder) = Folder::find() else { return };
     let mut encoder = Encoder::load(&folder.runtime(), folder.encoder(), 1).unwrap();
-    let head = trained(&mut encoder).to_bytes();
+    let trained = trained(&mut encoder);
+    assert!(trained.quality.accuracy > 0.75, "{:?}", trained.quality);
+    let head = head(&trained).to_bytes();
     let files = NeuralFiles { encoder: folder.encoder(), head: Some(&head) };
-    let mut model = NeuralModel::load(&folder.runtime(), files, settings(QUEUES.len())).unwrap();
+    let settings = NeuralSettings { temperature: trained.temperature, ..settings(QUEUES.len()) };
+    let mut model = NeuralModel::load(&folder.runtime(), files, settings).unwrap();
     let texts: Vec<&str> = heldout().iter().map(|(text, _)| *text).collect();
     let probabilities = model.score_batch(&texts).unwrap();
     let right = heldout()
@@ -86,7 +96,7 @@ fn a_head_trained_on_few_tickets_routes_others_by_their_meaning() {
 fn the_pool_gives_each_text_the_scores_it_has_alone() {
     let Some(folder) = Folder::find() else { return };
     let mut encoder = Encoder::load(&folder.runtime(), folder.encoder(), 1).unwrap();
-    let head = trained(&mut encoder).to_bytes();
+    let head = head(&trained(&mut encoder)).to_bytes();
     let files = NeuralFiles { encoder: folder.encoder(), head: Some(&head) };
     let load = || NeuralModel::load(&folder.runtime(), files, settings(QUEUES.len())).unwrap();
     let mut alone = load();
@@ -96,7 +106,11 @@ fn the_pool_gives_each_text_the_scores_it_has_alone() {
     let pool = Pool::start(Config::default(), clock.clone(), timer, Metrics::new(&registry)).unwrap();
     let model = pool.register("queue-1", Box::new(load()));
     let deadline = Deadline::new(clock.instant(), Duration::from_secs(120));
-    let pending: Vec<_> = tickets().into_iter().map(|(text, _)| (model.ask(text.clone(), deadline), text)).collect();
+    let pending: Vec<_> = tickets()
+        .iter()
+        .map(|row| row.parts[0].clone())
+        .map(|text| (model.ask(text.clone(), deadline), text))
+        .collect();
     for (pending, text) in pending {
         let Answer::Scored(Scores { probabilities, scope }) = pending.wait() else { panic!("no scores for {text:?}") };
         let expected: Vec<f64> = alone.score_batch(&[&text]).unwrap().iter().map(|p| f64::from(*p)).collect();
@@ -164,4 +178,54 @@ fn what_does_not_fit_is_refused_at_load_with_what_would() {
     // The encoder alone gives no logits.
     let fault = refused(NeuralFiles { encoder, head: None }, settings(3)).to_string();
     assert!(fault.starts_with("ONNX model: none of its outputs can be used: `last_hidden_state`"), "{fault}");
+}
+
+#[test]
+fn the_command_trains_a_head_and_writes_a_model_that_tells_the_same() {
+    let Some(folder) = Folder::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let train = |out: &str| folder.train(&place.path().join(out));
+    let report = train("models/meaning-2");
+    assert_eq!((report["id"].as_str(), report["version"].as_u64()), (Some("meaning"), Some(2)));
+    let heldout = &report["heldout"];
+    assert!(heldout["accuracy"].as_f64().unwrap() > 0.75, "{report:#}");
+    assert!(heldout["ece"].as_f64().unwrap() < 0.2, "{report:#}");
+    assert_eq!(report["test"]["rows"], 12);
+    assert!(report["test"]["accuracy"].as_f64().unwrap() >= 0.75, "{report:#}");
+
+    let model = place.path().join("models/meaning-2");
+    let manifest = std::fs::read_to_string(model.join("manifest.toml")).unwrap();
+    let line = |start: &str| manifest.lines().find_map(|line| line.strip_prefix(start)?.split('"').nth(1)).unwrap();
+    assert_eq!((line("kind "), line("file ")), ("neural", "model.onnx"));
+    for file in ["[files.tokenizer]\nfile   = \"tokenizer.json\"", "[files.head]\nfile   = \"head.bin\""] {
+        assert!(manifest.contains(file), "{manifest}");
+    }
+    let read = |name: &str| std::fs::read(model.join(name)).unwrap();
+    let (onnx, tokenizer, head) = (read("model.onnx"), read("tokenizer.json"), read("head.bin"));
+    let files = NeuralFiles { encoder: EncoderFiles { model: &onnx, tokenizer: &tokenizer }, head: Some(&head) };
+    let temperature = report["temperature"].as_f64().unwrap() as f32;
+    let settings = NeuralSettings { temperature, ..settings(QUEUES.len()) };
+    let mut loaded = NeuralModel::load(&folder.runtime(), files, settings).unwrap();
+    let texts: Vec<&str> = heldout_texts();
+    let probabilities = loaded.score_batch(&texts).unwrap();
+    let told = probabilities.chunks_exact(QUEUES.len()).map(|row| QUEUES[best(row)]);
+    let right = told.zip(support::heldout()).filter(|(told, (_, queue))| told == queue).count();
+    assert_eq!(
+        right as f64 / 12.0,
+        report["test"]["accuracy"].as_f64().unwrap(),
+        "the folder's model is the one measured"
+    );
+
+    let calibration = String::from_utf8(read("calibration.csv")).unwrap();
+    assert_eq!(Calibration::parse(&calibration, &QUEUES).unwrap().rows.len(), tickets().len());
+    train("models/meaning-3");
+    assert_eq!(
+        std::fs::read(place.path().join("models/meaning-3/head.bin")).unwrap(),
+        head,
+        "the same data, the same head"
+    );
+}
+
+fn heldout_texts() -> Vec<&'static str> {
+    heldout().iter().map(|(text, _)| *text).collect()
 }

@@ -2,11 +2,13 @@
 
 mod consentless;
 mod consents;
+mod drift;
 mod faults;
 mod feedback;
 mod forbidden;
 mod looking;
 mod searching;
+mod slow_models;
 mod world;
 
 use std::time::Duration;

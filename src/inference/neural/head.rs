@@ -22,7 +22,7 @@ const LABELS_MAX: usize = 4_096;
 const DIMENSIONS_MAX: usize = 16_384;
 
 impl Head {
-    /// A head of weights (label after label) and biases.
+    /// A head of weights, for each dimension that of each label, and of biases.
     ///
     /// # Errors
     /// When the numbers do not fit one another, or one of them is not finite.
@@ -34,9 +34,8 @@ impl Head {
             let message = format!("{} weights for {labels} labels; expected {expected}", weights.len());
             return Err(NeuralFault::Head(message));
         }
-        let rows = weights.chunks_exact(dimensions).zip(biases);
-        let rows: Vec<f32> = rows.flat_map(|(weights, bias)| weights.iter().chain([bias])).copied().collect();
-        Self { dimensions, rows }.checked()
+        let row = |label: usize| weights[label..].iter().step_by(labels).chain(&biases[label..=label]);
+        Self { dimensions, rows: (0..labels).flat_map(row).copied().collect() }.checked()
     }
 
     /// Reads the file.
@@ -134,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_logit_is_the_sum_of_products_and_the_bias() {
-        let weights: Vec<f32> = (0..20).map(|n| n as f32).collect();
+        // The first label's are 0 to 9, the second's 10 to 19.
+        let weights: Vec<f32> = (0..10).flat_map(|n| [n as f32, n as f32 + 10.0]).collect();
         let head = Head::new(10, &weights, &[0.5, -0.5]).unwrap();
         let mut logits = [0.0; 2];
         head.logits_into(&[1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0], &mut logits);

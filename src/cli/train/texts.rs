@@ -1,0 +1,282 @@
+//! Rows of a file as labelled texts.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::super::args::Format;
+use super::super::mapping::Row;
+use super::super::rows::{Content, Lines};
+use super::watching::Watching;
+use crate::domain::{Raw, suggestion};
+use crate::training::LabelledText;
+
+/// Faults of a file that are told; who has more has one cause for them.
+const FAULTS_MAX: usize = 20;
+
+/// Where in a row text, label and time are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns<'a> {
+    pub(super) texts: &'a [String],
+    pub(super) label: Option<&'a str>,
+    pub(super) time: Option<&'a str>,
+}
+
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct ReadTexts {
+    pub(super) texts: Vec<LabelledText>,
+    /// The first and the last day, if there are times.
+    pub(super) days: Option<(String, String)>,
+}
+
+/// Reads a file; or tells what is wrong with it, each fault with its line and column.
+pub(super) fn read(
+    path: &Path,
+    format: Option<Format>,
+    columns: &Columns<'_>,
+    watching: &Watching,
+) -> Result<ReadTexts, Vec<String>> {
+    let name = path.display().to_string();
+    let (mut lines, size) = Lines::open(&name, format).map_err(|fault| vec![fault])?;
+    let mut reading = Reading::new(&name, columns);
+    if let Some(headers) = lines.columns() {
+        reading.refuse_unknown(headers)?;
+    }
+    watching.reading(size);
+    loop {
+        match lines.next() {
+            Ok(None) => break,
+            Ok(Some(line)) => reading.take(line.number, line.content),
+            Err(fault) => {
+                reading.faults.push(format!("{name}: {fault}"));
+                break;
+            }
+        }
+        watching.read(lines.bytes_read());
+    }
+    reading.done()
+}
+
+struct Reading<'a> {
+    name: &'a str,
+    columns: &'a Columns<'a>,
+    texts: Vec<LabelledText>,
+    days: BTreeSet<String>,
+    /// Columns that no row has had so far.
+    unseen: BTreeSet<&'a str>,
+    /// Keys of the first row, to suggest one.
+    keys: Vec<String>,
+    faults: Vec<String>,
+    further_faults: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn new(name: &'a str, columns: &'a Columns<'a>) -> Self {
+        let unseen = columns.texts.iter().map(String::as_str).chain(columns.label).chain(columns.time).collect();
+        Self {
+            name,
+            columns,
+            texts: Vec::new(),
+            days: BTreeSet::new(),
+            unseen,
+            keys: Vec::new(),
+            faults: Vec::new(),
+            further_faults: 0,
+        }
+    }
+
+    fn refuse_unknown(&self, headers: &[String]) -> Result<(), Vec<String>> {
+        let unknown = self.unseen.iter().filter(|column| !headers.iter().any(|header| header == *column));
+        let faults: Vec<String> = unknown.map(|column| self.no_column(column, headers)).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn no_column(&self, column: &str, known: &[String]) -> String {
+        let hint = suggestion(column, known.iter().map(String::as_str));
+        format!("{}: there is no column `{column}`{hint}; it has {}", self.name, known.join(", "))
+    }
+
+    fn take(&mut self, line: u64, content: Result<Content, String>) {
+        match content.and_then(row_of).and_then(|row| self.text(line, &row)) {
+            Ok(text) => self.texts.push(text),
+            Err(fault) if self.faults.len() < FAULTS_MAX => self.faults.push(format!("{}:{line}: {fault}", self.name)),
+            Err(_) => self.further_faults += 1,
+        }
+    }
+
+    fn text(&mut self, line: u64, row: &Row) -> Result<LabelledText, String> {
+        if self.keys.is_empty() {
+            self.keys = row.iter().map(|(key, _)| key.clone()).collect();
+        }
+        let mut parts = Vec::with_capacity(self.columns.texts.len());
+        for column in self.columns.texts {
+            parts.push(self.cell(row, column)?.unwrap_or_default());
+        }
+        let label = match self.columns.label {
+            None => String::new(),
+            Some(column) => {
+                let label = self.cell(row, column)?.filter(|label| !label.trim().is_empty());
+                let label =
+                    label.ok_or_else(|| format!("column `{column}` has no label; label the row or take it out"))?;
+                label.trim().to_owned()
+            }
+        };
+        if let Some(column) = self.columns.time
+            && let Some(time) = self.cell(row, column)?
+        {
+            self.days.insert(day(column, &time)?);
+        }
+        Ok(LabelledText { parts, label, line })
+    }
+
+    /// What a column of a row says; `None` if it says nothing.
+    fn cell(&mut self, row: &Row, column: &'a str) -> Result<Option<String>, String> {
+        let Some(value) = find(row, column) else { return Ok(None) };
+        self.unseen.remove(column);
+        match value {
+            Raw::Null => Ok(None),
+            Raw::Text(text) => Ok(Some(text.clone())),
+            Raw::Bool(value) => Ok(Some(value.to_string())),
+            Raw::Int(value) => Ok(Some(value.to_string())),
+            Raw::Float(value) => Ok(Some(value.to_string())),
+            Raw::Decimal(value) => Ok(Some(value.to_string())),
+            other => Err(format!("column `{column}` holds {}; expected a text", other.kind())),
+        }
+    }
+
+    fn done(mut self) -> Result<ReadTexts, Vec<String>> {
+        if self.further_faults > 0 {
+            self.faults.push(format!("{}: {} more faults like these", self.name, self.further_faults));
+        }
+        if !self.texts.is_empty() {
+            let unseen: Vec<String> = self.unseen.iter().map(|column| self.no_column(column, &self.keys)).collect();
+            self.faults.splice(0..0, unseen);
+        }
+        if !self.faults.is_empty() {
+            return Err(self.faults);
+        }
+        let days = self.days.first().cloned().zip(self.days.last().cloned());
+        Ok(ReadTexts { texts: self.texts, days })
+    }
+}
+
+/// An event as a row: its attributes under their CloudEvents names, what it carries under `data`.
+pub(in crate::cli) fn row_of(content: Content) -> Result<Row, String> {
+    let event = match content {
+        Content::Row(row) => return Ok(row),
+        Content::Event(event) => event.into_event().map(|arrived| arrived.event),
+    };
+    let event = event.map_err(|faults| faults.into_iter().map(|fault| fault.detail).collect::<Vec<_>>().join("; "))?;
+    let time = event.time.map_or(Raw::Null, |time| Raw::Text(time.to_string()));
+    let text = |key: &str, value: String| (key.to_owned(), Raw::Text(value));
+    Ok(vec![
+        text("id", event.id),
+        text("source", event.source),
+        text("type", event.kind),
+        text("subject", event.customer),
+        ("time".to_owned(), time),
+        ("data".to_owned(), Raw::Map(event.data)),
+    ])
+}
+
+/// A column by its name, or by keys inside keys: `data.subject`.
+pub(in crate::cli) fn find<'r>(row: &'r [(String, Raw)], column: &str) -> Option<&'r Raw> {
+    if let Some((_, value)) = row.iter().find(|(key, _)| key == column) {
+        return Some(value);
+    }
+    column.match_indices('.').find_map(|(at, _)| {
+        let Some((_, Raw::Map(inner))) = row.iter().find(|(key, _)| *key == column[..at]) else { return None };
+        find(inner, &column[at + 1..])
+    })
+}
+
+/// The day of a date or a time, as it is written.
+pub(in crate::cli) fn day(column: &str, time: &str) -> Result<String, String> {
+    let day = time.trim().get(..10).unwrap_or_default();
+    let is_day = day.is_ascii() && format!("{day}T00:00:00Z").parse::<crate::domain::Timestamp>().is_ok();
+    if is_day {
+        Ok(day.to_owned())
+    } else {
+        Err(format!(
+            "column `{column}` holds `{time}`; expected a date or a time such as 2026-11-23 or 2026-11-23T10:00:00Z"
+        ))
+    }
+}
+
+/// The SHA-256 of a file, as text.
+pub(in crate::cli) fn sha256_of(path: &Path) -> Result<String, String> {
+    let failed = |e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let count = file.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..count]);
+    }
+}
+
+/// Bytes as text.
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(name: &str, text: &str, texts: &[&str], time: Option<&str>) -> Result<ReadTexts, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let columns = Columns { texts: &texts, label: Some("label"), time };
+        let shown = |faults: Vec<String>| {
+            let folder = format!("{}/", folder.path().display());
+            faults.iter().map(|fault| fault.replace(&folder, "")).collect()
+        };
+        read(&path, None, &columns, &Watching::hidden()).map_err(shown)
+    }
+
+    #[test]
+    fn reads_columns_and_keys_inside_keys() {
+        let csv = "subject,body,label,when\nCard,\"lost,\nsince today\",cards,2026-03-01\n,paid twice, billing ,2026-02-01T23:00:00Z\n";
+        let found = read_text("t.csv", csv, &["subject", "body"], Some("when")).unwrap();
+        assert_eq!(found.texts[0].parts, ["Card", "lost,\nsince today"]);
+        assert_eq!(
+            (found.texts[1].parts.as_slice(), found.texts[1].line),
+            (&[String::new(), "paid twice".to_owned()][..], 4)
+        );
+        assert_eq!(found.texts[1].label, "billing");
+        assert_eq!(found.days, Some(("2026-02-01".to_owned(), "2026-03-01".to_owned())));
+
+        let jsonl = "{\"data\":{\"subject\":\"Card\"},\"label\":3}\n\
+            {\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"subject\":\"c\",\"data\":{\"subject\":\"Paid\"},\"label\":\"x\"}\n";
+        let faults = read_text("t.jsonl", jsonl, &["data.subject"], None).unwrap_err();
+        assert_eq!(faults, ["t.jsonl:2: column `label` has no label; label the row or take it out"]);
+        let found = read_text("t.jsonl", jsonl.lines().next().unwrap(), &["data.subject"], None).unwrap();
+        assert_eq!((found.texts[0].parts[0].as_str(), found.texts[0].label.as_str()), ("Card", "3"));
+    }
+
+    #[test]
+    fn tells_all_faults_with_their_places() {
+        let told = |name, text, texts: &[&str], time| read_text(name, text, texts, time).unwrap_err().join("\n");
+        let no_column = told("t.csv", "txt,lable\na,b\n", &["text"], None);
+        let rows = "text,label,when\na,,2026-01-01\nb,x,soon\nc,y\n";
+        let rows = told("t.csv", rows, &["text"], Some("when"));
+        let kinds = "{\"text\":[\"a\"],\"label\":\"x\"}\n7\n{\"text\":\"b\",\"label\":\"y\"}\n{\"te";
+        let kinds = told("t.jsonl", kinds, &["text", "body"], None);
+        let many = format!("text,label\n{}", "a,\n".repeat(30));
+        let many = told("t.csv", &many, &["text"], None);
+        insta::assert_snapshot!([no_column, rows, kinds, many].join("\n\n"));
+    }
+}
