@@ -95,10 +95,10 @@ impl Step {
         (self.trials.errors as f64).max(self.doubts_ppm as f64 / 1_000_000.0)
     }
 
-    /// The same in a set of another size, if accuracy and shares stay as they are: with as many errors as chance may well bring,
-    /// one standard error above what is expected.
-    fn scaled(self, factor: f64) -> Trials {
-        let errors = self.errors_expected() * factor;
+    /// The rows in a set of another size, if shares stay as they are: with as many errors as chance may well bring, one standard
+    /// error above what is expected.
+    fn scaled(self, factor: f64, errors: f64) -> Trials {
+        let errors = errors * factor;
         Trials { count: (self.trials.count as f64 * factor) as usize, errors: (errors + libm::sqrt(errors)) as usize }
     }
 }
@@ -168,23 +168,24 @@ fn refusal(judged: &Judged, goal: Goal, steps: &[Step]) -> NotCertifiable {
     }
 }
 
-/// About how many rows like these would do: the smallest set, in steps of a tenth, in which one of the thresholds would pass if
-/// it accepted the same share and were right as often as now.
+/// About how many rows like these would do: the smallest set, in steps of a tenth, in which the first threshold of the sequence
+/// would pass if it accepted the same share and were right as often as now.
 fn rows_needed(rows: usize, goal: Goal, steps: &[Step]) -> Option<usize> {
-    let is_hopeful =
-        |step: &&Step| step.errors_expected() < step.trials.count as f64 * goal.precision().complement().as_f64();
-    let hopeful: Vec<&Step> = steps.iter().filter(is_hopeful).collect();
-    let mut size = rows + rows.div_ceil(10);
-    while !hopeful.is_empty() && size <= CALIBRATION_ROWS_MAX {
-        let factor = size as f64 / rows as f64;
-        let start = rows_at_start(size, goal)?;
-        let scaled = hopeful.iter().map(|step| step.scaled(factor));
-        if scaled.filter(|trials| trials.count >= start).any(|trials| proves(trials, goal)) {
-            return Some(two_digits(size));
+    // Of a model that is too modest its own doubts say nothing.
+    let expectations: [fn(&Step) -> f64; 2] = [Step::errors_expected, |step| step.trials.errors as f64];
+    expectations.into_iter().find_map(|errors| {
+        let mut size = rows + rows.div_ceil(10);
+        while rows > 0 && size <= CALIBRATION_ROWS_MAX {
+            let start = rows_at_start(size, goal)?;
+            let factor = size as f64 / rows as f64;
+            let mut scaled = steps.iter().map(|step| step.scaled(factor, errors(step)));
+            if scaled.find(|trials| trials.count >= start).is_some_and(|trials| proves(trials, goal)) {
+                return Some(two_digits(size));
+            }
+            size += size.div_ceil(10);
         }
-        size += size.div_ceil(10);
-    }
-    None
+        None
+    })
 }
 
 /// Rounds up to two digits: nobody can tell the third.

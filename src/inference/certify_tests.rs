@@ -152,7 +152,12 @@ fn a_refusal_says_what_would_do() {
     for row in strange.rows.iter_mut().step_by(6) {
         *row = JudgedRow { truth: Truth::OutOfScope, is_correct: false, ..*row };
     }
+    // Wrong in one of eight where it is surest, never below.
+    let upside_down = Judged {
+        rows: (0..1_000).map(|nth| row(1.0 - f64::from(nth) / 2_000.0, nth >= 250 || nth % 8 != 0)).collect(),
+    };
     let told = [
+        certify(&upside_down, goal(0.95)),
         certify(&Judged::default(), goal(0.95)),
         certify(&sure, goal(0.99)),
         certify(&near, goal(0.99)),

@@ -21,7 +21,7 @@ pub struct NotCertifiable {
     /// The highest precision that a threshold has on these rows, among thresholds that accept at least 30; `None` when none does.
     pub best_precision: Option<Probability>,
     /// The highest lower bound of a precision among all thresholds: how near these rows come. It is no promise, as it is the
-    /// best of many.
+    /// best of many; it may reach the goal at a threshold that was not tested because a stricter one had failed.
     pub best_bound: Probability,
     /// Rows out of scope that pass the check of scope; each is an error wherever it is accepted.
     pub strangers: usize,
@@ -45,10 +45,18 @@ impl fmt::Display for NotCertifiable {
                 }
             }
             (Some(needed), _, _) => {
+                // Some threshold alone may reach the target, though the sequence had ended before it.
+                if self.best_bound < goal.precision() {
+                    write!(f, "the {rows} labelled rows prove {} at best", self.best_bound.percent())?;
+                } else {
+                    write!(f, "the {rows} labelled rows do not prove it where the model is surest")?;
+                }
+                write!(f, "; about {needed} rows like these would do")?;
+            }
+            (None, _, Some(best)) if best >= goal.precision() => {
                 write!(
                     f,
-                    "the {rows} labelled rows prove {} at best; about {needed} rows like these would do",
-                    self.best_bound.percent()
+                    "no number of rows like these would do, for the model is wrong too often where it is surest; train a better one"
                 )?;
             }
             (None, _, best) => {
