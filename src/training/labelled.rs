@@ -191,11 +191,6 @@ impl LabelledTexts {
         self.rows.is_empty()
     }
 
-    /// The parts of a text.
-    pub fn parts(&self, row: usize) -> impl Iterator<Item = &str> {
-        self.rows[row].parts.iter().map(String::as_str)
-    }
-
     /// How many texts each label has.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.labels.len()];

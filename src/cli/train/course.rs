@@ -12,7 +12,7 @@ use super::report::{Measured, Report, Scope, ScoreTime};
 use super::texts::{self, Columns, ReadTexts};
 use super::watching::Watching;
 use crate::inference::{
-    Calibration, Goal, Judgement, Probability, Quality, ScopeCheck, ScopeCriterion, ScopeThreshold, Statistic,
+    Calibration, Goal, Judgement, Probability, Quality, Ranked, ScopeCheck, ScopeCriterion, ScopeThreshold, Statistic,
     TEXT_BYTES_MAX, TextScratch, certify,
 };
 use crate::time::Clock;
@@ -180,8 +180,10 @@ impl Finished<'_> {
             Some((goal, certify(&judged, goal)))
         });
         let certified: Vec<_> = certified.collect();
-        let heldout = Measured::of(&trained.held_out.judgements(trained.temperature), labels);
-        let test = files.test.as_deref().map(|texts| self.test(texts));
+        let judgements = trained.held_out.judgements(trained.temperature);
+        let admitted = judged.in_scope().map(|row| row.is_admitted).collect();
+        let heldout = Measured::of(judgements, admitted, labels);
+        let test = files.test.as_deref().map(|texts| self.test(texts, check));
         Report {
             id: self.named.id.clone(),
             version: self.named.version,
@@ -206,17 +208,19 @@ impl Finished<'_> {
     }
 
     /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
-    fn test(&self, texts: &[LabelledText]) -> Measured {
+    fn test(&self, texts: &[LabelledText], check: ScopeCheck) -> Measured {
         let labels = self.files.texts.labels();
         let mut scratch = TextScratch::default();
-        let mut judge = |text: &LabelledText| {
+        let (mut judgements, mut admitted) = (Vec::new(), Vec::new());
+        for text in texts {
             let parts = text.parts.iter().map(String::as_str);
             let scored = self.trained.model.score(parts, self.trained.temperature, &mut scratch);
-            let truth = labels.binary_search(&text.label).unwrap_or(labels.len());
-            Judgement { truth: truth as u16, told: scored.best as u16, confidence: scored.probabilities[scored.best] }
-        };
-        let judgements: Vec<Judgement> = texts.iter().map(&mut judge).collect();
-        Measured::of(&judgements, labels)
+            let truth = labels.binary_search(&text.label).unwrap_or(labels.len()) as u16;
+            let (told, confidence) = (scored.best as u16, scored.probabilities[scored.best]);
+            admitted.push(!check.is_out_of_scope(scored.scope, &Ranked::of(scored.probabilities)));
+            judgements.push(Judgement { truth, told, confidence });
+        }
+        Measured::of(judgements, admitted, labels)
     }
 
     /// How long a score takes: over the first texts, the second time that each is scored.
@@ -226,9 +230,10 @@ impl Finished<'_> {
         let mut nanos = Vec::new();
         for _ in 0..2 {
             nanos.clear();
-            for row in 0..texts.len().min(TIMED_MAX) {
+            for parts in texts.parts().take(TIMED_MAX) {
                 let start = self.clock.instant();
-                let scored = self.trained.model.score(texts.parts(row), self.trained.temperature, &mut scratch);
+                let parts = parts.iter().map(String::as_str);
+                let scored = self.trained.model.score(parts, self.trained.temperature, &mut scratch);
                 std::hint::black_box(scored);
                 nanos.push(self.clock.instant().since(start).as_nanos() as u64);
             }
@@ -240,7 +245,7 @@ impl Finished<'_> {
 }
 
 impl Measured {
-    fn of(judgements: &[Judgement], labels: &[String]) -> Self {
-        Self { quality: Quality::of(judgements), judgements: judgements.to_vec(), known: labels.len() }
+    fn of(judgements: Vec<Judgement>, admitted: Vec<bool>, labels: &[String]) -> Self {
+        Self { quality: Quality::of(&judgements), judgements, admitted, known: labels.len() }
     }
 }
