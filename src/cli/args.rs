@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{export, import, packet, search, train, verify};
+use super::{adopt, export, import, packet, search, train, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -115,6 +115,14 @@ pub(super) enum Command {
     /// Looks through the whole journal, behind damage too. What is lost becomes a gap that is accounted for; what is sound stays, and a
     /// damaged file is kept under another name. Asks before it changes anything. No server may run on the data meanwhile.
     Repair(Repair),
+
+    /// Take over a tabular model that was trained elsewhere, from an ONNX file
+    ///
+    /// The model is loaded, its features are matched with the columns of labelled rows that it was not trained on, and it is
+    /// judged by these. Then a folder for `config/models` is written: manifest, model, and the calibration set on which
+    /// thresholds are certified. docs/ONNX.md says which models are understood.
+    #[command(after_help = adopt::EXAMPLES)]
+    Adopt(Box<adopt::Adopt>),
 
     /// Train a text model on labelled texts
     ///

@@ -75,6 +75,9 @@ fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], arg
     say(format!("  {}, {}, {}", counted(events, "event"), counted(facts, "fact"), counted(signals, "signal")));
     for (playbook, findings) in found {
         say(format!("  {}", super::show::playbook(bundle, playbook)));
+        for model in &playbook.models {
+            say(format!("    {}", super::show_model::small_model(model, playbook)));
+        }
         findings.iter().flat_map(|finding| lines(bundle, playbook, finding)).for_each(|line| {
             say(format!("  {line}"));
         });

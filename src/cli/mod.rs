@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
@@ -11,6 +11,7 @@
 //! | `summary`, `show` | what people read |
 //! | `exit` | exit codes |
 
+mod adopt;
 mod args;
 mod backtest;
 mod check;
@@ -30,6 +31,7 @@ mod rows;
 mod search;
 mod serve;
 mod show;
+mod show_model;
 mod summary;
 mod table_file;
 mod test;
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Packet(packet) => packet::run(&args.place, &packet),
         Command::Backtest(backtest) => backtest::run(&args.place, &backtest),
         Command::Train(train) => train::run(&train),
+        Command::Adopt(adopt) => adopt::run(&adopt),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
     };

@@ -29,8 +29,10 @@ pub struct Decided {
     pub fallback: Option<FallbackReason>,
     /// What kept higher-ranked rules from being told.
     pub skipped: Skipped,
-    /// What the guardrail refused.
+    /// What the guardrail refused of what the rules said, so that the default was taken.
     pub refused: Option<Refused>,
+    /// What the guardrail refused of what a model said, so that the rules' answer was taken.
+    pub model_refused: Option<Refused>,
     /// What kept the matched rule's outcome from being computed.
     pub not_computed: Option<Miss>,
     /// Caps that left room only for less than was proposed.
@@ -90,17 +92,18 @@ pub fn decide(
         }
     }
     let guarded = guard(playbook, proposal, &advice, circumstances);
-    let Guarded { outcome, clamped, refused, taken } = guarded;
+    let Guarded { outcome, clamped, refused, model_refused, taken } = guarded;
     let violated = judgement.violation.map(|_| FallbackReason::HitPolicyViolated);
     Ruling::Decided(Decided {
         outcome,
         tier: if taken.is_some() { Tier::SmallModel } else { Tier::Rules },
         rule: judgement.rule,
         others: judgement.others,
-        fallback: refused.as_ref().map(Refused::reason).or(violated).or(advice.fallback),
+        fallback: refused.as_ref().or(model_refused.as_ref()).map(Refused::reason).or(violated).or(advice.fallback),
         violation: judgement.violation,
         skipped: judgement.skipped,
         refused,
+        model_refused,
         not_computed,
         clamped,
         asked: advice.asked,
@@ -124,28 +127,31 @@ struct Guarded {
     outcome: Approved<Outcome>,
     clamped: Vec<Violation>,
     refused: Option<Refused>,
+    model_refused: Option<Refused>,
     /// The model whose proposal it is.
     taken: Option<u16>,
 }
 
-/// The first that passes the guardrail: what the model says, what the rules say, the default. What was refused first is told.
+/// The first that passes the guardrail: what the model says, what the rules say, the default. What was refused is told.
 fn guard(playbook: &Playbook, rules: Proposal, advice: &Advice, circumstances: &Circumstances) -> Guarded {
-    let mut refused = None;
+    let mut model_refused = None;
     if let Some((model, values)) = &advice.taken {
         let mut proposal = rules.clone();
         for (field, value) in values {
             proposal.values[*field] = Some(value.clone());
         }
         match check(proposal, playbook, circumstances) {
-            Ok(Passed { outcome, clamped }) => return Guarded { outcome, clamped, refused, taken: Some(*model) },
-            Err(first) => refused = Some(first),
+            Ok(Passed { outcome, clamped }) => {
+                return Guarded { outcome, clamped, refused: None, model_refused, taken: Some(*model) };
+            }
+            Err(refused) => model_refused = Some(refused),
         }
     }
     match check(rules, playbook, circumstances) {
-        Ok(Passed { outcome, clamped }) => Guarded { outcome, clamped, refused, taken: None },
-        Err(second) => {
-            let refused = refused.or(Some(second));
-            Guarded { outcome: default_outcome(playbook), clamped: Vec::new(), refused, taken: None }
+        Ok(Passed { outcome, clamped }) => Guarded { outcome, clamped, refused: None, model_refused, taken: None },
+        Err(refused) => {
+            let (outcome, refused) = (default_outcome(playbook), Some(refused));
+            Guarded { outcome, clamped: Vec::new(), refused, model_refused, taken: None }
         }
     }
 }
@@ -172,6 +178,7 @@ pub fn fallen_back(playbook: &Playbook, reason: FallbackReason) -> Decided {
         fallback: Some(reason),
         skipped: Skipped::default(),
         refused: None,
+        model_refused: None,
         not_computed: None,
         clamped: Vec::new(),
         asked: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::model_metrics::count_asked;
 use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
 use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
@@ -12,7 +13,7 @@ use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
 use crate::time::{Deadline, Instant};
-use crate::turn::{EventInput, Input, Readings, Run, Taken, Turn};
+use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 
 /// How long a caller waits for what no playbook's budget governs.
 const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
@@ -206,6 +207,7 @@ impl Engine {
             Taken::Unsettled(_) | Taken::Asks(_) => return Err(no_decision()),
             Taken::Turn(Turn { mut decisions, .. }) if !decisions.is_empty() => {
                 let made = decisions.swap_remove(0);
+                self.count_models(&bundle.bundle, &made);
                 let ack = bundle.bundle.playbooks()[made.playbook].ack;
                 let durability = self.keep(done.last_seq, ack, started, deadline).await?;
                 Decision::given(made, durability, &bundle.bundle, customer)
@@ -241,6 +243,7 @@ impl Engine {
             Taken::Turn(Turn { decisions, repeated, .. }) => (decisions, repeated),
             Taken::Repeated(repeated) => (Vec::new(), repeated),
         };
+        made.iter().for_each(|made| self.count_models(&bundle.bundle, made));
         let is_duplicate = done.seq.is_none();
         let acks = made.iter().map(|made| bundle.bundle.playbooks()[made.playbook].ack);
         let ack =
@@ -339,6 +342,20 @@ impl Engine {
         };
         decision.is_duplicate = true;
         Ok(Answer::Given(decision))
+    }
+
+    /// Counts what the models of a decision said.
+    fn count_models(&self, bundle: &Arc<Bundle>, made: &Made) {
+        if made.decided.asked.is_empty() {
+            return;
+        }
+        let series = self.0.series.load();
+        // Models of a bundle that has gone are not counted: their numbers mean others now.
+        if Arc::ptr_eq(&series.bundle, bundle)
+            && let Some(playbook) = series.playbooks.get(made.playbook)
+        {
+            count_asked(&made.decided.asked, &bundle.playbooks()[made.playbook], &playbook.models);
+        }
     }
 
     pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {

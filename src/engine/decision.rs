@@ -141,6 +141,8 @@ pub enum Reason {
     },
     /// A model was asked.
     Model(ModelReason),
+    /// The guardrail refused what a model said.
+    ModelRefused(Violation),
     /// The guardrail refused what the rule said.
     GuardrailRefused(Violation),
     /// A cap left room only for less than the rule said.
@@ -178,6 +180,9 @@ impl Decision {
             reasons.push(Reason::Model(reason));
         }
         let model = decided.model.and_then(named).map(|model| Arc::clone(&model.name));
+        for violation in decided.model_refused.iter().flat_map(Refused::violations) {
+            reasons.push(Reason::ModelRefused(violation.clone()));
+        }
         for violation in refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::GuardrailRefused(violation.clone()));
         }
@@ -282,9 +287,13 @@ impl Reason {
                 Word::Shed => "model_shed",
                 Word::Failed => "model_failed",
             },
-            Self::GuardrailRefused(Violation { check: Check::Cap, .. }) => "cap_reached",
-            Self::GuardrailRefused(Violation { check: Check::Consent, .. }) => "consent_missing",
-            Self::GuardrailRefused(_) => "guardrail_refused",
+            Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Cap => {
+                "cap_reached"
+            }
+            Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Consent => {
+                "consent_missing"
+            }
+            Self::ModelRefused(_) | Self::GuardrailRefused(_) => "guardrail_refused",
             Self::Clamped(_) => "clamped",
             Self::NotAsked { reason, .. } => reason.as_str(),
         }
@@ -327,6 +336,7 @@ impl fmt::Display for Reason {
                     None => Ok(()),
                 }
             }
+            Self::ModelRefused(violation) => write!(f, "the guardrail refused what the model proposed: {violation}"),
             Self::GuardrailRefused(violation) => write!(f, "the guardrail refused {violation}"),
             Self::Clamped(violation) => write!(f, "the guardrail lowered {violation}"),
             Self::NotAsked { reason, purpose } => {

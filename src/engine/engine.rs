@@ -173,7 +173,7 @@ impl Engine {
             progress: Progress(progress),
         })?;
         let metrics = Metrics::new(&registry);
-        let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle));
+        let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         Ok(Self(Arc::new(Inner {
@@ -231,7 +231,8 @@ impl Engine {
         self.0.slow_models.put(slow_models);
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
-        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle)));
+        let (before, now) = (self.0.series.load(), self.0.clock.instant());
+        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
         self.0.metrics.reloads.inc();
         Ok(())
     }
@@ -241,6 +242,7 @@ impl Engine {
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
         self.0.metrics.caps_stand(&self.caps_in_numbers());
+        self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
         self.0.registry.render()
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::feedback_check::{Judged, checked, is_correct};
+use super::feedback_models::judged_models;
 use super::feedback_shown::{FeedbackFound, feedback_in};
 use super::wait::within;
 use super::{Answer, Engine, Error, FeedbackFault, FeedbackShown};
@@ -83,6 +84,10 @@ pub(crate) struct Telling {
 pub(super) struct CountedAs {
     pub(super) playbook: Arc<str>,
     pub(super) tier: Tier,
+    /// The model that decided.
+    pub(super) model: Option<Arc<str>>,
+    /// Models that were asked and proposed something, and whether that was right, as far as can be told.
+    pub(super) models: Vec<(Arc<str>, bool)>,
     pub(super) verdict: Option<FeedbackVerdict>,
     pub(super) is_correct: Option<bool>,
 }
@@ -135,6 +140,8 @@ impl Engine {
         let counted = CountedAs {
             playbook: Arc::clone(&judged.playbook.name),
             tier: recorded.tier,
+            model: model_of(&record, recorded, &bundle),
+            models: judged_models(&input, judged, &recorded.asked),
             verdict: input.verdict,
             is_correct: is_correct(&input, judged),
         };
@@ -231,6 +238,13 @@ impl Engine {
             |any: &[_], from: u64, hear: crate::journal::Hear<'_>| inner.journal.records_with(any, from, hear);
         feedback_in(id, from, &mut search, &mut |seq| inner.customers.bundle_at(seq).map_err(|e| e.to_string()))
     }
+}
+
+/// The model that made a decision.
+fn model_of(record: &Record, recorded: &RecordedDecision, bundle: &Bundle) -> Option<Arc<str>> {
+    let made = record.remake(recorded, bundle).ok()?;
+    let model = bundle.playbooks()[recorded.playbook].models.get(usize::from(made.decided.model?))?;
+    Some(Arc::clone(&model.name))
 }
 
 /// The decision of a record with this id.

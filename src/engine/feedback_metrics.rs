@@ -1,5 +1,7 @@
 //! The series of feedback: what was said of decisions, and how often they were right.
 
+use std::sync::Arc;
+
 use super::feedback::CountedAs;
 use crate::bundle::Bundle;
 use crate::domain::FeedbackVerdict;
@@ -10,9 +12,10 @@ use crate::telemetry::{CounterFamily, Registry};
 pub(super) struct FeedbackSeries {
     taken: CounterFamily,
     judged: CounterFamily,
+    models: CounterFamily,
 }
 
-/// Stands for playbooks that are no longer in force, so that labels come from the bundle.
+/// Stands for playbooks and models that are no longer in force, so that labels come from the bundle.
 const OTHER: &str = "other";
 
 impl FeedbackSeries {
@@ -25,19 +28,36 @@ impl FeedbackSeries {
             ),
             judged: registry.counters(
                 "forthwith_feedback_judged_total",
-                "Feedback that says whether a decision was right, by playbook, tier of the decision and what it says.",
-                &["playbook", "tier", "correct"],
+                "Feedback that says whether a decision was right, by playbook, tier and model of the decision and what it says.",
+                &["playbook", "tier", "model", "correct"],
+            ),
+            models: registry.counters(
+                "forthwith_model_judged_total",
+                "Feedback from which it can be told whether what a model proposed was right, accepted or not.",
+                &["playbook", "model", "correct"],
             ),
         }
     }
 
     /// Counts feedback, under the names of the bundle in force.
     pub(super) fn count(&self, of: &CountedAs, bundle: &Bundle) {
-        let playbook = if bundle.playbook_number(&of.playbook).is_some() { &*of.playbook } else { OTHER };
-        let tier = of.tier.as_str();
-        self.taken.with(&[playbook, tier, of.verdict.map_or("none", FeedbackVerdict::as_str)]).inc();
+        let playbook = bundle.playbook_number(&of.playbook).map(|number| &bundle.playbooks()[number]);
+        let model = |name: &Arc<str>| {
+            let is_used = playbook.is_some_and(|playbook| playbook.models.iter().any(|model| model.name == *name));
+            if is_used { name.to_string() } else { OTHER.to_owned() }
+        };
+        let (name, tier) = (playbook.map_or(OTHER, |playbook| &playbook.name), of.tier.as_str());
+        self.taken.with(&[name, tier, of.verdict.map_or("none", FeedbackVerdict::as_str)]).inc();
         if let Some(is_correct) = of.is_correct {
-            self.judged.with(&[playbook, tier, if is_correct { "true" } else { "false" }]).inc();
+            let decided = of.model.as_ref().map_or_else(|| "none".to_owned(), model);
+            self.judged.with(&[name, tier, &decided, word(is_correct)]).inc();
+        }
+        for (asked, is_correct) in &of.models {
+            self.models.with(&[name, &model(asked), word(*is_correct)]).inc();
         }
     }
+}
+
+fn word(is_correct: bool) -> &'static str {
+    if is_correct { "true" } else { "false" }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::Reason;
 use super::feedback_metrics::FeedbackSeries;
+use super::model_metrics::{ModelFamilies, ModelSeries};
 use crate::actor::Shed;
 use crate::bundle::{Bundle, Playbook};
 use crate::domain::{FallbackReason, Settlement, Tier};
 use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+use crate::time::Instant;
 
 /// What operators see of decisions.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ pub(super) struct Metrics {
     pub(super) consents: Counter,
     settlements: [(Settlement, Counter); 2],
     feedback: FeedbackSeries,
+    models: ModelFamilies,
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
     cap_taken: GaugeFamily,
@@ -53,6 +56,8 @@ pub(super) struct PlaybookSeries {
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
+    /// By the number of the model.
+    pub(super) models: Vec<Arc<ModelSeries>>,
     caps: Vec<CapSeries>,
 }
 
@@ -84,7 +89,11 @@ impl PlaybookSeries {
     /// Counts the caps that had no room for all that was proposed; `playbook` is the one that decided.
     pub(super) fn count_caps(&self, reasons: &[Reason], playbook: &Playbook) {
         for reason in reasons {
-            let (Reason::GuardrailRefused(violation) | Reason::Clamped(violation)) = reason else { continue };
+            let (Reason::GuardrailRefused(violation) | Reason::ModelRefused(violation) | Reason::Clamped(violation)) =
+                reason
+            else {
+                continue;
+            };
             let id = violation.cap.and_then(|cap| playbook.caps.get(cap)).map(|cap| &cap.id);
             // By id, for the series may be of a later bundle.
             let Some(series) = self.caps.iter().find(|series| Some(&series.id) == id) else { continue };
@@ -156,6 +165,7 @@ impl Metrics {
                 .counter("forthwith_consents_total", "Consents of customers that were given or withdrawn."),
             settlements: [Settlement::Commit, Settlement::Release].map(|of| (of, settlements.with(&[of.as_str()]))),
             feedback: FeedbackSeries::new(registry),
+            models: ModelFamilies::new(registry),
             caps_refused: registry.counters(
                 "forthwith_caps_refused_total",
                 "Proposals that a cap had no room for, so that the default took their place.",
@@ -177,11 +187,16 @@ impl Metrics {
     }
 
     /// The series of a bundle's playbooks. Labels come from the bundle, so their number is its number of playbooks.
-    pub(super) fn of_bundle(&self, bundle: Arc<Bundle>) -> BundleSeries {
+    /// What recent answers of models are held against goes on from those of the bundle before, where a model is the same.
+    pub(super) fn of_bundle(&self, bundle: Arc<Bundle>, before: Option<&BundleSeries>, now: Instant) -> BundleSeries {
         let cap = |playbook: &str, id: &Arc<str>| CapSeries {
             id: Arc::clone(id),
             refused: self.caps_refused.with(&[playbook, id]),
             clamped: self.caps_clamped.with(&[playbook, id]),
+        };
+        let of_before = |name: &str| {
+            let series = before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?));
+            series.map_or(&[][..], |series| &series.models)
         };
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
@@ -194,6 +209,7 @@ impl Metrics {
                 }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
+                models: self.models.of_playbook(playbook, of_before(name), now),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }
         };
@@ -205,6 +221,12 @@ impl Metrics {
     pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
         self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| ([&**id], *taken)));
         self.cap_max.set_all(caps.iter().map(|(id, _, max)| ([&**id], *max)));
+    }
+
+    /// Notes how the models of a bundle stand to what is expected of them.
+    pub(super) fn models_stand(&self, series: &BundleSeries, now: Instant) {
+        let models: Vec<&ModelSeries> = series.playbooks.iter().flat_map(|of| &of.models).map(|of| &**of).collect();
+        self.models.stand(&models, now);
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

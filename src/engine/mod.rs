@@ -11,7 +11,8 @@
 //! | `decision` | what callers get |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
-//! | `feedback`, `feedback_check`, `feedback_shown` | what is said of decisions afterwards |
+//! | `feedback`, `feedback_check`, `feedback_models`, `feedback_shown` | what is said of decisions afterwards |
+//! | `model_metrics`, `recent_counts` | what models come to, and how far it has moved |
 //! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
@@ -47,10 +48,12 @@ mod facts;
 mod feedback;
 mod feedback_check;
 mod feedback_metrics;
+mod feedback_models;
 mod feedback_shown;
 mod known;
 mod ledger_shown;
 mod metrics;
+mod model_metrics;
 mod model_shown;
 mod options;
 mod packet;

@@ -19,6 +19,11 @@ const CONFIDENCE_ENDS_PPM: [u32; CONFIDENCE_BINS - 1] =
 /// How many bins of confidence there are.
 pub const CONFIDENCE_BINS: usize = 10;
 
+/// The upper ends of the bins of confidence but the last, which ends at 1.
+pub fn confidence_ends() -> [f64; CONFIDENCE_BINS - 1] {
+    CONFIDENCE_ENDS_PPM.map(|ppm| f64::from(ppm) / 1e6)
+}
+
 /// How far apart two distributions are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stability {

@@ -50,7 +50,7 @@ mod text;
 pub use calibration::{CALIBRATION_ROWS_MAX, Calibration, CalibrationFault, CalibrationRow};
 pub use certify::{Certified, certify};
 pub use conformal::{Among, Candidates, CandidatesError};
-pub use drift::{CONFIDENCE_BINS, Stability, confidence_bin};
+pub use drift::{CONFIDENCE_BINS, Stability, confidence_bin, confidence_ends};
 pub use escalation::{ESCALATION_ROWS_MIN, Escalation, EscalationError, limit_escalation};
 pub(crate) use exponential::exp;
 pub use goal::{Goal, GoalError};

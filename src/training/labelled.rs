@@ -176,11 +176,6 @@ impl LabelledTexts {
         &self.labels
     }
 
-    /// The parts of each text.
-    pub fn parts(&self) -> impl ExactSizeIterator<Item = &[String]> {
-        self.rows.iter().map(|row| row.parts.as_slice())
-    }
-
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -189,6 +184,11 @@ impl LabelledTexts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The parts of a text.
+    pub fn parts(&self, row: usize) -> impl Iterator<Item = &str> {
+        self.rows[row].parts.iter().map(String::as_str)
     }
 
     /// How many texts each label has.

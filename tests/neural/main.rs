@@ -9,8 +9,10 @@ mod support;
 
 use std::time::Duration;
 
-use forthwith::inference::neural::{Encoder, Head, NeuralFault, NeuralFiles, NeuralModel, NeuralSettings};
-use forthwith::inference::passage;
+use forthwith::inference::neural::{
+    Encoder, EncoderFiles, Head, NeuralFault, NeuralFiles, NeuralModel, NeuralSettings,
+};
+use forthwith::inference::{Calibration, passage};
 use forthwith::serving::{Answer, Config, Metrics, Pool, Scores};
 use forthwith::telemetry::Registry;
 use forthwith::time::{Clock, Deadline, Timer};
@@ -30,7 +32,7 @@ fn trained(encoder: &mut Encoder) -> TrainedHead {
     let demands = Demands { rows_min: 10, drops_rare_labels: false, drops_empty_texts: false, text_bytes_max: 10_000 };
     let texts = LabelledTexts::of(tickets(), &demands).unwrap();
     assert_eq!(texts.labels(), QUEUES);
-    let passages: Vec<String> = texts.parts().map(|parts| passage(parts.iter().map(String::as_str))).collect();
+    let passages: Vec<String> = (0..texts.len()).map(|row| passage(texts.parts(row))).collect();
     let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
     let dimensions = encoder.dimensions();
     let embeddings = encoder.embed(&passages).unwrap();
@@ -176,4 +178,54 @@ fn what_does_not_fit_is_refused_at_load_with_what_would() {
     // The encoder alone gives no logits.
     let fault = refused(NeuralFiles { encoder, head: None }, settings(3)).to_string();
     assert!(fault.starts_with("ONNX model: none of its outputs can be used: `last_hidden_state`"), "{fault}");
+}
+
+#[test]
+fn the_command_trains_a_head_and_writes_a_model_that_tells_the_same() {
+    let Some(folder) = Folder::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let train = |out: &str| folder.train(&place.path().join(out));
+    let report = train("models/meaning-2");
+    assert_eq!((report["id"].as_str(), report["version"].as_u64()), (Some("meaning"), Some(2)));
+    let heldout = &report["heldout"];
+    assert!(heldout["accuracy"].as_f64().unwrap() > 0.75, "{report:#}");
+    assert!(heldout["ece"].as_f64().unwrap() < 0.2, "{report:#}");
+    assert_eq!(report["test"]["rows"], 12);
+    assert!(report["test"]["accuracy"].as_f64().unwrap() >= 0.75, "{report:#}");
+
+    let model = place.path().join("models/meaning-2");
+    let manifest = std::fs::read_to_string(model.join("manifest.toml")).unwrap();
+    let line = |start: &str| manifest.lines().find_map(|line| line.strip_prefix(start)?.split('"').nth(1)).unwrap();
+    assert_eq!((line("kind "), line("file ")), ("neural", "model.onnx"));
+    for file in ["[files.tokenizer]\nfile   = \"tokenizer.json\"", "[files.head]\nfile   = \"head.bin\""] {
+        assert!(manifest.contains(file), "{manifest}");
+    }
+    let read = |name: &str| std::fs::read(model.join(name)).unwrap();
+    let (onnx, tokenizer, head) = (read("model.onnx"), read("tokenizer.json"), read("head.bin"));
+    let files = NeuralFiles { encoder: EncoderFiles { model: &onnx, tokenizer: &tokenizer }, head: Some(&head) };
+    let temperature = report["temperature"].as_f64().unwrap() as f32;
+    let settings = NeuralSettings { temperature, ..settings(QUEUES.len()) };
+    let mut loaded = NeuralModel::load(&folder.runtime(), files, settings).unwrap();
+    let texts: Vec<&str> = heldout_texts();
+    let probabilities = loaded.score_batch(&texts).unwrap();
+    let told = probabilities.chunks_exact(QUEUES.len()).map(|row| QUEUES[best(row)]);
+    let right = told.zip(support::heldout()).filter(|(told, (_, queue))| told == queue).count();
+    assert_eq!(
+        right as f64 / 12.0,
+        report["test"]["accuracy"].as_f64().unwrap(),
+        "the folder's model is the one measured"
+    );
+
+    let calibration = String::from_utf8(read("calibration.csv")).unwrap();
+    assert_eq!(Calibration::parse(&calibration, &QUEUES).unwrap().rows.len(), tickets().len());
+    train("models/meaning-3");
+    assert_eq!(
+        std::fs::read(place.path().join("models/meaning-3/head.bin")).unwrap(),
+        head,
+        "the same data, the same head"
+    );
+}
+
+fn heldout_texts() -> Vec<&'static str> {
+    heldout().iter().map(|(text, _)| *text).collect()
 }

@@ -1,6 +1,7 @@
 //! The folder that `prepare` made, and the sample tickets.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use forthwith::inference::neural::{EncoderFiles, Runtime};
 use forthwith::training::LabelledText;
@@ -57,6 +58,21 @@ impl Folder {
         EncoderFiles { model: &self.model, tokenizer: &self.tokenizer }
     }
 
+    /// Trains a head on the sample tickets by the command; its report.
+    pub(crate) fn train(&self, out: &Path) -> serde_json::Value {
+        let heldout = out.with_extension("csv");
+        std::fs::create_dir_all(out.parent().unwrap()).unwrap();
+        let rows = heldout_rows();
+        std::fs::write(&heldout, rows).unwrap();
+        let tickets = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/neural/tickets.csv");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forthwith"));
+        command.arg("train").arg("--data").arg(tickets).args(["--text", "text", "--label", "queue", "--json"]);
+        command.arg("--test").arg(heldout).arg("--encoder").arg(&self.path).arg("--out").arg(out);
+        let output = command.env("ORT_DYLIB_PATH", self.library()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     pub(crate) fn expected(&self) -> Vec<Expected> {
         serde_json::from_slice(&self.file("expected.json")).unwrap()
     }
@@ -88,6 +104,11 @@ pub(crate) fn heldout() -> [(&'static str, &'static str); 12] {
         ("what I ordered is still on the road after two weeks", "delivery"),
         ("the carton was crushed in transit", "delivery"),
     ]
+}
+
+fn heldout_rows() -> String {
+    let rows = heldout().iter().map(|(text, queue)| format!("\"{text}\",{queue}\n")).collect::<String>();
+    format!("text,queue\n{rows}")
 }
 
 /// The position of the highest number.

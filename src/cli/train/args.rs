@@ -9,7 +9,8 @@ Examples:
   forthwith train --data tickets.csv --text subject --text body --label queue --out config/models/intent-1
   forthwith train --data train.csv --text text --label category --test test.csv --out config/models/intent-2 --owner support
   forthwith train --data tickets.jsonl --text data.subject --text data.body --label queue --time time --purpose service \\
-      --out-of-scope small-talk.jsonl --out config/models/intent-3 --replace";
+      --out-of-scope small-talk.jsonl --out config/models/intent-3 --replace
+  forthwith train --data tickets.csv --text subject --text body --label queue --encoder minilm/ --out config/models/meaning-1";
 
 /// Options of `train`.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,6 +30,15 @@ pub(in crate::cli) struct Train {
     /// The model's folder; `intent-3` is version 3 of the model `intent`
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+
+    /// A folder with a sentence encoder, `model.onnx` and `tokenizer.json`, over whose embeddings a head is trained: a neural
+    /// model instead of a text model. The encoder is copied beside the head
+    #[arg(long, value_name = "DIR")]
+    pub(super) encoder: Option<PathBuf>,
+
+    /// The shared library of onnxruntime, for `--encoder` [default: the environment variable ORT_DYLIB_PATH]
+    #[arg(long, value_name = "FILE", requires = "encoder")]
+    pub(super) onnxruntime: Option<PathBuf>,
 
     /// Labelled texts that are only for measuring the finished model
     #[arg(long, value_name = "FILE")]
@@ -95,7 +105,7 @@ pub(in crate::cli) struct Train {
     pub(super) json: bool,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("expected a share between 0 and 1, such as 0.85".to_owned()),
@@ -114,28 +124,35 @@ const ID_BYTES_MAX: usize = 64;
 
 /// A model's name and version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) id: String,
-    pub(super) version: u32,
+pub(in crate::cli) struct Named {
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) version: u32,
 }
 
 impl Train {
     /// Name and version, as given or as the folder's name says.
     pub(super) fn named(&self) -> Result<Named, String> {
-        let folder = folder_name(&self.out)?;
+        Named::of(&self.out, self.id.as_deref(), self.version)
+    }
+}
+
+impl Named {
+    /// Name and version, as given or as the folder's name says.
+    pub(in crate::cli) fn of(out: &Path, id: Option<&str>, version: Option<u32>) -> Result<Self, String> {
+        let folder = folder_name(out)?;
         let (stem, number) = match folder.rsplit_once('-') {
             Some((stem, number)) => (stem, number.parse().ok().filter(|number| *number > 0)),
             None => (folder, None),
         };
         let (stem, number) = if number.is_some() && !stem.is_empty() { (stem, number) } else { (folder, None) };
-        let id = self.id.clone().unwrap_or_else(|| stem.to_owned());
+        let id = id.unwrap_or(stem).to_owned();
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(is_plain) {
             return Err(format!(
                 "the model's name `{id}` may have letters, digits, `_`, `-` and `.`, at most {ID_BYTES_MAX}; name one with `--id`"
             ));
         }
-        Ok(Named { id, version: self.version.or(number).unwrap_or(1) })
+        Ok(Self { id, version: version.or(number).unwrap_or(1) })
     }
 }
 

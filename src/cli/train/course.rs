@@ -7,19 +7,17 @@ use sha2::{Digest, Sha256};
 
 use super::args::{Named, Train};
 use super::folder;
+use super::learnt::{Learnt, Told};
 use super::manifest::{Manifest, OutOfScope};
-use super::report::{Measured, Report, Scope, ScoreTime};
+use super::report::{Measured, Report, Scope};
 use super::texts::{self, Columns, ReadTexts};
 use super::watching::Watching;
 use crate::inference::{
-    Calibration, Goal, Judgement, Probability, Quality, Ranked, ScopeCheck, ScopeCriterion, ScopeThreshold, Statistic,
-    TEXT_BYTES_MAX, TextScratch, certify,
+    Calibration, Goal, Judgement, Probability, Quality, ScopeCheck, ScopeCriterion, ScopeThreshold, Statistic,
+    TEXT_BYTES_MAX, certify,
 };
 use crate::time::Clock;
-use crate::training::{Demands, LabelledText, LabelledTexts, TextTraining, TrainedText};
-
-/// The model's file in its folder.
-const MODEL: &str = "model.bin";
+use crate::training::{Demands, LabelledText, LabelledTexts};
 
 /// The share of texts in scope that the threshold of scope keeps: what it costs is known, and an escalation is no loss.
 const KEPT_PPM: u32 = 950_000;
@@ -28,20 +26,16 @@ const KEPT_PPM: u32 = 950_000;
 const PRECISIONS_PPM: [u32; 2] = [950_000, 970_000];
 const CONFIDENCE_PPM: u32 = 950_000;
 
-/// Texts that are scored to tell how long it takes.
-const TIMED_MAX: usize = 2_000;
-
 pub(super) fn run(args: &Train) -> Result<Report, Vec<String>> {
     let named = args.named().map_err(one)?;
     folder::refuse_occupied(&args.out, args.replace).map_err(one)?;
     let (clock, watching) = (Clock::system(), Watching::new());
     let start = clock.instant();
     let files = Files::read(args, &watching).inspect_err(|_| watching.done())?;
-    let training = TextTraining { seed: args.seed, accuracy_min: args.accuracy_min, text_bytes_max: TEXT_BYTES_MAX };
-    let trained = training.run(&files.texts, &files.strangers, &mut |progress| watching.training(progress));
+    let learnt = Learnt::learn(args, &files.texts, &files.strangers, &watching);
     watching.done();
-    let trained = trained.map_err(|error| vec![error.to_string()])?;
-    let finished = Finished { args, named, files, trained, clock };
+    let learnt = learnt.map_err(one)?;
+    let finished = Finished { args, named, files, learnt, clock };
     finished.write_and_report(|clock| clock.instant().since(start))
 }
 
@@ -100,24 +94,25 @@ struct Finished<'a> {
     args: &'a Train,
     named: Named,
     files: Files,
-    trained: TrainedText,
+    learnt: Learnt,
     clock: Clock,
 }
 
 impl Finished<'_> {
-    fn write_and_report(self, took: impl Fn(&Clock) -> Duration) -> Result<Report, Vec<String>> {
-        let Self { args, files, trained, .. } = &self;
-        let calibration = trained.held_out.calibration(trained.temperature, args.seed);
+    fn write_and_report(mut self, took: impl Fn(&Clock) -> Duration) -> Result<Report, Vec<String>> {
+        let args = self.args;
+        let calibration = self.learnt.held_out.calibration(self.learnt.temperature, args.seed);
         let scope = self.scope(&calibration)?;
-        let model = trained.model.to_bytes();
-        let manifest = self.manifest(&model, &scope)?;
-        let calibration_text = calibration.write(files.texts.labels());
-        let parts = [
-            (folder::MANIFEST, manifest.as_bytes()),
-            ("calibration.csv", calibration_text.as_bytes()),
-            (MODEL, model.as_slice()),
-        ];
-        let mut report = self.report(&calibration, scope, model.len());
+        let models = self.learnt.files();
+        let bytes = models.iter().map(|file| file.bytes.len()).sum();
+        let entries: Vec<_> =
+            models.iter().map(|file| (file.role, file.name, texts::hex(&Sha256::digest(&file.bytes)))).collect();
+        let manifest = self.manifest(entries, &scope)?;
+        let calibration_text = calibration.write(self.files.texts.labels());
+        let mut report = self.report(&calibration, scope, bytes).map_err(one)?;
+        let texts = [(folder::MANIFEST, manifest.as_bytes()), ("calibration.csv", calibration_text.as_bytes())];
+        let models = models.iter().map(|file| (file.name, &*file.bytes));
+        let parts: Vec<(&str, &[u8])> = texts.into_iter().chain(models).collect();
         folder::write(&args.out, &parts).map_err(one)?;
         report.seconds = took(&self.clock).as_secs_f64();
         Ok(report)
@@ -136,17 +131,17 @@ impl Finished<'_> {
         Ok(Scope::Below { threshold, texts })
     }
 
-    fn manifest(&self, model: &[u8], scope: &Scope) -> Result<String, Vec<String>> {
-        let Self { args, files, trained, .. } = self;
+    fn manifest(&self, models: Vec<(&str, &str, String)>, scope: &Scope) -> Result<String, Vec<String>> {
+        let Self { args, files, learnt, .. } = self;
         let manifest = Manifest {
             named: &self.named,
-            file: MODEL,
-            sha256: texts::hex(&Sha256::digest(model)),
+            kind: learnt.kind(),
+            files: models,
             owner: &args.owner,
             created: self.clock.wall(),
             purposes: &args.purpose,
             labels: files.texts.labels(),
-            temperature: trained.temperature,
+            temperature: learnt.temperature,
             out_of_scope: match scope {
                 Scope::Off => None,
                 Scope::Label(label) => Some(OutOfScope::Label(label.clone())),
@@ -155,14 +150,14 @@ impl Finished<'_> {
             data_sha256: texts::sha256_of(&args.data).map_err(one)?,
             rows: files.texts.len(),
             days: files.days.clone(),
-            quality: trained.quality,
+            quality: learnt.quality,
         };
         Ok(manifest.text())
     }
 
-    fn report(&self, calibration: &Calibration, scope: Scope, bytes: usize) -> Report {
-        let Self { args, files, trained, .. } = self;
-        let labels = files.texts.labels();
+    fn report(&mut self, calibration: &Calibration, scope: Scope, bytes: usize) -> Result<Report, String> {
+        let score_time = self.learnt.score_time(&self.files.texts, &self.clock)?;
+        let labels = self.files.texts.labels();
         let check = match &scope {
             Scope::Off => ScopeCheck::Off,
             Scope::Label(label) => {
@@ -171,6 +166,9 @@ impl Finished<'_> {
             }
             Scope::Below { threshold, .. } => ScopeCheck::Below(threshold.below),
         };
+        let test = self.files.test.take().map(|texts| self.test(&texts, check)).transpose()?;
+        let Self { args, files, learnt, .. } = self;
+        let labels = files.texts.labels();
         // Each label is a proposal of its own.
         let proposals: Vec<Option<u16>> = (0..labels.len() as u16).map(Some).collect();
         let judged = calibration.by_proposal(&proposals, check);
@@ -180,11 +178,10 @@ impl Finished<'_> {
             Some((goal, certify(&judged, goal)))
         });
         let certified: Vec<_> = certified.collect();
-        let judgements = trained.held_out.judgements(trained.temperature);
+        let judgements = learnt.held_out.judgements(learnt.temperature);
         let admitted = judged.in_scope().map(|row| row.is_admitted).collect();
         let heldout = Measured::of(judgements, admitted, labels);
-        let test = files.test.as_deref().map(|texts| self.test(texts, check));
-        Report {
+        Ok(Report {
             id: self.named.id.clone(),
             version: self.named.version,
             folder: args.out.display().to_string(),
@@ -192,55 +189,34 @@ impl Finished<'_> {
             findings: files.texts.findings.clone(),
             counts: files.texts.counts(),
             labels: labels.to_vec(),
-            raw: trained.raw_quality,
+            raw: learnt.raw_quality,
             heldout,
             test,
-            temperature: trained.temperature,
-            choice: trained.choice,
+            temperature: learnt.temperature,
+            strength: learnt.strength,
+            emphasis: learnt.emphasis(),
             scope,
             certified,
             bytes,
-            buckets: trained.model.buckets(),
-            score_time: self.score_time(),
+            buckets: learnt.buckets(),
+            score_time,
             has_purpose: !args.purpose.is_empty(),
             seconds: 0.0,
-        }
+        })
     }
 
     /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
-    fn test(&self, texts: &[LabelledText], check: ScopeCheck) -> Measured {
+    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Measured, String> {
+        let parts: Vec<&[String]> = texts.iter().map(|text| text.parts.as_slice()).collect();
+        let told = self.learnt.tell(&parts, check)?;
         let labels = self.files.texts.labels();
-        let mut scratch = TextScratch::default();
-        let (mut judgements, mut admitted) = (Vec::new(), Vec::new());
-        for text in texts {
-            let parts = text.parts.iter().map(String::as_str);
-            let scored = self.trained.model.score(parts, self.trained.temperature, &mut scratch);
-            let truth = labels.binary_search(&text.label).unwrap_or(labels.len()) as u16;
-            let (told, confidence) = (scored.best as u16, scored.probabilities[scored.best]);
-            admitted.push(!check.is_out_of_scope(scored.scope, &Ranked::of(scored.probabilities)));
-            judgements.push(Judgement { truth, told, confidence });
-        }
-        Measured::of(judgements, admitted, labels)
-    }
-
-    /// How long a score takes: over the first texts, the second time that each is scored.
-    fn score_time(&self) -> ScoreTime {
-        let texts = &self.files.texts;
-        let mut scratch = TextScratch::default();
-        let mut nanos = Vec::new();
-        for _ in 0..2 {
-            nanos.clear();
-            for parts in texts.parts().take(TIMED_MAX) {
-                let start = self.clock.instant();
-                let parts = parts.iter().map(String::as_str);
-                let scored = self.trained.model.score(parts, self.trained.temperature, &mut scratch);
-                std::hint::black_box(scored);
-                nanos.push(self.clock.instant().since(start).as_nanos() as u64);
-            }
-        }
-        nanos.sort_unstable();
-        let at = |share: usize| nanos.get(nanos.len() * share / 100).copied().unwrap_or_default() as f64 / 1_000.0;
-        ScoreTime { p50_us: at(50), p99_us: at(99) }
+        let judge = |(text, told): (&LabelledText, &Told)| {
+            let truth = labels.binary_search(&text.label).unwrap_or(labels.len());
+            Judgement { truth: truth as u16, told: told.label, confidence: told.confidence }
+        };
+        let judgements = texts.iter().zip(&told).map(judge).collect();
+        let admitted = told.iter().map(|told| told.is_admitted).collect();
+        Ok(Measured::of(judgements, admitted, labels))
     }
 }
 

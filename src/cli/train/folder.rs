@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// The file that makes a folder a model's.
-pub(super) const MANIFEST: &str = "manifest.toml";
+pub(in crate::cli) const MANIFEST: &str = "manifest.toml";
 
 /// Refuses what is in the way of a new folder, before anything is learnt.
-pub(super) fn refuse_occupied(out: &Path, may_replace: bool) -> Result<(), String> {
+pub(in crate::cli) fn refuse_occupied(out: &Path, may_replace: bool) -> Result<(), String> {
     let shown = out.display();
     match fs::symlink_metadata(out) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -30,7 +30,7 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 /// Writes a folder's files beside its place and puts it there when all are on disk. What was there goes afterwards.
-pub(super) fn write(out: &Path, files: &[(&str, &[u8])]) -> Result<(), String> {
+pub(in crate::cli) fn write(out: &Path, files: &[(&str, &[u8])]) -> Result<(), String> {
     write_whole(out, files).map_err(|e| format!("cannot write `{}`: {e}", out.display()))
 }
 

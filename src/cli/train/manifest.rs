@@ -10,8 +10,9 @@ use crate::inference::Quality;
 #[derive(Debug)]
 pub(super) struct Manifest<'a> {
     pub(super) named: &'a Named,
-    pub(super) file: &'a str,
-    pub(super) sha256: String,
+    pub(super) kind: &'a str,
+    /// What each file is for, its name and its hash; the model's own first.
+    pub(super) files: Vec<(&'a str, &'a str, String)>,
     pub(super) owner: &'a str,
     pub(super) created: Timestamp,
     pub(super) purposes: &'a [String],
@@ -41,9 +42,11 @@ impl Manifest<'_> {
         };
         put("id", quoted(id));
         put("version", version.to_string());
-        put("kind", quoted("text"));
-        put("file", quoted(self.file));
-        put("sha256", quoted(&self.sha256));
+        put("kind", quoted(self.kind));
+        if let Some((_, file, sha256)) = self.files.first() {
+            put("file", quoted(file));
+            put("sha256", quoted(sha256));
+        }
         put("owner", quoted(self.owner));
         // A quarter of a second tells nothing of a model.
         put("created", quoted(&Timestamp::from_micros(self.created.micros() / 1_000_000 * 1_000_000).to_string()));
@@ -66,6 +69,9 @@ impl Manifest<'_> {
             quoted(&from),
             quoted(&until),
         );
+        for (role, file, sha256) in self.files.iter().skip(1) {
+            let _ = write!(text, "\n[files.{role}]\nfile   = {}\nsha256 = {}\n", quoted(file), quoted(sha256));
+        }
         text
     }
 }
@@ -75,7 +81,7 @@ fn float(number: f32) -> String {
     format!("{number:?}")
 }
 
-fn list(texts: &[String]) -> String {
+pub(in crate::cli) fn list(texts: &[String]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     if quoted.iter().map(String::len).sum::<usize>() < 80 {
         return format!("[{}]", quoted.join(", "));
@@ -84,7 +90,7 @@ fn list(texts: &[String]) -> String {
 }
 
 /// A basic string of TOML, which escapes as JSON does, and the one control character that JSON leaves.
-fn quoted(text: &str) -> String {
+pub(in crate::cli) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7F}', "\\u007F")
 }
 
@@ -100,8 +106,8 @@ mod tests {
         let manifest = |out_of_scope, purposes: &[String]| {
             Manifest {
                 named: &named,
-                file: "model.bin",
-                sha256: "ab".repeat(32),
+                kind: "text",
+                files: vec![("file", "model.bin", "ab".repeat(32))],
                 owner: "support",
                 created: "2026-11-23T10:00:00.25Z".parse().unwrap(),
                 purposes,

@@ -6,19 +6,28 @@
 //! | `texts` | rows of a file as labelled texts |
 //! | `watching` | progress, for who watches |
 //! | `course` | the training itself |
+//! | `learnt` | a model that was learnt, of either kind |
+//! | `encoding` | a head learnt over a sentence encoder (feature `neural`) |
 //! | `report` | what people and programs read of it |
 //! | `manifest` | what a folder says of its model |
 //! | `folder` | model folders, written whole or not at all |
 
 mod args;
 mod course;
+#[cfg(feature = "neural")]
+mod encoding;
 mod folder;
+mod learnt;
 mod manifest;
 mod report;
 mod texts;
 mod watching;
 
-pub(super) use args::{EXAMPLES, Train};
+pub(super) use args::{EXAMPLES, Named, Train, share};
+pub(super) use folder::{MANIFEST, refuse_occupied, write as write_folder};
+pub(super) use manifest::{list, quoted};
+pub(super) use texts::{day, find, hex, row_of, sha256_of};
+pub(super) use watching::Watching;
 
 use super::exit::Exit;
 use super::output::{say, tell};

@@ -9,7 +9,7 @@ use crate::inference::{
     Certified, Coverage, Goal, Judgement, NotCertifiable, Probability, Quality, ScopeThreshold, coverage_table,
     worst_confusions,
 };
-use crate::training::{Choice, Findings};
+use crate::training::Findings;
 
 /// Pairs of labels that are shown.
 const CONFUSIONS_MAX: usize = 10;
@@ -36,11 +36,14 @@ pub(super) struct Report {
     pub(super) heldout: Measured,
     pub(super) test: Option<Measured>,
     pub(super) temperature: f32,
-    pub(super) choice: Choice,
+    pub(super) strength: f32,
+    /// Of a text model.
+    pub(super) emphasis: Option<f64>,
     pub(super) scope: Scope,
     pub(super) certified: Vec<(Goal, Result<Certified, NotCertifiable>)>,
     pub(super) bytes: usize,
-    pub(super) buckets: usize,
+    /// Of a text model.
+    pub(super) buckets: Option<usize>,
     pub(super) score_time: ScoreTime,
     pub(super) has_purpose: bool,
     pub(super) seconds: f64,
@@ -234,8 +237,8 @@ impl Report {
             }
         }
         let ScoreTime { p50_us, p99_us } = self.score_time;
-        let size =
-            format!("{:.1} MiB, {} buckets", self.bytes as f64 / f64::from(1 << 20), grouped(self.buckets as u64));
+        let buckets = self.buckets.map_or_else(String::new, |buckets| format!(", {} buckets", grouped(buckets as u64)));
+        let size = format!("{:.1} MiB{buckets}", self.bytes as f64 / f64::from(1 << 20));
         let _ = writeln!(
             text,
             "`{}` version {} is in {}: {size}; a score takes {p50_us:.1} us (p50), {p99_us:.1} us (p99); trained in {:.1} s",
@@ -286,8 +289,8 @@ impl Report {
             "heldout": heldout,
             "test": self.test.as_ref().map(|test| self.measured(test)),
             "temperature": self.temperature,
-            "strength": self.choice.strength,
-            "emphasis": self.choice.emphasis,
+            "strength": self.strength,
+            "emphasis": self.emphasis,
             "out_of_scope": self.scope_as_json(),
             "certified": self.certified.iter().map(certified).collect::<Vec<_>>(),
             "model_bytes": self.bytes,

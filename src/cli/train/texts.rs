@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
 }
 
 /// An event as a row: its attributes under their CloudEvents names, what it carries under `data`.
-fn row_of(content: Content) -> Result<Row, String> {
+pub(in crate::cli) fn row_of(content: Content) -> Result<Row, String> {
     let event = match content {
         Content::Row(row) => return Ok(row),
         Content::Event(event) => event.into_event().map(|arrived| arrived.event),
@@ -185,7 +185,7 @@ fn row_of(content: Content) -> Result<Row, String> {
 }
 
 /// A column by its name, or by keys inside keys: `data.subject`.
-fn find<'r>(row: &'r [(String, Raw)], column: &str) -> Option<&'r Raw> {
+pub(in crate::cli) fn find<'r>(row: &'r [(String, Raw)], column: &str) -> Option<&'r Raw> {
     if let Some((_, value)) = row.iter().find(|(key, _)| key == column) {
         return Some(value);
     }
@@ -196,7 +196,7 @@ fn find<'r>(row: &'r [(String, Raw)], column: &str) -> Option<&'r Raw> {
 }
 
 /// The day of a date or a time, as it is written.
-fn day(column: &str, time: &str) -> Result<String, String> {
+pub(in crate::cli) fn day(column: &str, time: &str) -> Result<String, String> {
     let day = time.trim().get(..10).unwrap_or_default();
     let is_day = day.is_ascii() && format!("{day}T00:00:00Z").parse::<crate::domain::Timestamp>().is_ok();
     if is_day {
@@ -209,7 +209,7 @@ fn day(column: &str, time: &str) -> Result<String, String> {
 }
 
 /// The SHA-256 of a file, as text.
-pub(super) fn sha256_of(path: &Path) -> Result<String, String> {
+pub(in crate::cli) fn sha256_of(path: &Path) -> Result<String, String> {
     let failed = |e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
     let mut file = File::open(path).map_err(failed)?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
@@ -223,7 +223,7 @@ pub(super) fn sha256_of(path: &Path) -> Result<String, String> {
 }
 
 /// Bytes as text.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

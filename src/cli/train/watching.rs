@@ -8,13 +8,13 @@ use crate::training::TrainingProgress;
 
 /// A bar that shows what is under way.
 #[derive(Debug)]
-pub(super) struct Watching {
+pub(in crate::cli) struct Watching {
     bar: ProgressBar,
 }
 
 impl Watching {
     /// A bar on a terminal, none elsewhere.
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         if io::stderr().is_terminal() { Self { bar: ProgressBar::new(0) } } else { Self::hidden() }
     }
 
@@ -30,13 +30,23 @@ impl Watching {
     }
 
     /// A file of so many bytes is read.
-    pub(super) fn reading(&self, size: Option<u64>) {
+    pub(in crate::cli) fn reading(&self, size: Option<u64>) {
         self.style("reading   {bar:40} {percent:>3} %");
         self.bar.set_length(size.unwrap_or_default());
     }
 
-    pub(super) fn read(&self, bytes: u64) {
+    pub(in crate::cli) fn read(&self, bytes: u64) {
         self.bar.set_position(bytes);
+    }
+
+    /// So many of all texts have gone through the encoder.
+    #[cfg(feature = "neural")]
+    pub(super) fn encoding(&self, done: usize, all: usize) {
+        if done == 0 {
+            self.style("encoding  {bar:40} {pos} of {len} texts, {elapsed}");
+            self.bar.set_length(all as u64);
+        }
+        self.bar.set_position(done as u64);
     }
 
     pub(super) fn training(&self, TrainingProgress { fit, fits, strength, progress }: TrainingProgress) {
@@ -49,7 +59,7 @@ impl Watching {
         self.bar.set_message(format!("{fit} of {fits}: strength {strength}, pass {pass}, {gap:.4} nats from its end"));
     }
 
-    pub(super) fn done(&self) {
+    pub(in crate::cli) fn done(&self) {
         self.bar.finish_and_clear();
     }
 }

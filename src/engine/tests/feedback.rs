@@ -197,8 +197,8 @@ async fn feedback_is_counted_and_what_was_right_too() {
     let page = engine.metrics();
     let told = |line: &&str| line.starts_with("forthwith_feedback") || line.contains("reason=\"feedback\"");
     insta::assert_snapshot!(page.lines().filter(told).collect::<Vec<_>>().join("\n"), @r#"
-    forthwith_feedback_judged_total{correct="false",playbook="routing",tier="rules"} 2
-    forthwith_feedback_judged_total{correct="true",playbook="routing",tier="rules"} 2
+    forthwith_feedback_judged_total{correct="false",model="none",playbook="routing",tier="rules"} 2
+    forthwith_feedback_judged_total{correct="true",model="none",playbook="routing",tier="rules"} 2
     forthwith_feedback_total{playbook="routing",tier="rules",verdict="accepted"} 1
     forthwith_feedback_total{playbook="routing",tier="rules",verdict="edited"} 2
     forthwith_feedback_total{playbook="routing",tier="rules",verdict="none"} 1

@@ -2,6 +2,7 @@
 
 mod consentless;
 mod consents;
+mod drift;
 mod faults;
 mod feedback;
 mod forbidden;

@@ -1,0 +1,41 @@
+//! `forthwith adopt`: a model folder from a tabular model that was trained elsewhere.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `args` | options |
+//! | `table` | rows of a file as features |
+//! | `course` | loading, judging, writing |
+//! | `manifest` | what the folder says of the model |
+//! | `report` | what people and programs read of it |
+
+mod args;
+mod course;
+mod manifest;
+mod report;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(super) use args::{Adopt, EXAMPLES};
+
+use super::exit::Exit;
+use super::output::{say, tell};
+
+pub(super) fn run(args: &Adopt) -> Exit {
+    match course::run(args) {
+        Ok(report) => {
+            if args.json {
+                say(report.as_json());
+            } else {
+                say(report.show().trim_end());
+            }
+            Exit::Done
+        }
+        Err(faults) => {
+            for fault in faults {
+                tell(format!("error: {fault}"));
+            }
+            Exit::Failed
+        }
+    }
+}

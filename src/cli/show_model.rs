@@ -1,0 +1,79 @@
+//! Models as people read them: what a playbook asks, and what was said of a decision.
+
+use crate::bundle::{AcceptRule, Acceptance, Playbook, SmallModel};
+use crate::engine::{ModelShown, ProposalShown};
+use crate::inference::Statistic;
+
+/// A model of a playbook in one line.
+pub(super) fn small_model(model: &SmallModel, playbook: &Playbook) -> String {
+    let fields: Vec<&str> = model.sets.iter().map(|set| &*playbook.outcome.fields()[*set].name).collect();
+    let manifest = &model.model.manifest;
+    format!(
+        "model {} ({}, of {}) sets {}: {}",
+        model.name,
+        manifest.kind.as_str(),
+        manifest.owner,
+        fields.join(", "),
+        acceptance(&model.accept)
+    )
+}
+
+fn acceptance(accept: &Acceptance) -> String {
+    let of = match accept.of {
+        Statistic::Confidence => "confidence",
+        Statistic::Margin => "margin",
+    };
+    let threshold = accept.threshold;
+    match &accept.rule {
+        AcceptRule::Given => format!("taken from {of} {threshold}"),
+        AcceptRule::Certified { target_precision, confidence, share } => format!(
+            "taken from {of} {threshold}, certified for a precision of {target_precision} with confidence {confidence}; takes \
+             {} of the calibration set",
+            share.percent()
+        ),
+        AcceptRule::Escalating { share_max, share } => format!(
+            "taken from {of} {threshold}, so that at most {share_max} are unsure; takes {} of the calibration set",
+            share.percent()
+        ),
+        AcceptRule::Always => "always taken, within the permit".to_owned(),
+    }
+}
+
+/// What the models said that were asked.
+pub(super) fn models(models: &[ModelShown]) -> Vec<String> {
+    let title = (!models.is_empty()).then(|| "models that were asked".to_owned());
+    title.into_iter().chain(models.iter().flat_map(model)).collect()
+}
+
+fn model(shown: &ModelShown) -> Vec<String> {
+    let decided = match (shown.decided, shown.word) {
+        (true, _) => " and decided",
+        (false, "accepted") => ", and the guardrail refused it",
+        (false, _) => "",
+    };
+    let read = shown.reads.join(", ");
+    let mut lines = vec![format!("  {}: {}{decided}; it reads {read}", shown.model, shown.word)];
+    if let Some(threshold) = &shown.threshold {
+        let reached = if threshold.was >= threshold.at_least { "reaches" } else { "does not reach" };
+        lines.push(format!(
+            "    {} {:.6} {reached} {:.6}, {}",
+            threshold.of, threshold.was, threshold.at_least, threshold.from
+        ));
+    }
+    let proposal = |ProposalShown { says, probability }: &ProposalShown| match probability {
+        Some(probability) => format!("    {probability:.6}  {says}"),
+        None => format!("    {says}"),
+    };
+    lines.extend(shown.proposals.iter().map(proposal));
+    if let Some(candidates) = shown.candidates {
+        lines.push(format!("    the first {candidates} of them remained for the next tier"));
+    }
+    if let Some(cut) = &shown.cut {
+        lines.push(format!(
+            "    not permitted: {} ({:.6}), {:.6} of the probability in all",
+            cut.says, cut.probability, cut.in_all
+        ));
+    }
+    lines.extend(shown.silent.iter().map(|why| format!("    {why}")));
+    lines
+}
