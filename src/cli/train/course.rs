@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::args::{Named, Train};
 use super::folder;
-use super::learnt::Learnt;
+use super::learnt::{Learnt, Told};
 use super::manifest::{Manifest, OutOfScope};
 use super::report::{Measured, Report, Scope};
 use super::texts::{self, Columns, ReadTexts};
@@ -157,9 +157,7 @@ impl Finished<'_> {
 
     fn report(&mut self, calibration: &Calibration, scope: Scope, bytes: usize) -> Result<Report, String> {
         let score_time = self.learnt.score_time(&self.files.texts, &self.clock)?;
-        let test = self.files.test.take().map(|texts| self.test(&texts)).transpose()?;
-        let Self { args, files, learnt, .. } = self;
-        let labels = files.texts.labels();
+        let labels = self.files.texts.labels();
         let check = match &scope {
             Scope::Off => ScopeCheck::Off,
             Scope::Label(label) => {
@@ -168,6 +166,9 @@ impl Finished<'_> {
             }
             Scope::Below { threshold, .. } => ScopeCheck::Below(threshold.below),
         };
+        let test = self.files.test.take().map(|texts| self.test(&texts, check)).transpose()?;
+        let Self { args, files, learnt, .. } = self;
+        let labels = files.texts.labels();
         // Each label is a proposal of its own.
         let proposals: Vec<Option<u16>> = (0..labels.len() as u16).map(Some).collect();
         let judged = calibration.by_proposal(&proposals, check);
@@ -177,7 +178,9 @@ impl Finished<'_> {
             Some((goal, certify(&judged, goal)))
         });
         let certified: Vec<_> = certified.collect();
-        let heldout = Measured::of(&learnt.held_out.judgements(learnt.temperature), labels);
+        let judgements = learnt.held_out.judgements(learnt.temperature);
+        let admitted = judged.in_scope().map(|row| row.is_admitted).collect();
+        let heldout = Measured::of(judgements, admitted, labels);
         Ok(Report {
             id: self.named.id.clone(),
             version: self.named.version,
@@ -203,21 +206,22 @@ impl Finished<'_> {
     }
 
     /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
-    fn test(&mut self, texts: &[LabelledText]) -> Result<Measured, String> {
+    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Measured, String> {
         let parts: Vec<&[String]> = texts.iter().map(|text| text.parts.as_slice()).collect();
-        let told = self.learnt.tell(&parts)?;
+        let told = self.learnt.tell(&parts, check)?;
         let labels = self.files.texts.labels();
-        let judge = |(text, (told, confidence)): (&LabelledText, (usize, f32))| {
+        let judge = |(text, told): (&LabelledText, &Told)| {
             let truth = labels.binary_search(&text.label).unwrap_or(labels.len());
-            Judgement { truth: truth as u16, told: told as u16, confidence }
+            Judgement { truth: truth as u16, told: told.label, confidence: told.confidence }
         };
-        let judgements: Vec<Judgement> = texts.iter().zip(told).map(judge).collect();
-        Ok(Measured::of(&judgements, labels))
+        let judgements = texts.iter().zip(&told).map(judge).collect();
+        let admitted = told.iter().map(|told| told.is_admitted).collect();
+        Ok(Measured::of(judgements, admitted, labels))
     }
 }
 
 impl Measured {
-    fn of(judgements: &[Judgement], labels: &[String]) -> Self {
-        Self { quality: Quality::of(judgements), judgements: judgements.to_vec(), known: labels.len() }
+    fn of(judgements: Vec<Judgement>, admitted: Vec<bool>, labels: &[String]) -> Self {
+        Self { quality: Quality::of(&judgements), judgements, admitted, known: labels.len() }
     }
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::args::Train;
-use super::learnt::{Learnt, Model, ModelFile};
+use super::learnt::{Learnt, Model, ModelFile, Told};
 use super::watching::Watching;
 use crate::inference::neural::{Encoder, EncoderFiles, Head, NeuralFiles, NeuralModel, NeuralSettings, Runtime};
-use crate::inference::passage;
+use crate::inference::{ScopeCheck, passage};
 use crate::training::{DenseRows, HeadTraining, LabelledTexts, TrainedHead};
 
 /// A neural model that was learnt, with the bytes of its files.
@@ -102,8 +102,8 @@ impl Neural {
         ]
     }
 
-    /// What the model tells each text to be, and how sure it is.
-    pub(super) fn tell<P: AsRef<[String]>>(&mut self, texts: &[P]) -> Result<Vec<(usize, f32)>, String> {
+    /// What the model tells each text to be, how sure it is, and whether the text passes the check of scope.
+    pub(super) fn tell<P: AsRef<[String]>>(&mut self, texts: &[P], check: ScopeCheck) -> Result<Vec<Told>, String> {
         let labels = self.model.labels();
         let mut told = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
@@ -111,7 +111,7 @@ impl Neural {
                 batch.iter().map(|parts| passage(parts.as_ref().iter().map(String::as_str))).collect();
             let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
             let probabilities = self.model.score_batch(&passages).map_err(|fault| fault.to_string())?;
-            told.extend(probabilities.chunks_exact(labels).map(best));
+            told.extend(probabilities.chunks_exact(labels).map(|row| Told::of(row, |confidence| confidence, check)));
         }
         Ok(told)
     }
@@ -120,10 +120,4 @@ impl Neural {
     pub(super) fn score_once<'p>(&mut self, parts: impl Iterator<Item = &'p str>) -> Result<(), String> {
         self.model.score_batch(&[&passage(parts)]).map(drop).map_err(|fault| fault.to_string())
     }
-}
-
-/// The first of the highest numbers, and its place.
-fn best(row: &[f32]) -> (usize, f32) {
-    let first = (0, f32::NEG_INFINITY);
-    row.iter().enumerate().fold(first, |best, (place, number)| if *number > best.1 { (place, *number) } else { best })
 }

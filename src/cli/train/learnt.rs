@@ -5,7 +5,7 @@ use super::args::Train;
 use super::encoding::Neural;
 use super::report::ScoreTime;
 use super::watching::Watching;
-use crate::inference::{Quality, TEXT_BYTES_MAX, TextModel, TextScratch};
+use crate::inference::{Judgement, Quality, Ranked, ScopeCheck, TEXT_BYTES_MAX, TextModel, TextScratch};
 use crate::time::Clock;
 use crate::training::{HeldOut, LabelledTexts, TextTraining};
 
@@ -120,19 +120,19 @@ impl Learnt {
         }
     }
 
-    /// What the model tells each text to be, and how sure it is.
-    pub(super) fn tell<P: AsRef<[String]>>(&mut self, texts: &[P]) -> Result<Vec<(usize, f32)>, String> {
+    /// What the model tells each text to be, how sure it is, and whether the text passes the check of scope.
+    pub(super) fn tell<P: AsRef<[String]>>(&mut self, texts: &[P], check: ScopeCheck) -> Result<Vec<Told>, String> {
         match &mut self.model {
             Model::Text { model, scratch, .. } => {
                 let told = texts.iter().map(|parts| {
                     let parts = parts.as_ref().iter().map(String::as_str);
                     let scored = model.score(parts, self.temperature, scratch);
-                    (scored.best, scored.probabilities[scored.best])
+                    Told::of(scored.probabilities, |_| scored.scope, check)
                 });
                 Ok(told.collect())
             }
             #[cfg(feature = "neural")]
-            Model::Neural(neural) => neural.tell(texts),
+            Model::Neural(neural) => neural.tell(texts, check),
         }
     }
 
@@ -166,5 +166,24 @@ impl Learnt {
             #[cfg(feature = "neural")]
             Model::Neural(neural) => neural.score_once(parts),
         }
+    }
+}
+
+/// What a model says of one text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// The most likely label.
+    pub(super) label: u16,
+    pub(super) confidence: f32,
+    /// Whether it passes the check of scope.
+    pub(super) is_admitted: bool,
+}
+
+impl Told {
+    /// From the probabilities of the labels; the scope score may follow from the confidence.
+    pub(super) fn of(probabilities: &[f32], scope: impl Fn(f32) -> f32, check: ScopeCheck) -> Self {
+        let Judgement { told, confidence, .. } = Judgement::of(probabilities, 0);
+        let is_admitted = !check.is_out_of_scope(scope(confidence), &Ranked::of(probabilities));
+        Self { label: told, confidence, is_admitted }
     }
 }

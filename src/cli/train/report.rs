@@ -54,6 +54,8 @@ pub(super) struct Report {
 pub(super) struct Measured {
     pub(super) quality: Quality,
     pub(super) judgements: Vec<Judgement>,
+    /// Whether each passed the model's check of scope.
+    pub(super) admitted: Vec<bool>,
     /// How many labels the model knows; a truth that is not below is none of them.
     pub(super) known: usize,
 }
@@ -81,11 +83,13 @@ impl Measured {
 
     /// What a threshold accepts of these rows, and how much of that is right.
     fn under(&self, threshold: Probability) -> (f64, f64) {
-        let is_accepted = |judgement: &&Judgement| Probability::from_f32(judgement.confidence) >= threshold;
+        let rows = self.judgements.iter().zip(&self.admitted);
         let (mut accepted, mut right) = (0_u32, 0_u32);
-        for judgement in self.judgements.iter().filter(is_accepted) {
-            accepted += 1;
-            right += u32::from(judgement.is_correct());
+        for (judgement, is_admitted) in rows {
+            if *is_admitted && Probability::from_f32(judgement.confidence) >= threshold {
+                accepted += 1;
+                right += u32::from(judgement.is_correct());
+            }
         }
         let share = |part: u32, whole: f64| if whole > 0.0 { f64::from(part) / whole } else { 0.0 };
         (share(accepted, self.judgements.len() as f64), share(right, f64::from(accepted)))
