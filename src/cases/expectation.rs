@@ -24,6 +24,8 @@ pub(super) struct Expectation {
     rules: Option<BTreeSet<usize>>,
     /// The two rules that match where their hit policy does not allow it, by rank.
     violated: BTreeSet<usize>,
+    /// The model whose word is taken, by its number among the playbook's; `Some(None)` for none.
+    model: Option<Option<u16>>,
     /// Values of the outcome, by the number of their field.
     outcome: Vec<(usize, Value)>,
     /// Fields of which the guardrail refuses what the rule says.
@@ -58,6 +60,7 @@ impl<'b> ExpectationReader<'b> {
             node.fault("expected two rules: the first two that match where their hit policy does not allow it");
         }
         let outcome = section.get("outcome").map(|node| self.outcome(&node));
+        let model = section.get("model").map(|node| self.model(&node));
         let refused = self.names(&section, "refused", |node, name| self.field(node, name));
         let fallback = section.get("fallback").map(|node| fallback(&node));
         let unavailable = self.names(&section, "unavailable", |node, name| self.slot(node, name));
@@ -73,6 +76,7 @@ impl<'b> ExpectationReader<'b> {
             rule: rule.map_or(Some(None), |rule| rule.map(Some))?,
             rules: Some(rules?).filter(|rules| !rules.is_empty()).map(BTreeSet::from_iter),
             violated: violated?.into_iter().collect(),
+            model: model.map_or(Some(None), |model| model.map(Some))?,
             outcome: outcome.unwrap_or(Some(Vec::new()))?,
             refused: refused?.into_iter().collect(),
             fallback: fallback.map_or(Some(None), |fallback| fallback.map(Some))?,
@@ -94,6 +98,20 @@ impl<'b> ExpectationReader<'b> {
             node.fault(format!("`{name}` has no rule `{id}`{hint}; \"{DEFAULT}\" stands for no rule"));
         }
         rank
+    }
+
+    /// The number of a model; `Some(None)` for none.
+    fn model(&self, node: &Node<'_>) -> Option<Option<u16>> {
+        let name = node.text()?;
+        if name == "none" {
+            return Some(None);
+        }
+        let known = self.playbook.models.iter().position(|model| *model.name == *name);
+        if known.is_none() {
+            let hint = suggestion(name, self.playbook.models.iter().map(|model| &*model.name));
+            node.fault(format!("`{}` asks no model `{name}`{hint}; \"none\" stands for no model", self.playbook.name));
+        }
+        known.map(|number| Some(number as u16))
     }
 
     fn outcome(&self, node: &Node<'_>) -> Option<Vec<(usize, Value)>> {
@@ -180,6 +198,14 @@ impl Expectation {
             differences.push(Difference::Rule { expected: named(expected), decided: named(decided.rule) });
         }
         differences.extend(self.having_their_say(decided, playbook));
+        if let Some(expected) = self.model
+            && expected != decided.model
+        {
+            let named = |number: Option<u16>| {
+                number.and_then(|number| playbook.models.get(usize::from(number))).map(|model| model.name.to_string())
+            };
+            differences.push(Difference::Model { expected: named(expected), decided: named(decided.model) });
+        }
         for (number, expected) in &self.outcome {
             let field = &playbook.outcome.fields()[*number];
             let value = &decided.outcome.get().values()[*number];

@@ -86,6 +86,13 @@ pub enum Difference {
         /// The hit policy that they violate, and of what.
         policy: Option<String>,
     },
+    /// Another model decided, or none, or one where none should have.
+    Model {
+        /// The model that should have.
+        expected: Option<String>,
+        /// The model that did.
+        decided: Option<String>,
+    },
     /// A field of the outcome has another value.
     Outcome {
         /// The field.

@@ -92,6 +92,10 @@ fn sides(difference: &Difference) -> (String, String, String) {
         Difference::Refused { expected, refused } => {
             ("refused".to_owned(), listed(expected, "nothing"), listed(refused, "nothing"))
         }
+        Difference::Model { expected, decided } => {
+            let named = |model: &Option<String>| model.clone().unwrap_or_else(|| "none".to_owned());
+            ("model".to_owned(), named(expected), named(decided))
+        }
         Difference::Fallback { expected, decided } => {
             let named = |reason: &Option<FallbackReason>| {
                 reason.map_or_else(|| "none".to_owned(), |reason| reason.as_str().to_owned())
