@@ -17,6 +17,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "a bench has a clock, prints its figures and stops where it cannot go on"
 )]

@@ -85,7 +85,7 @@ fn a_classifier_is_adopted_and_a_playbook_can_use_it() {
     let folder = place.path().join("models/flower-3");
     let (mut sources, mut artifacts) = (Sources::default(), Artifacts::default());
     for file in ["manifest.toml", "calibration.csv"] {
-        sources.insert(&format!("models/flower-3/{file}"), fs::read_to_string(folder.join(file)).unwrap());
+        sources.insert(format!("models/flower-3/{file}"), fs::read_to_string(folder.join(file)).unwrap());
     }
     artifacts.insert("models/flower-3/model.onnx", fs::read(folder.join("model.onnx")).unwrap());
     let columns: Vec<&str> = FLOWERS.split(',').take(4).collect();
