@@ -17,6 +17,7 @@ use forthwith::serving::{Answer, Config, Metrics, Pool, Scores};
 use forthwith::telemetry::Registry;
 use forthwith::time::{Clock, Deadline, Timer};
 use forthwith::training::{Demands, DenseRows, HeadTraining, LabelledTexts, TrainedHead};
+use forthwith::{Config as EngineConfig, Engine, Event, Tier};
 
 use support::{Folder, QUEUES, best, heldout, tickets};
 
@@ -228,4 +229,33 @@ fn the_command_trains_a_head_and_writes_a_model_that_tells_the_same() {
 
 fn heldout_texts() -> Vec<&'static str> {
     heldout().iter().map(|(text, _)| *text).collect()
+}
+
+#[test]
+fn a_decision_takes_the_word_of_a_neural_model_that_the_command_trained() {
+    let Some(folder) = Folder::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    std::fs::create_dir(place.path().join("playbooks")).unwrap();
+    folder.train(&place.path().join("models/meaning-1"));
+    std::fs::remove_file(place.path().join("models/meaning-1.csv")).unwrap();
+    write("forthwith.toml", &format!("[inference]\nonnxruntime = {:?}\n", folder.library()));
+    write("context.toml", support::CONTEXT);
+    write("playbooks/routing.toml", support::PLAYBOOK);
+
+    let engine = Engine::start(EngineConfig::load(place.path()).unwrap().engine).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut by_model = 0;
+    for (nth, (text, queue)) in heldout().into_iter().enumerate() {
+        let event = Event::new(format!("t-{nth}"), "helpdesk", "ticket.created", "c-1").with("subject", text);
+        let decision = runtime.block_on(engine.decide("routing", event)).unwrap().into_result().unwrap();
+        if decision.tier == Tier::SmallModel {
+            assert_eq!(decision.model.as_deref(), Some("meaning@1"));
+            by_model += usize::from(decision.outcome().text("queue") == Some(queue));
+        } else {
+            assert_eq!(decision.outcome().text("queue"), Some("general"), "the rules' answer");
+        }
+    }
+    assert!(by_model >= 6, "{by_model} of twelve were told rightly by the model");
+    engine.shutdown().unwrap();
 }

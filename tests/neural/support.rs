@@ -9,6 +9,32 @@ use forthwith::training::LabelledText;
 /// The labels of the sample, in the order of their names.
 pub(crate) const QUEUES: [&str; 4] = ["access", "cards", "delivery", "refunds"];
 
+pub(crate) const CONTEXT: &str = r#"
+[events."ticket.created"]
+subject = "string"
+"#;
+
+/// Tickets go where the model says, if it is rather sure.
+pub(crate) const PLAYBOOK: &str = r#"
+playbook = "routing"
+on       = ["ticket.created"]
+ack      = "memory"
+budget   = "10s"
+
+[outcome]
+queue = ["general", "access", "cards", "delivery", "refunds"]
+
+[default]
+then   = { queue = "general" }
+permit = { queue = "any" }
+
+[[models]]
+use    = "meaning@1"
+reads  = ["event.subject"]
+sets   = { queue = "label" }
+accept = { above = 0.5 }
+"#;
+
 /// What `prepare` made.
 pub(crate) struct Folder {
     path: PathBuf,

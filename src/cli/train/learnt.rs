@@ -25,7 +25,7 @@ pub(super) enum Model {
     Text {
         model: Box<TextModel>,
         emphasis: f64,
-        scratch: TextScratch,
+        scratch: Box<TextScratch>,
     },
     #[cfg(feature = "neural")]
     Neural(Box<Neural>),
@@ -66,7 +66,7 @@ impl Learnt {
             raw_quality: trained.raw_quality,
             quality: trained.quality,
             strength: trained.choice.strength,
-            model: Model::Text { model, emphasis, scratch: TextScratch::default() },
+            model: Model::Text { model, emphasis, scratch: Box::default() },
         })
     }
 
