@@ -137,7 +137,8 @@ fn feedback_survives_a_kill_and_is_shown_beside_the_server() {
     let again = server.post(&path(&decision), &rejected);
     assert_eq!((again.status, &again.json()["duplicate"]), (200, &json!(true)));
     let id = decision["decision_id"].as_str().unwrap();
-    let (code, out, err) = run(forthwith().arg("--data").arg(folder.path().join("data")).args(["explain", id]));
+    let data = folder.path().join("data");
+    let (code, out, err) = run(forthwith().arg("--data").arg(&data).args(["explain", id]));
     assert_eq!((code, err.as_str()), (0, ""));
     let lines: Vec<&str> = out.lines().skip_while(|line| !line.starts_with("what was said")).take(2).collect();
     assert_eq!(lines[0], "what was said of it afterwards");
@@ -145,5 +146,14 @@ fn feedback_survives_a_kill_and_is_shown_beside_the_server() {
         lines[1].ends_with("): rejected; should have been queue = \"billing\"")
             && lines[1].contains(" helpdesk (fb-1, record "),
         "{out}"
+    );
+    // Feedback changes no decision, under another configuration neither.
+    let backtest = ["backtest", "--json", "--fail-on-change"];
+    let (code, out, err) = run(forthwith().args(backtest).arg("--config").arg(&config).arg("--data").arg(&data));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&report["recorded"], &report["changed"], &report["void_settlements"]),
+        (&json!(1), &json!(0), &json!(0))
     );
 }
