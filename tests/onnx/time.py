@@ -26,10 +26,13 @@ def session(model):
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
+TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+
+
 def feeds(given, row):
     if len(given) == 1:
-        return {given[0].name: row.reshape(1, -1)}
-    return {one.name: row[at : at + 1].reshape(1, 1) for at, one in enumerate(given)}
+        return {given[0].name: row.reshape(1, -1).astype(TYPES[given[0].type])}
+    return {one.name: row[at : at + 1].reshape(1, 1).astype(TYPES[one.type]) for at, one in enumerate(given)}
 
 
 def median_us(place):
