@@ -38,6 +38,8 @@ const ROOMS: [(&str, &[&str]); 27] = [
             "time",
             "telemetry",
             "rules",
+            "inference",
+            "serving",
             "context",
             "tlog",
             "journal",

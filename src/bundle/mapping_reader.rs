@@ -7,12 +7,15 @@ use crate::document::{FaultSink, Node, Place};
 use crate::domain::{Field, Type, Value, suggestion};
 use crate::inference::ScopeCheck;
 
+/// Different values of the fields that are set, in their order.
+type Proposals = Box<[Box<[Value]>]>;
+
 /// What a model's labels mean.
 pub(super) struct Mapping {
     /// The fields of the outcome that are set.
     pub(super) sets: Box<[usize]>,
     /// The different values that labels give them.
-    pub(super) proposals: Box<[Box<[Value]>]>,
+    pub(super) proposals: Proposals,
     /// Which of them each label means; `None` if none.
     pub(super) proposal_of: Box<[Option<u16>]>,
 }
@@ -175,7 +178,7 @@ fn parsed(field: &Field, cell: &str, fault: &dyn Fn(String)) -> Option<Value> {
 
 /// The different proposals, in the order of the first label of each, and the one that each label means. A label that gives
 /// one of the fields no value means nothing.
-fn proposals(columns: &[Vec<Option<Value>>], labels: usize) -> (Box<[Box<[Value]>]>, Box<[Option<u16>]>) {
+fn proposals(columns: &[Vec<Option<Value>>], labels: usize) -> (Proposals, Box<[Option<u16>]>) {
     let mut proposals: Vec<Box<[Value]>> = Vec::new();
     let mut of_label = Vec::with_capacity(labels);
     for label in 0..labels {

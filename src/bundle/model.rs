@@ -145,10 +145,10 @@ pub(super) fn permitted(
         if !sets.iter().all(|number| permit.is_open(*number)) {
             return None;
         }
-        let allows = |values: &Box<[Value]>| {
+        let allows = |values: &[Value]| {
             sets.iter().zip(values).all(|(number, value)| permit.allows(*number, &outcome[*number], value, guardrail))
         };
-        Some(proposals.iter().map(allows).collect())
+        Some(proposals.iter().map(|values| allows(values)).collect())
     };
     permits.iter().map(by).collect()
 }

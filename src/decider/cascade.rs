@@ -59,6 +59,7 @@ impl Decided {
 
 /// What deciding comes to.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a decision is the rule; a box would cost each an allocation")]
 pub enum Ruling {
     /// It is decided.
     Decided(Decided),

@@ -13,8 +13,9 @@ use arc_swap::ArcSwap;
 use super::turning::{Begun, Stage};
 use super::{Answer, Engine, Error};
 use crate::actor::{Asked, InForce, Request, TurnDone};
-use crate::bundle::{Bundle, ContentHash, Manifest, ModelName};
+use crate::bundle::{Bundle, Manifest, ModelFile, ModelName};
 use crate::decider::{Silence, SlowAnswer, SlowScores};
+use crate::domain::Enumeration;
 use crate::inference::{Kernel, SlowFiles};
 use crate::serving::{self, ModelHandle, Pending, Pool, SlowModel};
 use crate::telemetry::Registry;
@@ -43,8 +44,16 @@ pub(super) struct SlowModels {
     handles: ArcSwap<Handles>,
 }
 
-/// The models that can be asked, and of which file each is.
-type Handles = HashMap<ModelName, (ContentHash, ModelHandle)>;
+/// The models that can be asked, each with what it was loaded from.
+type Handles = HashMap<ModelName, (LoadedFrom, ModelHandle)>;
+
+/// What a slow model is loaded from: another of these is another model.
+#[derive(Clone, Debug, PartialEq)]
+struct LoadedFrom {
+    files: Vec<ModelFile>,
+    labels: Arc<Enumeration>,
+    temperature: f32,
+}
 
 /// What is taken anew once slow models have answered.
 pub(super) struct Again {
@@ -69,11 +78,11 @@ impl SlowModels {
         let used = bundle.playbooks().iter().flat_map(|playbook| &playbook.models).filter(|model| model.is_slow());
         for model in used {
             let manifest = &model.model.manifest;
-            let hash = manifest.files[0].sha256;
+            let from = LoadedFrom::of(manifest);
             if handles.contains_key(&manifest.name) {
                 continue;
             }
-            let handle = match known.get(&manifest.name).filter(|(of, _)| *of == hash) {
+            let handle = match known.get(&manifest.name).filter(|(of, _)| *of == from) {
                 Some((_, handle)) => handle.clone(),
                 None => {
                     let Some(Kernel::Slow(files)) = &model.model.kernel else { continue };
@@ -82,7 +91,7 @@ impl SlowModels {
                     self.register(&model.name, slow).map_err(|e| failed(e.to_string()))?
                 }
             };
-            handles.insert(manifest.name.clone(), (hash, handle));
+            handles.insert(manifest.name.clone(), (from, handle));
         }
         Ok(Loaded(handles))
     }
@@ -135,6 +144,13 @@ impl Consultation {
             answers.push(SlowAnswer { playbook, model, scores });
         }
         answers
+    }
+}
+
+impl LoadedFrom {
+    fn of(manifest: &Manifest) -> Self {
+        let Manifest { files, labels, temperature, .. } = manifest;
+        Self { files: files.clone(), labels: Arc::clone(labels), temperature: *temperature }
     }
 }
 

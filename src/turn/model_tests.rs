@@ -140,7 +140,7 @@ fn slow() -> Bundle {
     let (mut sources, mut artifacts) = (Sources::default(), Artifacts::default());
     let (given, _) = files(MODEL);
     given.iter().for_each(|(path, text)| sources.insert(path, text));
-    sources.insert("models/intent-1/manifest.toml", manifest.replace("\n[training]", "\n[training]"));
+    sources.insert("models/intent-1/manifest.toml", manifest.as_str());
     assert!(manifest.contains(&ContentHash::of(b"slow").to_string()), "{PLAYBOOK}");
     artifacts.insert("models/intent-1/model.bin", *b"slow");
     Bundle::compile_with(sources, &artifacts).unwrap_or_else(|faults| panic!("{faults}"))
