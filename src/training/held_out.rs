@@ -2,8 +2,7 @@
 
 use super::chance::Chance;
 use crate::inference::{
-    CALIBRATION_ROWS_MAX, Calibration, CalibrationRow, Judgement, Ranked, TemperatureError, fit_temperature,
-    softmax_into,
+    CALIBRATION_ROWS_MAX, Calibration, CalibrationRow, Judgement, Ranked, fit_temperature, softmax_into,
 };
 
 /// Texts with what a model said of them that was not trained on them.
@@ -51,11 +50,8 @@ impl HeldOut {
         let truths: Vec<u16> = self.truths.iter().copied().flatten().collect();
         let rows = self.logits.chunks_exact(self.labels).zip(&self.truths).filter(|(_, truth)| truth.is_some());
         let logits: Vec<f32> = rows.flat_map(|(logits, _)| logits.iter().copied()).collect();
-        match fit_temperature(&logits, self.labels, &truths) {
-            Ok(temperature) => temperature,
-            // Whether they are told well or not at all is found by who looks at the accuracy.
-            Err(TemperatureError::NoRows | TemperatureError::OutOfRange) => 1.0,
-        }
+        // It cannot be fitted where all rows are told rightly, or no better than chance: who looks at the accuracy finds which.
+        fit_temperature(&logits, self.labels, &truths).unwrap_or(1.0)
     }
 
     fn each(&self, temperature: f32, mut see: impl FnMut(usize, &[f32])) {
