@@ -28,9 +28,9 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("guardrail", &["domain", "bundle"]),
     ("decider", &["domain", "rules", "inference", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
-    ("replay", &["domain", "rules", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
+    ("replay", &["domain", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
-    ("actor", &["sync", "domain", "time", "telemetry", "rules", "context", "journal", "bundle", "turn"]),
+    ("actor", &["sync", "domain", "time", "telemetry", "context", "journal", "bundle", "turn"]),
     (
         "engine",
         &[

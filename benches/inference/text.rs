@@ -105,7 +105,7 @@ impl Language {
             ["ba", "ter", "li", "non", "ka", "pos", "ri", "men", "tu", "sol", "da", "ver", "ci", "pal", "ho", "ing"];
         let mut draw = Draw(11);
         let words = (0..5_000_usize).map(|nth| {
-            let syllables = 1 + nth.ilog10().max(1) as usize % 4 + draw.below(2);
+            let syllables = 1 + (nth + 1).ilog10() as usize / 2 + draw.below(2);
             (0..syllables).map(|_| SYLLABLES[draw.below(SYLLABLES.len())]).collect()
         });
         let words = words.collect();

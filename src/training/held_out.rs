@@ -50,7 +50,7 @@ impl HeldOut {
         let truths: Vec<u16> = self.truths.iter().copied().flatten().collect();
         let rows = self.logits.chunks_exact(self.labels).zip(&self.truths).filter(|(_, truth)| truth.is_some());
         let logits: Vec<f32> = rows.flat_map(|(logits, _)| logits.iter().copied()).collect();
-        // Whether they are told well or not at all is found by who looks at the accuracy.
+        // It cannot be fitted where all rows are told rightly, or no better than chance: who looks at the accuracy finds which.
         fit_temperature(&logits, self.labels, &truths).unwrap_or(1.0)
     }
 

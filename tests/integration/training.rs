@@ -96,11 +96,19 @@ fn what_cannot_be_learnt_from_is_refused_with_the_reason() {
     assert_eq!((code, told.as_str()), (1, ""));
     assert!(err.contains("labels with fewer than 10 rows: `cards` has 7, `general` has 6, `payments` has 7"), "{err}");
     // The label says nothing of the text.
-    let mixed: String =
-        (0..200).map(|row| format!("ticket {},please help,{}\n", row * 31, ["a", "b"][row / 2 % 2])).collect();
+    let label = |row: u64| {
+        let mixed = row.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        if (mixed ^ (mixed >> 31)) & 1 == 0 { "a" } else { "b" }
+    };
+    let mixed: String = (0..200).map(|row| format!("ticket {row},please help,{}\n", label(row))).collect();
     fs::write(&data, format!("subject,body,queue\n{mixed}")).unwrap();
     let (code, _, err) = train(&data, &out, &[]);
     assert_eq!(code, 1);
-    assert!(err.contains("always saying `a` would reach 50.0 %"), "{err}");
+    assert!(
+        err.contains("of the texts rightly that it was not trained on") && err.contains("always saying `"),
+        "{err}"
+    );
     assert!(!out.exists(), "no model is written");
 }
