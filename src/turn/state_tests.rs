@@ -130,11 +130,8 @@ proptest! {
 /// The shipped configuration after all of its samples, and a signal of each kind.
 #[test]
 fn a_stored_state_is_well_below_a_hot_one() {
-    let mut sources = Sources::default();
-    sources.insert("context.toml", include_str!("../../config/context.toml"));
-    sources.insert("playbooks/ticket_routing.toml", include_str!("../../config/playbooks/ticket_routing.toml"));
-    sources.insert("tables/ticket_routing.csv", include_str!("../../config/tables/ticket_routing.csv"));
-    let bundle = Bundle::compile(sources).unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let bundle = crate::config::Config::load_bundle(&folder).unwrap();
     let mut states: BTreeMap<String, CustomerState> = BTreeMap::new();
     let mut newest = start();
     for line in include_str!("../../config/samples/tickets.jsonl").lines() {
