@@ -4,6 +4,7 @@
 //! cargo bench --bench inference                        # everything
 //! cargo bench --bench inference -- text                # the text model alone
 //! cargo bench --bench inference -- trees               # tabular models alone
+//! cargo bench --bench inference -- engine              # whole decisions with the text model asked for every ticket
 //! cargo bench --bench inference -- --test              # everything, once: does it run?
 //! ```
 //!
@@ -22,8 +23,13 @@
     reason = "a bench has a clock, prints its figures and stops where it cannot go on"
 )]
 
+#[path = "inference/engine.rs"]
+mod engine;
 #[path = "inference/text.rs"]
 mod text;
+#[path = "tickets/mod.rs"]
+#[allow(dead_code, reason = "each bench uses its part")]
+mod tickets;
 #[path = "inference/trees.rs"]
 mod trees;
 
@@ -33,6 +39,9 @@ fn main() {
     let is_asked = |part: &str| args.iter().all(|arg| arg.starts_with("--") || arg == part);
     if is_asked("text") {
         text::run(is_test);
+    }
+    if is_asked("engine") {
+        engine::run(is_test);
     }
     if is_asked("trees") {
         trees::run(is_test);

@@ -3,19 +3,28 @@
 use std::path::Path;
 
 use forthwith::bundle::{Bundle, Sources};
-use forthwith::config::Config;
+use forthwith::config::read_bundle;
 use forthwith::context::TypedEvent;
 use forthwith::{Event, Raw};
 
+const PLAYBOOK: &str = "playbooks/ticket_routing.toml";
+
 /// The shipped bundle, with the playbook that routes tickets and no other.
 pub(crate) fn bundle() -> Bundle {
-    let shipped = Config::load_bundle(&folder()).expect("the shipped configuration is sound");
+    bundle_with(|text| text.to_owned())
+}
+
+/// The same with the playbook's text changed.
+pub(crate) fn bundle_with(change: impl FnOnce(&str) -> String) -> Bundle {
+    let (shipped, artifacts) = read_bundle(&folder()).expect("the shipped configuration is there");
     let mut sources = Sources::default();
-    let is_other = |path: &str| path.starts_with("playbooks/") && path != "playbooks/ticket_routing.toml";
-    for (path, text) in shipped.sources().iter().filter(|(path, _)| !is_other(path)) {
+    let is_other = |path: &str| path.starts_with("playbooks/");
+    for (path, text) in shipped.iter().filter(|(path, _)| !is_other(path)) {
         sources.insert(path, text);
     }
-    Bundle::compile(sources).expect("the shipped configuration is sound")
+    let playbook = shipped.get(PLAYBOOK).expect("the shipped playbook is there");
+    sources.insert(PLAYBOOK, change(playbook));
+    Bundle::compile_with(sources, &artifacts).expect("the shipped configuration is sound")
 }
 
 fn folder() -> std::path::PathBuf {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use forthwith::bundle::{Bundle, Sources};
+use forthwith::config::read_bundle;
 use forthwith::{Budget, Config, Engine, Options};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -40,7 +41,8 @@ impl Subject {
         };
         let folder = folder.context("cannot make a folder for the data (choose one with --data)")?;
         let Config { engine: mut config, settings } = Config::load(&load.config)?;
-        config.bundle = Bundle::compile(with_ack(config.bundle.sources(), &load.playbook, load.ack)?)?;
+        let (sources, artifacts) = read_bundle(&load.config)?;
+        config.bundle = Bundle::compile_with(with_ack(&sources, &load.playbook, load.ack)?, &artifacts)?;
         // Beyond the mark from which on some are put to rest.
         let room = usize::try_from(load.customers + load.customers / 8)?;
         config.customers.hot_customers_max = room.max(config.customers.hot_customers_max);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::files::{read_models, read_sources};
 use super::{InferenceSettings, Settings};
-use crate::bundle::Bundle;
+use crate::bundle::{Artifacts, Bundle, Sources};
 use crate::document::{FaultSink, Faults};
 use crate::engine;
 
@@ -45,14 +45,25 @@ impl Config {
     }
 }
 
+/// Reads the files of a configuration folder's bundle, to change them before they are compiled; or every fault in reading them.
+pub fn read_bundle(folder: &Path) -> Result<(Sources, Artifacts), Faults> {
+    let sink = FaultSink::default();
+    let read = read_files(folder, &sink);
+    let faults = sink.into_faults();
+    read.filter(|_| faults.is_empty()).ok_or(faults)
+}
+
+fn read_files(folder: &Path, sink: &FaultSink) -> Option<(Sources, Artifacts)> {
+    let mut sources = read_sources(folder, sink)?;
+    let artifacts = read_models(folder, &mut sources, sink);
+    Some((sources, artifacts))
+}
+
 /// The bundle of a folder, if neither it nor what the sink has gathered so far has a fault.
 fn compiled(folder: &Path, sink: FaultSink) -> Result<Bundle, Faults> {
-    let sources = read_sources(folder, &sink).map(|mut sources| {
-        let artifacts = read_models(folder, &mut sources, &sink);
-        (sources, artifacts)
-    });
+    let read = read_files(folder, &sink);
     let unread = sink.into_faults();
-    let Some((sources, artifacts)) = sources else { return Err(unread) };
+    let Some((sources, artifacts)) = read else { return Err(unread) };
     match Bundle::compile_with(sources, &artifacts) {
         Ok(bundle) if unread.is_empty() => Ok(bundle),
         Ok(_) => Err(unread),

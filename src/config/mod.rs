@@ -20,4 +20,5 @@ mod tests;
 
 pub use files::{read_cases, read_models, read_sources};
 pub use load::Config;
+pub use load::read_bundle;
 pub use settings::{InferenceSettings, LogFormat, LogSettings, ServerSettings, Settings};

@@ -31,6 +31,7 @@ fn decides_finds_and_explains() {
         "durability",
         "elapsed_us",
         "fallback",
+        "model",
         "outcome",
         "playbook",
         "reasons",
@@ -254,7 +255,7 @@ fn takes_over_the_callers_trace() {
 fn the_operators_surface_answers() {
     let data = folder();
     let server = Server::start(data.path());
-    server.post(DECIDE, &ticket("t-1", "c", "x"));
+    server.post(DECIDE, &ticket("t-1", "c", "somebody hacked our account"));
     let metrics = server.get("/metrics");
     assert!(metrics.content_type.starts_with("text/plain; version=0.0.4"));
     let page = String::from_utf8(metrics.body).unwrap();
@@ -301,9 +302,9 @@ fn a_changed_configuration_is_taken_over_whole_or_not_at_all() {
     assert_eq!(refused.status, 422);
     assert!(refused.json()["detail"].as_str().unwrap().contains("did you mean `customer.vip`?"));
     assert_eq!(server.get("/v1/bundle").json(), before);
-    let default = "then = { queue = \"general\", priority = 3, sla_minutes = 1440, tags = [] }";
+    let default = "then   = { queue = \"general\", priority = 3, sla_minutes = 1440, tags = [] }";
     let changed =
-        text.replacen(default, "then = { queue = \"sales\", priority = 4, sla_minutes = 1440, tags = [] }", 1);
+        text.replacen(default, "then   = { queue = \"sales\", priority = 4, sla_minutes = 1440, tags = [] }", 1);
     assert_ne!(text, changed);
     std::fs::write(&playbook, changed).unwrap();
     assert_eq!(server.post("/v1/bundle/reload", &Value::Null).status, 200);
