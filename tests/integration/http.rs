@@ -309,7 +309,7 @@ fn a_changed_configuration_is_taken_over_whole_or_not_at_all() {
     std::fs::write(&playbook, changed).unwrap();
     assert_eq!(server.post("/v1/bundle/reload", &Value::Null).status, 200);
     let decision = server.post(DECIDE, &ticket("t-1", "c", "zzz")).json();
-    assert_eq!((&decision["outcome"]["queue"], &decision["rule"]), (&json!("sales"), &Value::Null));
+    assert_eq!((&decision["outcome"]["priority"], &decision["rule"]), (&json!(4), &Value::Null));
     assert_ne!(server.get("/v1/bundle").json()["bundle"], before["bundle"]);
     // SIGHUP does the same.
     std::fs::write(&playbook, text).unwrap();
