@@ -270,3 +270,20 @@ fn a_model_that_takes_a_text_for_none_of_its_business_leaves_no_candidates() {
     assert_eq!(words(&made, &story), [Word::OutOfScope, Word::Accepted]);
     assert_eq!(queue(&made), "billing");
 }
+
+#[test]
+fn a_certificate_does_not_hold_for_a_model_whose_best_proposal_was_cut_however_low_its_threshold() {
+    let models = MODEL.replace("{ above = 0.8 }", "{ target_precision = 0.9 }");
+    let (mut sources, artifacts) = files(&models);
+    // Always right, so that nothing speaks against the lowest threshold.
+    let rows = "cards,1.0,0:900000 1:90000 2:10000\n".repeat(300);
+    sources.insert("models/intent-1/calibration.csv", format!("label,scope,scores\n{rows}"));
+    let mut story = Story::with(Bundle::compile_with(sources, &artifacts).unwrap());
+    assert_eq!(queue(&decide(&mut story, ticket("1", "my card"))), "cards");
+    story.facts(&[("plan", "free".into())]);
+    let made = decide(&mut story, ticket("2", "my card, and an invoice"));
+    let Said::Ranked(ranking) = &made.decided.asked[0].said else { panic!("no ranking") };
+    assert_eq!(ranking.cut.map(|score| score.index), Some(0), "cards was cut");
+    assert_eq!(words(&made, &story), [Word::Unsure]);
+    assert_eq!(made.decided.tier, Tier::Rules);
+}
