@@ -287,3 +287,16 @@ fn a_certificate_does_not_hold_for_a_model_whose_best_proposal_was_cut_however_l
     assert_eq!(words(&made, &story), [Word::Unsure]);
     assert_eq!(made.decided.tier, Tier::Rules);
 }
+
+#[test]
+fn the_label_for_what_is_out_of_scope_is_never_proposed() {
+    let bytes = words_model(&WORDS).to_bytes();
+    let (mut sources, artifacts) = files(MODEL);
+    // Billing stands for what is none of the model's business, and is the only thing that is permitted.
+    sources.insert("models/intent-1/manifest.toml", manifest(&bytes, "out_of_scope = { label = \"billing\" }\n"));
+    let mut story = Story::with(Bundle::compile_with(sources, &artifacts).unwrap());
+    story.facts(&[("plan", "free".into())]);
+    let made = decide(&mut story, ticket("1", "a card, my card, and an invoice"));
+    assert_eq!(words(&made, &story), [Word::NotPermitted]);
+    assert_eq!(made.decided.tier, Tier::Rules);
+}
