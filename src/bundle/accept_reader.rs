@@ -102,7 +102,10 @@ fn certified(
     });
     let certified = certified.map_err(|message| target.fault(message)).ok()?;
     let rule = AcceptRule::Certified { target_precision, confidence, share: certified.share };
-    Some(Acceptance { of, threshold: certified.threshold, rule })
+    // A model whose best proposal was cut counts as sure of nothing, which must not be enough even where nothing speaks
+    // against the lowest threshold.
+    let threshold = certified.threshold.max(Probability::LEAST);
+    Some(Acceptance { of, threshold, rule })
 }
 
 fn escalating(share: &Node<'_>, of: Statistic, judging: &Judging<'_>) -> Option<Acceptance> {

@@ -26,7 +26,7 @@ pub(super) fn read(document: &Document<'_>, path: &str) -> Option<Manifest> {
     let created = root.require("created", "when the model was made").and_then(|node| time(&node));
     let scope = root.require("consent_scope", "the purposes that its training data may serve, such as [\"service\"]");
     let consent_scope = scope.and_then(|node| node.texts());
-    let labels = labels(&root);
+    let labels = labels(&root, kind);
     let temperature = root.get("temperature").map_or(Some(1.0), |node| node.number(0.001, 1_000.0));
     let out_of_scope =
         root.get("out_of_scope").map_or(Some(ScopeCheck::Off), |node| out_of_scope(&node, labels.as_deref()));
@@ -142,8 +142,14 @@ fn hash(node: &Node<'_>) -> Option<ContentHash> {
     hash
 }
 
-fn labels(root: &Section<'_>) -> Option<Arc<Enumeration>> {
-    let Some(node) = root.get("labels") else { return Enumeration::new(Vec::new()).ok().map(Arc::new) };
+fn labels(root: &Section<'_>, kind: Option<ModelKind>) -> Option<Arc<Enumeration>> {
+    let Some(node) = root.get("labels") else {
+        if kind.is_some_and(|kind| kind != ModelKind::Tabular) {
+            root.fault("a model of texts names its `labels`; only a tabular one may give a number");
+            return None;
+        }
+        return Enumeration::new(Vec::new()).ok().map(Arc::new);
+    };
     let names: Vec<String> = node.texts()?.into_iter().map(str::to_owned).collect();
     if names.len() < 2 {
         node.fault("a classifier tells at least two labels apart; leave `labels` out for a model that gives a number");

@@ -42,6 +42,10 @@ pub(super) fn mapping(node: &Node<'_>, manifest: &Manifest, against: Against<'_>
         node.fault("sets nothing: name a field of the outcome, such as `{ queue = \"label\" }`");
         return None;
     }
+    if manifest.is_regressor() && entries.len() > 1 {
+        node.fault("sets several fields: this model gives one number, for one field of the outcome");
+        return None;
+    }
     let mut sets = Vec::new();
     let mut columns = Vec::new();
     for (name, node) in &entries {
@@ -58,7 +62,7 @@ pub(super) fn mapping(node: &Node<'_>, manifest: &Manifest, against: Against<'_>
         sets.push(number);
         columns.push(column);
     }
-    let (proposals, proposal_of) = proposals(&columns, manifest.labels.names().len());
+    let (proposals, proposal_of) = proposals(&columns, manifest);
     Some(Mapping { sets: sets.into(), proposals, proposal_of })
 }
 
@@ -93,14 +97,11 @@ fn of_labels(node: &Node<'_>, manifest: &Manifest, field: &Field) -> Option<Vec<
         let value = field.ty.parse(label).map_err(|mismatch| mismatch.to_string());
         value.and_then(|value| field.check(&value).map(|()| value).map_err(|fault| fault.to_string()))
     };
-    let is_scope =
-        |number: usize| matches!(manifest.out_of_scope, ScopeCheck::Label(label) if usize::from(label) == number);
     let mut values = Vec::new();
     for (number, label) in manifest.labels.names().enumerate() {
         match value(label) {
             Ok(value) => values.push(Some(value)),
-            // What is out of scope is never proposed, whatever it is called.
-            Err(_) if is_scope(number) => values.push(None),
+            Err(_) if is_for_out_of_scope(number, manifest) => values.push(None),
             Err(fault) => {
                 node.fault(format!(
                     "the label `{label}` of {} is no value of `{}`: {fault}; say what labels mean in a table: \
@@ -112,6 +113,11 @@ fn of_labels(node: &Node<'_>, manifest: &Manifest, field: &Field) -> Option<Vec<
         }
     }
     Some(values)
+}
+
+/// Whether a label says that the input is none of the model's business.
+fn is_for_out_of_scope(label: usize, manifest: &Manifest) -> bool {
+    matches!(manifest.out_of_scope, ScopeCheck::Label(of) if usize::from(of) == label)
 }
 
 /// The value of each label by a table; an empty cell says that the label means nothing.
@@ -177,12 +183,15 @@ fn parsed(field: &Field, cell: &str, fault: &dyn Fn(String)) -> Option<Value> {
 }
 
 /// The different proposals, in the order of the first label of each, and the one that each label means. A label that gives
-/// one of the fields no value means nothing.
-fn proposals(columns: &[Vec<Option<Value>>], labels: usize) -> (Proposals, Box<[Option<u16>]>) {
+/// one of the fields no value means nothing; nor does the one for what is out of scope, whatever it is called: once the others
+/// are cut it would be the best that is left.
+fn proposals(columns: &[Vec<Option<Value>>], manifest: &Manifest) -> (Proposals, Box<[Option<u16>]>) {
+    let labels = manifest.labels.names().len();
     let mut proposals: Vec<Box<[Value]>> = Vec::new();
     let mut of_label = Vec::with_capacity(labels);
     for label in 0..labels {
         let values: Option<Box<[Value]>> = columns.iter().map(|column| column.get(label).cloned().flatten()).collect();
+        let values = values.filter(|_| !is_for_out_of_scope(label, manifest));
         of_label.push(values.map(|values| match proposals.iter().position(|known| *known == values) {
             Some(known) => known as u16,
             None => {

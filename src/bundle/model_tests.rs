@@ -271,3 +271,25 @@ fn data_of_another_consent_may_not_serve_a_purpose() {
     let found = faults(MODEL, purposed);
     assert!(found.contains("the model's `consent_scope` does not name `service`"), "{found}");
 }
+
+#[test]
+fn a_model_that_gives_a_number_is_tabular_and_sets_one_field() {
+    let manifest_without_labels = |kind: &str| {
+        let whole = manifest(b"slow", "");
+        let lines = whole.lines().filter(|line| !line.starts_with("labels"));
+        lines.collect::<Vec<_>>().join("\n").replace("\"text\"", kind)
+    };
+    let neural = faults(MODEL, |sources, artifacts| {
+        sources.insert("models/intent-1/manifest.toml", manifest_without_labels("\"neural\""));
+        artifacts.insert("models/intent-1/model.bin", *b"slow");
+    });
+    assert!(neural.contains("a model of texts names its `labels`"), "{neural}");
+
+    let models = "[[models]]\nuse = \"intent@1\"\nreads = { amount = \"event.amount\" }\n\
+                  sets = { priority = \"value\", queue = \"value\" }\n";
+    let several = faults(models, |sources, _| {
+        let feature = "\n[[features]]\nname = \"amount\"\ntype = \"number\"\n";
+        sources.insert("models/intent-1/manifest.toml", manifest_without_labels("\"tabular\"") + feature);
+    });
+    assert!(several.contains("this model gives one number, for one field"), "{several}");
+}

@@ -198,13 +198,16 @@ impl Asking<'_> {
         };
         let (kept, cut_in_all) = proposals.among(is_open);
         let is_best_open = proposals.best().is_some_and(|best| is_open(best.index));
+        let is_out_of_scope = model.model.manifest.out_of_scope.is_out_of_scope(scores.scope, &labels);
+        // Candidates are fitted on what is in scope: of anything else they say nothing.
+        let candidates = model.candidates.filter(|_| !is_out_of_scope);
         Ranking {
             best: kept.scores().iter().take(Ranking::MAX).copied().collect(),
-            plausible: model.candidates.map_or(0, |candidates| plausible(candidates, &proposals, is_open)),
+            plausible: candidates.map_or(0, |candidates| plausible(candidates, &proposals, is_open)),
             cut: proposals.scores().iter().find(|score| !is_open(score.index)).copied(),
             cut_in_all,
             uncut: if is_best_open { proposals.statistic(model.accept.of) } else { Probability::ZERO },
-            is_out_of_scope: model.model.manifest.out_of_scope.is_out_of_scope(scores.scope, &labels),
+            is_out_of_scope,
         }
     }
 
@@ -225,10 +228,11 @@ fn agrees((model, number): (&SmallModel, usize), (earlier, candidate): (&SmallMo
     })
 }
 
-/// How many of the permitted remain plausible, the best always; 0 if they are more than are recorded.
+/// How many of the permitted remain plausible; 0 if they are more than are recorded, or if all that is plausible was cut: then
+/// the model has nothing to say of the rest.
 fn plausible(candidates: Candidates, proposals: &Ranked, is_open: impl Fn(u16) -> bool) -> u8 {
     let count = candidates.of(proposals).iter().filter(|score| is_open(score.index)).count();
-    if count > Ranking::MAX { 0 } else { count.max(1) as u8 }
+    if count > Ranking::MAX { 0 } else { count as u8 }
 }
 
 /// A number as a value of a field: rounded to what the field's type can hold, half away from zero.

@@ -76,7 +76,8 @@ pub struct Ranking {
     /// The most likely permitted proposals, at most [`Ranking::MAX`], falling, with their probabilities once what is not permitted
     /// is known to be impossible.
     pub best: SmallVec<[Score; 4]>,
-    /// How many of them remain plausible, the best first; 0 if not even all that are listed are all.
+    /// How many of them remain plausible, the best first; 0 if not even all that are listed are all, or if nothing of them is
+    /// and the next tier may choose among all.
     pub plausible: u8,
     /// The most likely proposal that is not permitted, with the probability that the model gave it.
     pub cut: Option<Score>,

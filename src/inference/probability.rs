@@ -30,6 +30,8 @@ pub enum ProbabilityError {
 impl Probability {
     /// Impossible.
     pub const ZERO: Self = Self(0);
+    /// The least that is not impossible.
+    pub const LEAST: Self = Self(1);
     /// Certain.
     pub const ONE: Self = Self(ONE);
 

@@ -207,3 +207,96 @@ fn what_changed_while_a_slow_model_was_asked_holds() {
     assert_eq!(decided.rule, Some(0), "the rules are asked anew");
     assert_eq!(queue(&turn.decisions[0]), "billing", "and by then cards was not permitted");
 }
+
+/// What a model says of cards, billing and incident.
+fn scores(of: [f32; 3], scope: f32) -> SlowScores {
+    SlowScores { probabilities: Arc::from(of), scope }
+}
+
+/// Two slow models, of which the first leaves what is likely to the second, and what each of them says of one ticket.
+fn after_candidates(manifest_of_first: &str, first: SlowScores, second: SlowScores) -> (Story, Made) {
+    let neural = |version: &str, more: &str| {
+        manifest(b"slow", more)
+            .replace("\"text\"", "\"neural\"")
+            .replace("version       = 1", &format!("version       = {version}"))
+    };
+    let models = format!(
+        "{}{}",
+        MODEL.replace("{ above = 0.8 }", "{ above = 0.999 }\ncandidates = 0.9"),
+        MODEL.replace("intent@1", "intent@2")
+    );
+    let (mut sources, mut artifacts) = files(&models);
+    sources.insert("models/intent-1/manifest.toml", neural("1", manifest_of_first));
+    sources.insert("models/intent-2/manifest.toml", neural("2", ""));
+    for model in ["models/intent-1/model.bin", "models/intent-2/model.bin"] {
+        artifacts.insert(model, *b"slow");
+    }
+    let rows: Vec<String> =
+        (0..200).map(|row| format!("{},1.0,0:600000 1:350000 2:50000", ["cards", "billing"][row % 2])).collect();
+    sources.insert("models/intent-1/calibration.csv", format!("label,scope,scores\n{}\n", rows.join("\n")));
+    let bundle = Bundle::compile_with(sources, &artifacts).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut story = Story::with(bundle);
+    let event = story.bundle.layout().accept(ticket("1", "my card")).unwrap();
+    let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
+    let said = [first, second].into_iter().enumerate();
+    let slow = said.map(|(model, scores)| SlowAnswer { playbook: 0, model, scores: Ok(scores) }).collect();
+    let readings = asking(&story, slow, false);
+    let Taken::Turn(turn) = story.take_with(&input, &readings) else { panic!("no turn") };
+    let made = turn.decisions.into_iter().next().unwrap();
+    let (record, bundle) = story.read_last();
+    assert_eq!(record.remake(&record.decisions[0], &bundle), Ok(made.clone()));
+    (story, made)
+}
+
+#[test]
+fn a_model_that_finds_nothing_permitted_likely_leaves_the_next_one_all_that_is_permitted() {
+    let (story, made) = after_candidates("", scores([0.0, 0.0, 1.0], 1.0), scores([0.05, 0.9, 0.05], 1.0));
+    assert_eq!(words(&made, &story), [Word::NotPermitted, Word::Accepted]);
+    assert_eq!(queue(&made), "billing");
+}
+
+#[test]
+fn what_a_model_finds_implausible_is_not_the_only_choice_of_the_next_one() {
+    // Only the forbidden incident is plausible; of what is permitted nothing is.
+    let (story, made) = after_candidates("", scores([0.03, 0.02, 0.95], 1.0), scores([0.02, 0.97, 0.01], 1.0));
+    assert_eq!(words(&made, &story), [Word::Unsure, Word::Accepted]);
+    assert_eq!(queue(&made), "billing", "the second chooses among all that is permitted");
+}
+
+#[test]
+fn a_model_that_takes_a_text_for_none_of_its_business_leaves_no_candidates() {
+    let check = "out_of_scope = { below = 0.5 }\n";
+    let (story, made) = after_candidates(check, scores([0.9, 0.05, 0.05], 0.1), scores([0.02, 0.97, 0.01], 1.0));
+    assert_eq!(words(&made, &story), [Word::OutOfScope, Word::Accepted]);
+    assert_eq!(queue(&made), "billing");
+}
+
+#[test]
+fn a_certificate_does_not_hold_for_a_model_whose_best_proposal_was_cut_however_low_its_threshold() {
+    let models = MODEL.replace("{ above = 0.8 }", "{ target_precision = 0.9 }");
+    let (mut sources, artifacts) = files(&models);
+    // Always right, so that nothing speaks against the lowest threshold.
+    let rows = "cards,1.0,0:900000 1:90000 2:10000\n".repeat(300);
+    sources.insert("models/intent-1/calibration.csv", format!("label,scope,scores\n{rows}"));
+    let mut story = Story::with(Bundle::compile_with(sources, &artifacts).unwrap());
+    assert_eq!(queue(&decide(&mut story, ticket("1", "my card"))), "cards");
+    story.facts(&[("plan", "free".into())]);
+    let made = decide(&mut story, ticket("2", "my card, and an invoice"));
+    let Said::Ranked(ranking) = &made.decided.asked[0].said else { panic!("no ranking") };
+    assert_eq!(ranking.cut.map(|score| score.index), Some(0), "cards was cut");
+    assert_eq!(words(&made, &story), [Word::Unsure]);
+    assert_eq!(made.decided.tier, Tier::Rules);
+}
+
+#[test]
+fn the_label_for_what_is_out_of_scope_is_never_proposed() {
+    let bytes = words_model(&WORDS).to_bytes();
+    let (mut sources, artifacts) = files(MODEL);
+    // Billing stands for what is none of the model's business, and is the only thing that is permitted.
+    sources.insert("models/intent-1/manifest.toml", manifest(&bytes, "out_of_scope = { label = \"billing\" }\n"));
+    let mut story = Story::with(Bundle::compile_with(sources, &artifacts).unwrap());
+    story.facts(&[("plan", "free".into())]);
+    let made = decide(&mut story, ticket("1", "a card, my card, and an invoice"));
+    assert_eq!(words(&made, &story), [Word::NotPermitted]);
+    assert_eq!(made.decided.tier, Tier::Rules);
+}
