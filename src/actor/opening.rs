@@ -99,8 +99,11 @@ pub(super) fn enter_bundle(
     if last > 0 && journal.record_at(last)?.is_some() {
         let known = shelf.get(last, || journal.record_at(last))?;
         if known.id() == bundle.id() {
-            return Ok(InForce { bundle: known, seq: last });
+            // The one that was read back only knows what its models said; this one has them.
+            shelf.put(last, Arc::clone(&bundle));
+            return Ok(InForce { bundle, seq: last });
         }
+        shelf.rest(last, &known);
     }
     let seq = record_bundle(journal, &bundle)?;
     journal.wait_synced_blocking(seq)?;

@@ -48,6 +48,17 @@ impl Shelf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(seq, bundle);
     }
 
+    /// Lets go of the models of a bundle that is no longer in force: those who read its records need what they said, which is there.
+    pub(super) fn rest(&self, seq: u64, bundle: &Bundle) {
+        if !bundle.models().iter().any(|model| model.kernel.is_some()) {
+            return;
+        }
+        // What was compiled once compiles again.
+        if let Ok(resting) = Bundle::recall(bundle.sources().clone()) {
+            self.put(seq, Arc::new(resting));
+        }
+    }
+
     /// All that stand on it, the latest first.
     pub(super) fn known(&self) -> Vec<Arc<Bundle>> {
         let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ mod faults;
 mod feedback;
 mod forbidden;
 mod looking;
+mod models;
 mod searching;
 mod slow_models;
 mod world;
