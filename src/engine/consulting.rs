@@ -4,7 +4,6 @@
 //! input, and the turn is taken anew: on the state as it then is, by the rules, caps and consents as they then are. Other events
 //! of the customer are decided meanwhile.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,12 +43,13 @@ pub(super) struct SlowModels {
     handles: ArcSwap<Handles>,
 }
 
-/// The models that can be asked, each with what it was loaded from.
-type Handles = HashMap<ModelName, (LoadedFrom, ModelHandle)>;
+/// The models that can be asked, each with what it was loaded from. While bundles change there may be two of one name.
+type Handles = Vec<(LoadedFrom, ModelHandle)>;
 
 /// What a slow model is loaded from: another of these is another model.
 #[derive(Clone, Debug, PartialEq)]
 struct LoadedFrom {
+    name: ModelName,
     files: Vec<ModelFile>,
     labels: Arc<Enumeration>,
     temperature: f32,
@@ -59,6 +59,8 @@ struct LoadedFrom {
 pub(super) struct Again {
     pub(super) input: Input,
     pub(super) readings: Readings,
+    /// The models of the bundle that it is taken on, whatever is in force meanwhile.
+    handles: Arc<Handles>,
 }
 
 impl SlowModels {
@@ -78,12 +80,11 @@ impl SlowModels {
         let used = bundle.playbooks().iter().flat_map(|playbook| &playbook.models).filter(|model| model.is_slow());
         for model in used {
             let manifest = &model.model.manifest;
-            let from = LoadedFrom::of(manifest);
-            if handles.contains_key(&manifest.name) {
+            if found(&handles, manifest).is_some() {
                 continue;
             }
-            let handle = match known.get(&manifest.name).filter(|(of, _)| *of == from) {
-                Some((_, handle)) => handle.clone(),
+            let handle = match found(&known, manifest) {
+                Some(handle) => handle.clone(),
                 None => {
                     let Some(Kernel::Slow(files)) = &model.model.kernel else { continue };
                     let failed = |why: String| format!("the model {} cannot be used: {why}", manifest.name);
@@ -91,14 +92,26 @@ impl SlowModels {
                     self.register(&model.name, slow).map_err(|e| failed(e.to_string()))?
                 }
             };
-            handles.insert(manifest.name.clone(), (from, handle));
+            handles.push((LoadedFrom::of(manifest), handle));
         }
-        Ok(Loaded(handles))
+        Ok(Loaded(Arc::new(handles)))
+    }
+
+    /// What there is.
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded(self.handles.load_full())
+    }
+
+    /// Puts what was loaded beside what there is, until it is known which bundle is in force.
+    pub(super) fn put_beside(&self, Loaded(handles): &Loaded) {
+        let known = self.handles.load();
+        let further = handles.iter().filter(|(from, _)| known.iter().all(|(known, _)| known != from));
+        self.handles.store(Arc::new(known.iter().chain(further).cloned().collect()));
     }
 
     /// Puts what was loaded in the place of what there was.
     pub(super) fn put(&self, Loaded(handles): Loaded) {
-        self.handles.store(Arc::new(handles));
+        self.handles.store(handles);
     }
 
     fn register(&self, name: &str, model: Box<dyn SlowModel>) -> std::io::Result<ModelHandle> {
@@ -118,16 +131,20 @@ impl SlowModels {
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
         pool.iter().for_each(Pool::shutdown);
     }
+}
 
-    /// Asks the models that are wanted, all at once; what they say is waited for later.
-    fn ask(&self, wanted: Vec<Wanted>, bundle: &Bundle, deadline: Deadline) -> Consultation {
-        let handles = self.handles.load();
-        let asked = wanted.into_iter().map(|Wanted { playbook, model, text }| {
-            let name = &bundle.playbooks()[playbook].models[model].model.manifest.name;
-            (playbook, model, handles.get(name).map(|(_, handle)| handle.ask(text, deadline)))
-        });
-        Consultation(asked.collect())
-    }
+/// Asks the models that are wanted, all at once; what they say is waited for later.
+fn ask(wanted: Vec<Wanted>, (handles, bundle): (&Handles, &Bundle), deadline: Deadline) -> Consultation {
+    let asked = wanted.into_iter().map(|Wanted { playbook, model, text }| {
+        let manifest = &bundle.playbooks()[playbook].models[model].model.manifest;
+        (playbook, model, found(handles, manifest).map(|handle| handle.ask(text, deadline)))
+    });
+    Consultation(asked.collect())
+}
+
+/// The very model of a manifest: one of the same name that was loaded from something else is another.
+fn found<'h>(handles: &'h Handles, manifest: &Manifest) -> Option<&'h ModelHandle> {
+    handles.iter().find(|(from, _)| from.is_of(manifest)).map(|(_, handle)| handle)
 }
 
 /// Slow models that have been asked for one turn: the numbers of playbook and model, and what is waited for.
@@ -149,13 +166,19 @@ impl Consultation {
 
 impl LoadedFrom {
     fn of(manifest: &Manifest) -> Self {
-        let Manifest { files, labels, temperature, .. } = manifest;
-        Self { files: files.clone(), labels: Arc::clone(labels), temperature: *temperature }
+        let Manifest { name, files, labels, temperature, .. } = manifest;
+        Self { name: name.clone(), files: files.clone(), labels: Arc::clone(labels), temperature: *temperature }
+    }
+
+    fn is_of(&self, manifest: &Manifest) -> bool {
+        let Manifest { name, files, labels, temperature, .. } = manifest;
+        let is_alike = self.name == *name && self.files == *files && self.temperature == *temperature;
+        is_alike && (Arc::ptr_eq(&self.labels, labels) || self.labels == *labels)
     }
 }
 
-/// Models that are loaded and not yet in force.
-pub(super) struct Loaded(Handles);
+/// Models that are loaded, in force or not yet.
+pub(super) struct Loaded(Arc<Handles>);
 
 fn said(answer: serving::Answer) -> Result<SlowScores, Silence> {
     match answer {
@@ -174,7 +197,8 @@ impl Engine {
         let Request { input, mut readings, bundle, deadline } = request;
         let again = bundle.bundle.has_slow_models().then(|| {
             readings.models = ModelReadings::Live { slow: Vec::new(), is_last: false };
-            Box::new(Again { input: input.clone(), readings: readings.clone() })
+            let handles = self.0.slow_models.handles.load_full();
+            Box::new(Again { input: input.clone(), readings: readings.clone(), handles })
         });
         let customer = input.customer().clone();
         let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline });
@@ -182,16 +206,17 @@ impl Engine {
     }
 
     fn ask_at_once(&self, begun: Begun) -> Begun {
-        match begun.asked {
-            Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), .. }))) => {
-                let asked = self.ask_models(wanted, &begun.bundle.bundle, begun.deadline);
+        match (begun.asked, &begun.again) {
+            (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), .. }))), Some(again)) => {
+                let asked = self.ask_models(wanted, (again, &begun.bundle.bundle), begun.deadline);
                 Begun { asked, ..begun }
             }
-            asked => Begun { asked, ..begun },
+            (asked, _) => Begun { asked, ..begun },
         }
     }
 
-    /// Lets every turn of a batch come as far as the slow models that it wants to be asked, so that they are asked together.
+    /// Lets every turn of a batch that may want slow models asked be taken, before any record is waited for: so the models are
+    /// asked together, and the turns share the disk's syncs.
     pub(super) async fn all_asked(
         &self,
         begun: Vec<Result<Answer<Begun>, Error>>,
@@ -203,7 +228,33 @@ impl Engine {
                 other => other,
             });
         }
+        let is_asking = |begun: &Result<Answer<Begun>, Error>| {
+            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Models(_), .. })))
+        };
+        // Each round asks of every turn the next of its models.
+        while all.iter().any(is_asking) {
+            let mut round = Vec::with_capacity(all.len());
+            for begun in all {
+                round.push(match begun {
+                    Ok(Answer::Given(begun)) => Ok(Answer::Given(self.tried_anew(begun).await)),
+                    other => other,
+                });
+            }
+            all = round;
+        }
         all
+    }
+
+    /// Waits for the slow models that were asked for a turn, if any, and for its next try.
+    async fn tried_anew(&self, begun: Begun) -> Begun {
+        let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
+        let asked = match (asked, &mut again) {
+            (Stage::Models(models), Some(again)) => {
+                Stage::Turn(self.begin_anew(models, (again, &bundle, deadline)).await)
+            }
+            (asked, _) => return Begun { started, deadline, bundle, customer, asked, again },
+        };
+        self.turn_tried(Begun { started, deadline, bundle, customer, asked, again }).await
     }
 
     /// Waits for the first try of a turn.
@@ -218,8 +269,13 @@ impl Engine {
     }
 
     /// Asks what a turn wants to be asked.
-    pub(super) fn ask_models(&self, wanted: Vec<Wanted>, bundle: &Bundle, deadline: Deadline) -> Stage {
-        Stage::Models(self.0.slow_models.ask(wanted, bundle, deadline.earlier_by(RESERVE)))
+    pub(super) fn ask_models(
+        &self,
+        wanted: Vec<Wanted>,
+        (again, bundle): (&Again, &Bundle),
+        deadline: Deadline,
+    ) -> Stage {
+        Stage::Models(ask(wanted, (&again.handles, bundle), deadline.earlier_by(RESERVE)))
     }
 
     /// Begins a turn anew with what slow models say.
@@ -230,7 +286,8 @@ impl Engine {
     ) -> Asked {
         let answers = consultation.answers().await;
         if let ModelReadings::Live { slow, is_last } = &mut again.readings.models {
-            let is_out_of_time = answers.iter().any(|answer| answer.scores == Err(Silence::Late));
+            // A model that would have been late says nothing of the next one, which may be quicker.
+            let is_out_of_time = deadline.earlier_by(RESERVE).is_past(self.0.clock.instant());
             slow.extend(answers);
             *is_last = is_out_of_time || slow.len() >= ANSWERS_MAX;
         }
@@ -241,7 +298,7 @@ impl Engine {
 
 impl fmt::Debug for SlowModels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.handles.load().keys().map(ToString::to_string).collect();
+        let names: Vec<String> = self.handles.load().iter().map(|(from, _)| from.name.to_string()).collect();
         f.debug_struct("SlowModels").field("models", &names).finish_non_exhaustive()
     }
 }

@@ -55,7 +55,8 @@ impl Engine {
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
-    /// is waited for, so that the events share the disk's syncs. Events of one customer are decided in their order.
+    /// is waited for, so that the events share the disk's syncs. Events of one customer are decided in their order, but for
+    /// those that wait for a slow model.
     pub async fn decide_batch(
         &self,
         playbook: &str,

@@ -220,7 +220,11 @@ impl Engine {
             return Err(JournalError::DiskFull.into());
         }
         let slow_models = self.0.slow_models.load(&bundle).map_err(Error::Model)?;
+        // Turns on the new bundle may begin before anybody hears that it is in force.
+        let before = self.0.slow_models.loaded();
+        self.0.slow_models.put_beside(&slow_models);
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
+        self.0.slow_models.put(if changed.is_ok() { slow_models } else { before });
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
                 Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
@@ -228,7 +232,6 @@ impl Engine {
             RecoveryError::Journal(error) => error.into(),
             error => Error::Record(error.to_string()),
         })?;
-        self.0.slow_models.put(slow_models);
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         let (before, now) = (self.0.series.load(), self.0.clock.instant());

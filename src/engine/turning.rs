@@ -93,11 +93,11 @@ impl Engine {
                 (Stage::Turn(turn), _) => self.turn_or_late(turn, deadline).await,
                 (Stage::Models(_), None) => return Err(Error::Record("a model was asked for no turn".to_owned())),
             };
-            match turn {
-                Ok(Ok(TurnDone { taken: Taken::Asks(wanted), .. })) => {
-                    asked = self.ask_models(wanted, &bundle.bundle, deadline);
+            match (turn, &again) {
+                (Ok(Ok(TurnDone { taken: Taken::Asks(wanted), .. })), Some(again)) => {
+                    asked = self.ask_models(wanted, (again, &bundle.bundle), deadline);
                 }
-                turn => break turn,
+                (turn, _) => break turn,
             }
         };
         match turn {
