@@ -88,7 +88,8 @@ fn notice_set_aside(found: &Found, quarantine: &Quarantine, metrics: &Metrics) -
     quarantine.recover(found, metrics).map_err(damaged)
 }
 
-/// Makes sure that the journal holds the bundle; returns it with its record.
+/// Makes sure that the journal holds the bundle; returns it with its record. It is the one that was given that decides, not the
+/// one that the journal holds: of a model the journal has what is known of it, and not the model.
 pub(super) fn enter_bundle(
     journal: &Journal,
     shelf: &Shelf,
@@ -99,7 +100,8 @@ pub(super) fn enter_bundle(
     if last > 0 && journal.record_at(last)?.is_some() {
         let known = shelf.get(last, || journal.record_at(last))?;
         if known.id() == bundle.id() {
-            return Ok(InForce { bundle: known, seq: last });
+            shelf.put(last, Arc::clone(&bundle));
+            return Ok(InForce { bundle, seq: last });
         }
     }
     let seq = record_bundle(journal, &bundle)?;
