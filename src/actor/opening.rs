@@ -88,7 +88,8 @@ fn notice_set_aside(found: &Found, quarantine: &Quarantine, metrics: &Metrics) -
     quarantine.recover(found, metrics).map_err(damaged)
 }
 
-/// Makes sure that the journal holds the bundle; returns it with its record.
+/// Makes sure that the journal holds the bundle; returns it with its record. It is the one that was given that decides, not the
+/// one that the journal holds: of a model the journal has what is known of it, and not the model.
 pub(super) fn enter_bundle(
     journal: &Journal,
     shelf: &Shelf,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::args::Format;
 use super::super::rows::{Content, Lines};
 use super::super::train::{
-    MANIFEST, Named, Watching, day, find, hex, refuse_occupied, row_of, sha256_of, write_folder,
+    MANIFEST, Named, Watching, day, find, hex, refuse_occupied, refuse_stream, row_of, sha256_of, write_folder,
 };
 use super::args::Adopt;
 use super::manifest::{Manifest, Training};
@@ -35,6 +35,7 @@ const TIMED_MAX: usize = 2_000;
 pub(super) fn run(args: &Adopt) -> Result<Report, Vec<String>> {
     let named = Named::of(&args.out, args.id.as_deref(), args.version).map_err(one)?;
     refuse_occupied(&args.out, args.replace).map_err(one)?;
+    refuse_stream(&args.data).map_err(one)?;
     let bytes = read_model(&args.model).map_err(one)?;
     let loaded = TabularModel::from_bytes(&bytes);
     let model = loaded.map_err(|fault| one(format!("`{}` cannot be used: {fault}", args.model.display())))?;
@@ -101,6 +102,7 @@ impl<'a> Adoption<'a> {
             one_of: &args.one_of,
             label: &args.label,
             time: time.filter(|_| args.trained_on.is_none()),
+            apart: time,
         };
         let table = table::read(&args.data, args.format, &columns, watching)?;
         let training = match &args.trained_on {
@@ -154,8 +156,11 @@ impl<'a> Adoption<'a> {
     }
 
     fn classifier(&self) -> Result<(Judged, Option<Calibration>), Vec<String>> {
+        let own = self.model.outputs().labels().unwrap_or_default();
         let truths = self.truths(|label| {
+            // The data may have the labels as they are named here, or as the model has them.
             let place = self.labels.iter().position(|known| known == label);
+            let place = place.or_else(|| own.iter().position(|known| known == label));
             place.and_then(|place| u16::try_from(place).ok()).ok_or_else(|| {
                 let hint = suggestion(label, self.labels.iter().map(String::as_str));
                 let shown = self.labels.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -27,6 +27,8 @@ pub(super) struct Columns<'a> {
     pub(super) one_of: &'a [OneOf],
     pub(super) label: &'a str,
     pub(super) time: Option<&'a str>,
+    /// A column that is no feature though nobody names the features: that of the time, in whichever file it is read.
+    pub(super) apart: Option<&'a str>,
 }
 
 /// What a file holds.
@@ -165,7 +167,7 @@ impl<'a> Reading<'a> {
 
 /// The features' columns, as many as the model takes.
 fn feature_names(name: &str, columns: &Columns<'_>, headers: Option<&[String]>) -> Result<Vec<String>, Vec<String>> {
-    let is_feature = |header: &&String| **header != columns.label && Some(header.as_str()) != columns.time;
+    let is_feature = |header: &&String| **header != columns.label && Some(header.as_str()) != columns.apart;
     let names: Vec<String> = match (columns.features, headers) {
         ([], None) => {
             let how = "name its features with `--features`, in the order of the model's inputs";

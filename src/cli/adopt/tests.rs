@@ -146,3 +146,28 @@ fn what_does_not_fit_is_told_with_its_place() {
     .collect();
     insta::assert_snapshot!(told.join("\n\n"));
 }
+
+#[test]
+fn labels_may_have_other_names_than_those_in_the_data() {
+    let rows = data("iris_separate_inputs", FLOWERS, &SPECIES);
+    let (_, manifest, _) =
+        adopt("iris_separate_inputs", &rows, &["--label", "species", "--labels", "first,second,third"]).unwrap();
+    assert!(manifest.contains("\"first\", \"second\", \"third\""), "{manifest}");
+}
+
+#[test]
+fn the_time_is_no_feature_whichever_file_it_is_read_of() {
+    let rows = data("diabetes_tree", "a,b,c,d,e,f,g,h,i,j,value", &[]);
+    let dated =
+        |(at, line)| if at == 0 { format!("when,{line}\n") } else { format!("2026-01-0{},{line}\n", at % 9 + 1) };
+    let rows: String = rows.lines().enumerate().map(dated).collect();
+    let place = tempfile::tempdir().unwrap();
+    let trained_on = place.path().join("training.csv");
+    fs::write(&trained_on, &rows).unwrap();
+    let trained_on = trained_on.display().to_string();
+    for more in [vec!["--time", "when"], vec!["--time", "when", "--trained-on", &trained_on]] {
+        let more: Vec<&str> = ["--label", "value"].into_iter().chain(more).collect();
+        let (_, manifest, _) = adopt("diabetes_tree", &rows, &more).unwrap();
+        assert!(manifest.contains("2026-01-09") && !manifest.contains("\"when\""), "{manifest}");
+    }
+}

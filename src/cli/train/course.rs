@@ -29,6 +29,7 @@ const CONFIDENCE_PPM: u32 = 950_000;
 pub(super) fn run(args: &Train) -> Result<Report, Vec<String>> {
     let named = args.named().map_err(one)?;
     folder::refuse_occupied(&args.out, args.replace).map_err(one)?;
+    texts::refuse_stream(&args.data).map_err(one)?;
     let (clock, watching) = (Clock::system(), Watching::new());
     let start = clock.instant();
     let files = Files::read(args, &watching).inspect_err(|_| watching.done())?;

@@ -11,7 +11,7 @@ pub(in crate::cli) const MANIFEST: &str = "manifest.toml";
 pub(in crate::cli) fn refuse_occupied(out: &Path, may_replace: bool) -> Result<(), String> {
     let shown = out.display();
     match fs::symlink_metadata(out) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => refuse_unwritable(out),
         Err(e) => Err(format!("cannot look at `{shown}`: {e}")),
         Ok(found) if !found.is_dir() => Err(format!("`{shown}` is not a folder")),
         Ok(_) if is_empty(out) => Ok(()),
@@ -23,6 +23,16 @@ pub(in crate::cli) fn refuse_occupied(out: &Path, may_replace: bool) -> Result<(
         )),
         Ok(_) => Ok(()),
     }
+}
+
+/// Refuses a place where nothing can be written, before hours went into what would be written there.
+fn refuse_unwritable(out: &Path) -> Result<(), String> {
+    let Some(standing) = out.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.exists()) else {
+        return Ok(());
+    };
+    let standing = if standing.as_os_str().is_empty() { Path::new(".") } else { standing };
+    let tried = tempfile::Builder::new().prefix(".train-").tempdir_in(standing);
+    tried.map(|_| ()).map_err(|e| format!("cannot write `{}`: {e}", out.display()))
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -79,6 +89,11 @@ mod tests {
         assert!(!out.join("model.bin").exists(), "nothing of the old one is left");
         let beside: Vec<_> = fs::read_dir(out.parent().unwrap()).unwrap().collect();
         assert_eq!(beside.len(), 1, "nothing is left beside it");
+
+        #[cfg(target_os = "linux")]
+        let nowhere = Path::new("/proc/nobody/writes/here-1");
+        #[cfg(target_os = "linux")]
+        assert!(refuse_occupied(nowhere, false).unwrap_err().starts_with("cannot write"));
 
         let other = place.path().join("home");
         fs::create_dir(&other).unwrap();

@@ -26,7 +26,7 @@ mod watching;
 pub(super) use args::{EXAMPLES, Named, Train, share};
 pub(super) use folder::{MANIFEST, refuse_occupied, write as write_folder};
 pub(super) use manifest::{list, quoted};
-pub(super) use texts::{day, find, hex, row_of, sha256_of};
+pub(super) use texts::{day, find, hex, refuse_stream, row_of, sha256_of};
 pub(super) use watching::Watching;
 
 use super::exit::Exit;

@@ -113,6 +113,7 @@ impl<'a> Reading<'a> {
         if self.keys.is_empty() {
             self.keys = row.iter().map(|(key, _)| key.clone()).collect();
         }
+        self.unseen.retain(|column| find(row, column).is_none());
         let mut parts = Vec::with_capacity(self.columns.texts.len());
         for column in self.columns.texts {
             parts.push(self.cell(row, column)?.unwrap_or_default());
@@ -135,9 +136,8 @@ impl<'a> Reading<'a> {
     }
 
     /// What a column of a row says; `None` if it says nothing.
-    fn cell(&mut self, row: &Row, column: &'a str) -> Result<Option<String>, String> {
+    fn cell(&self, row: &Row, column: &str) -> Result<Option<String>, String> {
         let Some(value) = find(row, column) else { return Ok(None) };
-        self.unseen.remove(column);
         match value {
             Raw::Null => Ok(None),
             Raw::Text(text) => Ok(Some(text.clone())),
@@ -153,8 +153,12 @@ impl<'a> Reading<'a> {
         if self.further_faults > 0 {
             self.faults.push(format!("{}: {} more faults like these", self.name, self.further_faults));
         }
-        if !self.texts.is_empty() {
+        if !self.keys.is_empty() {
             let unseen: Vec<String> = self.unseen.iter().map(|column| self.no_column(column, &self.keys)).collect();
+            // Of rows without the column of the labels nothing else can be said than that they have none.
+            if self.columns.label.is_some_and(|label| self.unseen.contains(label)) {
+                return Err(unseen);
+            }
             self.faults.splice(0..0, unseen);
         }
         if !self.faults.is_empty() {
@@ -206,6 +210,18 @@ pub(in crate::cli) fn day(column: &str, time: &str) -> Result<String, String> {
             "column `{column}` holds `{time}`; expected a date or a time such as 2026-11-23 or 2026-11-23T10:00:00Z"
         ))
     }
+}
+
+/// Refuses what can be read only once: the manifest states the hash of the file.
+pub(in crate::cli) fn refuse_stream(path: &Path) -> Result<(), String> {
+    let is_stream = path.as_os_str() == "-" || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if !is_stream {
+        return Ok(());
+    }
+    Err(format!(
+        "`--data {}` is no file; the manifest states the hash of the data, so write it to a file first",
+        path.display()
+    ))
 }
 
 /// The SHA-256 of a file, as text.
@@ -268,6 +284,15 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_read_only_once_is_no_data() {
+        assert!(refuse_stream(Path::new("-")).unwrap_err().contains("write it to a file"));
+        #[cfg(unix)]
+        assert!(refuse_stream(Path::new("/dev/null")).unwrap_err().contains("`--data /dev/null` is no file"));
+        assert_eq!(refuse_stream(Path::new("Cargo.toml")), Ok(()));
+        assert_eq!(refuse_stream(Path::new("not-there.csv")), Ok(()), "who opens it says so");
+    }
+
+    #[test]
     fn tells_all_faults_with_their_places() {
         let told = |name, text, texts: &[&str], time| read_text(name, text, texts, time).unwrap_err().join("\n");
         let no_column = told("t.csv", "txt,lable\na,b\n", &["text"], None);
@@ -275,6 +300,8 @@ mod tests {
         let rows = told("t.csv", rows, &["text"], Some("when"));
         let kinds = "{\"text\":[\"a\"],\"label\":\"x\"}\n7\n{\"text\":\"b\",\"label\":\"y\"}\n{\"te";
         let kinds = told("t.jsonl", kinds, &["text", "body"], None);
+        let no_label = told("t.jsonl", "{\"text\":\"a\",\"lable\":\"x\"}\n{\"text\":\"b\"}\n", &["text"], None);
+        assert_eq!(no_label, "t.jsonl: there is no column `label` (did you mean `lable`?); it has text, lable");
         let many = format!("text,label\n{}", "a,\n".repeat(30));
         let many = told("t.csv", &many, &["text"], None);
         insta::assert_snapshot!([no_column, rows, kinds, many].join("\n\n"));

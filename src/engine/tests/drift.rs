@@ -68,6 +68,19 @@ async fn what_models_come_to_is_counted_beside_what_is_expected() {
 }
 
 #[tokio::test]
+async fn a_model_still_decides_after_a_restart_and_after_the_same_bundle_was_put_in_force_again() {
+    let data = tempfile::tempdir().unwrap();
+    for id in ["t-1", "t-2", "t-3"] {
+        let engine = Engine::start(Config::new(compiled(with_calibration(MODEL))).data(data.path())).unwrap();
+        let model = decided(&engine, ticket(id, "my card")).await.model;
+        assert_eq!(model.as_deref(), Some("intent@1"), "{id}");
+        engine.change_bundle(compiled(with_calibration(MODEL))).unwrap();
+        let model = decided(&engine, ticket(&format!("{id}-again"), "my card")).await.model;
+        assert_eq!(model.as_deref(), Some("intent@1"), "{id} again");
+    }
+}
+
+#[tokio::test]
 async fn what_has_moved_shows_and_what_has_not_does_not() {
     let engine = engine_of(compiled(with_calibration(MODEL)));
     let psi = |of: &str| number(&engine, &format!("forthwith_model_psi{{model=\"intent@1\",of=\"{of}\""));

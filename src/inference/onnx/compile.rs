@@ -1,9 +1,10 @@
 //! From the graph of a file to the steps that are run for each row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::fault::{NodeFault, OnnxFault};
-use super::graph::{Form, Graph};
+use super::graph::{Form, Graph, ONNX_BYTES_MAX};
 use super::labels::{self, TabularOutputs};
 use super::model::TabularInputs;
 use super::node::Node;
@@ -13,6 +14,9 @@ use super::tensor::{Tensor, element};
 
 /// How many columns a row, or what a step writes, may have.
 pub(super) const COLUMNS_MAX: usize = 16_384;
+
+/// How many numbers of constants the steps may have, each counted as often as it is used: as many as a file may hold.
+const NUMBERS_MAX: usize = ONNX_BYTES_MAX / size_of::<f32>();
 
 /// A compiled graph.
 #[derive(Debug)]
@@ -32,8 +36,8 @@ pub(super) struct Program {
 pub(super) enum Value {
     /// Columns of the row.
     Columns(Columns),
-    /// A constant.
-    Constant(Tensor),
+    /// A constant; nodes that only give it another name share it.
+    Constant(Rc<Tensor>),
 }
 
 /// A graph that is being compiled.
@@ -43,6 +47,8 @@ pub(super) struct Compiler<'a> {
     steps: Vec<Step>,
     constants: Vec<f32>,
     written: usize,
+    /// How many numbers of constants the steps have.
+    weighed: usize,
 }
 
 impl Program {
@@ -54,7 +60,7 @@ impl Program {
         let mut compiler = Compiler::default();
         let inputs = compiler.take_inputs(graph)?;
         for (name, tensor) in &graph.constants {
-            compiler.values.insert(name, Value::Constant(tensor.clone()));
+            compiler.values.insert(name, Value::Constant(Rc::new(tensor.clone())));
         }
         for node in graph.nodes.iter().zip(&needed).filter(|(_, is_needed)| **is_needed).map(|(node, _)| node) {
             operators::compile(&mut compiler, node)?;
@@ -157,9 +163,19 @@ impl<'a> Compiler<'a> {
         let is_row = tensor.dims.iter().rev().skip(1).all(|dim| *dim == 1) && (1..=COLUMNS_MAX).contains(&size);
         let numbers = if is_row { tensor.numbers() } else { None };
         let numbers = numbers.ok_or_else(|| node.fault(format!("its input `{name}` is no row of numbers")))?;
+        self.weigh(node, numbers.len())?;
         let columns = Columns { source: Source::Constants, at: self.constants.len(), count: numbers.len() };
         self.constants.extend(numbers);
         Ok(columns)
+    }
+
+    /// Counts numbers that a step keeps: one constant may be used by many.
+    pub(super) fn weigh(&mut self, node: &Node<'a>, numbers: usize) -> Result<(), NodeFault> {
+        self.weighed = self.weighed.saturating_add(numbers);
+        if self.weighed <= NUMBERS_MAX {
+            return Ok(());
+        }
+        Err(node.fault(format!("with it the nodes use more than {NUMBERS_MAX} numbers of constants")))
     }
 
     /// An input that must be a constant.

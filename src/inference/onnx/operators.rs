@@ -1,5 +1,7 @@
 //! The operators that are understood, each with what it becomes.
 
+use std::rc::Rc;
+
 use super::compile::{Compiler, Value};
 use super::ensemble::Ensemble;
 use super::fault::NodeFault;
@@ -181,6 +183,10 @@ fn product<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeF
         return Err(node.fault("its second input is no matrix of numbers"));
     };
     let (mut rows, mut columns) = (*rows, *columns);
+    if rows == 0 || columns == 0 {
+        return Err(node.fault(format!("its second input is a matrix of {rows} x {columns}: it has no numbers")));
+    }
+    compiler.weigh(node, numbers.len())?;
     let mut intercepts = None;
     if node.op == "Gemm" {
         let is_plain = node.float("alpha")?.unwrap_or(1.0) == 1.0 && node.float("beta")?.unwrap_or(1.0) == 1.0;
@@ -202,7 +208,7 @@ fn product<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), NodeF
     if intercepts.len() == 1 {
         intercepts = vec![intercepts[0]; columns];
     }
-    if rows != from.count || intercepts.len() != columns || columns == 0 {
+    if rows != from.count || intercepts.len() != columns {
         let sizes = format!("{} columns, a matrix of {rows} x {columns}, {} added", from.count, intercepts.len());
         return Err(node.fault(format!("sizes do not fit: {sizes}")));
     }
@@ -348,7 +354,7 @@ fn constant<'a>(compiler: &mut Compiler<'a>, node: &Node<'a>) -> Result<(), Node
         (None, Some(value), _) => Tensor { dims: Vec::new(), ..Tensor::floats(vec![value]) },
         (None, None, values) => Tensor::floats(values.to_vec()),
     };
-    compiler.name(node, 0, Value::Constant(tensor));
+    compiler.name(node, 0, Value::Constant(Rc::new(tensor)));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Trees as the attributes of `TreeEnsembleClassifier` and `TreeEnsembleRegressor` have them, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::NodeFault;
 use super::node::Node;
@@ -193,10 +193,11 @@ fn find_roots(node: &Node<'_>, nodes: &[TreeNode], trees: &[i64]) -> Result<Vec<
             is_child[*when_false] = true;
         }
     }
-    let mut order: Vec<i64> = Vec::new();
+    // The nodes of one tree need not stand together.
+    let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
     let mut roots: BTreeMap<i64, usize> = BTreeMap::new();
     for (at, tree) in trees.iter().enumerate() {
-        if order.last() != Some(tree) && !roots.contains_key(tree) {
+        if seen.insert(*tree) {
             order.push(*tree);
         }
         if !is_child[at] && roots.insert(*tree, at).is_some() {
@@ -204,7 +205,6 @@ fn find_roots(node: &Node<'_>, nodes: &[TreeNode], trees: &[i64]) -> Result<Vec<
         }
     }
     let root = |tree: &i64| roots.get(tree).copied().ok_or_else(|| node.fault(format!("tree {tree} has no root")));
-    order.dedup();
     order.iter().map(root).collect()
 }
 

@@ -97,3 +97,45 @@ fn a_file_that_is_too_large_is_not_read() {
     let fault = TabularModel::from_bytes(&vec![0; ONNX_BYTES_MAX + 1]).unwrap_err();
     assert!(matches!(fault, OnnxFault::TooLarge { .. }));
 }
+
+#[test]
+fn a_matrix_without_numbers_is_refused_however_long_it_says_it_is() {
+    for (product, dims) in [
+        (Op::new("", "MatMul", &["x", "w"], &["y"]), [0, 1 << 60]),
+        (Op::new("", "Gemm", &["x", "w"], &["y"]).integer("transB", 1), [0, 1 << 60]),
+        (Op::new("", "Gemm", &["x", "w"], &["y"]).integer("transB", 1), [1 << 60, 0]),
+    ] {
+        let constant = Op::new("", "Constant", &[], &["w"]).tensor("value", &dims, &[]);
+        let file = file(&[("x", 1, 1)], &[constant, product], &[("y", 1, 1)]);
+        let fault = TabularModel::from_bytes(&file).unwrap_err();
+        assert!(fault.to_string().contains("it has no numbers"), "{fault}");
+    }
+}
+
+#[test]
+fn one_constant_that_is_used_over_and_over_is_refused() {
+    let constant = Op::new("", "Constant", &[], &["c"]).floats("value_floats", &vec![1.0; 16_384]);
+    let inputs: Vec<&str> = std::iter::once("x").chain(std::iter::repeat_n("c", 3_000)).collect();
+    let join = Op::new("", "Concat", &inputs, &["y"]).integer("axis", 1);
+    let fault = TabularModel::from_bytes(&file(&[("x", 1, 1)], &[constant, join], &[("y", 1, 1)])).unwrap_err();
+    assert!(fault.to_string().contains("numbers of constants"), "{fault}");
+}
+
+#[test]
+fn a_tree_whose_nodes_stand_between_those_of_another_counts_once() {
+    let op = Op::ml("TreeEnsembleRegressor", &["x"], &["y"])
+        .integers("nodes_treeids", &[0, 1, 0, 0])
+        .integers("nodes_nodeids", &[1, 0, 0, 2])
+        .integers("nodes_featureids", &[0, 0, 0, 0])
+        .floats("nodes_values", &[0.0, 0.0, 0.5, 0.0])
+        .texts("nodes_modes", &["LEAF", "LEAF", "BRANCH_LEQ", "LEAF"])
+        .integers("nodes_truenodeids", &[0, 0, 1, 0])
+        .integers("nodes_falsenodeids", &[0, 0, 2, 0])
+        .integers("target_treeids", &[0, 1, 0])
+        .integers("target_nodeids", &[1, 0, 2])
+        .integers("target_ids", &[0, 0, 0])
+        .floats("target_weights", &[10.0, 5.0, 20.0]);
+    let model = TabularModel::from_bytes(&file(&[("x", 1, 1)], &[op], &[("y", 1, 1)])).unwrap();
+    assert_eq!(model.score(&[0.0], &mut TabularScratch::default()), [15.0]);
+    assert_eq!(model.score(&[1.0], &mut TabularScratch::default()), [25.0]);
+}

@@ -83,6 +83,13 @@ impl Op {
         self.with(&values.iter().fold(start, |message, value| message.float(7, *value)))
     }
 
+    /// A constant of 32-bit floats.
+    pub(super) fn tensor(self, name: &str, dims: &[i64], values: &[f32]) -> Self {
+        let tensor = dims.iter().fold(Message::default(), |message, dim| message.integer(1, *dim)).integer(2, 1);
+        let tensor = values.iter().fold(tensor, |message, value| message.float(4, *value));
+        self.with(&Message::default().text(1, name).integer(20, 4).message(5, &tensor))
+    }
+
     pub(super) fn texts(self, name: &str, values: &[&str]) -> Self {
         let start = Message::default().text(1, name).integer(20, 8);
         self.with(&values.iter().fold(start, |message, value| message.text(9, value)))
