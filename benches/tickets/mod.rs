@@ -11,7 +11,7 @@ const PLAYBOOK: &str = "playbooks/ticket_routing.toml";
 
 /// The shipped bundle, with the playbook that routes tickets and no other.
 pub(crate) fn bundle() -> Bundle {
-    bundle_with(|text| text.to_owned())
+    bundle_with(str::to_owned)
 }
 
 /// The same with the playbook's text changed.
