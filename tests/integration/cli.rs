@@ -18,14 +18,14 @@ fn decisions(out: &str) -> Vec<Value> {
 fn the_shipped_configuration_is_sound_and_routes_the_shipped_tickets() {
     let (code, out, err) = run(forthwith().arg("check"));
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("playbook ticket_routing version 1: 52 rules on ticket.created"), "{out}");
+    assert!(out.contains("playbook ticket_routing version 1: 52 rules, then ticket_queue@1 on ticket.created"), "{out}");
     let facts = ["--facts", "config/samples/customers.jsonl"];
     let (code, out, err) = run(forthwith().args(["decide", "ticket_routing", "--input", TICKETS]).args(facts));
     assert_eq!(code, 0, "{err}");
     let decided = decisions(&out);
     assert_eq!(decided.len(), 610);
     assert!(err.contains("610 decisions in"), "{err}");
-    // The labels are a support lead's; the rules reach what rules can. This is a ratchet, not a goal.
+    // The labels are a support lead's; the rules reach 77 %, with the model they reach more. This is a ratchet, not a goal.
     let labels = fs::read_to_string(crate::support::root().join("config/samples/labels.csv")).unwrap();
     let labels: Vec<&str> = labels.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
     let tickets = fs::read_to_string(crate::support::root().join(TICKETS)).unwrap();
@@ -33,7 +33,7 @@ fn the_shipped_configuration_is_sound_and_routes_the_shipped_tickets() {
         tickets.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), labels.len());
     let agree = decided.iter().zip(&labels).filter(|(decision, label)| decision["outcome"]["queue"] == **label).count();
-    assert!(agree * 100 >= decided.len() * 75, "{agree} of {} tickets are routed as the labels say", decided.len());
+    assert!(agree * 100 >= decided.len() * 86, "{agree} of {} tickets are routed as the labels say", decided.len());
 }
 
 #[test]
