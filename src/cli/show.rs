@@ -152,7 +152,11 @@ fn asked_title(explanation: &Explanation) -> &'static str {
 fn deciding(explanation: &Explanation) -> Vec<String> {
     let because = explanation.default_because();
     let Some(fired) = explanation.fired() else {
-        let mut lines = vec![format!("the default decided: {}", because.as_deref().unwrap_or("no rule matched"))];
+        let because = because.as_deref().unwrap_or("no rule matched");
+        let mut lines = vec![match &explanation.decision.model {
+            Some(model) => format!("{because}; {model} decided in place of the default"),
+            None => format!("the default decided: {because}"),
+        }];
         let conflicted = explanation.rules.iter().filter(|rule| rule.verdict == RuleVerdict::Conflicted);
         lines.extend(conflicted.flat_map(rule));
         return lines;
@@ -163,6 +167,9 @@ fn deciding(explanation: &Explanation) -> Vec<String> {
     });
     let said: Vec<&RuleShown> = std::iter::once(fired).chain(others).collect();
     let title = match (&said[..], because) {
+        (_, None) if let Some(model) = &explanation.decision.model => {
+            format!("what matched; {model} decided within its permit")
+        }
         ([_], None) => "the rule that decided".to_owned(),
         ([_], Some(_)) => "the rule that matched; the default was taken in place of what it says".to_owned(),
         (_, None) => "rules that had their say".to_owned(),
