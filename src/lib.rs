@@ -55,6 +55,7 @@
 pub mod actor;
 #[cfg(feature = "http")]
 mod admin;
+pub mod agents;
 pub mod analysis;
 #[cfg(feature = "http")]
 mod app;
@@ -69,6 +70,7 @@ pub mod decider;
 pub mod document;
 pub mod domain;
 pub mod engine;
+pub mod gateway;
 pub mod guardrail;
 pub mod inference;
 #[cfg(feature = "http")]

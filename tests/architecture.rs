@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 27] = [
+const ROOMS: [(&str, &[&str]); 29] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
@@ -17,16 +17,18 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("tlog", &[]),
     ("document", &["domain"]),
     ("interchange", &["domain"]),
+    ("agents", &["domain"]),
     ("rules", &["domain"]),
     ("inference", &["domain"]),
     ("training", &["inference"]),
     ("serving", &["sync", "time", "telemetry", "inference"]),
+    ("gateway", &["time", "telemetry", "agents"]),
     ("context", &["domain"]),
     ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
-    ("bundle", &["domain", "document", "rules", "inference", "context"]),
+    ("bundle", &["domain", "document", "agents", "rules", "inference", "context"]),
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "bundle"]),
-    ("decider", &["domain", "rules", "inference", "context", "bundle", "guardrail"]),
+    ("decider", &["domain", "agents", "rules", "inference", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
     ("replay", &["domain", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
@@ -53,7 +55,10 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
+    (
+        "config",
+        &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
+    ),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
@@ -79,7 +84,9 @@ const ROOMS: [(&str, &[&str]); 27] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 26] = [
+const DOORS: [(&str, &[&str]); 28] = [
+    ("reqwest", &["gateway"]),
+    ("rustls", &["gateway"]),
     ("ort", &["inference"]),
     ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),
@@ -88,7 +95,7 @@ const DOORS: [(&str, &[&str]); 26] = [
     ("actix", &["actor"]),
     ("actix_web", &["ingress", "admin", "app"]),
     ("dashmap", &["actor"]),
-    ("moka", &["actor"]),
+    ("moka", &["actor", "gateway"]),
     ("fjall", &["journal"]),
     ("rustix", &["journal"]),
     ("prometheus", &["telemetry"]),
@@ -104,13 +111,14 @@ const DOORS: [(&str, &[&str]); 26] = [
     ("zstd", &["journal"]),
     ("indicatif", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
-    ("tokio", &["time", "journal", "serving", "actor", "engine", "cli"]),
+    ("tokio", &["time", "journal", "serving", "gateway", "actor", "engine", "cli"]),
     ("utoipa", &["engine", "ingress", "admin"]),
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "domain",
+    "agents",
     "tlog",
     "document",
     "interchange",

@@ -13,12 +13,14 @@
 //! | `artifacts` | the files of models, and their hashes |
 //! | `manifest`, `manifest_reader` | what is known of a model |
 //! | `model`, `model_loader` | a model, and a playbook's use of it |
+//! | `agent` | an agent, and a playbook's use of it |
 //! | `model_permit` | what models may choose |
 //! | `flow` | how often a playbook may decide |
 //! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader` | reading the files |
 
 mod accept_reader;
 mod ack_reader;
+mod agent;
 mod artifacts;
 mod cap;
 mod cap_reader;
@@ -58,6 +60,7 @@ mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use agent::{Agent, AgentKind, AgentUse, Choices};
 pub use artifacts::{Artifacts, ContentHash};
 pub use cap::{CAPS_MAX, Cap, CapScope, Measure, OnViolation, Share};
 pub use compile::{

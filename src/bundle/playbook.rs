@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
+use super::{AgentUse, Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
@@ -43,6 +43,8 @@ pub struct Playbook {
     pub default: DefaultOutcome,
     /// The models that are asked after the rules, in order.
     pub models: Vec<SmallModel>,
+    /// The agents that are asked after the models, in order.
+    pub agents: Vec<AgentUse>,
     /// What rules, tables and the default let models choose in place of their answer, by number.
     pub model_permits: Vec<ModelPermit>,
     /// What its guardrail lets out.

@@ -113,6 +113,7 @@ pub(super) fn read(
         rules,
         default: default?,
         models,
+        agents: Vec::new(),
         model_permits,
         permit,
         purpose: purpose.map(|number| layout.purposes()[number].clone()),

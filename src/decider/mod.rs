@@ -11,12 +11,14 @@
 //! | `cascade` | the order of the tiers |
 //! | `consult` | the models asked one after the other |
 //! | `asking` | one model asked |
+//! | `questioning` | what an agent asks |
 //! | `said` | what it said, and what that comes to |
 //! | `sight` | what a decision sees |
 
 mod asking;
 mod cascade;
 mod consult;
+mod questioning;
 mod said;
 mod sight;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub(crate) mod tests;
 
 pub use asking::{Answers, SlowAnswer, SlowScores, joined_texts};
 pub use cascade::{Decided, Ruling, decide, fallen_back};
+pub use questioning::{QuestionFor, question};
 pub use said::{Asked, Ranking, Said, Silence, Word};
 pub use sight::{Seen, Sight};
 

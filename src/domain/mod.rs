@@ -6,6 +6,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `decimal` | exact money and amounts |
+//! | `money` | what calls cost |
 //! | `timestamp` | points and lengths of time |
 //! | `id` | customers, events, decisions, partitions |
 //! | `raw` | values as they came from outside |
@@ -24,6 +25,7 @@ mod decimal;
 mod event;
 mod field;
 mod id;
+mod money;
 mod raw;
 mod secret;
 mod suggest;
@@ -40,6 +42,7 @@ pub use field::{Field, FieldFault, Limits};
 pub use id::{
     CustomerId, DecisionId, DecisionIdError, DecisionName, EventKey, ID_BYTES_MAX, IdError, Partition, TenantId,
 };
+pub use money::{Money, MoneyError};
 pub use raw::{DEPTH_MAX, EVENT_BYTES_MAX, MEMBERS_MAX, Raw, RawMap, key_twice};
 pub use secret::Secret;
 pub use suggest::{did_you_mean, suggestion};

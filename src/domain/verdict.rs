@@ -56,6 +56,8 @@ words! {
         Rules = 0 "rules",
         /// A model in process: a classifier of texts, a linear model, trees, a small neural network.
         SmallModel = 1 "small_model",
+        /// A large model over HTTP, as one of the playbook's agents.
+        LargeModel = 2 "large_model",
     }
 }
 
@@ -94,17 +96,33 @@ words! {
         ModelShed = 14 "model_shed",
         /// The last model failed.
         ModelFailed = 15 "model_failed",
+        /// What the large model's latency has been lately left too little chance of an answer in time: it was not asked.
+        WouldBeLate = 16 "would_be_late",
+        /// The provider of the large model has failed too often lately: it was not asked.
+        ProviderDown = 17 "provider_down",
+        /// The provider of the large model takes no more requests for now.
+        RateLimited = 18 "rate_limited",
+        /// The call could have cost more than is left of a budget: the large model was not asked.
+        OverBudget = 19 "over_budget",
+        /// Somebody has switched the agent, its model or its provider off.
+        SwitchedOff = 20 "switched_off",
+        /// What the large model answered is not what it was asked for.
+        AnswerUnusable = 21 "answer_unusable",
+        /// The agent may only advise: what it said is in the trace, the rules' answer holds.
+        AdviceOnly = 22 "advice_only",
+        /// The proposal is beyond one of the guardrail's limits.
+        LimitPassed = 23 "limit_passed",
     }
 }
 
 impl Tier {
     /// All tiers, for metrics, each at the place of its code.
-    pub const ALL: [Self; 2] = [Self::Rules, Self::SmallModel];
+    pub const ALL: [Self; 3] = [Self::Rules, Self::SmallModel, Self::LargeModel];
 }
 
 impl FallbackReason {
     /// All reasons, for metrics.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::GuardrailRefused,
         Self::HitPolicyViolated,
         Self::CapReached,
@@ -121,6 +139,14 @@ impl FallbackReason {
         Self::ModelLate,
         Self::ModelShed,
         Self::ModelFailed,
+        Self::WouldBeLate,
+        Self::ProviderDown,
+        Self::RateLimited,
+        Self::OverBudget,
+        Self::SwitchedOff,
+        Self::AnswerUnusable,
+        Self::AdviceOnly,
+        Self::LimitPassed,
     ];
 }
 

@@ -1,0 +1,21 @@
+//! Agents: what a large model is asked, and what is made of its answer.
+//!
+//! Pure: values go in, the bytes of a prompt come out, the same for the same values; a text comes back, and either it is an answer
+//! of the asked form or it says why not. Who is called, and when, is the gateway's business; whose word is taken, the decider's.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `question` | everything a large model is asked with |
+//! | `target` | which model, of which provider |
+//! | `format` | the form of the answer: its JSON Schema, and reading it |
+//! | `reply` | what came of a question |
+
+mod format;
+mod question;
+mod reply;
+mod target;
+
+pub use format::{Answer, AnswerField, AnswerFormat, Misfit};
+pub use question::{Budget, CachePolicy, Message, Question, Role, Sharing};
+pub use reply::{Call, Reply, Silence, Source};
+pub use target::{Choose, Target};
