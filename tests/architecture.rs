@@ -57,7 +57,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     (
         "config",
-        &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
+        &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"],
     ),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
