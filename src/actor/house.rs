@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use smallvec::SmallVec;
@@ -32,7 +32,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
 use crate::turn::{
-    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Workspace, Written, cap_changes, late, take,
+    Input, Made, Readings, RecordBuffer, Served, Surroundings, Taken, Workspace, Written, cap_changes, late, take,
 };
 
 /// Turns that a caller takes for others before a keeper goes on with them.
@@ -83,6 +83,14 @@ pub struct InForce {
     pub bundle: Arc<Bundle>,
     /// The sequence of its record.
     pub seq: u64,
+    /// Which of its agents can be asked, once somebody has found out.
+    pub served: OnceLock<Arc<Served>>,
+}
+
+impl InForce {
+    pub(super) fn new(bundle: Arc<Bundle>, seq: u64) -> Self {
+        Self { bundle, seq, served: OnceLock::new() }
+    }
 }
 
 crate::sync::thread_local! {

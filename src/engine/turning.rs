@@ -101,7 +101,10 @@ impl Engine {
             }
         };
         match turn {
-            Ok(Ok(done)) => Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done }))),
+            Ok(Ok(done)) => {
+                self.hear_late(&mut again, &done.taken, &bundle, &customer);
+                Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done })))
+            }
             Ok(Err(request)) => Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started)))),
             Err(refusal) => self.refused(refusal),
         }
