@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
 use super::{Answer, Engine, Error};
-use crate::actor::{Asked, InForce, Request, TurnDone};
+use crate::actor::{Asked, Held, InForce, Request, TurnDone};
 use crate::bundle::Bundle;
 use crate::decider::{AgentReply, Silence, SlowAnswer, SlowScores};
 use crate::gateway;
@@ -117,8 +117,8 @@ impl Engine {
 
     fn ask_at_once(&self, begun: Begun) -> Begun {
         match (begun.asked, &begun.again) {
-            (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), .. }))), Some(again)) => {
-                let asked = self.ask_models(wanted, (again, &begun.bundle.bundle), begun.deadline);
+            (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. }))), Some(again)) => {
+                let asked = self.ask_all((wanted, held), (again, &begun.bundle.bundle), begun.deadline);
                 Begun { asked, ..begun }
             }
             (asked, _) => Begun { asked, ..begun },
@@ -134,12 +134,19 @@ impl Engine {
         let mut all = Vec::with_capacity(begun.len());
         for begun in begun {
             all.push(match begun {
-                Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.turn_tried(begun).await)),
+                Ok(Answer::Given(begun)) if begun.again.is_some() => {
+                    let mut begun = self.turn_tried(begun).await;
+                    // Later events of the batch may wait for the customer who is held.
+                    while matches!(begun.asked, Stage::Asking(_, Some(_))) {
+                        begun = self.tried_anew(begun).await;
+                    }
+                    Ok(Answer::Given(begun))
+                }
                 other => other,
             });
         }
         let is_asking = |begun: &Result<Answer<Begun>, Error>| {
-            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Models(_), .. })))
+            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Asking(..), .. })))
         };
         // Each round asks of every turn the next of its models.
         while all.iter().any(is_asking) {
@@ -159,8 +166,8 @@ impl Engine {
     async fn tried_anew(&self, begun: Begun) -> Begun {
         let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
         let asked = match (asked, &mut again) {
-            (Stage::Models(models), Some(again)) => {
-                Stage::Turn(self.begin_anew(models, (again, &bundle, deadline)).await)
+            (Stage::Asking(consultation, held), Some(again)) => {
+                Stage::Turn(self.begin_anew((consultation, held), (again, &bundle, deadline)).await)
             }
             (asked, _) => return Begun { started, deadline, bundle, customer, asked, again },
         };
@@ -179,9 +186,9 @@ impl Engine {
     }
 
     /// Asks what a turn wants to be asked.
-    pub(super) fn ask_models(
+    pub(super) fn ask_all(
         &self,
-        wanted: Vec<Wanted>,
+        (wanted, held): (Vec<Wanted>, Option<Held>),
         (again, bundle): (&Again, &Bundle),
         deadline: Deadline,
     ) -> Stage {
@@ -196,13 +203,13 @@ impl Engine {
                 Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
             }
         });
-        Stage::Models(Consultation(asked.collect()))
+        Stage::Asking(Consultation(asked.collect()), held)
     }
 
     /// Begins a turn anew with what slow models say.
     pub(super) async fn begin_anew(
         &self,
-        consultation: Consultation,
+        (consultation, held): (Consultation, Option<Held>),
         (again, bundle, deadline): (&mut Again, &Arc<InForce>, Deadline),
     ) -> Asked {
         let answers = consultation.answers().await;
@@ -215,6 +222,10 @@ impl Engine {
             *is_last = is_out_of_time || slow.len() + replies.len() >= ANSWERS_MAX;
         }
         let (input, readings) = (again.input.clone(), again.readings.clone());
-        self.0.customers.ask(Request { input, readings, bundle: Arc::clone(bundle), deadline })
+        let request = Request { input, readings, bundle: Arc::clone(bundle), deadline };
+        match held {
+            Some(held) => held.ask(request),
+            None => self.0.customers.ask(request),
+        }
     }
 }
