@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("inference", &["domain"]),
     ("training", &["inference"]),
     ("serving", &["sync", "time", "telemetry", "inference"]),
-    ("gateway", &["time", "telemetry", "agents"]),
+    ("gateway", &["domain", "time", "telemetry", "agents"]),
     ("context", &["domain"]),
     ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
     ("bundle", &["domain", "document", "agents", "rules", "inference", "context"]),
@@ -55,10 +55,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    (
-        "config",
-        &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"],
-    ),
+    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",

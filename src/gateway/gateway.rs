@@ -6,13 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::config::Config;
 use crate::agents::{Call, Question, Reply, Silence, Target};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline, Timer};
-
-/// The providers, and how they are called.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Config {}
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 //!
 //! A question is answered by its deadline, whatever a provider does: with what the model said, or with why it said nothing.
 
+mod config;
 mod gateway;
 
-pub use gateway::{Config, Gateway, LateReply, Pending, StartError};
+pub use config::{Config, Provider, ProviderModel, StructuredOutput, TokensField};
+pub use gateway::{Gateway, LateReply, Pending, StartError};
