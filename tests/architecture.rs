@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("inference", &["domain"]),
     ("training", &["inference"]),
     ("serving", &["sync", "time", "telemetry", "inference"]),
-    ("gateway", &["time", "telemetry", "agents"]),
+    ("gateway", &["domain", "time", "telemetry", "agents"]),
     ("context", &["domain"]),
     ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
     ("bundle", &["domain", "document", "agents", "rules", "inference", "context"]),
