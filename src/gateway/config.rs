@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use super::breaker::BreakerConfig;
+use super::hedging::HedgeConfig;
+use super::limit::LimitConfig;
+use super::probing::ProbingConfig;
+use super::rate::RateConfig;
 use crate::domain::{Money, Secret};
 
 /// The providers, and the bounds of what is under way.
@@ -48,6 +53,20 @@ pub struct Provider {
     pub structured: StructuredOutput,
     /// Under which name it is told how long an answer may be.
     pub tokens_field: TokensField,
+    /// A request that takes longer is a slow one to the breaker.
+    pub slow_call: Duration,
+    /// What is learned of latencies weighs half as much after so long.
+    pub half_life: Duration,
+    /// When the breaker opens, and for how long.
+    pub breaker: BreakerConfig,
+    /// How many requests may be under way.
+    pub limit: LimitConfig,
+    /// Requests and tokens a minute.
+    pub rate: RateConfig,
+    /// When a second request is sent beside a slow one.
+    pub hedge: HedgeConfig,
+    /// How often a model is tried that looks hopeless.
+    pub probing: ProbingConfig,
     /// Its models.
     pub models: Vec<ProviderModel>,
 }
@@ -121,8 +140,25 @@ impl Default for Provider {
             response_bytes_max: 256 << 10,
             structured: StructuredOutput::default(),
             tokens_field: TokensField::default(),
+            slow_call: Duration::from_secs(5),
+            half_life: Duration::from_secs(2),
+            breaker: BreakerConfig::default(),
+            limit: LimitConfig::default(),
+            rate: RateConfig::default(),
+            hedge: HedgeConfig::default(),
+            probing: ProbingConfig::default(),
             models: Vec::new(),
         }
+    }
+}
+
+impl ProviderModel {
+    /// What so many tokens cost: of the prompt, of those the ones that the provider had read before, and of the answer.
+    pub fn cost(&self, prompt: u64, cached: u64, answer: u64) -> Money {
+        let cached = cached.min(prompt);
+        let cached_price = self.cached_input_price.unwrap_or(self.input_price);
+        let prompt = self.input_price.per_million(prompt - cached).plus(cached_price.per_million(cached));
+        prompt.plus(self.output_price.per_million(answer))
     }
 }
 
