@@ -7,10 +7,8 @@ use reqwest::{Client as Http, Url, redirect};
 
 use super::config::Provider;
 use super::wire::{Broken, Received};
+use crate::telemetry::Counter;
 use crate::time::Clock;
-
-/// Why there is no client of this kind: none.
-pub(super) const ABSENT: Option<&str> = None;
 
 /// Sends requests to one provider, over connections that are kept.
 #[derive(Debug)]
@@ -64,9 +62,12 @@ impl Client {
     }
 
     /// Sends a request and reads the response. Dropped before its end, it closes the stream, and a provider that looks stops.
-    pub(super) async fn send(&self, body: &str, clock: &Clock) -> Result<Received, Broken> {
+    pub(super) async fn send(&self, body: &str, clock: &Clock, stale: &Counter) -> Result<Received, Broken> {
         let sent = match self.request(&self.pooled, body).send().await {
-            Err(e) if !e.is_connect() && self.may_be_stale() => self.request(&self.fresh, body).send().await,
+            Err(e) if !e.is_connect() && self.may_be_stale() => {
+                stale.inc();
+                self.request(&self.fresh, body).send().await
+            }
             sent => sent,
         };
         let mut response = sent.map_err(|e| match e.is_connect() {

@@ -2,11 +2,10 @@
 
 use super::config::Provider;
 use super::wire::{Broken, Received};
+use crate::telemetry::Counter;
 use crate::time::Clock;
 
-/// Why there is no client.
-pub(super) const ABSENT: Option<&str> =
-    Some("this build cannot call large models: it lacks the cargo feature `large-model`");
+const ABSENT: &str = "this build cannot call large models: it lacks the cargo feature `large-model`";
 
 /// Nobody.
 #[derive(Debug)]
@@ -14,14 +13,14 @@ pub(super) struct Client;
 
 impl Client {
     pub(super) fn new(_: &Provider) -> Result<Self, String> {
-        Err(ABSENT.unwrap_or_default().to_owned())
+        Err(ABSENT.to_owned())
     }
 
     pub(super) fn host(&self) -> &str {
         ""
     }
 
-    pub(super) async fn send(&self, _: &str, _: &Clock) -> Result<Received, Broken> {
-        Err(Broken::Unconnected(ABSENT.unwrap_or_default().to_owned()))
+    pub(super) async fn send(&self, _: &str, _: &Clock, _: &Counter) -> Result<Received, Broken> {
+        Err(Broken::Unconnected(ABSENT.to_owned()))
     }
 }

@@ -59,6 +59,10 @@ impl Key {
             Sharing::Customer(whose) => text(&whose.to_le_bytes()),
         }
         text(question.format.schema().as_bytes());
+        for field in question.format.fields() {
+            // The schema may not say all of what may be chosen.
+            text(format!("{:?}", field.choices).as_bytes());
+        }
         text(&question.answer_tokens.to_le_bytes());
         text(&question.temperature_milli.to_le_bytes());
         text(&(question.targets.len() as u64).to_le_bytes());
@@ -111,19 +115,11 @@ impl Kept {
 impl Entry {
     /// Bytes that it takes, roughly.
     fn weight(&self) -> u32 {
-        let values: usize = self.answer.values.iter().map(value_bytes).sum();
+        let own = std::mem::size_of::<Value>();
+        let values: usize = self.answer.values.iter().map(|value| own + value.heap_bytes()).sum();
         let reason = self.answer.reason.as_ref().map_or(0, |reason| reason.len());
         // The key, the entry and the cache's own account of them.
         u32::try_from(values + reason + 256).unwrap_or(u32::MAX)
-    }
-}
-
-fn value_bytes(value: &Value) -> usize {
-    let own = std::mem::size_of::<Value>();
-    match value {
-        Value::Text(text) => own + text.len(),
-        Value::List(items) => own + items.iter().map(value_bytes).sum::<usize>(),
-        _ => own,
     }
 }
 

@@ -205,16 +205,16 @@ impl Seat {
         let is_late = self.deadline.is_past(now);
         match &mut seated.wait {
             Wait::Reply(waker) => {
-                let waker = waker.take();
-                seated.wait = if is_late { Wait::Late } else { Wait::Given(Box::new(reply.clone())) };
-                let hear = seated.hear.take();
-                drop(seated);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                let (waker, hear) = (waker.take(), seated.hear.take());
                 if !is_late {
+                    seated.wait = Wait::Given(Box::new(reply));
+                    drop(seated);
+                    wake(waker);
                     return Handed::InTime;
                 }
+                seated.wait = Wait::Late;
+                drop(seated);
+                wake(waker);
                 hear_out(hear, reply);
                 Handed::Late
             }
@@ -298,6 +298,12 @@ impl fmt::Debug for Seated {
             Wait::Over => "over",
         };
         f.debug_struct("Seated").field("wait", &wait).field("hears", &self.hear.is_some()).finish()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

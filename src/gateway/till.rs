@@ -1,5 +1,6 @@
 //! The purse, for many who draw on it.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tracing::error;
@@ -17,6 +18,12 @@ struct Drawers {
     purse: Mutex<Purse>,
     /// What calls have cost, until somebody who has the purse takes it down.
     settled: Mutex<Vec<(Reservation, Money)>>,
+}
+
+impl fmt::Debug for Till {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Till").finish_non_exhaustive()
+    }
 }
 
 impl Till {
