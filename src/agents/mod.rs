@@ -7,12 +7,18 @@
 //! |---|---|
 //! | `question` | everything a large model is asked with |
 //! | `target` | which model, of which provider |
-//! | `format` | the form of the answer: its JSON Schema, and reading it |
+//! | `format` | the form of the answer |
+//! | `schema` | the form as a JSON Schema |
+//! | `reading` | an answer read amid a model's words |
 //! | `reply` | what came of a question |
 
 mod format;
+#[cfg(test)]
+mod format_tests;
 mod question;
+mod reading;
 mod reply;
+mod schema;
 mod target;
 
 pub use format::{Answer, AnswerField, AnswerFormat, Misfit};
