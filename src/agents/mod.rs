@@ -15,6 +15,7 @@
 //! | `offer` | what may be chosen, in words |
 //! | `untrusted` | texts of others, made safe to stand in a prompt |
 //! | `cutting`, `tokens` | keeping a prompt within its bound |
+//! | `spoken` | values as a prompt says them |
 //! | `reply` | what came of a question |
 
 mod cutting;
@@ -22,7 +23,7 @@ mod format;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
-pub(crate) mod injections;
+pub(crate) mod injection_tests;
 mod offer;
 mod prompt;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod question;
 mod reading;
 mod reply;
 mod schema;
+mod spoken;
 mod target;
 mod template;
 mod tokens;
@@ -40,5 +42,6 @@ pub use format::{Answer, AnswerField, AnswerFormat, Misfit};
 pub use prompt::{NoRoom, Prompt, Shot, Wording};
 pub use question::{Budget, CachePolicy, Message, Question, Role, Sharing};
 pub use reply::{Call, Reply, Silence, Source};
+pub use spoken::spoken;
 pub use target::{Choose, Target};
-pub use template::{Input, Template, TemplateFault, placeholder};
+pub use template::{Input, InputKind, Template, TemplateFault, placeholder};

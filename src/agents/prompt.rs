@@ -7,7 +7,7 @@ use super::cutting::cut;
 use super::format::{Answer, AnswerFormat};
 use super::offer;
 use super::question::{Message, Role};
-use super::template::{Input, Template};
+use super::template::{Input, InputKind, Template};
 use super::tokens::{PER_MESSAGE, estimate};
 use super::untrusted::{self, Fence, harmless, legible};
 
@@ -58,17 +58,22 @@ pub struct NoRoom {
 /// Tokens that there must be for inputs.
 const INPUTS_ROOM: usize = 64;
 
+/// What is left of a text of which nothing is.
+const ALL_CUT: &str = "[… 1000000 characters left out …]";
+
 impl Prompt {
-    /// A prompt for answers of this form, which has every choice that any question may offer. `widths` are the most bytes that each
-    /// input can have which is never cut.
-    pub fn new(wording: Arc<Wording>, format: &AnswerFormat, shots: &[Shot], widths: &[usize]) -> Result<Self, NoRoom> {
+    /// A prompt for answers of this form, which has every choice that any question may offer.
+    pub fn new(wording: Arc<Wording>, format: &AnswerFormat, shots: &[Shot]) -> Result<Self, NoRoom> {
         let prefix = prefix(&wording, format, shots);
         let fixed: usize = prefix.iter().map(tokens).sum();
-        // The widest inputs that are not cut, and of the others only what says that they were: whatever is given then fits.
-        let widest = wording.inputs.iter().zip(widths).map(|(input, bytes)| {
-            let inner =
-                if *bytes == 0 { "[… 1000000 characters left out …]".to_owned() } else { "9".repeat(*bytes) };
-            Some(Cow::Owned(if input.is_untrusted { Fence::of(std::iter::empty()).around(&inner) } else { inner }))
+        // Scalars at their longest, and of texts only what says that they were cut: whatever is given then fits.
+        let fence = Fence::of(std::iter::empty());
+        let widest = wording.inputs.iter().map(|input| {
+            Some(Cow::Owned(match input.kind {
+                InputKind::Scalar { bytes_max } => "9".repeat(bytes_max),
+                InputKind::Text { .. } => ALL_CUT.to_owned(),
+                InputKind::Untrusted { .. } => fence.around(ALL_CUT),
+            }))
         });
         let widest: Vec<_> = widest.collect();
         let asked = estimate(&asked(&wording.template, &offer::choices(format), &widest)) + PER_MESSAGE;
@@ -139,12 +144,12 @@ impl<'a> Texts<'a> {
     fn of(inputs: &'a [Input], given: &[Option<Cow<'_, str>>], context_tokens: usize) -> Self {
         let clean = |(input, text): (&Input, &Option<Cow<'_, str>>)| {
             let text = text.as_deref()?;
-            let text = if input.is_untrusted { Cow::Owned(harmless(text)) } else { legible(text) };
+            let text = if input.is_untrusted() { Cow::Owned(harmless(text)) } else { legible(text) };
             let text = text.trim();
             (!text.is_empty()).then(|| text.to_owned())
         };
         let texts: Vec<Option<String>> = inputs.iter().zip(given).map(clean).collect();
-        let untrusted = inputs.iter().zip(&texts).filter(|(input, _)| input.is_untrusted);
+        let untrusted = inputs.iter().zip(&texts).filter(|(input, _)| input.is_untrusted());
         let fence = Fence::of(untrusted.filter_map(|(_, text)| text.as_deref()));
         // Three bytes are a token at least, so more characters than that never fit.
         Self { inputs, texts, fence, chars_max: context_tokens * 3 }
@@ -158,9 +163,11 @@ impl<'a> Texts<'a> {
     fn cut_to(&self, lengths: Lengths) -> Vec<Option<Cow<'_, str>>> {
         let text = |(input, text): (&Input, &'_ Option<String>)| -> Option<Cow<'static, str>> {
             let text = text.as_deref()?;
-            let length = if input.is_untrusted { lengths.untrusted } else { lengths.trusted };
-            let text = cut(text, length.min(input.chars_max));
-            Some(Cow::Owned(if input.is_untrusted { self.fence.around(&text) } else { text.into_owned() }))
+            Some(Cow::Owned(match input.kind {
+                InputKind::Scalar { .. } => text.to_owned(),
+                InputKind::Text { chars_max } => cut(text, lengths.trusted.min(chars_max)).into_owned(),
+                InputKind::Untrusted { chars_max } => self.fence.around(&cut(text, lengths.untrusted.min(chars_max))),
+            }))
         };
         self.inputs.iter().zip(&self.texts).map(text).collect()
     }
@@ -189,7 +196,7 @@ fn asked(template: &Template, choices: &str, inputs: &[Option<Cow<'_, str>>]) ->
 }
 
 fn prefix(wording: &Wording, format: &AnswerFormat, shots: &[Shot]) -> Box<[Message]> {
-    let rule = wording.inputs.iter().any(|input| input.is_untrusted).then_some(untrusted::RULE);
+    let rule = wording.inputs.iter().any(Input::is_untrusted).then_some(untrusted::RULE);
     let parts = [Some(wording.instructions.trim()), rule].into_iter().flatten();
     let system = parts.chain([offer::form(format).as_str()]).collect::<Vec<_>>().join("\n\n");
     let message = |role, text: String| Message { role, text: text.into() };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::injections::injections;
+use super::injection_tests::injections;
 use super::tokens::estimate;
-use super::{Answer, AnswerField, AnswerFormat, Input, Message, Prompt, Role, Shot, Template, Wording};
+use super::{Answer, AnswerField, AnswerFormat, Input, InputKind, Message, Prompt, Role, Shot, Template, Wording};
 use crate::domain::{Enumeration, Field, Type, Value};
 
 const TEMPLATE: &str = "A customer on the plan {{plan}} wrote.\n\nSubject: {{subject}}\n{{body}}\n\nOf note: {{note}}";
@@ -23,13 +23,12 @@ fn format(choices: &[u16]) -> AnswerFormat {
 }
 
 fn inputs() -> Vec<Input> {
-    let input =
-        |name: &str, is_untrusted, chars_max| Input { name: name.into(), label: name.into(), is_untrusted, chars_max };
+    let input = |name: &str, kind| Input { name: name.into(), label: name.into(), kind };
     vec![
-        input("subject", true, 1_000),
-        input("body", true, 200_000),
-        input("plan", false, 100),
-        input("note", false, 100_000),
+        input("subject", InputKind::Untrusted { chars_max: 1_000 }),
+        input("body", InputKind::Untrusted { chars_max: 200_000 }),
+        input("plan", InputKind::Scalar { bytes_max: 4 }),
+        input("note", InputKind::Text { chars_max: 100_000 }),
     ]
 }
 
@@ -40,7 +39,7 @@ fn prompt(context_tokens: usize) -> Prompt {
     let wording = Wording { instructions, inputs: inputs.into(), template, context_tokens };
     let given = vec![Some("Card swallowed".to_owned()), Some("At the <ATM>.".to_owned()), None, None];
     let answer = Answer { values: [Value::Symbol(1)].into(), reason: Some("A card is gone.".into()) };
-    Prompt::new(Arc::new(wording), &format(&[0, 1, 2]), &[Shot { given, answer }], &[0, 0, 4, 0]).unwrap()
+    Prompt::new(Arc::new(wording), &format(&[0, 1, 2]), &[Shot { given, answer }]).unwrap()
 }
 
 fn asked(prompt: &Prompt, given: [Option<&str>; 4]) -> Vec<Message> {
@@ -120,7 +119,7 @@ fn a_prompt_without_room_for_its_inputs_is_refused() {
     let template = Template::of_labels(&inputs);
     let wording =
         Wording { instructions: "x ".repeat(300).into(), inputs: inputs.into(), template, context_tokens: 500 };
-    let fault = Prompt::new(Arc::new(wording), &format(&[0, 1, 2]), &[], &[0, 0, 4, 0]).unwrap_err();
+    let fault = Prompt::new(Arc::new(wording), &format(&[0, 1, 2]), &[]).unwrap_err();
     insta::assert_snapshot!(fault);
 }
 

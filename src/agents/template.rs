@@ -12,10 +12,28 @@ pub struct Input {
     pub name: Box<str>,
     /// What stands before it where the agent has no template of its own.
     pub label: Box<str>,
-    /// Whether somebody else has written it, such as a customer.
-    pub is_untrusted: bool,
-    /// Characters of it that are given at most.
-    pub chars_max: usize,
+    /// Where it comes from.
+    pub kind: InputKind,
+}
+
+/// Where an input comes from, and what may be done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// A number, a time, a name of an enumeration: short, and never cut.
+    Scalar {
+        /// Bytes that it has at most.
+        bytes_max: usize,
+    },
+    /// A text that the agent's author answers for.
+    Text {
+        /// Characters of it that are given at most.
+        chars_max: usize,
+    },
+    /// A text that somebody else has written, such as a customer.
+    Untrusted {
+        /// Characters of it that are given at most.
+        chars_max: usize,
+    },
 }
 
 /// The words around the inputs.
@@ -40,6 +58,13 @@ enum Part {
     Words(Box<str>),
     /// The numbered input.
     Input(usize),
+}
+
+impl Input {
+    /// Whether somebody else has written it.
+    pub const fn is_untrusted(&self) -> bool {
+        matches!(self.kind, InputKind::Untrusted { .. })
+    }
 }
 
 impl Template {
@@ -154,7 +179,7 @@ mod tests {
     use super::*;
 
     fn input(name: &str) -> Input {
-        Input { name: name.into(), label: name.to_uppercase().into(), is_untrusted: false, chars_max: 100 }
+        Input { name: name.into(), label: name.to_uppercase().into(), kind: InputKind::Text { chars_max: 100 } }
     }
 
     fn filled(text: &str, values: [Option<&str>; 2]) -> String {

@@ -59,6 +59,8 @@ pub struct Playbook {
     pub settle_within: Option<TimeDelta>,
     /// How often it may decide.
     pub flow: Flow,
+    /// Whether a customer's later events wait while a decision waits for a slow model or an agent.
+    pub ordering: Ordering,
     /// What goes first when there is no room for everything: from 0 to 9, the highest last to be shed.
     pub priority: u8,
 }
@@ -95,6 +97,16 @@ pub enum WhenDiskFull {
     Shed,
     /// They go on being made. Their records wait in memory, up to a bound, and are lost if the engine ends before there is room.
     Answer,
+}
+
+/// Whether a customer's later events wait while a decision waits for a slow model or an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordering {
+    /// They go ahead; what is then decided late is decided on the state as it is by then.
+    #[default]
+    Overtaking,
+    /// They wait, so that decisions are made in the order in which the events came.
+    Strict,
 }
 
 /// Where a name's value comes from.
@@ -230,6 +242,16 @@ impl WhenDiskFull {
         match self {
             Self::Shed => "shed",
             Self::Answer => "answer",
+        }
+    }
+}
+
+impl Ordering {
+    /// The word in playbooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overtaking => "overtaking",
+            Self::Strict => "strict",
         }
     }
 }

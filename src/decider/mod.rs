@@ -19,6 +19,8 @@ mod asking;
 mod cascade;
 mod consult;
 mod questioning;
+#[cfg(test)]
+mod questioning_tests;
 mod said;
 mod sight;
 #[cfg(test)]
