@@ -67,7 +67,7 @@ impl Prompt {
         let prefix = prefix(&wording, format, shots);
         let fixed: usize = prefix.iter().map(tokens).sum();
         // Scalars at their longest, and of texts only what says that they were cut: whatever is given then fits.
-        let fence = Fence::of(std::iter::empty());
+        let fence = Fence::of(&[]);
         let widest = wording.inputs.iter().map(|input| {
             Some(Cow::Owned(match input.kind {
                 InputKind::Scalar { bytes_max } => "9".repeat(bytes_max),
@@ -150,7 +150,8 @@ impl<'a> Texts<'a> {
         };
         let texts: Vec<Option<String>> = inputs.iter().zip(given).map(clean).collect();
         let untrusted = inputs.iter().zip(&texts).filter(|(input, _)| input.is_untrusted());
-        let fence = Fence::of(untrusted.filter_map(|(_, text)| text.as_deref()));
+        let untrusted: Vec<&str> = untrusted.filter_map(|(_, text)| text.as_deref()).collect();
+        let fence = Fence::of(&untrusted);
         // Three bytes are a token at least, so more characters than that never fit.
         Self { inputs, texts, fence, chars_max: context_tokens * 3 }
     }

@@ -182,8 +182,7 @@ impl AgentUseReader<'_> {
 
     // === choices ===
 
-    /// What an escalation may hand over to, for each field that it sets.
-    #[expect(clippy::type_complexity, reason = "a missing `to` is right for other kinds, a faulty one for none")]
+    /// What an escalation may hand over to, for each field that it sets; nothing for other kinds, and `None` after noting a fault.
     fn handed_to(
         &self,
         section: &Section<'_>,
