@@ -55,10 +55,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    (
-        "config",
-        &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
-    ),
+    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",

@@ -115,7 +115,8 @@ pub struct AgentUse {
     pub prompt: Prompt,
 }
 
-/// The values that may be chosen, for each field that an agent sets; `None` for whatever field and guardrail allow.
+/// The values that may be chosen, for each field that an agent sets; of a list what each of its items may be. `None` for whatever field
+/// and guardrail allow.
 pub type Choices = Box<[Option<Box<[Value]>>]>;
 
 impl Agent {

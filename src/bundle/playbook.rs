@@ -59,7 +59,7 @@ pub struct Playbook {
     pub settle_within: Option<TimeDelta>,
     /// How often it may decide.
     pub flow: Flow,
-    /// Whether a customer's later events wait while a decision waits for a slow model or an agent.
+    /// What becomes of a customer's later events while a decision waits for somebody's answer.
     pub ordering: Ordering,
     /// What goes first when there is no room for everything: from 0 to 9, the highest last to be shed.
     pub priority: u8,
@@ -99,13 +99,13 @@ pub enum WhenDiskFull {
     Answer,
 }
 
-/// Whether a customer's later events wait while a decision waits for a slow model or an agent.
+/// What becomes of a customer's later events while a decision waits for the answer of a slow or a large model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ordering {
-    /// They go ahead; what is then decided late is decided on the state as it is by then.
+    /// They are decided meanwhile.
     #[default]
     Overtaking,
-    /// They wait, so that decisions are made in the order in which the events came.
+    /// They wait their turn.
     Strict,
 }
 
