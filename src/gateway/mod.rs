@@ -11,6 +11,7 @@
 //! | `breaker` | whether a provider is called at all |
 //! | `limit` | how many requests may be under way at a provider |
 //! | `rate` | requests and tokens a minute |
+//! | `bucket` | fills evenly; is taken from ahead, and given back to |
 //! | `rate_headers` | what a provider says about its limits |
 //! | `purse` | budgets of a day: reserved, settled, never exceeded |
 //! | `spending` | the book of what was spent, as it is kept |
@@ -19,6 +20,8 @@
 
 #[allow(dead_code, reason = "the gateway takes it up")]
 mod breaker;
+#[allow(dead_code, reason = "the gateway takes it up")]
+mod bucket;
 #[allow(dead_code, reason = "the gateway takes it up")]
 mod choosing;
 mod gateway;
