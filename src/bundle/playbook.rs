@@ -245,3 +245,13 @@ impl WhenDiskFull {
         }
     }
 }
+
+impl Ordering {
+    /// The word in playbooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overtaking => "overtaking",
+            Self::Strict => "strict",
+        }
+    }
+}

@@ -85,7 +85,9 @@ fn is_permitted(agent: &AgentUse, permit: u16, values: &[Value], playbook: &Play
     };
     let is_open = |((set, value), choices): ((&usize, &Value), &Option<Box<[Value]>>)| {
         let Some(field) = playbook.outcome.fields().get(*set) else { return false };
-        let is_choice = choices.as_ref().is_none_or(|choices| choices.contains(value));
+        // Of a list the choices are what each of its items may be.
+        let items = if let Value::List(items) = value { &**items } else { std::slice::from_ref(value) };
+        let is_choice = choices.as_ref().is_none_or(|choices| items.iter().all(|item| choices.contains(item)));
         is_choice && permit.allows(*set, field, value, &playbook.permit)
     };
     values.len() == agent.sets.len() && agent.sets.iter().zip(values).zip(choices).all(is_open)

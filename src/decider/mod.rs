@@ -23,6 +23,8 @@ mod consult;
 mod consult_agents;
 mod consulted;
 mod questioning;
+#[cfg(test)]
+mod questioning_tests;
 mod said;
 mod sight;
 #[cfg(test)]

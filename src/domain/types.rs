@@ -218,6 +218,14 @@ impl Type {
         }
     }
 
+    /// The type of a list's items; of any other type, itself.
+    pub fn item(&self) -> &Self {
+        match self {
+            Self::List(of) => of,
+            other => other,
+        }
+    }
+
     /// Pairs a value with its type, for showing and writing it.
     pub fn show<'a>(&'a self, value: &'a Value) -> Shown<'a> {
         Shown { ty: self, value }
@@ -311,19 +319,11 @@ impl fmt::Display for Shown<'_> {
                 f.write_str("[")?;
                 for (i, item) in items.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}{}", item_type(ty).show(item))?;
+                    write!(f, "{comma}{}", ty.item().show(item))?;
                 }
                 f.write_str("]")
             }
         }
-    }
-}
-
-/// The type of a list's items.
-fn item_type(list: &Type) -> &Type {
-    match list {
-        Type::List(of) => of,
-        other => other,
     }
 }
 
@@ -341,7 +341,7 @@ impl Serialize for Shown<'_> {
             (Value::List(items), ty) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
-                    seq.serialize_element(&item_type(ty).show(item))?;
+                    seq.serialize_element(&ty.item().show(item))?;
                 }
                 seq.end()
             }
