@@ -1,0 +1,106 @@
+//! Which questions go through to a model that looks hopeless, so that one that has recovered is found again.
+//!
+//! A question goes through now and then, whatever comes; and a small share of them, chosen by what they are. Once one was answered
+//! in time, those that follow go through at once until one is not: so the model is found within an interval and an answer, and not
+//! after as many intervals as the estimate wants observations. What is under way is bounded, so a model that hangs costs little.
+
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::latency::Chance;
+use crate::time::Instant;
+
+/// How often hopeless models are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbingConfig {
+    /// One question so often.
+    pub every: Duration,
+    /// This part of all questions besides.
+    pub share: Chance,
+    /// Probes that may be under way at a time.
+    pub under_way_max: u32,
+}
+
+/// The probes of one model.
+#[derive(Debug)]
+pub(super) struct Probing {
+    config: ProbingConfig,
+    /// When the last one began.
+    last: Option<Instant>,
+    under_way: u32,
+    trial: Option<Trial>,
+}
+
+/// A question that goes through though the model looks hopeless. To be handed back to [`Probing::ended`].
+#[derive(Debug)]
+#[must_use = "a probe that is not handed back is under way for ever"]
+pub(super) struct Probe(());
+
+/// What follows a probe that was answered in time.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    left: u32,
+    until: Instant,
+}
+
+/// Questions that follow a good probe at once: as many as the estimate wants to believe in a change, and one.
+const TRIAL: u32 = 4;
+
+/// Told from every other use that is made of the same number.
+const SEED: u64 = 0x7072_6f62_696e_6721;
+
+impl Default for ProbingConfig {
+    /// Four questions a second cost little beside those that a recovered model would have answered meanwhile, and one of a hundred
+    /// finds it sooner where there are many.
+    fn default() -> Self {
+        Self { every: Duration::from_millis(250), share: Chance::from_milli(10), under_way_max: 2 }
+    }
+}
+
+impl Probing {
+    /// None is under way.
+    pub(super) const fn new(config: ProbingConfig) -> Self {
+        Self { config, last: None, under_way: 0, trial: None }
+    }
+
+    /// Whether a question goes through that would be skipped; `spread` names it.
+    pub(super) fn lets_through(&mut self, spread: u64, now: Instant) -> Option<Probe> {
+        let is_trial = self.takes_from_trial(now);
+        let is_due = self.last.is_none_or(|last| now.since(last) >= self.config.every);
+        let has_room = self.under_way < self.config.under_way_max;
+        if !is_trial && !(has_room && (is_due || self.is_chosen(spread))) {
+            return None;
+        }
+        self.last = Some(now);
+        self.under_way += 1;
+        Some(Probe(()))
+    }
+
+    /// A probe is over: answered in time, or not, or taken back.
+    pub(super) fn ended(&mut self, probe: Probe, is_in_time: bool, now: Instant) {
+        let Probe(()) = probe;
+        self.under_way = self.under_way.saturating_sub(1);
+        self.trial = is_in_time.then(|| Trial { left: TRIAL, until: now.after(self.config.every) });
+    }
+
+    /// Probes that are under way.
+    pub(super) const fn under_way(&self) -> u32 {
+        self.under_way
+    }
+
+    fn takes_from_trial(&mut self, now: Instant) -> bool {
+        match &mut self.trial {
+            Some(trial) if trial.left > 0 && now < trial.until => {
+                trial.left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn is_chosen(&self, spread: u64) -> bool {
+        let hash = xxh3_64_with_seed(&spread.to_le_bytes(), SEED);
+        hash % u64::from(Chance::CERTAIN.ppm()) < u64::from(self.config.share.ppm())
+    }
+}

@@ -1,0 +1,3 @@
+//! The room as a whole, against a provider that misbehaves.
+
+pub(super) mod questions;
