@@ -16,11 +16,15 @@
 //! | `agent` | an agent, and a playbook's use of it |
 //! | `model_permit` | what models may choose |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader`, `agent_reader`, `agent_use_reader` | reading the files |
 
 mod accept_reader;
 mod ack_reader;
 mod agent;
+mod agent_reader;
+#[cfg(test)]
+pub(crate) mod agent_tests;
+mod agent_use_reader;
 mod artifacts;
 mod cap;
 mod cap_reader;
@@ -60,11 +64,11 @@ mod tags_reader;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use agent::{Agent, AgentKind, AgentUse, Choices};
+pub use agent::{Agent, AgentExample, AgentInput, AgentKind, AgentUse, Choices};
 pub use artifacts::{Artifacts, ContentHash};
 pub use cap::{CAPS_MAX, Cap, CapScope, Measure, OnViolation, Share};
 pub use compile::{
-    Bundle, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER,
+    AGENT_FOLDER, Bundle, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER,
     PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER,
 };
 pub use flow::{Flow, Throttle};
@@ -74,7 +78,7 @@ pub use model_permit::ModelPermit;
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{
-    Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
+    Ack, AttributeAt, ContextSource, DefaultOutcome, Ordering, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
     WhenDiskFull,
 };
 pub use sources::{BundleId, Sources};

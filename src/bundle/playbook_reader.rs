@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::agent_reader::Agents;
+use super::agent_use_reader::AgentUseReader;
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
 use super::model_reader::{ModelReader, Models};
@@ -10,7 +12,7 @@ use super::playbook::{AttributeAt, ContextSource, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{
-    OutcomeSchema, SmallModel, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader,
+    AgentUse, OutcomeSchema, SmallModel, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader,
 };
 use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
@@ -31,7 +33,7 @@ const FIELDS_MAX: usize = 64;
 pub(super) fn read(
     document: &Document<'_>,
     context: &Context,
-    (sources, models): (&Sources, &Models),
+    (sources, models, agents): (&Sources, &Models, &Agents),
     sink: &FaultSink,
 ) -> Option<Playbook> {
     let layout = &context.layout;
@@ -86,11 +88,26 @@ pub(super) fn read(
         guardrail: &permit,
     };
     let models = models.models(&root);
+    let agents = AgentUseReader {
+        sink,
+        agents,
+        layout,
+        on: &on,
+        scope: &scope,
+        sources: &slot_sources,
+        outcome: &outcome,
+        playbook: name,
+        purpose: purpose.map(|number| &*layout.purposes()[number].name),
+        permits: &model_permits,
+        guardrail: &permit,
+    };
+    let agents = agents.agents(&root);
+    let ordering = ack_reader::ordering(&root);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
     }
-    let read = models.iter().flat_map(SmallModel::slots);
+    let read = models.iter().flat_map(SmallModel::slots).chain(agents.iter().flat_map(AgentUse::slots));
     let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), read, slot_sources);
     let rules = RuleSet::new(groups, texts, values.unwrap_or_default())
         .map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}")))
@@ -113,7 +130,7 @@ pub(super) fn read(
         rules,
         default: default?,
         models,
-        agents: Vec::new(),
+        agents,
         model_permits,
         permit,
         purpose: purpose.map(|number| layout.purposes()[number].clone()),
@@ -121,6 +138,7 @@ pub(super) fn read(
         caps,
         settle_within,
         flow,
+        ordering,
         priority,
     })
 }
@@ -264,7 +282,7 @@ fn aging(sights: &[ContextSource], layout: &Layout) -> Vec<(u16, usize)> {
     (0..).zip(sights).filter_map(fact).collect()
 }
 
-/// Numbers the context's values that rules and models use.
+/// Numbers the context's values that rules, models and agents use.
 fn sights<'a>(
     rules: impl Iterator<Item = &'a Rule>,
     read: impl Iterator<Item = Slot>,

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::bundle::{
-    Artifacts, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER, Sources,
-    TABLE_FOLDER,
+    AGENT_FOLDER, Artifacts, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER,
+    Sources, TABLE_FOLDER,
 };
 use crate::cases::CASES_ENDING;
 use crate::document::{FaultSink, Place};
@@ -27,7 +27,8 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
     if let Some(text) = read_optional(folder, CONTEXT_FILE, sink) {
         sources.insert(CONTEXT_FILE, text);
     }
-    for (subfolder, ending) in [(PLAYBOOK_FOLDER, ".toml"), (TABLE_FOLDER, ".csv"), (LIST_FOLDER, ".txt")] {
+    let folders = [(PLAYBOOK_FOLDER, ".toml"), (AGENT_FOLDER, ".toml"), (TABLE_FOLDER, ".csv"), (LIST_FOLDER, ".txt")];
+    for (subfolder, ending) in folders {
         // Cases stand beside the playbooks and decide nothing: changing one must not make another bundle.
         for name in names(folder, subfolder, ending, sink).into_iter().filter(|name| !name.ends_with(CASES_ENDING)) {
             let path = format!("{subfolder}{name}");
