@@ -156,7 +156,8 @@ impl Breaker {
         match &mut self.state {
             State::Closed(window) => {
                 window.count(outcome, now, &self.config);
-                if window.is_too_bad(now, &self.config) {
+                // Only what is bad itself opens it: not that good calls have left the window.
+                if matches!(outcome, Outcome::Slow | Outcome::Bad) && window.is_too_bad(now, &self.config) {
                     self.open(now);
                 }
             }
@@ -258,4 +259,192 @@ impl Window {
 fn part_number(now: Instant, config: &BreakerConfig) -> u64 {
     let part_nanos = (config.window.as_nanos() / PARTS as u128).clamp(1, u128::from(u64::MAX));
     now.nanos() / part_nanos as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::time::Clock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn start() -> Instant {
+        Clock::manual(Timestamp::from_micros(1_000_000_000)).instant()
+    }
+
+    fn call(breaker: &mut Breaker, outcome: Outcome, now: Instant) -> bool {
+        breaker.try_pass(now).map(|pass| breaker.record(pass, outcome, now)).is_ok()
+    }
+
+    fn opened(now: Instant) -> Breaker {
+        let mut breaker = Breaker::new(BreakerConfig::default());
+        (0..10).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        breaker
+    }
+
+    #[test]
+    fn opens_at_the_share_of_bad_calls_and_not_before_there_are_enough() {
+        let (mut breaker, now) = (Breaker::new(BreakerConfig::default()), start());
+        (0..4).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        (0..5).for_each(|_| assert!(call(&mut breaker, Outcome::Good, now)));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(call(&mut breaker, Outcome::Bad, now), "the fifth of ten");
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert_eq!(breaker.try_pass(now).err(), Some(Some(now.after(SECOND))));
+    }
+
+    #[test]
+    fn what_is_not_its_fault_neither_opens_it_nor_keeps_it_closed() {
+        let (mut breaker, now) = (Breaker::new(BreakerConfig::default()), start());
+        (0..1_000).for_each(|_| assert!(call(&mut breaker, Outcome::NotItsFault, now)));
+        (0..9).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(call(&mut breaker, Outcome::Bad, now));
+        assert_eq!(breaker.state(), BreakerState::Open, "ten of ten that count");
+    }
+
+    #[test]
+    fn slow_calls_open_it_where_that_is_wanted() {
+        let config = BreakerConfig { slow_share: Chance::from_milli(800), ..BreakerConfig::default() };
+        let (mut breaker, now) = (Breaker::new(config), start());
+        (0..2).for_each(|_| assert!(call(&mut breaker, Outcome::Good, now)));
+        (0..7).for_each(|_| assert!(call(&mut breaker, Outcome::Slow, now)));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(call(&mut breaker, Outcome::Slow, now), "the eighth of ten");
+        assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_has_left_the_window_is_forgotten() {
+        let (mut breaker, start) = (Breaker::new(BreakerConfig::default()), start());
+        (0..9).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, start)));
+        for seconds in 1..100 {
+            assert!(call(&mut breaker, Outcome::Good, start.after(seconds * 11 * SECOND)));
+        }
+        let now = start.after(100 * 11 * SECOND);
+        (0..9).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        assert_eq!(breaker.state(), BreakerState::Closed, "nine are too few");
+    }
+
+    #[test]
+    fn closes_when_as_many_probes_as_are_asked_for_are_good() {
+        let now = start();
+        let mut breaker = opened(now);
+        let now = now.after(SECOND);
+        let (first, second) = (breaker.try_pass(now).expect("a probe"), breaker.try_pass(now).expect("a probe"));
+        assert_eq!(breaker.try_pass(now).err(), Some(None), "no more than two at a time");
+        breaker.record(first, Outcome::NotItsFault, now);
+        let third = breaker.try_pass(now).expect("one has told nothing");
+        breaker.record(second, Outcome::Good, now);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        breaker.record(third, Outcome::Good, now);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn stays_open_twice_as_long_after_each_try_that_fails_up_to_a_bound() {
+        let mut now = start();
+        let mut breaker = opened(now);
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(breaker.try_pass(now).err(), Some(Some(now.after(seconds * SECOND))));
+            now = now.after(seconds * SECOND);
+            assert!(call(&mut breaker, Outcome::Bad, now));
+        }
+        now = now.after(30 * SECOND);
+        (0..2).for_each(|_| assert!(call(&mut breaker, Outcome::Good, now)));
+        (0..10).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        assert_eq!(breaker.try_pass(now).err(), Some(Some(now.after(SECOND))), "it closed, so it begins anew");
+        assert_eq!(breaker.openings(), 9);
+    }
+
+    #[test]
+    fn a_call_from_before_says_nothing_about_what_is_now() {
+        let now = start();
+        let mut breaker = Breaker::new(BreakerConfig::default());
+        let before = breaker.try_pass(now).expect("it is closed");
+        let other = breaker.try_pass(now).expect("it is closed");
+        (0..10).for_each(|_| assert!(call(&mut breaker, Outcome::Bad, now)));
+        breaker.record(before, Outcome::Good, now);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        let now = now.after(SECOND);
+        let probe = breaker.try_pass(now).expect("a probe");
+        breaker.record(other, Outcome::Bad, now);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        breaker.record(probe, Outcome::Good, now);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen, "one of two");
+    }
+
+    /// What is done to a breaker: a call begins, the nth of those under way ends, or time goes by.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Begin,
+        End(usize, Outcome),
+        Wait(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let outcome = prop_oneof![
+            3 => Just(Outcome::Bad),
+            3 => Just(Outcome::Good),
+            1 => Just(Outcome::Slow),
+            1 => Just(Outcome::NotItsFault),
+        ];
+        let step = prop_oneof![
+            4 => Just(Step::Begin),
+            4 => (any::<usize>(), outcome).prop_map(|(nth, outcome)| Step::End(nth, outcome)),
+            1 => (0_u64..3_000).prop_map(Step::Wait),
+        ];
+        prop::collection::vec(step, 0..400)
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_probes_are_under_way_than_may_be(steps in steps(), probes in 1_u32..4) {
+            let config = BreakerConfig { calls_min: 3, probes, ..BreakerConfig::default() };
+            let (mut breaker, mut now) = (Breaker::new(config), start());
+            // Each pass with the number of openings and the state when it was given.
+            let mut passes: Vec<(Pass, u64, BreakerState)> = Vec::new();
+            for step in steps {
+                let before = (breaker.state(), breaker.openings());
+                match step {
+                    Step::Wait(millis) => now = now.after(Duration::from_millis(millis)),
+                    Step::Begin => {
+                        let would = breaker.would_pass(now);
+                        let passed = breaker.try_pass(now);
+                        prop_assert_eq!(would, passed.is_ok());
+                        if let Ok(pass) = passed {
+                            prop_assert_ne!(breaker.state(), BreakerState::Open);
+                            passes.push((pass, breaker.openings(), breaker.state()));
+                        }
+                    }
+                    Step::End(nth, outcome) => {
+                        if passes.is_empty() {
+                            continue;
+                        }
+                        let (pass, openings, state) = passes.swap_remove(nth % passes.len());
+                        breaker.record(pass, outcome, now);
+                        let is_current = (state, openings) == before;
+                        if !is_current || outcome == Outcome::NotItsFault {
+                            prop_assert_eq!((breaker.state(), breaker.openings()), before);
+                        } else if before.0 == BreakerState::HalfOpen && outcome != Outcome::Good {
+                            prop_assert_eq!(breaker.state(), BreakerState::Open);
+                        }
+                    }
+                }
+                let is_probe = |(_, openings, state): &&(Pass, u64, BreakerState)| {
+                    *state == BreakerState::HalfOpen && *openings == breaker.openings()
+                };
+                let out = passes.iter().filter(is_probe).count() as u32;
+                if let State::HalfOpen { under_way, good } = &breaker.state {
+                    prop_assert_eq!(*under_way, out);
+                    prop_assert!(*good < probes);
+                }
+                prop_assert!(out <= probes);
+            }
+        }
+    }
 }

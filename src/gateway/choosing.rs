@@ -44,3 +44,90 @@ fn draw(target: &Target, spread: u64) -> f64 {
     let even = ((hash >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
     -libm::log(even) / f64::from(target.weight)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn targets(weights: &[u32]) -> Vec<Target> {
+        let target = |(nth, weight): (usize, &u32)| Target {
+            provider: format!("provider-{}", nth / 2).into(),
+            model: format!("model-{nth}").into(),
+            weight: *weight,
+        };
+        weights.iter().enumerate().map(target).collect()
+    }
+
+    fn by_weight(targets: &[Target], spread: u64) -> Ranking {
+        ranking(targets, Choose::Weight, spread, |_| None)
+    }
+
+    #[test]
+    fn goes_by_the_order_in_which_they_are_listed() {
+        assert_eq!(ranking(&targets(&[1, 9, 5]), Choose::Order, 7, |_| None)[..], [0, 1, 2]);
+        assert!(ranking(&[], Choose::Weight, 7, |_| None).is_empty());
+    }
+
+    #[test]
+    fn goes_by_the_cost_and_what_has_no_price_comes_last() {
+        let cost = |target: &Target| match &*target.model {
+            "model-0" => None,
+            "model-1" => Some(Money::from_nanos(900)),
+            "model-3" => Some(Money::ZERO),
+            _ => Some(Money::from_nanos(300)),
+        };
+        assert_eq!(ranking(&targets(&[1; 5]), Choose::Cost, 7, cost)[..], [3, 2, 4, 1, 0], "and equals as listed");
+    }
+
+    #[test]
+    fn what_has_no_weight_is_only_fallen_back_on() {
+        for spread in 0..1_000 {
+            assert_eq!(by_weight(&targets(&[0, 3, 0, 1]), spread)[2..], [0, 2]);
+            assert_eq!(by_weight(&targets(&[0, 0]), spread)[..], [0, 1]);
+        }
+    }
+
+    #[test]
+    fn the_same_question_goes_the_same_way_for_ever() {
+        let firsts: String = (0..32).map(|spread| by_weight(&targets(&[1, 2, 3]), spread)[0].to_string()).collect();
+        assert_eq!(firsts, "20121222211002112122101000101202");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn shares_are_those_of_the_weights(weights in prop::collection::vec(0_u32..20, 1..6), from in any::<u64>()) {
+            const QUESTIONS: u64 = 20_000;
+            let targets = targets(&weights);
+            let sum: u32 = weights.iter().sum();
+            prop_assume!(sum > 0);
+            let mut firsts = vec![0_u32; weights.len()];
+            for nth in 0..QUESTIONS {
+                firsts[by_weight(&targets, from.wrapping_add(nth))[0]] += 1;
+            }
+            for (weight, first) in weights.iter().zip(&firsts) {
+                let (expected, found) = (f64::from(*weight) / f64::from(sum), f64::from(*first) / QUESTIONS as f64);
+                prop_assert!((expected - found).abs() < 0.02, "{} instead of {}", found, expected);
+            }
+        }
+
+        #[test]
+        fn a_target_that_goes_leaves_the_others_in_their_order(
+            weights in prop::collection::vec(1_u32..20, 2..6),
+            gone in any::<prop::sample::Index>(),
+            spread in any::<u64>(),
+        ) {
+            let all = targets(&weights);
+            let gone = gone.index(all.len());
+            let mut fewer = all.clone();
+            fewer.remove(gone);
+            let of_all = by_weight(&all, spread);
+            let of_fewer = by_weight(&fewer, spread);
+            let names_of_all = of_all.iter().filter(|nth| **nth != gone).map(|nth| &all[*nth].model);
+            prop_assert!(names_of_all.eq(of_fewer.iter().map(|nth| &fewer[*nth].model)));
+        }
+    }
+}

@@ -100,3 +100,100 @@ impl HedgeBudget {
         self.level += u64::from(Chance::CERTAIN.ppm());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::time::Clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn start() -> Instant {
+        Clock::manual(Timestamp::from_micros(1_000_000_000)).instant()
+    }
+
+    /// Of thirty answers one takes `straggler`, the others between 40 and 58 ms.
+    fn with_stragglers(straggler: Duration) -> Latency {
+        let mut latency = Latency::new(Duration::from_secs(2));
+        for nth in 0..60_u32 {
+            let took = if nth % 30 == 7 { straggler } else { 40 * MS + (nth * 7 % 19) * MS };
+            latency.observe(took, start());
+        }
+        latency
+    }
+
+    fn slow(latency: &Latency, waited: Duration, left: Duration) -> Slow<'_> {
+        Slow { asked: latency, waited, other: latency, left }
+    }
+
+    #[test]
+    fn a_straggler_is_worth_a_second_request() {
+        let (config, latency, now) = (HedgeConfig::default(), with_stragglers(2_000 * MS), start());
+        let delay = config.delay(&latency, now).expect("it knows");
+        assert!((55 * MS..=58 * MS).contains(&delay), "{delay:?}");
+        assert!(config.is_worth_it(slow(&latency, delay, 240 * MS), now));
+    }
+
+    #[test]
+    fn no_hedge_where_it_could_not_answer_in_time_either() {
+        let (config, latency, now) = (HedgeConfig::default(), with_stragglers(2_000 * MS), start());
+        assert!(!config.is_worth_it(slow(&latency, 280 * MS, 20 * MS), now));
+    }
+
+    #[test]
+    fn no_hedge_where_the_first_will_most_likely_answer_all_the_same() {
+        let (config, latency, now) = (HedgeConfig::default(), with_stragglers(80 * MS), start());
+        assert!(!config.is_worth_it(slow(&latency, 60 * MS, 240 * MS), now));
+    }
+
+    #[test]
+    fn no_hedge_to_what_is_not_known_nor_to_what_hangs() {
+        let (config, asked, now) = (HedgeConfig::default(), with_stragglers(2_000 * MS), start());
+        let unknown = Latency::new(Duration::from_secs(2));
+        assert_eq!(config.delay(&unknown, now), None);
+        let mut hangs = Latency::new(Duration::from_secs(2));
+        (0..10).for_each(|_| hangs.censor(300 * MS, now));
+        assert_eq!(config.delay(&hangs, now), None);
+        for other in [&unknown, &hangs] {
+            assert!(!config.is_worth_it(Slow { asked: &asked, waited: 60 * MS, other, left: 240 * MS }, now));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hedges_are_at_most_a_share_of_all_calls_and_a_burst(
+            steps in prop::collection::vec(0_u8..3, 0..3_000),
+            share in 0_u16..300,
+            burst in 1_u32..10,
+        ) {
+            let config = HedgeConfig { share: Chance::from_milli(share), burst, ..HedgeConfig::default() };
+            let mut budget = HedgeBudget::new(config);
+            let (mut calls, mut sent) = (0_u64, Vec::new());
+            for step in steps {
+                match step {
+                    0 => {
+                        budget.earn();
+                        calls += 1;
+                    }
+                    1 if budget.try_spend().is_some() => sent.push(calls),
+                    2 => {
+                        if let Some(hedge) = budget.try_spend() {
+                            budget.give_back(hedge);
+                        }
+                    }
+                    _ => {}
+                }
+                prop_assert!(sent.len() as u64 * 1_000 <= calls * u64::from(share));
+            }
+            // Within any run of calls as well.
+            for (nth, from) in sent.iter().enumerate() {
+                for (more, to) in sent[nth..].iter().enumerate() {
+                    prop_assert!((more + 1) as u64 * 1_000 <= (to - from) * u64::from(share) + u64::from(burst) * 1_000);
+                }
+            }
+        }
+    }
+}

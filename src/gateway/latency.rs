@@ -298,3 +298,252 @@ impl Curve {
         alive > 0.5 && longest < time / 2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::time::Clock;
+
+    const MS: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    const HALF: Chance = Chance::from_milli(500);
+
+    fn start() -> Instant {
+        Clock::manual(Timestamp::from_micros(1_000_000_000)).instant()
+    }
+
+    fn latency() -> Latency {
+        Latency::new(2 * SECOND)
+    }
+
+    /// What a question with 300 ms learns of an answer that takes so long: the answer, or that there was none.
+    fn ask(latency: &mut Latency, took: Duration, now: Instant) {
+        if took <= 300 * MS {
+            latency.observe(took, now);
+        } else {
+            latency.censor(300 * MS, now);
+        }
+    }
+
+    /// Even numbers within 0 and 1, the same each time.
+    fn even(nth: u64) -> f64 {
+        (xxhash_rust::xxh3::xxh3_64(&nth.to_le_bytes()) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// The estimate as the books have it: at each time of an answer the share of those at risk that did not get it.
+    fn by_the_book(observations: &[(u64, bool)], left: u64) -> f64 {
+        let mut times: Vec<u64> = observations.iter().filter(|(_, is_answer)| *is_answer).map(|(at, _)| *at).collect();
+        times.sort_unstable();
+        times.dedup();
+        let mut alive = 1.0;
+        for time in times.into_iter().filter(|time| *time <= left) {
+            let at_risk = observations.iter().filter(|(at, _)| *at >= time).count() as f64;
+            let answers = observations.iter().filter(|(at, is_answer)| *at == time && *is_answer).count() as f64;
+            alive *= 1.0 - answers / at_risk;
+        }
+        1.0 - alive
+    }
+
+    proptest! {
+        #[test]
+        fn is_the_estimate_of_kaplan_and_meier(
+            observations in prop::collection::vec((0_u64..400, any::<bool>()), 3..=16),
+            left in 0_u64..500,
+        ) {
+            let (mut latency, now) = (latency(), start());
+            for (millis, is_answer) in &observations {
+                let time = Duration::from_millis(*millis);
+                if *is_answer { latency.observe(time, now) } else { latency.censor(time, now) }
+            }
+            // What was before a change is forgotten.
+            let kept = &observations[observations.len() - latency.len()..];
+            if let Some(chance) = latency.chance_within(Duration::from_millis(left), now) {
+                let expected = by_the_book(kept, left);
+                prop_assert!((f64::from(chance.ppm()) / 1e6 - expected).abs() < 2e-6, "{chance:?}, not {expected}");
+            }
+        }
+
+        #[test]
+        fn more_time_is_never_a_smaller_chance(
+            observations in prop::collection::vec((0_u64..2_000, any::<bool>(), 0_u64..500), 0..200),
+            lefts in prop::collection::vec(0_u64..3_000, 2..20),
+            waited in 0_u64..500,
+        ) {
+            let (mut latency, mut now) = (latency(), start());
+            for (millis, is_answer, pause) in observations {
+                now = now.after(Duration::from_millis(pause));
+                let time = Duration::from_millis(millis);
+                if is_answer { latency.observe(time, now) } else { latency.censor(time, now) }
+            }
+            prop_assert!(latency.len() <= OBSERVATIONS_MAX);
+            let mut lefts = lefts;
+            lefts.sort_unstable();
+            let waited = Duration::from_millis(waited);
+            for of in [Duration::ZERO, waited] {
+                let chances = lefts.iter().filter_map(|left| {
+                    latency.chance_within_after(of, Duration::from_millis(*left), now)
+                });
+                prop_assert!(chances.is_sorted());
+            }
+            let chances = lefts.iter().filter_map(|left| latency.chance_within(Duration::from_millis(*left), now));
+            prop_assert!(chances.is_sorted());
+        }
+
+        #[test]
+        fn nobody_was_answered_so_there_is_no_chance(
+            waits in prop::collection::vec(1_u64..1_000, 3..100),
+            left in 0_u64..1_000,
+        ) {
+            let (mut latency, now) = (latency(), start());
+            for wait in &waits {
+                latency.censor(Duration::from_millis(*wait), now);
+            }
+            let longest = waits[waits.len().saturating_sub(latency.len())..].iter().max().copied().unwrap_or(0);
+            let chance = latency.chance_within(Duration::from_millis(left), now);
+            if left <= longest {
+                prop_assert_eq!(chance, Some(Chance::NONE));
+            } else {
+                prop_assert!(chance.is_none_or(|chance| chance == Chance::NONE));
+            }
+        }
+
+        #[test]
+        fn a_quantile_is_where_the_chance_reaches_it(
+            observations in prop::collection::vec((0_u64..2_000, 0_u8..10), 3..100),
+            part in 1_u16..1_000,
+        ) {
+            let (mut latency, now) = (latency(), start());
+            for (millis, nth) in observations {
+                let time = Duration::from_millis(millis);
+                if nth > 0 { latency.observe(time, now) } else { latency.censor(time, now) }
+            }
+            let part = Chance::from_milli(part);
+            // A part of a million is what rounding may take.
+            let reaches = |time| latency.chance_within(time, now).is_none_or(|chance| chance.ppm() + 1 >= part.ppm());
+            match latency.quantile(part, now) {
+                Some(time) => {
+                    prop_assert!(reaches(time));
+                    prop_assert!(time.is_zero() || !reaches(time - Duration::from_nanos(1)));
+                }
+                None => prop_assert!(latency.chance_within(3 * SECOND, now).is_none_or(|chance| chance < part)),
+            }
+        }
+    }
+
+    #[test]
+    fn follows_a_change_of_regime_within_two_seconds_both_ways() {
+        let (mut latency, mut now) = (latency(), start());
+        let mut jitter = 0;
+        // Ten questions a second; one of fifty is a straggler in either regime.
+        let mut took = |regime: Duration| {
+            jitter += 1;
+            let straggles = if even(jitter) < 0.02 { 20.0 } else { 1.0 };
+            regime.mul_f64((0.7 + 0.6 * even(!jitter)) * straggles)
+        };
+        for (regime, is_fit) in [(50 * MS, true), (2 * SECOND, false), (50 * MS, true), (2 * SECOND, false)] {
+            for nth in 0..300 {
+                now = now.after(100 * MS);
+                ask(&mut latency, took(regime), now);
+                let chance = latency.chance_within(300 * MS, now);
+                let is_believed = chance.is_none_or(|chance| chance >= HALF);
+                assert!(nth < 20 || is_believed == is_fit, "{regime:?} for {nth} questions: {chance:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn three_answers_tell_a_change_and_one_straggler_none() {
+        let (mut latency, now) = (latency(), start());
+        (0..60).for_each(|nth| latency.observe((50 * MS).mul_f64(1.0 + even(nth)), now));
+        latency.censor(300 * MS, now);
+        assert!(latency.chance_within(300 * MS, now).expect("it knows") > Chance::from_milli(900));
+        (0..2).for_each(|_| latency.censor(300 * MS, now));
+        assert_eq!((latency.len(), latency.chance_within(300 * MS, now)), (3, Some(Chance::NONE)));
+    }
+
+    #[test]
+    fn learns_a_hang_within_a_few_questions_at_any_pace() {
+        for pace in [10 * MS, SECOND, 60 * SECOND] {
+            for before in [0, 5, 20, 500] {
+                let (mut latency, mut now) = (latency(), start());
+                for nth in 0..before {
+                    now = now.after(pace);
+                    latency.observe(50 * MS + MS * (nth % 7), now);
+                }
+                let mut questions = 0;
+                while latency.chance_within(300 * MS, now).is_none_or(|chance| chance >= HALF) {
+                    now = now.after(pace);
+                    latency.censor(300 * MS, now);
+                    questions += 1;
+                }
+                assert!(questions <= 5, "{questions} questions every {pace:?} after {before} answers");
+            }
+        }
+    }
+
+    #[test]
+    fn a_steady_mix_is_no_change() {
+        for (slow, tolerance) in [(0.0, 0.0), (0.02, 0.12), (0.3, 0.2), (0.5, 0.22), (0.8, 0.2)] {
+            let (mut latency, mut now) = (latency(), start());
+            let (mut off, mut short) = (0, 0);
+            for nth in 0..20_000 {
+                now = now.after(20 * MS);
+                let took = if even(nth) < slow { 2 * SECOND } else { (40 * MS).mul_f64(1.0 + even(!nth)) };
+                ask(&mut latency, took, now);
+                if nth < 64 {
+                    continue;
+                }
+                let chance = f64::from(latency.chance_within(300 * MS, now).expect("it knows").ppm()) / 1e6;
+                off += u32::from((chance - (1.0 - slow)).abs() > tolerance);
+                short += u32::from(latency.len() < 32);
+            }
+            assert!(off < 1_000, "of 20,000 estimates of {slow} {off} were off by more than {tolerance}");
+            assert!(short < 2_000, "of 20,000 times it had forgotten too much {short} times at {slow}");
+        }
+    }
+
+    #[test]
+    fn still_knows_something_at_one_call_a_minute() {
+        let (mut latency, mut now) = (latency(), start());
+        for nth in 0..40 {
+            now = now.after(60 * SECOND);
+            let took = if nth % 4 == 3 { 2 * SECOND } else { (40 * MS).mul_f64(1.0 + even(nth)) };
+            ask(&mut latency, took, now);
+        }
+        let chance = latency.chance_within(300 * MS, now).expect("it knows").ppm();
+        assert!((740_000..760_000).contains(&chance), "three of four of the last sixteen: {chance}");
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_takes_the_place_of_what_was_given_up() {
+        let (mut latency, now) = (latency(), start());
+        for _ in 0..4 {
+            latency.censor(300 * MS, now);
+            latency.observe(50 * MS, now);
+        }
+        assert_eq!(latency.chance_within(3 * SECOND, now), Some(HALF), "nobody waited for so long");
+        (0..4).for_each(|_| latency.observe_after_censor(300 * MS, 2 * SECOND));
+        assert_eq!(latency.chance_within(1_900 * MS, now), Some(HALF));
+        assert_eq!(latency.chance_within(2 * SECOND, now), Some(Chance::CERTAIN));
+        assert_eq!(latency.chance_within_after(300 * MS, 1_700 * MS, now), Some(Chance::CERTAIN));
+        assert_eq!(latency.chance_within_after(300 * MS, 1_600 * MS, now), Some(Chance::NONE));
+        assert_eq!(latency.len(), 8, "each counts once");
+        latency.observe_after_censor(300 * MS, 2 * SECOND);
+        assert_eq!(latency.len(), 8, "what was not given up, or has been forgotten, has no late answer");
+    }
+
+    #[test]
+    fn says_nothing_where_nobody_waited_long_enough_to_know() {
+        let (mut latency, now) = (latency(), start());
+        latency.observe(MS, now);
+        latency.observe(MS, now);
+        assert_eq!(latency.chance_within(SECOND, now), None, "two are no evidence");
+        let mut latency = Latency::new(SECOND);
+        (0..10).for_each(|_| latency.censor(100 * MS, now));
+        assert_eq!(latency.chance_within(200 * MS, now), Some(Chance::NONE));
+        assert_eq!(latency.chance_within(201 * MS, now), None, "given up after 100 ms says little about 200");
+    }
+}

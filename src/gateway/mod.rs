@@ -34,6 +34,7 @@
 //! | `breaker` | whether a provider is called at all |
 //! | `limit` | how many requests may be under way at a provider |
 //! | `rate` | requests and tokens a minute |
+//! | `bucket` | fills evenly; is taken from ahead, and given back to |
 //! | `rate_headers` | what a provider says about its limits |
 //! | `purse` | budgets of a day: reserved, settled, never exceeded |
 //! | `spending` | the book of what was spent, as it is kept |
@@ -42,6 +43,7 @@
 
 mod attempt;
 mod breaker;
+mod bucket;
 mod choosing;
 #[cfg(feature = "large-model")]
 mod client;
@@ -52,7 +54,6 @@ mod config;
 mod course;
 mod desk;
 mod flight;
-
 mod gateway;
 mod hedging;
 mod kept;

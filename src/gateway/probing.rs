@@ -104,3 +104,91 @@ impl Probing {
         hash % u64::from(Chance::CERTAIN.ppm()) < u64::from(self.config.share.ppm())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::time::Clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn start() -> Instant {
+        Clock::manual(Timestamp::from_micros(1_000_000_000)).instant()
+    }
+
+    fn probing(share_milli: u16) -> Probing {
+        Probing::new(ProbingConfig { share: Chance::from_milli(share_milli), ..ProbingConfig::default() })
+    }
+
+    #[test]
+    fn one_question_goes_through_in_each_interval() {
+        let (mut probing, start) = (probing(0), start());
+        let mut through = Vec::new();
+        for nth in 0..1_000_u32 {
+            let now = start.after(nth * MS);
+            if let Some(probe) = probing.lets_through(nth.into(), now) {
+                probing.ended(probe, false, now);
+                through.push(nth);
+            }
+        }
+        assert_eq!(through, [0, 250, 500, 750]);
+    }
+
+    #[test]
+    fn a_hang_holds_no_more_probes_than_may_be_under_way() {
+        let (mut probing, start) = (probing(1_000), start());
+        let under_way: Vec<Probe> =
+            (0..10_000_u32).filter_map(|nth| probing.lets_through(nth.into(), start.after(nth * MS))).collect();
+        assert_eq!(under_way.len(), 2);
+        let now = start.after(20_000 * MS);
+        under_way.into_iter().for_each(|probe| probing.ended(probe, false, now));
+        assert_eq!(probing.under_way(), 0);
+        assert!(probing.lets_through(0, now).is_some());
+    }
+
+    #[test]
+    fn a_share_of_the_questions_goes_through_the_same_ones_each_time() {
+        let chosen = || {
+            let (mut probing, start) = (probing(10), start());
+            let first = probing.lets_through(0, start).expect("the first is due");
+            probing.ended(first, false, start);
+            let mut lets_through = |spread: &u64| match probing.lets_through(*spread, start) {
+                Some(probe) => {
+                    probing.ended(probe, false, start);
+                    true
+                }
+                None => false,
+            };
+            (1..100_001).filter(|spread| lets_through(spread)).collect::<Vec<u64>>()
+        };
+        let through = chosen();
+        assert!((900..1_100).contains(&through.len()), "{} of 100,000", through.len());
+        assert_eq!(through, chosen());
+    }
+
+    #[test]
+    fn after_a_good_probe_others_follow_at_once_until_one_is_late() {
+        let (mut probing, now) = (probing(0), start());
+        let probe = probing.lets_through(0, now).expect("the first is due");
+        assert!(probing.lets_through(1, now).is_none());
+        probing.ended(probe, true, now);
+        let trial: Vec<Probe> = (2..10).filter_map(|nth| probing.lets_through(nth, now)).collect();
+        assert_eq!(trial.len(), TRIAL as usize, "so many and no more");
+        let mut trial = trial.into_iter();
+        probing.ended(trial.next().expect("it is one of four"), true, now);
+        assert!(probing.lets_through(11, now).is_some());
+        probing.ended(trial.next().expect("it is one of four"), false, now);
+        assert!(probing.lets_through(12, now).is_none());
+    }
+
+    #[test]
+    fn what_a_good_probe_allows_is_over_soon() {
+        let (mut probing, now) = (probing(0), start());
+        let probe = probing.lets_through(0, now).expect("the first is due");
+        probing.ended(probe, true, now);
+        let later = now.after(1_000 * MS);
+        assert!(probing.lets_through(1, later).is_some(), "one is due");
+        assert!(probing.lets_through(2, later).is_none());
+    }
+}

@@ -283,3 +283,319 @@ impl Account {
         self.spent.plus(self.reserved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::kept_file::KeptFile;
+    use super::super::kept_file::faulty::{Disk, Fate};
+    use super::*;
+    use crate::domain::TimeDelta;
+
+    fn noon() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn money(nanos: i64) -> Money {
+        Money::from_nanos(nanos)
+    }
+
+    fn budget(name: &str, per_day: i64) -> Budget {
+        Budget { name: name.into(), per_day: money(per_day) }
+    }
+
+    fn purse(disk: &Disk) -> Purse {
+        Purse::open(disk.file()).unwrap()
+    }
+
+    #[test]
+    fn reserves_of_all_budgets_or_of_none() {
+        let mut purse = purse(&Disk::default());
+        let (agent, playbook) = (budget("agent:a", 1_000), budget("playbook:p", 100));
+        let first = purse.reserve(&[agent.clone(), playbook.clone()], money(80), noon()).unwrap();
+        let refused = purse.reserve(&[agent.clone(), playbook.clone()], money(30), noon()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the budget `playbook:p` has 0.00000002 left of its day's 0.0000001, the call could cost 0.00000003"
+        );
+        assert_eq!(purse.gone("agent:a", noon()), money(80), "nothing was taken of the other");
+        purse.settle(first, money(10));
+        assert_eq!(purse.gone("playbook:p", noon()), money(10));
+        let again = purse.reserve(&[agent, playbook], money(90), noon()).unwrap();
+        drop(again);
+        assert_eq!(purse.gone("agent:a", noon()), money(100), "what is not settled counts in full");
+    }
+
+    #[test]
+    fn a_budget_that_is_named_twice_is_drawn_on_once() {
+        let mut purse = purse(&Disk::default());
+        let twice = [budget("a", 100), budget("a", 100)];
+        let reservation = purse.reserve(&twice, money(100), noon()).unwrap();
+        purse.settle(reservation, money(60));
+        assert_eq!(purse.gone("a", noon()), money(60));
+    }
+
+    #[test]
+    fn a_crash_loses_at_most_a_block_and_a_clean_stop_nothing() {
+        let disk = Disk::default();
+        let all = [budget("a", 6_400)];
+        let mut first = purse(&disk);
+        let reservation = first.reserve(&all, money(10), noon()).unwrap();
+        first.settle(reservation, money(4));
+        drop(first);
+        let mut after_crash = purse(&disk);
+        assert_eq!(after_crash.gone("a", noon()), money(100), "a 64th");
+        let reservation = after_crash.reserve(&all, money(10), noon()).unwrap();
+        after_crash.settle(reservation, money(7));
+        after_crash.close().unwrap();
+        assert_eq!(purse(&disk).gone("a", noon()), money(107));
+        assert_eq!(after_crash.reserve(&all, money(1), noon()).unwrap_err(), NoMoney::Closed);
+    }
+
+    #[test]
+    fn writes_once_a_block_and_not_for_each_call() {
+        let disk = Disk::default();
+        let mut purse = purse(&disk);
+        let mut writes = 0;
+        for _ in 0..6_400 {
+            disk.set_bytes(b"");
+            let reservation = purse.reserve(&[budget("a", 6_400)], money(1), noon()).unwrap();
+            purse.settle(reservation, money(1));
+            writes += u32::from(disk.bytes().is_some_and(|bytes| !bytes.is_empty()));
+        }
+        assert_eq!(writes, 64);
+        assert!(purse.reserve(&[budget("a", 6_400)], money(1), noon()).is_err());
+    }
+
+    #[test]
+    fn reserves_nothing_that_cannot_be_written_down() {
+        let disk = Disk::default();
+        let mut purse = purse(&disk);
+        disk.set_fate(Fate::Lost);
+        let refused = purse.reserve(&[budget("a", 6_400)], money(1), noon()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "failed to write `spending.json`: no space left on device; nothing is spent that could be forgotten"
+        );
+        assert_eq!(purse.gone("a", noon()), Money::ZERO);
+        disk.set_fate(Fate::Kept);
+        assert!(purse.reserve(&[budget("a", 6_400)], money(1), noon()).is_ok());
+    }
+
+    #[test]
+    fn what_was_spent_beyond_is_written_down_before_anything_else_is_spent() {
+        let disk = Disk::default();
+        let mut first = purse(&disk);
+        let reservation = first.reserve(&[budget("a", 6_400)], money(1), noon()).unwrap();
+        disk.set_fate(Fate::Lost);
+        first.settle(reservation, money(6_000));
+        let other = first.reserve(&[budget("b", 6_400)], Money::ZERO, noon());
+        assert!(matches!(other, Err(NoMoney::Unwritten { .. })), "{other:?}");
+        disk.set_fate(Fate::Kept);
+        let _counted = first.reserve(&[budget("b", 6_400)], Money::ZERO, noon()).unwrap();
+        assert_eq!(purse(&disk).gone("a", noon()), money(6_000));
+    }
+
+    #[test]
+    fn a_new_day_is_a_new_budget_and_an_old_one_is_none() {
+        let disk = Disk::default();
+        let mut purse = purse(&disk);
+        let day = |nth: i64| noon().saturating_add(TimeDelta::from_micros(nth * TimeDelta::DAY.micros()));
+        let mut all =
+            |nth| purse.reserve(&[budget("a", 100)], money(100), day(nth)).map(drop).map_err(|e| e.to_string());
+        let over = Err("the budget `a` has 0 left of its day's 0.0000001, the call could cost 0.0000001".to_owned());
+        assert_eq!(all(0), Ok(()));
+        assert_eq!(all(0), over);
+        assert_eq!(all(1), Ok(()), "midnight has passed");
+        assert_eq!(all(0), over, "the clock was set back");
+        assert_eq!(all(36_500), Ok(()), "it went wild");
+        assert_eq!(all(1), over, "and came back");
+        (2..20).for_each(|nth| assert_eq!(all(nth), Ok(())));
+        assert_eq!(all(36_500), over);
+        let forgotten =
+            "the clock shows 2026-11-24, and what was spent before 2026-12-05 is no longer known".to_owned();
+        assert_eq!(all(2), Err(forgotten));
+        assert_eq!(all(13), over, "that one is known");
+    }
+
+    #[test]
+    fn a_call_that_ends_after_midnight_belongs_to_the_day_on_which_it_began() {
+        let mut purse = purse(&Disk::default());
+        let all = [budget("a", 100)];
+        let reservation = purse.reserve(&all, money(100), noon()).unwrap();
+        let tomorrow = noon().saturating_add(TimeDelta::DAY);
+        let _next = purse.reserve(&all, money(100), tomorrow).unwrap();
+        purse.settle(reservation, money(30));
+        assert_eq!((purse.gone("a", noon()), purse.gone("a", tomorrow)), (money(30), money(100)));
+    }
+
+    #[test]
+    fn does_not_open_what_it_cannot_read() {
+        for (bytes, reason) in [
+            (&b"{"[..], "EOF while parsing"),
+            (b"{\"form\":9,\"earliest\":\"\",\"days\":{}}", "`form` is 9, this version reads 1"),
+            (b"{\"form\":1,\"earliest\":\"\",\"days\":{\"today\":{}}}", "`today` is not a day such as `2026-11-22`"),
+            (
+                b"{\"form\":1,\"earliest\":\"\",\"days\":{\"2026-11-22\":{\"a\":\"-1\"}}}",
+                "`a` on 2026-11-22 is `-1`: expected an amount of money",
+            ),
+        ] {
+            let disk = Disk::default();
+            disk.set_bytes(bytes);
+            let error = Purse::open(disk.file()).err().expect("it is unreadable").to_string();
+            assert!(error.starts_with("failed to read what was spent from `spending.json`: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_on_a_disk_is_read_again_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Purse::open(Box::new(KeptFile::new(folder.path(), "spending.json"))).unwrap();
+        let mut purse = open();
+        let _counted = purse.reserve(&[budget("agent:a", 640), budget("b", 64_000)], money(5), noon()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("spending.json")).unwrap();
+        let expected =
+            "{\"form\":1,\"earliest\":\"\",\"days\":{\"2026-11-22\":{\"agent:a\":\"0.00000001\",\"b\":\"0.000001\"}}}";
+        assert_eq!(text.replace([' ', '\n'], ""), expected);
+        assert_eq!(open().gone("b", noon()), money(1_000));
+    }
+
+    /// What happens to a purse.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// A call on some of the budgets that could cost so much.
+        Reserve { which: u8, amount: i64 },
+        /// The nth of the calls under way ends, and has cost such a part of what it could in thousandths.
+        Settle { nth: usize, part: i64 },
+        /// The nth of the calls under way is lost sight of; it has cost what it could.
+        Lose { nth: usize },
+        /// What becomes of writes from now on.
+        Fate(Fate),
+        /// Power is lost; calls under way cost what they could. A new start finds what is on the disk.
+        Crash,
+        /// A clean stop, and a start.
+        Restart,
+        /// The clock is moved, by hours.
+        Clock(i64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let fate = prop_oneof![3 => Just(Fate::Kept), 1 => Just(Fate::Lost), 1 => Just(Fate::KeptAndFailed)];
+        let step = prop_oneof![
+            12 => (1_u8..8, 0_i64..200).prop_map(|(which, amount)| Step::Reserve { which, amount }),
+            8 => (any::<usize>(), 0_i64..=1_000).prop_map(|(nth, part)| Step::Settle { nth, part }),
+            1 => any::<usize>().prop_map(|nth| Step::Lose { nth }),
+            2 => fate.prop_map(Step::Fate),
+            1 => Just(Step::Crash),
+            1 => Just(Step::Restart),
+            1 => (-40_i64..60).prop_map(Step::Clock),
+        ];
+        prop::collection::vec(step, 0..120)
+    }
+
+    /// What was really spent, by budget and day.
+    #[derive(Default)]
+    struct Truth {
+        used: BTreeMap<(usize, Day), i64>,
+        under_way: Vec<(Reservation, u8, Day)>,
+    }
+
+    impl Truth {
+        fn spend(&mut self, which: u8, day: Day, amount: i64) {
+            for nth in (0..3).filter(|nth| which & (1 << nth) != 0) {
+                *self.used.entry((nth, day)).or_default() += amount;
+            }
+        }
+
+        /// All calls under way cost what they could.
+        fn all_end(&mut self) {
+            for (reservation, which, day) in std::mem::take(&mut self.under_way) {
+                self.spend(which, day, reservation.amount.nanos());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn no_day_sees_more_than_its_budget_whatever_happens(steps in steps()) {
+            let budgets = [budget("agent:a", 1_000), budget("agent:b", 70), budget("playbook:p", 700)];
+            let disk = Disk::default();
+            let (mut purse, mut truth, mut wall) = (purse(&disk), Truth::default(), noon());
+            let mut fate = Fate::Kept;
+            for step in steps {
+                match step {
+                    Step::Reserve { which, amount } => {
+                        let of: Vec<Budget> =
+                            (0..3).filter(|nth| which & (1 << nth) != 0).map(|nth| budgets[nth].clone()).collect();
+                        if let Ok(reservation) = purse.reserve(&of, money(amount), wall) {
+                            truth.under_way.push((reservation, which, Day::of(wall)));
+                        }
+                    }
+                    Step::Settle { nth, part } if !truth.under_way.is_empty() => {
+                        let (reservation, which, day) = truth.under_way.swap_remove(nth % truth.under_way.len());
+                        let used = reservation.amount.nanos() * part / 1_000;
+                        truth.spend(which, day, used);
+                        purse.settle(reservation, money(used));
+                    }
+                    Step::Lose { nth } if !truth.under_way.is_empty() => {
+                        let (reservation, which, day) = truth.under_way.swap_remove(nth % truth.under_way.len());
+                        truth.spend(which, day, reservation.amount.nanos());
+                    }
+                    Step::Settle { .. } | Step::Lose { .. } => {}
+                    Step::Fate(next) => {
+                        fate = next;
+                        disk.set_fate(fate);
+                    }
+                    Step::Crash => {
+                        truth.all_end();
+                        purse = self::purse(&disk);
+                    }
+                    Step::Restart => {
+                        truth.all_end();
+                        let closed = purse.close();
+                        prop_assert_eq!(closed.is_ok(), fate == Fate::Kept);
+                        purse = self::purse(&disk);
+                    }
+                    Step::Clock(hours) => {
+                        wall = wall.saturating_add(TimeDelta::from_micros(hours * TimeDelta::HOUR.micros()));
+                    }
+                }
+                for ((nth, day), used) in &truth.used {
+                    let under_way: i64 = truth
+                        .under_way
+                        .iter()
+                        .filter(|(_, which, of)| which & (1 << nth) != 0 && of == day)
+                        .map(|(reservation, ..)| reservation.amount.nanos())
+                        .sum();
+                    let per_day = budgets[*nth].per_day.nanos();
+                    prop_assert!(used + under_way <= per_day, "{} of {}", used + under_way, per_day);
+                    // What a crash now would leave is at least what was spent.
+                    let left = self::purse(&disk);
+                    let is_known = *day >= left.earliest;
+                    let name = &budgets[*nth].name;
+                    let written = left.days.get(day).and_then(|of| of.get(name)).map_or(0, |one| one.written.nanos());
+                    prop_assert!(!is_known || written >= used + under_way);
+                }
+            }
+        }
+
+        #[test]
+        fn without_crashes_no_money_is_lost(amounts in prop::collection::vec((0_i64..200, 0_i64..=1_000), 0..300)) {
+            let mut purse = purse(&Disk::default());
+            let mut spent = 0;
+            for (amount, part) in amounts {
+                let reserved = purse.reserve(&[budget("a", 5_000)], money(amount), noon());
+                prop_assert_eq!(reserved.is_ok(), amount == 0 || spent + amount <= 5_000);
+                if let Ok(reservation) = reserved {
+                    purse.settle(reservation, money(amount * part / 1_000));
+                    spent += amount * part / 1_000;
+                }
+                prop_assert_eq!(purse.gone("a", noon()), money(spent));
+            }
+        }
+    }
+}

@@ -140,3 +140,100 @@ fn times(number: &str, nanos: u64) -> Option<Duration> {
     }
     u64::try_from(sum).ok().map(Duration::from_nanos)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wall(text: &str) -> Timestamp {
+        text.parse().expect("it is a time")
+    }
+
+    #[test]
+    fn reads_spans_as_providers_write_them() {
+        let millis = |text: &str| span(text).map(|span| span.as_micros());
+        for (text, micros) in [
+            ("1s", 1_000_000),
+            ("6m0s", 360_000_000),
+            ("20ms", 20_000),
+            ("2m59.56s", 179_560_000),
+            ("7.66s", 7_660_000),
+            ("1h2m3.5s", 3_723_500_000),
+            ("1d", 86_400_000_000),
+            ("250us", 250),
+            ("12", 12_000_000),
+            ("0.5", 500_000),
+            (" 3 ", 3_000_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(millis(text), Some(micros), "{text}");
+        }
+        for text in ["", "s", "1x", "-1s", "1s2", "1.2.3s", ".5s", "1e3", "99999999999999999999s", "584542046091d"] {
+            assert_eq!(span(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_retry_after_as_seconds_and_as_a_date_of_each_form() {
+        let now = wall("1994-11-06T08:49:00Z");
+        let after = |text| retry_after(text, now);
+        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(after(text), Some(Duration::from_secs(37)), "{text}");
+        }
+        assert_eq!(after("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO), "past");
+        let leap = wall("2016-12-31T23:59:00Z");
+        assert_eq!(retry_after("Sat, 31 Dec 2016 23:59:60 GMT", leap), Some(Duration::from_secs(59)));
+        for text in ["", "soon", "-1", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "06 Nov 1994"]
+        {
+            assert_eq!(after(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_headers_of_a_response() {
+        let header = |name: &str| match name {
+            "x-ratelimit-limit-requests" => Some("60"),
+            "x-ratelimit-remaining-requests" => Some("59"),
+            "x-ratelimit-reset-requests" => Some("1s"),
+            "x-ratelimit-remaining-tokens" => Some("many"),
+            "x-ratelimit-reset-tokens" => Some("6m0s"),
+            "retry-after" => Some("2"),
+            _ => None,
+        };
+        let headers = RateHeaders::read(header, wall("2026-11-22T10:00:00Z"));
+        let requests = Told { limit: Some(60), remaining: Some(59), reset: Some(Duration::from_secs(1)) };
+        let tokens = Told { limit: None, remaining: None, reset: Some(Duration::from_secs(360)) };
+        assert_eq!(headers, RateHeaders { retry_after: Some(Duration::from_secs(2)), requests, tokens });
+        let exact = RateHeaders::read(
+            |name| if name == "retry-after-ms" { Some("1500") } else { header(name) },
+            wall("2026-11-22T10:00:00Z"),
+        );
+        assert_eq!(exact.retry_after, Some(Duration::from_millis(1_500)));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_strangers_bytes_without_a_fault(text in ".{0,60}") {
+            let _ = (span(&text), retry_after(&text, Timestamp::from_micros(0)));
+        }
+
+        #[test]
+        fn reads_what_is_nearly_right_without_a_fault(text in "(Sun|[A-Z][a-z]{2}), [0-9é]{1,2} (Nov|Feb|Dec) [0-9]{1,5} [0-9:]{0,9} (GMT|UTC)") {
+            let _ = http_date(&text);
+        }
+
+        #[test]
+        fn reads_every_date(seconds in 0_i64..4_000_000_000) {
+            let now = Timestamp::from_micros(seconds * 1_000_000);
+            let text = now.to_string();
+            let (date, time) = text.split_once('T').expect("it has both");
+            let parts: Vec<&str> = date.split('-').collect();
+            let month = MONTHS[parts[1].parse::<usize>().expect("a number") - 1];
+            let imf = format!("Mon, {} {month} {} {} GMT", parts[2], parts[0], time.trim_end_matches('Z'));
+            prop_assert_eq!(http_date(&imf), Some(now));
+        }
+    }
+}

@@ -300,3 +300,164 @@ fn write(off: &Off) -> Result<Vec<u8>, String> {
     let file = RawFile { form: FORM, off: off.all().map(raw).collect() };
     serde_json::to_vec_pretty(&file).map_err(|e| e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::kept_file::KeptFile;
+    use super::super::kept_file::faulty::{Disk, Fate};
+    use super::*;
+
+    fn switch(kind: SwitchKind, name: &str) -> SwitchedOff {
+        SwitchedOff {
+            kind,
+            name: name.into(),
+            reason: "it answers nonsense".into(),
+            who: "anna".into(),
+            since: "2026-11-22T10:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn target(provider: &str, model: &str) -> Target {
+        Target { provider: provider.into(), model: model.into(), weight: 1 }
+    }
+
+    #[test]
+    fn forbids_what_is_off_by_provider_model_or_agent() {
+        let mut board = SwitchBoard::open(Disk::default().file()).unwrap();
+        let switches = board.switches();
+        let forbids = |agent: &str, provider: &str, model: &str| {
+            switches.forbids(agent, &target(provider, model)).map(|off| off.name.to_string())
+        };
+        assert_eq!(forbids("router@1", "near", "meta/llama"), None);
+        board.turn_off(switch(SwitchKind::Provider, "far")).unwrap();
+        board.turn_off(switch(SwitchKind::Model, "near/meta/llama")).unwrap();
+        board.turn_off(switch(SwitchKind::Agent, "summary")).unwrap();
+        board.turn_off(switch(SwitchKind::Agent, "router@2")).unwrap();
+        assert_eq!(forbids("router@1", "far", "any").as_deref(), Some("far"));
+        assert_eq!(forbids("router@1", "near", "meta/llama").as_deref(), Some("near/meta/llama"));
+        assert_eq!(forbids("router@1", "near", "meta"), None);
+        assert_eq!(forbids("router@2", "near", "other").as_deref(), Some("router@2"));
+        assert_eq!(forbids("summary@7", "near", "other").as_deref(), Some("summary"), "every version of it");
+        assert_eq!(switches.forbids_agent("router@1"), None);
+        assert_eq!(switches.list().len(), 4);
+        assert_eq!(board.turn_on(SwitchKind::Model, "near/meta/llama"), Ok(true));
+        assert_eq!(board.turn_on(SwitchKind::Model, "near/meta/llama"), Ok(false));
+        assert_eq!(forbids("router@1", "near", "meta/llama"), None);
+    }
+
+    #[test]
+    fn what_is_off_is_off_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || Box::new(KeptFile::new(folder.path(), "switches.json"));
+        let mut board = SwitchBoard::open(file()).unwrap();
+        let off =
+            [switch(SwitchKind::Provider, "far"), switch(SwitchKind::Model, "near/m"), switch(SwitchKind::Agent, "a")];
+        off.iter().for_each(|one| board.turn_off(one.clone()).unwrap());
+        board.turn_on(SwitchKind::Agent, "a").unwrap();
+        drop(board);
+        let again = SwitchBoard::open(file()).unwrap().switches().list();
+        assert_eq!(again.iter().map(|one| SwitchedOff::clone(one)).collect::<Vec<_>>(), off[..2]);
+    }
+
+    #[test]
+    fn whatever_fails_what_was_wanted_off_is_off() {
+        let disk = Disk::default();
+        let mut board = SwitchBoard::open(disk.file()).unwrap();
+        board.turn_off(switch(SwitchKind::Provider, "first")).unwrap();
+        disk.set_fate(Fate::Lost);
+        let failed = board.turn_off(switch(SwitchKind::Provider, "second")).unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "`second` is off, but failed to write `spending.json`: no space left on device; after a restart it would be on again"
+        );
+        assert!(board.switches().forbids("a@1", &target("second", "m")).is_some());
+        let failed = board.turn_on(SwitchKind::Provider, "first").unwrap_err();
+        assert_eq!(failed.to_string(), "`first` stays off: failed to write `spending.json`: no space left on device");
+        assert!(board.switches().forbids("a@1", &target("first", "m")).is_some());
+    }
+
+    #[test]
+    fn refuses_what_says_too_little() {
+        let mut board = SwitchBoard::open(Disk::default().file()).unwrap();
+        let mut refused = |one: SwitchedOff| board.turn_off(one).unwrap_err().to_string();
+        assert_eq!(
+            refused(switch(SwitchKind::Model, "near")),
+            "`near` is no model; a model is named as `provider/model`"
+        );
+        assert_eq!(
+            refused(switch(SwitchKind::Agent, "")),
+            "the name must have 1 to 256 bytes and no control characters"
+        );
+        assert_eq!(
+            refused(SwitchedOff { reason: "".into(), ..switch(SwitchKind::Agent, "a") }),
+            "why `a` is switched off must be said, in at most 1024 bytes"
+        );
+        assert_eq!(
+            refused(SwitchedOff { who: "".into(), ..switch(SwitchKind::Agent, "a") }),
+            "who switches `a` off must be said, in at most 256 bytes"
+        );
+        for nth in 0..SWITCHES_MAX {
+            board.turn_off(switch(SwitchKind::Agent, &nth.to_string())).unwrap();
+        }
+        let full = board.turn_off(switch(SwitchKind::Agent, "one more")).unwrap_err();
+        assert_eq!(full.to_string(), "1024 things are off already, no more can be");
+        assert_eq!(board.turn_off(switch(SwitchKind::Agent, "0")), Ok(()), "that one is off already");
+    }
+
+    #[test]
+    fn does_not_start_with_a_file_that_it_cannot_read() {
+        for (bytes, reason) in [
+            (&b""[..], "EOF"),
+            (b"{\"form\":1}", "missing field `off`"),
+            (b"{\"form\":2,\"off\":[]}", "`form` is 2, this version reads 1"),
+            (
+                b"{\"form\":1,\"off\":[{\"kind\":\"agent\",\"name\":\"a\",\"reason\":\"r\",\"who\":\"w\",\"since\":\"now\"}]}",
+                "`since` of `a` is `now`",
+            ),
+            (
+                b"{\"form\":1,\"off\":[{\"kind\":\"model\",\"name\":\"a\",\"reason\":\"r\",\"who\":\"w\",\"since\":\"2026-11-22T10:00:00Z\"}]}",
+                "`a` is no model",
+            ),
+        ] {
+            let disk = Disk::default();
+            disk.set_bytes(bytes);
+            let error = SwitchBoard::open(disk.file()).err().expect("it is unreadable").to_string();
+            assert!(error.starts_with("failed to read what is switched off from `spending.json`: "), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_restart_finds_everything_off_that_was_acknowledged(
+            steps in prop::collection::vec((0_usize..4, any::<bool>(), 0_u8..3), 0..60),
+        ) {
+            let names = ["a", "b@1", "c", "d"];
+            let disk = Disk::default();
+            let mut board = SwitchBoard::open(disk.file()).unwrap();
+            let mut acknowledged = [false; 4];
+            for (nth, is_off, fate) in steps {
+                disk.set_fate([Fate::Kept, Fate::Lost, Fate::KeptAndFailed][usize::from(fate)]);
+                let was_off = board.switches().forbids_agent(names[nth]).is_some();
+                if is_off {
+                    let kept = board.turn_off(switch(SwitchKind::Agent, names[nth]));
+                    prop_assert!(board.switches().forbids_agent(names[nth]).is_some());
+                    acknowledged[nth] |= kept.is_ok();
+                } else if board.turn_on(SwitchKind::Agent, names[nth]).is_ok() {
+                    prop_assert!(board.switches().forbids_agent(names[nth]).is_none());
+                    acknowledged[nth] = false;
+                } else {
+                    prop_assert!(was_off && board.switches().forbids_agent(names[nth]).is_some());
+                    // It may be on after a restart: that is what was asked for.
+                    acknowledged[nth] = false;
+                }
+                let again = SwitchBoard::open(disk.file()).unwrap().switches();
+                for (name, is_off) in names.iter().zip(acknowledged) {
+                    prop_assert!(!is_off || again.forbids_agent(name).is_some(), "{} is on again", name);
+                }
+            }
+        }
+    }
+}

@@ -40,12 +40,12 @@ fn slow_bundle() -> Bundle {
     compiled(sources, &artifacts)
 }
 
-fn compiled(sources: Sources, artifacts: &Artifacts) -> Bundle {
+pub(super) fn compiled(sources: Sources, artifacts: &Artifacts) -> Bundle {
     Bundle::compile_with(sources, artifacts).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// Files of a playbook that has ten seconds and uses these models, and of the slow model `intent@1`.
-fn slow_files(models: &str) -> (Sources, Artifacts) {
+pub(super) fn slow_files(models: &str) -> (Sources, Artifacts) {
     let (mut sources, mut artifacts) = (Sources::default(), Artifacts::default());
     let (given, _) = files(models);
     given.iter().for_each(|(path, text)| sources.insert(path, text));
@@ -75,7 +75,7 @@ fn config(bundle: Bundle, takes: impl Fn(&Manifest) -> Duration + Send + Sync + 
     (config, batches)
 }
 
-fn ticket(id: &str, customer: &str, subject: &str) -> Event {
+pub(super) fn ticket(id: &str, customer: &str, subject: &str) -> Event {
     Event::new(id, "helpdesk", "ticket.created", customer).with("channel", "chat").with("subject", subject)
 }
 
