@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("journal", &["sync", "domain", "time", "telemetry", "tlog"]),
     ("bundle", &["domain", "document", "agents", "rules", "inference", "context"]),
     ("analysis", &["domain", "rules", "context", "bundle"]),
-    ("guardrail", &["domain", "bundle"]),
+    ("guardrail", &["domain", "rules", "bundle"]),
     ("decider", &["domain", "agents", "rules", "inference", "context", "bundle", "guardrail"]),
     ("turn", &["domain", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
     ("replay", &["domain", "context", "journal", "bundle", "guardrail", "decider", "turn"]),

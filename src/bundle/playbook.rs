@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AgentUse, Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
+use super::{AgentUse, Cap, CapScope, Flow, Limit, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
 use crate::rules::{RuleSet, Scope, Slot};
@@ -53,6 +53,8 @@ pub struct Playbook {
     pub purpose: Option<Purpose>,
     /// Consents without which an action is not let out; at most 32.
     pub consents: Vec<RequiredConsent>,
+    /// What its guardrail asks of every outcome but the default, in the light of the event and the customer.
+    pub limits: Vec<Limit>,
     /// Limits over time on what it decides.
     pub caps: Vec<Cap>,
     /// How long a decision waits to be settled before what it reserved is released; `None` if decisions are final.
