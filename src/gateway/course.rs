@@ -76,6 +76,9 @@ struct Landing {
 /// The time before a target is asked again: twice as much for each request before, and up to as much again, by the decision's name.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A hedge is not thought of more often, where the first request is very young.
+const HEDGE_STEP_MIN: Duration = Duration::from_millis(1);
+
 /// Takes a call from its first request to its end.
 pub(super) async fn fly(desk: Arc<Desk>, takeoff: Takeoff) {
     let Takeoff { flight, order, at, permit, passed_over } = takeoff;
@@ -417,6 +420,15 @@ impl Course {
                 return;
             }
         }
+        self.think_again(since);
+    }
+
+    /// A second request is not worth it, or may not be sent: it is thought of again when the first has taken half as long again. As
+    /// soon as that is longer than ever it may well be.
+    fn think_again(&mut self, since: Instant) {
+        let waited = self.desk.clock.instant().since(since).max(HEDGE_STEP_MIN);
+        let at = since.after(waited.mul_f64(1.5));
+        self.hedge = (at < self.deadline).then(|| self.desk.timer.at(at));
     }
 
     async fn hedge_with(&mut self, (slow, since): (&Arc<Model>, Instant), target: usize) -> bool {

@@ -54,7 +54,6 @@ mod config;
 mod course;
 mod desk;
 mod flight;
-
 mod gateway;
 mod hedging;
 mod kept;

@@ -274,14 +274,7 @@ impl Permit {
     }
 
     /// Gives back what the provider has lent; `used` tokens, none if the request was never sent.
-    fn give_back(
-        &mut self,
-        outcome: Outcome,
-        load: Load,
-        used: Option<u64>,
-        told: Option<&RateHeaders>,
-        now: Instant,
-    ) {
+    fn give_back(&mut self, outcome: Outcome, load: Load, used: Option<u64>, told: Option<&RateHeaders>, now: Instant) {
         let Some(held) = self.held.take() else { return };
         let mut guards = self.model.provider.guards();
         guards.breaker.record(held.pass, outcome, now);

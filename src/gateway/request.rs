@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(body["model"], "small-1");
         assert_eq!(body["messages"][0]["role"], "system");
         assert_eq!(body["messages"][1], json!({"role": "user", "content": "Where is \"my\" card?\n"}));
-        assert_eq!((&body["temperature"], &body["stream"]), (&json!(0.0), &json!(false)));
+        assert_eq!((body["temperature"].as_f64(), &body["stream"]), (Some(0.0), &json!(false)));
         assert_eq!((body["max_tokens"].clone(), body.get("max_completion_tokens")), (json!(64), None));
         let format = &body["response_format"];
         assert_eq!((&format["type"], &format["json_schema"]["strict"]), (&json!("json_schema"), &json!(true)));

@@ -156,7 +156,8 @@ pub(super) fn error_code(body: &[u8]) -> Option<String> {
     let Failed { error } = serde_json::from_slice(body).ok()?;
     let code = error.code.and_then(|code| code.as_str().map(str::to_owned));
     let is_code = |code: &String| {
-        (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        (1..=64).contains(&code.len())
+            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     };
     code.filter(is_code).or_else(|| error.kind.filter(is_code))
 }
@@ -197,7 +198,11 @@ mod tests {
         assert_eq!(read(br#"{"choices":[]}"#).text, Err(Unsaid::Empty));
         assert_eq!(read(br#"{"error":{"message":"no"}}"#).text, Err(Unsaid::Malformed));
         assert_eq!(read(b"<html>").text, Err(Unsaid::Malformed));
-        assert_eq!(said(r#"{"message":{"content":null,"refusal":"no"}}"#).usage.unwrap().prompt_tokens, 7, "it is paid for");
+        assert_eq!(
+            said(r#"{"message":{"content":null,"refusal":"no"}}"#).usage.unwrap().prompt_tokens,
+            7,
+            "it is paid for"
+        );
     }
 
     #[test]
@@ -209,8 +214,14 @@ mod tests {
     #[test]
     fn an_errors_code_is_a_code_or_nothing() {
         let code = |body: &str| error_code(body.as_bytes());
-        assert_eq!(code(r#"{"error":{"code":"context_length_exceeded","type":"x"}}"#).unwrap(), "context_length_exceeded");
-        assert_eq!(code(r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#).unwrap(), "exceed_context_size_error");
+        assert_eq!(
+            code(r#"{"error":{"code":"context_length_exceeded","type":"x"}}"#).unwrap(),
+            "context_length_exceeded"
+        );
+        assert_eq!(
+            code(r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#).unwrap(),
+            "exceed_context_size_error"
+        );
         assert_eq!(code(r#"{"error":{"code":"key sk-123 is wrong","message":"…"}}"#), None);
         assert_eq!(code("oops"), None);
     }
