@@ -110,8 +110,8 @@ pub(super) fn read(
         return None;
     }
     let of_limits = limits.iter().flat_map(Limit::slots).filter(|slot| slot.index() < scope.len());
-    let read = models.iter().flat_map(SmallModel::slots).chain(agents.iter().flat_map(AgentUse::slots));
-    let read = read.chain(of_limits);
+    let of_agents = agents.iter().flat_map(AgentUse::slots);
+    let read = models.iter().flat_map(SmallModel::slots).chain(of_agents).chain(of_limits);
     let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), read, slot_sources);
     let rules = RuleSet::new(groups, texts, values.unwrap_or_default())
         .map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}")))
