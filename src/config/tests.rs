@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::bundle::tests::{CONTEXT, PLAYBOOK, TABLE};
 
-fn folder(settings: &str) -> tempfile::TempDir {
+pub(super) fn folder(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for subfolder in ["playbooks", "tables"] {
         fs::create_dir(folder.path().join(subfolder)).unwrap();
@@ -22,7 +22,7 @@ fn folder(settings: &str) -> tempfile::TempDir {
     folder
 }
 
-fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
+pub(super) fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::load_with(folder, environment).map_err(|faults| faults.to_string())
 }
