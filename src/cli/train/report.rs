@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::super::output::{counted, grouped};
+use super::Reported;
 use crate::inference::{
     Certified, Coverage, Goal, Judgement, NotCertifiable, Probability, Quality, ScopeThreshold, coverage_table,
     worst_confusions,
@@ -105,11 +106,8 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-// === for people ===
-
-impl Report {
-    /// The report as people read it.
-    pub(super) fn show(&self) -> String {
+impl Reported for Report {
+    fn show(&self) -> String {
         let mut text = String::new();
         self.show_rows(&mut text);
         self.show_quality(&mut text);
@@ -120,6 +118,56 @@ impl Report {
         text
     }
 
+    fn as_json(&self) -> String {
+        let certified = |(goal, certified): &(Goal, Result<Certified, NotCertifiable>)| {
+            let mut object = json!({
+                "precision": goal.precision().as_f64(),
+                "confidence": goal.confidence().as_f64(),
+            });
+            match certified {
+                Ok(certified) => {
+                    object["threshold"] = certified.threshold.as_f64().into();
+                    object["share"] = certified.share.as_f64().into();
+                    if let Some(test) = &self.test {
+                        let (share, precision) = test.under(certified.threshold);
+                        object["test"] = json!({ "share": share, "precision": precision });
+                    }
+                }
+                Err(refused) => object["refused"] = refused.to_string().into(),
+            }
+            object
+        };
+        let mut heldout = self.measured(&self.heldout);
+        heldout["ece_before_temperature"] = self.raw.ece.into();
+        let object = json!({
+            "id": self.id,
+            "version": self.version,
+            "folder": self.folder,
+            "rows": self.rows,
+            "labels": self.labels.len(),
+            "duplicates": self.findings.duplicates,
+            "contradictions": self.findings.contradictions.len(),
+            "dropped_labels": self.findings.dropped_labels.iter().map(|(label, _)| label).collect::<Vec<_>>(),
+            "dropped_texts": self.findings.dropped_texts,
+            "heldout": heldout,
+            "test": self.test.as_ref().map(|test| self.measured(test)),
+            "temperature": self.temperature,
+            "strength": self.strength,
+            "emphasis": self.emphasis,
+            "out_of_scope": self.scope_as_json(),
+            "certified": self.certified.iter().map(certified).collect::<Vec<_>>(),
+            "model_bytes": self.bytes,
+            "buckets": self.buckets,
+            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
+            "seconds": self.seconds,
+        });
+        serde_json::to_string_pretty(&object).unwrap_or_default()
+    }
+}
+
+// === for people ===
+
+impl Report {
     fn show_rows(&self, text: &mut String) {
         let (rows, labels) = (counted(self.rows, "row"), counted(self.labels.len(), "label"));
         let least = self.counts.iter().min().copied().unwrap_or_default();
@@ -254,53 +302,6 @@ impl Report {
 // === for programs ===
 
 impl Report {
-    /// The report as one JSON object.
-    pub(super) fn as_json(&self) -> String {
-        let certified = |(goal, certified): &(Goal, Result<Certified, NotCertifiable>)| {
-            let mut object = json!({
-                "precision": goal.precision().as_f64(),
-                "confidence": goal.confidence().as_f64(),
-            });
-            match certified {
-                Ok(certified) => {
-                    object["threshold"] = certified.threshold.as_f64().into();
-                    object["share"] = certified.share.as_f64().into();
-                    if let Some(test) = &self.test {
-                        let (share, precision) = test.under(certified.threshold);
-                        object["test"] = json!({ "share": share, "precision": precision });
-                    }
-                }
-                Err(refused) => object["refused"] = refused.to_string().into(),
-            }
-            object
-        };
-        let mut heldout = self.measured(&self.heldout);
-        heldout["ece_before_temperature"] = self.raw.ece.into();
-        let object = json!({
-            "id": self.id,
-            "version": self.version,
-            "folder": self.folder,
-            "rows": self.rows,
-            "labels": self.labels.len(),
-            "duplicates": self.findings.duplicates,
-            "contradictions": self.findings.contradictions.len(),
-            "dropped_labels": self.findings.dropped_labels.iter().map(|(label, _)| label).collect::<Vec<_>>(),
-            "dropped_texts": self.findings.dropped_texts,
-            "heldout": heldout,
-            "test": self.test.as_ref().map(|test| self.measured(test)),
-            "temperature": self.temperature,
-            "strength": self.strength,
-            "emphasis": self.emphasis,
-            "out_of_scope": self.scope_as_json(),
-            "certified": self.certified.iter().map(certified).collect::<Vec<_>>(),
-            "model_bytes": self.bytes,
-            "buckets": self.buckets,
-            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
-            "seconds": self.seconds,
-        });
-        serde_json::to_string_pretty(&object).unwrap_or_default()
-    }
-
     fn measured(&self, measured: &Measured) -> Value {
         let Quality { accuracy, macro_f1, ece } = measured.quality;
         let label = |at: u16| self.labels.get(usize::from(at));
