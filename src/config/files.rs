@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::bundle::{
-    Artifacts, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER, Sources,
-    TABLE_FOLDER,
+    Artifacts, CALIBRATION_FILE, CONTEXT_FILE, ContentHash, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, Manifest,
+    PLAYBOOK_FOLDER, Sources, TABLE_FOLDER,
 };
 use crate::cases::CASES_ENDING;
 use crate::document::{FaultSink, Place};
@@ -55,8 +55,21 @@ pub fn read_models(folder: &Path, sources: &mut Sources, sink: &FaultSink) -> Ar
                 artifacts.insert(path, bytes);
             }
         }
+        refuse_unsealed(&model, sources, sink);
     }
     artifacts
+}
+
+/// Refuses a calibration set that the manifest does not name: rows of another model would certify what this one cannot keep.
+fn refuse_unsealed(model: &str, sources: &Sources, sink: &FaultSink) {
+    let (manifest, calibration) = (format!("{model}{MANIFEST_FILE}"), format!("{model}{CALIBRATION_FILE}"));
+    let Some(text) = sources.get(&calibration) else { return };
+    let read = sources.get(&manifest).and_then(|text| Manifest::read(&manifest, text));
+    if read.is_some_and(|manifest| manifest.calibration.is_none()) {
+        let found = ContentHash::of(text.as_bytes());
+        let message = format!("the key `calibration_sha256` is missing; `{calibration}` has the SHA-256 {found}");
+        sink.add(Place::file(&manifest), "", message);
+    }
 }
 
 /// The names of a subfolder's folders, sorted; none if there is no such subfolder.

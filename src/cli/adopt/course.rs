@@ -116,12 +116,15 @@ impl<'a> Adoption<'a> {
     fn write_and_report(self, clock: &Clock) -> Result<Report, Vec<String>> {
         let (judged, calibration) = if self.labels.is_empty() { self.regressor()? } else { self.classifier()? };
         let temperature = if let Judged::Classifier { adopted, .. } = &judged { adopted.temperature } else { 1.0 };
+        let calibration = calibration.map(|rows| rows.write(&self.labels));
+        let calibration_sha256 = calibration.as_ref().map(|text| hex(&Sha256::digest(text)));
         let manifest = Manifest {
             head: Head {
                 named: &self.named,
                 kind: "tabular",
                 file: MODEL,
                 sha256: &hex(&Sha256::digest(&self.bytes)),
+                calibration_sha256: calibration_sha256.as_deref(),
                 owner: &self.args.target.owner,
                 created: clock.wall(),
                 purposes: &self.args.target.purpose,
@@ -132,7 +135,7 @@ impl<'a> Adoption<'a> {
             metrics: &judged.metrics(),
             features: &self.table.features,
         };
-        let (manifest, calibration) = (manifest.text(), calibration.map(|rows| rows.write(&self.labels)));
+        let manifest = manifest.text();
         let mut parts = vec![(MANIFEST, manifest.as_bytes()), (MODEL, self.bytes.as_slice())];
         parts.extend(calibration.as_ref().map(|text| ("calibration.csv", text.as_bytes())));
         write_folder(&self.args.target.out, &parts).map_err(one)?;

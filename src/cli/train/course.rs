@@ -108,8 +108,9 @@ impl Finished<'_> {
         let bytes = models.iter().map(|file| file.bytes.len()).sum();
         let entries: Vec<_> =
             models.iter().map(|file| (file.role, file.name, texts::hex(&Sha256::digest(&file.bytes)))).collect();
-        let manifest = self.manifest(&entries, &scope)?;
         let calibration_text = calibration.write(self.files.texts.labels());
+        let calibration_sha256 = texts::hex(&Sha256::digest(&calibration_text));
+        let manifest = self.manifest(&entries, &calibration_sha256, &scope)?;
         let mut report = self.report(&calibration, scope, bytes).map_err(one)?;
         let texts = [(folder::MANIFEST, manifest.as_bytes()), ("calibration.csv", calibration_text.as_bytes())];
         let models = models.iter().map(|file| (file.name, &*file.bytes));
@@ -132,7 +133,12 @@ impl Finished<'_> {
         Ok(Scope::Below { threshold, texts })
     }
 
-    fn manifest(&self, models: &[(&str, &str, String)], scope: &Scope) -> Result<String, Vec<String>> {
+    fn manifest(
+        &self,
+        models: &[(&str, &str, String)],
+        calibration_sha256: &str,
+        scope: &Scope,
+    ) -> Result<String, Vec<String>> {
         let Self { args, files, learnt, .. } = self;
         let Some(((_, file, sha256), further)) = models.split_first() else {
             return Err(one("the model has no file".to_owned()));
@@ -143,6 +149,7 @@ impl Finished<'_> {
                 kind: learnt.kind(),
                 file,
                 sha256,
+                calibration_sha256: Some(calibration_sha256),
                 owner: &args.target.owner,
                 created: self.clock.wall(),
                 purposes: &args.target.purpose,

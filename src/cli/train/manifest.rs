@@ -14,6 +14,8 @@ pub(in crate::cli) struct Head<'a> {
     /// The model's own file.
     pub(in crate::cli) file: &'a str,
     pub(in crate::cli) sha256: &'a str,
+    /// Of the calibration set, if there is one.
+    pub(in crate::cli) calibration_sha256: Option<&'a str>,
     pub(in crate::cli) owner: &'a str,
     pub(in crate::cli) created: Timestamp,
     pub(in crate::cli) purposes: &'a [String],
@@ -52,6 +54,9 @@ impl Head<'_> {
         put("kind", quoted(self.kind));
         put("file", quoted(self.file));
         put("sha256", quoted(self.sha256));
+        if let Some(sha256) = self.calibration_sha256 {
+            put("calibration_sha256", quoted(sha256));
+        }
         put("owner", quoted(self.owner));
         // A quarter of a second tells nothing of a model.
         put("created", quoted(&Timestamp::from_micros(self.created.micros() / 1_000_000 * 1_000_000).to_string()));
@@ -96,7 +101,7 @@ impl Manifest<'_> {
 }
 
 fn put(text: &mut String, key: &str, value: &str) {
-    let _ = writeln!(text, "{key:<13} = {value}");
+    let _ = writeln!(text, "{key:<18} = {value}");
 }
 
 /// A number that reads back as the same: the shortest text that does.
@@ -133,6 +138,7 @@ mod tests {
                     kind: "text",
                     file: "model.bin",
                     sha256: &"ab".repeat(32),
+                    calibration_sha256: Some(&"ef".repeat(32)),
                     owner: "support",
                     created: "2026-11-23T10:00:00.25Z".parse().unwrap(),
                     purposes,
