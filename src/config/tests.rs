@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::bundle::model_tests;
 use crate::bundle::tests::{CONTEXT, PLAYBOOK, TABLE};
+use crate::document::FaultSink;
 
 fn folder(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -165,4 +166,21 @@ fn a_calibration_set_that_the_manifest_does_not_name_is_refused() {
     fs::write(&path, "id = 7\n").unwrap();
     let told = load(folder.path(), &[]).unwrap_err();
     assert!(!told.contains("calibration"), "of a manifest that cannot be read nothing else is said: {told}");
+}
+
+#[test]
+fn of_a_models_folder_only_what_its_manifest_names_is_read() {
+    let folder = with_a_model();
+    let model = folder.path().join("models/intent-1");
+    fs::write(model.join("rows.csv"), "what it was trained on").unwrap();
+    fs::create_dir(model.join("notes")).unwrap();
+    fs::create_dir(folder.path().join("models/drafts")).unwrap();
+    fs::write(folder.path().join("models/drafts/calibration.csv"), "of no model").unwrap();
+    let sink = FaultSink::default();
+    let mut sources = read_sources(folder.path(), &sink).unwrap();
+    let artifacts = read_models(folder.path(), &mut sources, &sink);
+    assert!(sink.is_empty(), "{}", sink.into_faults());
+    assert_eq!(artifacts.paths().collect::<Vec<_>>(), ["models/intent-1/model.bin"]);
+    assert_eq!(sources.get("models/drafts/calibration.csv"), None);
+    assert!(sources.get("models/intent-1/calibration.csv").is_some());
 }
