@@ -10,11 +10,16 @@ use sha2::{Digest, Sha256};
 
 use super::super::args::Format;
 use super::super::mapping::Row;
+use super::super::output::grouped;
 use super::super::rows::Lines;
 use super::lines::{RowFaults, each_row, find};
 use super::watching::Watching;
 use crate::domain::{Raw, suggestion};
+use crate::inference::TEXT_BYTES_MAX;
 use crate::training::LabelledText;
+
+/// Bytes of text that are kept of a file. Learning takes about 60 bytes of memory for each, some 4 GB for all.
+const TEXTS_BYTES_MAX: usize = 64 << 20;
 
 /// Where in a row text, label and time are.
 #[derive(Clone, Copy, Debug)]
@@ -41,15 +46,11 @@ pub(super) fn read(
 ) -> Result<ReadTexts, Vec<String>> {
     let name = path.display().to_string();
     let (mut lines, size) = Lines::open(&name, format).map_err(|fault| vec![fault])?;
-    let mut reading = Reading::new(name, columns);
+    let mut reading = Reading::new(name, columns, TEXTS_BYTES_MAX);
     if let Some(headers) = lines.columns() {
         reading.refuse_unknown(headers)?;
     }
-    let read = each_row(&mut lines, size, watching, |line, row| {
-        reading.take(line, row);
-        Ok(())
-    });
-    if let Err(fault) = read {
+    if let Err(fault) = each_row(&mut lines, size, watching, |line, row| reading.take(line, row)) {
         reading.faults.note_of_all(&fault);
     }
     reading.done()
@@ -58,6 +59,9 @@ pub(super) fn read(
 struct Reading<'a> {
     columns: &'a Columns<'a>,
     texts: Vec<LabelledText>,
+    /// Bytes of text that may still be kept.
+    bytes_left: usize,
+    bytes_max: usize,
     days: BTreeSet<String>,
     /// Columns that no row has had so far.
     unseen: BTreeSet<&'a str>,
@@ -67,11 +71,13 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(name: String, columns: &'a Columns<'a>) -> Self {
+    fn new(name: String, columns: &'a Columns<'a>, bytes_max: usize) -> Self {
         let unseen = columns.texts.iter().map(String::as_str).chain(columns.label).chain(columns.time).collect();
         Self {
             columns,
             texts: Vec::new(),
+            bytes_left: bytes_max,
+            bytes_max,
             days: BTreeSet::new(),
             unseen,
             keys: Vec::new(),
@@ -90,11 +96,26 @@ impl<'a> Reading<'a> {
         format!("{}: there is no column `{column}`{hint}; it has {}", self.faults.name, known.join(", "))
     }
 
-    fn take(&mut self, line: u64, row: Result<Row, String>) {
+    fn take(&mut self, line: u64, row: Result<Row, String>) -> Result<(), String> {
         match row.and_then(|row| self.text(line, &row)) {
-            Ok(text) => self.texts.push(text),
+            Ok(text) => {
+                let bytes = text.parts.iter().map(String::len).sum();
+                let Some(left) = self.bytes_left.checked_sub(bytes) else { return Err(self.too_large(line)) };
+                self.bytes_left = left;
+                self.texts.push(text);
+            }
             Err(fault) => self.faults.note(line, &fault),
         }
+        Ok(())
+    }
+
+    fn too_large(&self, line: u64) -> String {
+        let max = grouped(self.bytes_max as u64);
+        format!(
+            "up to line {line} it has more than {max} bytes of text, more than can be learnt from at once: take a sample, or \
+             shorten long texts, of which a text model reads {} bytes",
+            grouped(TEXT_BYTES_MAX as u64)
+        )
     }
 
     fn text(&mut self, line: u64, row: &Row) -> Result<LabelledText, String> {
@@ -237,6 +258,19 @@ mod tests {
         assert_eq!(faults, ["t.jsonl:2: column `label` has no label; label the row or take it out"]);
         let found = read_text("t.jsonl", jsonl.lines().next().unwrap(), &["data.subject"], None).unwrap();
         assert_eq!((found.texts[0].parts[0].as_str(), found.texts[0].label.as_str()), ("Card", "3"));
+    }
+
+    #[test]
+    fn more_text_than_can_be_learnt_from_ends_the_reading() {
+        let texts = ["text".to_owned()];
+        let columns = Columns { texts: &texts, label: Some("label"), time: None };
+        let row = |text: &str| Ok(["text", "label"].map(|key| (key.to_owned(), Raw::Text(text.to_owned()))).to_vec());
+        let mut reading = Reading::new("t.csv".to_owned(), &columns, 10);
+        assert_eq!(reading.take(2, row("eight by")), Ok(()));
+        assert_eq!(reading.take(3, row("to")), Ok(()), "just as many as may be");
+        let fault = reading.take(4, row("!")).unwrap_err();
+        assert!(fault.starts_with("up to line 4 it has more than 10 bytes of text"), "{fault}");
+        assert!(fault.ends_with("shorten long texts, of which a text model reads 4,096 bytes"), "{fault}");
     }
 
     #[test]
