@@ -9,7 +9,7 @@ use super::args::Train;
 use super::folder;
 use super::learnt::{Learnt, Told};
 use super::manifest::{Head, Manifest, OutOfScope};
-use super::report::{Measured, Report, Scope};
+use super::report::{Measured, Report, Scope, Tested};
 use super::target::Named;
 use super::texts::{self, Columns, ReadTexts};
 use super::watching::Watching;
@@ -194,8 +194,7 @@ impl Finished<'_> {
         });
         let certified: Vec<_> = certified.collect();
         let judgements = learnt.held_out.judgements(learnt.temperature);
-        let admitted = judged.in_scope().map(|row| row.is_admitted).collect();
-        let heldout = Measured::of(judgements, admitted, labels);
+        let heldout = Measured::of(judgements, labels);
         Ok(Report {
             id: self.named.id.clone(),
             version: self.named.version,
@@ -221,7 +220,7 @@ impl Finished<'_> {
     }
 
     /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
-    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Measured, String> {
+    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Tested, String> {
         let parts: Vec<&[String]> = texts.iter().map(|text| text.parts.as_slice()).collect();
         let told = self.learnt.tell(&parts, check)?;
         let labels = self.files.texts.labels();
@@ -231,12 +230,12 @@ impl Finished<'_> {
         };
         let judgements = texts.iter().zip(&told).map(judge).collect();
         let admitted = told.iter().map(|told| told.is_admitted).collect();
-        Ok(Measured::of(judgements, admitted, labels))
+        Ok(Tested { measured: Measured::of(judgements, labels), admitted })
     }
 }
 
 impl Measured {
-    fn of(judgements: Vec<Judgement>, admitted: Vec<bool>, labels: &[String]) -> Self {
-        Self { quality: Quality::of(&judgements), judgements, admitted, known: labels.len() }
+    fn of(judgements: Vec<Judgement>, labels: &[String]) -> Self {
+        Self { quality: Quality::of(&judgements), judgements, known: labels.len() }
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Report {
     /// Of rows held out, before the temperature.
     pub(super) raw: Quality,
     pub(super) heldout: Measured,
-    pub(super) test: Option<Measured>,
+    pub(super) test: Option<Tested>,
     pub(super) temperature: f32,
     pub(super) strength: f32,
     /// Of a text model.
@@ -55,10 +55,16 @@ pub(super) struct Report {
 pub(super) struct Measured {
     pub(super) quality: Quality,
     pub(super) judgements: Vec<Judgement>,
-    /// Whether each passed the model's check of scope.
-    pub(super) admitted: Vec<bool>,
     /// How many labels the model knows; a truth that is not below is none of them.
     pub(super) known: usize,
+}
+
+/// Rows that are only for measuring, with what the finished model said of them.
+#[derive(Debug)]
+pub(super) struct Tested {
+    pub(super) measured: Measured,
+    /// Whether each passed the model's check of scope.
+    pub(super) admitted: Vec<bool>,
 }
 
 /// How the model tells what is out of its scope.
@@ -82,9 +88,16 @@ impl Measured {
         self.judgements.iter().filter(|judgement| usize::from(judgement.truth) >= self.known).count()
     }
 
+    fn coverage(&self) -> Vec<Coverage> {
+        let shares = SHARES_PPM.map(|ppm| Probability::from_ppm(ppm).unwrap_or(Probability::ONE));
+        coverage_table(&self.judgements, &shares)
+    }
+}
+
+impl Tested {
     /// What a threshold accepts of these rows, and how much of that is right.
     fn under(&self, threshold: Probability) -> (f64, f64) {
-        let rows = self.judgements.iter().zip(&self.admitted);
+        let rows = self.measured.judgements.iter().zip(&self.admitted);
         let (mut accepted, mut right) = (0_u32, 0_u32);
         for (judgement, is_admitted) in rows {
             if *is_admitted && Probability::from_f32(judgement.confidence) >= threshold {
@@ -93,12 +106,7 @@ impl Measured {
             }
         }
         let share = |part: u32, whole: f64| if whole > 0.0 { f64::from(part) / whole } else { 0.0 };
-        (share(accepted, self.judgements.len() as f64), share(right, f64::from(accepted)))
-    }
-
-    fn coverage(&self) -> Vec<Coverage> {
-        let shares = SHARES_PPM.map(|ppm| Probability::from_ppm(ppm).unwrap_or(Probability::ONE));
-        coverage_table(&self.judgements, &shares)
+        (share(accepted, self.measured.judgements.len() as f64), share(right, f64::from(accepted)))
     }
 }
 
@@ -150,7 +158,7 @@ impl Reported for Report {
             "dropped_labels": self.findings.dropped_labels.iter().map(|(label, _)| label).collect::<Vec<_>>(),
             "dropped_texts": self.findings.dropped_texts,
             "heldout": heldout,
-            "test": self.test.as_ref().map(|test| self.measured(test)),
+            "test": self.test.as_ref().map(|test| self.measured(&test.measured)),
             "temperature": self.temperature,
             "strength": self.strength,
             "emphasis": self.emphasis,
@@ -182,7 +190,11 @@ impl Report {
             let _ = writeln!(text, "left out, without a letter or a digit: {}", counted(*dropped_texts, "text"));
         }
         if *duplicates > 0 {
-            let _ = writeln!(text, "{} the same as an earlier one of its label", counted(*duplicates, "row"));
+            let rows = counted(*duplicates, "row");
+            let _ = writeln!(
+                text,
+                "{rows} the same as an earlier one of its label; the calibration set has such rows once"
+            );
         }
         if !contradictions.is_empty() {
             let _ =
@@ -208,14 +220,14 @@ impl Report {
         };
         line("held out", self.heldout.judgements.len(), &self.heldout.quality, Some(self.raw.ece));
         if let Some(test) = &self.test {
-            line("test", test.judgements.len(), &test.quality, None);
+            line("test", test.measured.judgements.len(), &test.measured.quality, None);
         }
         let _ = writeln!(
             text,
             "Each held-out row was told by a model that did not see it. Temperature {:.3}.",
             self.temperature
         );
-        if let Some(unknown) = self.test.as_ref().map(Measured::unknown).filter(|unknown| *unknown > 0) {
+        if let Some(unknown) = self.test.as_ref().map(|test| test.measured.unknown()).filter(|unknown| *unknown > 0) {
             let _ =
                 writeln!(text, "{} of the test have a label that the model does not know.", counted(unknown, "row"));
         }
