@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::agents::Budget;
+use crate::agents::{Budget, Target};
 use crate::domain::Value;
 use crate::rules::Slot;
 
@@ -13,6 +13,8 @@ pub struct Agent {
     pub name: Arc<str>,
     /// What it may do.
     pub kind: AgentKind,
+    /// The models that it may ask.
+    pub targets: Arc<[Target]>,
 }
 
 /// What an agent may do.

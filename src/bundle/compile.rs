@@ -45,6 +45,7 @@ pub struct Bundle {
     numbers: HashMap<Arc<str>, usize>,
     has_global_caps: bool,
     has_slow_models: bool,
+    has_agents: bool,
 }
 
 impl Bundle {
@@ -90,8 +91,9 @@ impl Bundle {
         let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
         let has_global_caps = playbooks.iter().any(Playbook::has_global_caps);
         let has_slow_models = playbooks.iter().any(Playbook::has_slow_models);
-        let layout = Arc::new(layout);
-        Ok(Self { id: sources.id(), sources, layout, models, playbooks, numbers, has_global_caps, has_slow_models })
+        let has_agents = playbooks.iter().any(|playbook| !playbook.agents.is_empty());
+        let (id, layout) = (sources.id(), Arc::new(layout));
+        Ok(Self { id, sources, layout, models, playbooks, numbers, has_global_caps, has_slow_models, has_agents })
     }
 
     /// The hash that names the bundle.
@@ -119,6 +121,12 @@ impl Bundle {
     #[inline]
     pub fn has_slow_models(&self) -> bool {
         self.has_slow_models
+    }
+
+    /// Whether any playbook has an agent.
+    #[inline]
+    pub fn has_agents(&self) -> bool {
+        self.has_agents
     }
 
     /// The models by name, whether or not a playbook uses them.

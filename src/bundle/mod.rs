@@ -74,7 +74,7 @@ pub use model_permit::ModelPermit;
 pub use outcome::{Outcome, OutcomeSchema};
 pub use permit::{Permit, Permitted};
 pub use playbook::{
-    Ack, AttributeAt, ContextSource, DefaultOutcome, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
+    Ack, AttributeAt, ContextSource, DefaultOutcome, Ordering, PRIORITY_DEFAULT, Playbook, RequiredConsent, SlotSource,
     WhenDiskFull,
 };
 pub use sources::{BundleId, Sources};

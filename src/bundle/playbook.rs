@@ -59,6 +59,8 @@ pub struct Playbook {
     pub settle_within: Option<TimeDelta>,
     /// How often it may decide.
     pub flow: Flow,
+    /// What becomes of a customer's later events while a decision waits for somebody's answer.
+    pub ordering: Ordering,
     /// What goes first when there is no room for everything: from 0 to 9, the highest last to be shed.
     pub priority: u8,
 }
@@ -95,6 +97,16 @@ pub enum WhenDiskFull {
     Shed,
     /// They go on being made. Their records wait in memory, up to a bound, and are lost if the engine ends before there is room.
     Answer,
+}
+
+/// What becomes of a customer's later events while a decision waits for the answer of a slow or a large model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordering {
+    /// They are decided meanwhile.
+    #[default]
+    Overtaking,
+    /// They wait their turn.
+    Strict,
 }
 
 /// Where a name's value comes from.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cap_reader::Outcomes;
 use super::context_reader::Context;
 use super::model_reader::{ModelReader, Models};
-use super::playbook::{AttributeAt, ContextSource, Playbook, SlotSource};
+use super::playbook::{AttributeAt, ContextSource, Ordering, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{
@@ -46,6 +46,7 @@ pub(super) fn read(
     let when_disk_full = ack_reader::when_disk_full(&root, ack);
     let outcome = outcome(&root);
     let priority = flow_reader::priority(&root);
+    let ordering = root.get("ordering").and_then(|node| ordering(&node)).unwrap_or_default();
     let purpose = consent_reader::purpose(&root, layout);
     let flow = flow_reader::flow(&root, layout, &on, purpose);
     let (mut scope, slot_sources) = scope(layout, &on, purpose, &root);
@@ -121,6 +122,7 @@ pub(super) fn read(
         caps,
         settle_within,
         flow,
+        ordering,
         priority,
     })
 }
@@ -156,6 +158,17 @@ fn on(root: &Section<'_>, layout: &Layout) -> Vec<usize> {
         root.fault("`on` names no event: nothing would ever be decided");
     }
     numbers
+}
+
+fn ordering(node: &Node<'_>) -> Option<Ordering> {
+    match node.text()? {
+        "overtaking" => Some(Ordering::Overtaking),
+        "strict" => Some(Ordering::Strict),
+        _ => {
+            node.fault("expected `overtaking` or `strict`");
+            None
+        }
+    }
 }
 
 fn outcome(root: &Section<'_>) -> Vec<Field> {

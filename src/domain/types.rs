@@ -223,6 +223,22 @@ impl Type {
         Shown { ty: self, value }
     }
 
+    /// A value as it could have come from outside: [`Type::accept`] gives it back.
+    pub fn raw(&self, value: &Value) -> Raw {
+        match (self, value) {
+            (_, Value::Bool(v)) => Raw::Bool(*v),
+            (_, Value::Int(v)) => Raw::Int(*v),
+            (_, Value::Decimal(v)) => Raw::Decimal(*v),
+            (_, Value::Text(text)) => Raw::Text(text.to_string()),
+            (Self::OneOf(of), Value::Symbol(symbol)) => Raw::Text(of.name(*symbol).to_owned()),
+            (Self::List(of), Value::List(items)) => Raw::List(items.iter().map(|item| of.raw(item)).collect()),
+            (_, Value::Time(time)) => Raw::Text(time.to_string()),
+            (_, Value::Duration(duration)) => Raw::Text(duration.to_string()),
+            // Of another type: nothing that this one could have been.
+            (_, Value::Symbol(_) | Value::List(_)) => Raw::Null,
+        }
+    }
+
     fn mismatch(&self, found: &Raw) -> TypeMismatch {
         TypeMismatch { expected: self.describe(), found: format!("`{found}`"), hint: String::new() }
     }

@@ -345,9 +345,9 @@ impl Engine {
         Ok(Answer::Given(decision))
     }
 
-    /// Counts what the models of a decision said.
+    /// Counts what the models and agents of a decision said.
     fn count_models(&self, bundle: &Arc<Bundle>, made: &Made) {
-        if made.decided.asked.is_empty() {
+        if made.decided.asked.is_empty() && made.decided.agents.is_empty() {
             return;
         }
         let series = self.0.series.load();
@@ -356,6 +356,7 @@ impl Engine {
             && let Some(playbook) = series.playbooks.get(made.playbook)
         {
             count_asked(&made.decided.asked, &bundle.playbooks()[made.playbook], &playbook.models);
+            playbook.count_agents(&made.decided.agents, &bundle.playbooks()[made.playbook]);
         }
     }
 

@@ -6,7 +6,8 @@ use super::Reason;
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
 use crate::actor::Shed;
-use crate::bundle::{Bundle, Playbook};
+use crate::bundle::{AgentUse, Bundle, Playbook};
+use crate::decider::{AgentWord, Consulted};
 use crate::domain::{FallbackReason, Settlement, Tier};
 use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
 use crate::time::Instant;
@@ -33,6 +34,9 @@ pub(super) struct Metrics {
     cap_taken: GaugeFamily,
     cap_max: GaugeFamily,
     pub(super) reloads: Counter,
+    agent_answers: CounterFamily,
+    pub(super) late_answers: Counter,
+    pub(super) late_answers_lost: Counter,
 }
 
 /// Requests that were refused, by why.
@@ -58,6 +62,8 @@ pub(super) struct PlaybookSeries {
     pub(super) seconds: Histogram,
     /// By the number of the model.
     pub(super) models: Vec<Arc<ModelSeries>>,
+    /// By the number of the agent and the place of its word.
+    agents: Vec<Vec<Counter>>,
     caps: Vec<CapSeries>,
 }
 
@@ -86,6 +92,16 @@ pub(super) struct BundleSeries {
 }
 
 impl PlaybookSeries {
+    /// Counts what the agents of a decision said; `playbook` is the one that decided.
+    pub(super) fn count_agents(&self, agents: &[Consulted], playbook: &Playbook) {
+        for consulted in agents {
+            let number = usize::from(consulted.agent);
+            if let (Some(agent), Some(words)) = (playbook.agents.get(number), self.agents.get(number)) {
+                words[consulted.said.word(agent).place()].inc();
+            }
+        }
+    }
+
     /// Counts the caps that had no room for all that was proposed; `playbook` is the one that decided.
     pub(super) fn count_caps(&self, reasons: &[Reason], playbook: &Playbook) {
         for reason in reasons {
@@ -182,6 +198,19 @@ impl Metrics {
                 &["cap"],
             ),
             cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", &["cap"]),
+            agent_answers: registry.counters(
+                "forthwith_agent_answers_total",
+                "Agents that were asked for a decision, by what their word came to.",
+                &["playbook", "agent", "word"],
+            ),
+            late_answers: registry.counter(
+                "forthwith_late_answers_total",
+                "Answers of large models that came after their decisions had been made, and were recorded.",
+            ),
+            late_answers_lost: registry.counter(
+                "forthwith_late_answers_lost_total",
+                "Late answers of large models that were not recorded, for want of room in the journal or at the customer's.",
+            ),
             reloads: registry.counter("forthwith_bundle_changes_total", "Times another bundle was put in force."),
         }
     }
@@ -200,6 +229,10 @@ impl Metrics {
         };
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
+            let words = |agent: &AgentUse| {
+                let word = |word: AgentWord| self.agent_answers.with(&[name, &agent.name, word.as_str()]);
+                AgentWord::all().map(word).collect()
+            };
             let decisions = |tier: Tier, outcome| self.decisions.with(&[name, tier.as_str(), outcome]);
             PlaybookSeries {
                 tiers: Tier::ALL.map(|tier| TierSeries {
@@ -210,6 +243,7 @@ impl Metrics {
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
                 models: self.models.of_playbook(playbook, of_before(name), now),
+                agents: playbook.agents.iter().map(words).collect(),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }
         };
