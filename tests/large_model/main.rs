@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
+mod routing;
 mod support;
 
 use serde_json::{Value, json};
