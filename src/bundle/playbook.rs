@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{AgentUse, Cap, CapScope, Flow, Limit, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
-use crate::rules::{RuleSet, Scope, Slot};
+use crate::rules::{RuleSet, Scope};
 
 /// One kind of decision, checked and compiled.
 #[derive(Debug)]
@@ -205,15 +205,6 @@ impl Playbook {
     /// The position among the playbook's event types of a numbered event type.
     pub fn position_of_event(&self, kind: usize) -> Option<usize> {
         self.on.iter().position(|on| *on == kind)
-    }
-
-    /// The slot under which conditions see a sight.
-    pub fn slot_of_sight(&self, sight: usize) -> Option<Slot> {
-        self.scope
-            .slots()
-            .zip(&self.sources)
-            .find(|(_, source)| **source == SlotSource::Sight(sight))
-            .map(|(slot, _)| slot)
     }
 }
 

@@ -90,6 +90,8 @@ async fn a_slow_model_decides_and_its_word_is_found_again() {
     assert_eq!(again.id, decision.id);
     let explained = engine.explain(decision.id).unwrap().unwrap();
     assert_eq!((explained.models[0].word, explained.models[0].decided), ("accepted", true));
+    let page = engine.metrics();
+    assert!(page.contains("\nforthwith_turns_total 2\n"), "asking a model is no turn of its own: {page}");
     engine.shutdown().unwrap();
 }
 
