@@ -31,6 +31,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub(super) fn read(&mut self, section: &Section<'_>) {
         let provider = &mut self.draft.provider;
+        self.draft.has_address |= section.get("base_url").is_some();
         set(section, "base_url", &mut provider.base_url, base_url);
         set(section, "timeout", &mut provider.timeout, request_time);
         set(section, "connect_timeout", &mut provider.connect_timeout, |node| duration(node, "10ms", "1m"));
@@ -167,9 +168,11 @@ impl Reader<'_> {
             }
             text => Some(Some(text.to_owned())),
         });
-        set(&section, "input_price", &mut draft.input_price, |node| node.money().map(Some));
-        set(&section, "cached_input_price", &mut draft.cached_input_price, |node| node.money().map(Some));
-        set(&section, "output_price", &mut draft.output_price, |node| node.money().map(Some));
+        // A price that is none has its fault; it is not missing as well.
+        let price = |node: &Node<'_>| Some(Some(node.money().unwrap_or_default()));
+        set(&section, "input_price", &mut draft.input_price, price);
+        set(&section, "cached_input_price", &mut draft.cached_input_price, price);
+        set(&section, "output_price", &mut draft.output_price, price);
         section.refuse_unknown();
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Draft {
     pub(super) provider: Provider,
     /// Where it is named first.
     place: Place,
+    /// Whether it has an address, sound or not.
+    pub(super) has_address: bool,
     pub(super) key: Option<SecretSource>,
     pub(super) headers: BTreeMap<String, SecretSource>,
     pub(super) concurrency: Concurrency,
@@ -96,6 +98,7 @@ impl Draft {
         Self {
             provider: Provider { name: name.to_owned(), ..Provider::default() },
             place,
+            has_address: false,
             key: None,
             headers: BTreeMap::new(),
             concurrency: Concurrency::default(),
@@ -105,10 +108,10 @@ impl Draft {
     }
 
     fn finish(self, environment: &Environment, sink: &FaultSink) -> Provider {
-        let Self { mut provider, place, key, headers, concurrency, open_for_max, models } = self;
+        let Self { mut provider, place, has_address, key, headers, concurrency, open_for_max, models } = self;
         let of_provider = format!("providers.{}", provider.name);
         let fault = |key: &str, message: String| sink.add(place.clone(), &format!("{of_provider}{key}"), message);
-        if provider.base_url.is_empty() {
+        if !has_address {
             let message = "the key `base_url` is missing: what goes before `/chat/completions`, such as \
                            \"https://api.openai.com/v1\"";
             fault("", message.to_owned());

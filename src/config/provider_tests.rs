@@ -158,7 +158,24 @@ fn a_key_is_kept_in_a_variable_or_in_a_file_of_its_own() {
         key("key_env = \"EXAMPLE_KEY\"\nkey_file = \"hosted.key\"", &variable),
     ];
     assert!(refused.iter().all(|faults| !faults.contains("sk-1")), "what is refused is not shown: {refused:?}");
-    insta::assert_snapshot!(refused.join("\n"), @"");
+    insta::assert_snapshot!(refused.join("\n"), @r#"
+    1 fault in the configuration:
+      forthwith.toml:4:11: `providers.hosted.key_env`: the environment variable `EXAMPLE_KEY` is not set
+    1 fault in the configuration:
+      forthwith.toml:4:11: `providers.hosted.key_env`: what it names is empty
+    1 fault in the configuration:
+      forthwith.toml:4:11: `providers.hosted.key_env`: what it names has characters that a header cannot carry: expected one line of ASCII
+    1 fault in the configuration:
+      forthwith.toml:4:12: `providers.hosted.key_file`: cannot read `…/nowhere`: No such file or directory (os error 2)
+    1 fault in the configuration:
+      forthwith.toml:4:7: `providers.hosted.key`: a key does not belong in a configuration file; name the environment variable that holds it by `key_env`, or a file of its own by `key_file`
+    1 fault in the configuration:
+      forthwith.toml:4:11: `providers.hosted.api_key`: a key does not belong in a configuration file; name the environment variable that holds it by `key_env`, or a file of its own by `key_file`
+    1 fault in the configuration:
+      forthwith.toml:4:29: `providers.hosted.headers.Authorization`: `authorization` carries a key, which does not belong in a configuration file; name the environment variable that holds it: `headers_env = { authorization = "NAME" }`
+    1 fault in the configuration:
+      forthwith.toml:5:12: `providers.hosted.key_file`: the key is in an environment variable (`key_env`) or in a file; leave one of them out
+    "#);
 }
 
 #[test]
@@ -213,7 +230,35 @@ models   = { small = { input_price = 1, output_price = 1 } }
         ("FORTHWITH__PROVIDERS", "x"),
     ];
     let faults = load(folder.path(), &environment).unwrap_err();
-    insta::assert_snapshot!(faults, @"");
+    insta::assert_snapshot!(faults, @r#"
+    26 faults in the configuration:
+      FORTHWITH__PROVIDERS: a setting is named FORTHWITH__SECTION__KEY
+      FORTHWITH__PROVIDERS__LATE__TIMEOUT: `providers.late`: has no model; add one as `[providers.late.models.NAME]`
+      FORTHWITH__PROVIDERS__LATE__TIMEOUT: `providers.late`: the key `base_url` is missing: what goes before `/chat/completions`, such as "https://api.openai.com/v1"
+      FORTHWITH__PROVIDERS__WRONG__LATENCY__HALF_LIFE: `providers.wrong.latency.half_life`: expected a duration such as "50ms", "24h" or "1h30m", found `"x"`
+      forthwith.toml:3:15: `gateway.retry_share`: expected a percentage from 0 to 100 such as "5%", found `10`
+      forthwith.toml:4:1: `gateway.call_max`: unknown key (did you mean `calls_max`?)
+      forthwith.toml:6:1: `providers."a b"`: a provider's name has 1 to 64 letters, digits, `-`, `_` and `.`; this is `a b`
+      forthwith.toml:9:1: `providers.empty`: has no model; add one as `[providers.empty.models.NAME]`
+      forthwith.toml:9:1: `providers.empty`: the key `base_url` is missing: what goes before `/chat/completions`, such as "https://api.openai.com/v1"
+      forthwith.toml:11:1: `providers.wrong.breaker`: `open_for_max` must not be below `open_for`
+      forthwith.toml:11:1: `providers.wrong.concurrency`: `min` must not be above `max`
+      forthwith.toml:12:21: `providers.wrong.base_url`: expected an address such as "https://api.openai.com/v1" or "http://127.0.0.1:8080/v1"
+      forthwith.toml:13:21: `providers.wrong.timeout`: expected a duration from 10ms to 10m, found `"1h"`
+      forthwith.toml:14:21: `providers.wrong.structured_output`: expected one of `json_schema`, `json_object`, `none`, found `json`
+      forthwith.toml:15:21: `providers.wrong.connections`: expected a whole number from 0 to 10000, found `-1`
+      forthwith.toml:16:31: `providers.wrong.headers."x y"`: `x y` is no name of a header
+      forthwith.toml:16:43: `providers.wrong.headers.host`: every request has its own `host`
+      forthwith.toml:17:1: `providers.wrong.base_ulr`: unknown key (did you mean `base_url`?)
+      forthwith.toml:20:16: `providers.wrong.breaker.bad_share`: expected a percentage from 0.0001 to 100 such as "5%", found `0%`
+      forthwith.toml:29:9: `providers.wrong.hedge.after`: expected a percentage from 50 to 99.9999 such as "5%", found `100%`
+      forthwith.toml:31:1: `providers.wrong.models.small`: the key `output_price` is missing: what a million tokens of answers cost, such as `output_price = 0.15`; 0 where they cost nothing. Without it no budget could be kept
+      forthwith.toml:32:16: `providers.wrong.models.small.model`: expected the model's name as the provider knows it
+      forthwith.toml:33:16: `providers.wrong.models.small.input_price`: expected an amount of money from 0, such as 2.50 or "0.000125", with at most 9 decimal places, found `-1`
+      forthwith.toml:34:1: `providers.wrong.models.small.outputprice`: unknown key (did you mean `output_price`?)
+      forthwith.toml:37:12: `providers.user.base_url`: a name and a password do not belong in an address; name the key by `key_env` or `key_file`
+      forthwith.toml:41:12: `providers.path.base_url`: is what goes before `/chat/completions`, without that
+    "#);
 }
 
 #[test]
