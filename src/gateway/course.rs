@@ -286,11 +286,12 @@ impl Course {
 
     /// Asks a target if it may be asked.
     async fn ask(&mut self, target: usize) -> bool {
-        if !self.may_send_more() || !self.may_retry(target) {
+        if !self.may_send_more() {
             return false;
         }
         let left = self.deadline.since(self.desk.clock.instant());
         let started = match self.desk.admit(&self.question, target, left, false) {
+            Ok(_) if !self.may_retry(target) => return false,
             Ok(permit) => self.start(target, permit, false).await,
             Err(silence) => Err(silence),
         };
