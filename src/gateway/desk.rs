@@ -87,17 +87,17 @@ impl Desk {
     /// that `take_off` sends on its way.
     pub(super) fn ask(
         &self,
-        question: Arc<Question>,
+        question: &Arc<Question>,
         deadline: Deadline,
         take_off: impl FnOnce(Takeoff) -> Result<(), Box<Takeoff>>,
     ) -> Pending {
         let asked = self.clock.instant();
-        if let Err(silence) = self.is_open(&question, deadline, asked) {
+        if let Err(silence) = self.is_open(question, deadline, asked) {
             return self.known(silence, None);
         }
-        let key = Key::of(&question);
-        let stale = match self.find_kept(key, &question, asked) {
-            Some((found, target)) if found.is_fresh => return self.from_cache(found.answer, target, asked),
+        let key = Key::of(question);
+        let stale = match self.find_kept(key, question, asked) {
+            Some((found, target)) if found.is_fresh => return self.cached(found.answer, target, asked),
             Some((found, target)) => Some((found.answer, target)),
             None => None,
         };
@@ -112,7 +112,7 @@ impl Desk {
             };
         }
         let begun = match under_way.len() < self.config.calls_max {
-            true => self.begin(key, &question, &seat, asked),
+            true => self.begin(key, question, &seat, asked),
             false => Err(Silence::Shed),
         };
         let takeoff = match begun {
@@ -247,7 +247,7 @@ impl Desk {
         self.metrics.lingering.add(-1);
     }
 
-    fn from_cache(&self, answer: Answer, target: Arc<str>, asked: Instant) -> Pending {
+    fn cached(&self, answer: Answer, target: Arc<str>, asked: Instant) -> Pending {
         let took = self.clock.instant().since(asked);
         let call = Call { target: Some(target), source: Source::Cache, took, ..Call::default() };
         self.reply(Reply { answer: Ok(answer), call })

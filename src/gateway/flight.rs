@@ -144,7 +144,7 @@ impl Flight {
 
     /// Tells everybody what came of it.
     pub(super) fn land(&self, answer: &Result<Answer, Silence>, target: Option<Arc<str>>, now: Instant) -> Landing {
-        let mut state = self.lock();
+        let state = self.lock();
         let mut call = Call { cost: state.call.cost.plus(state.reserved), ..state.call.clone() };
         if target.is_some() {
             call.target = target;

@@ -95,8 +95,9 @@ impl Gateway {
     }
 
     /// Asks. The reply is there by the deadline; at once where asking is of no use. Waits for nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "a question that is asked belongs to the call")]
     pub fn ask(&self, question: Arc<Question>, deadline: Deadline) -> Pending {
-        self.0.desk.ask(question, deadline, |takeoff| self.0.take_off(takeoff))
+        self.0.desk.ask(&question, deadline, |takeoff| self.0.take_off(takeoff))
     }
 
     /// Everything that is switched off, by kind and name.

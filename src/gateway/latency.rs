@@ -162,6 +162,7 @@ impl Latency {
     }
 
     /// How many observations it rests on.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sorted.len()
     }

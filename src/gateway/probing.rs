@@ -78,6 +78,7 @@ impl Probing {
     }
 
     /// A probe is over: answered in time, or not, or taken back.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn ended(&mut self, probe: Probe, is_in_time: bool, now: Instant) {
         let Probe(()) = probe;
         self.under_way = self.under_way.saturating_sub(1);
@@ -85,6 +86,7 @@ impl Probing {
     }
 
     /// Probes that are under way.
+    #[cfg(test)]
     pub(super) const fn under_way(&self) -> u32 {
         self.under_way
     }

@@ -190,7 +190,7 @@ impl Purse {
     /// Writes down the exact figure; what is still reserved counts in full. Nothing can be reserved afterwards.
     pub(super) fn close(&mut self) -> Result<(), NoMoney> {
         self.is_closed = true;
-        let exact = self.spending(|account| account.gone());
+        let exact = self.spending(Account::gone);
         self.write(&exact)
     }
 
