@@ -303,7 +303,7 @@ mod tests {
         let mut sources = sources();
         sources.insert("context.toml", CONTEXT.replace("over = \"24h\"", "over = \"23h\""));
         let bundle = Arc::new(Bundle::compile(sources).unwrap());
-        house.current.store(Arc::new(InForce { bundle, seq: 9 }));
+        house.current.store(Arc::new(InForce::new(bundle, 9)));
         let customer = CustomerId::new("c").unwrap();
         let owner = house.cells.find_or_enter(&customer, || house.vacant(&customer)).unwrap_err();
         let cell = Arc::clone(owner.cell());

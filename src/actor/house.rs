@@ -1,17 +1,15 @@
 //! All customers of one engine: finding a cell, taking turns in it, bringing states in and putting them to rest.
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
 use super::cap_book::CapBook;
 use super::cell::{Cell, Entered, Left, Owner};
+use super::held::{Held, holds};
 use super::job::{Claim, Claimed, Counted, Job, TurnJob, Worth};
 use super::keeper::Keepers;
 use super::lateness::TurnTime;
@@ -23,17 +21,15 @@ use super::set_aside::Quarantine;
 use super::shelf::Shelf;
 use super::taking::Taking;
 use super::warm::WarmCache;
-use super::{Asked, Config, Failure, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
+use super::{Asked, Config, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
 use crate::bundle::{Bundle, PLAYBOOKS_PER_EVENT_MAX};
 use crate::context::CustomerState;
 use crate::domain::{CustomerId, Partition, TenantId};
-use crate::journal::{Entry, Journal, JournalError, KEYS_MAX, Kind, StateStore};
+use crate::journal::{Journal, KEYS_MAX, StateStore};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::time::Clock;
-use crate::turn::{
-    Input, Made, Readings, RecordBuffer, Surroundings, Taken, Workspace, Written, cap_changes, late, take,
-};
+use crate::turn::{Made, Served, Surroundings, late};
 
 /// Turns that a caller takes for others before a keeper goes on with them.
 pub(super) const DRAIN_MAX: usize = 32;
@@ -55,7 +51,7 @@ pub(super) struct House {
     pub(super) caps: CapBook,
     /// Inputs on which no turn is taken.
     pub(super) quarantine: Quarantine,
-    latest_feedback: LatestFeedback,
+    pub(super) latest_feedback: LatestFeedback,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
     pub(super) cells: Registry,
@@ -68,7 +64,7 @@ pub(super) struct House {
     /// Cells whose state has changed since it was stored.
     pub(super) dirty: Mutex<Vec<Arc<Cell>>>,
     /// Seconds since the engine started, for the sweep.
-    tick: AtomicU32,
+    pub(super) tick: AtomicU32,
     pub(super) taking: Taking,
     /// Turns that wait in mailboxes.
     waiting: Arc<AtomicUsize>,
@@ -83,11 +79,20 @@ pub struct InForce {
     pub bundle: Arc<Bundle>,
     /// The sequence of its record.
     pub seq: u64,
+    /// Which of its agents can be asked, once somebody has found out.
+    pub served: OnceLock<Arc<Served>>,
 }
 
-crate::sync::thread_local! {
-    /// Memory that every turn on this thread uses again.
-    static WORKBENCH: RefCell<(Workspace, RecordBuffer)> = RefCell::default();
+impl InForce {
+    pub(super) fn new(bundle: Arc<Bundle>, seq: u64) -> Self {
+        Self { bundle, seq, served: OnceLock::new() }
+    }
+}
+
+/// A turn whose customer is to be held, and who is to hold.
+struct Holding {
+    reply: oneshot::Sender<Result<TurnDone, Refusal>>,
+    done: TurnDone,
 }
 
 /// Everything a house is built from.
@@ -147,11 +152,27 @@ impl House {
         if let Some(cell) = self.cells.find(request.input.customer())
             && let Some(owner) = cell.try_own()
         {
-            let result = self.guarded_turn(&owner, &request, false);
-            self.drive(owner, DRAIN_MAX);
-            return Asked::Done(result);
+            return self.ask_owned(owner, &request);
         }
         self.ask_in_turn(request)
+    }
+
+    /// Takes a turn for whoever owns the cell, and gives the cell back unless it is to be held.
+    pub(super) fn ask_owned(self: &Arc<Self>, owner: Owner, request: &Request) -> Asked {
+        if !self.taking.is_on() {
+            self.drive(owner, DRAIN_MAX);
+            return Asked::Done(Err(self.takes_none()));
+        }
+        let result = self.guarded_turn(&owner, request, false);
+        match result {
+            Ok(done) if holds(&done, request) => {
+                Asked::Done(Ok(TurnDone { held: Some(Held::new(self, owner)), ..done }))
+            }
+            result => {
+                self.drive(owner, DRAIN_MAX);
+                Asked::Done(result)
+            }
+        }
     }
 
     /// The way of a turn whose customer is busy or not in memory.
@@ -246,8 +267,22 @@ impl House {
     /// each batch: nobody is held longer than the keeper is full.
     pub(super) fn drive(self: &Arc<Self>, mut owner: Owner, mut limit: usize) {
         while owner.state().is_some() {
-            let Left::More(busy) = owner.leave(limit, |owner, job| self.perform(owner, job)) else { return };
+            let mut holding = None;
+            let left = owner.leave(limit, |owner, job| self.perform(owner, job, &mut holding));
+            let Left::More(busy) = left else { return };
             owner = busy;
+            if let Some(Holding { reply, done }) = holding {
+                let held = Some(Held::new(self, owner));
+                match reply.send(Ok(TurnDone { held, ..done })) {
+                    Err(Ok(TurnDone { held: Some(held), .. })) => match held.let_go() {
+                        // Nobody listens any more: nothing was decided, and who comes next is served.
+                        Some(back) => owner = back,
+                        None => return,
+                    },
+                    _ => return,
+                }
+                continue;
+            }
             if owner.state().is_some() {
                 match self.keepers.drive(owner) {
                     Ok(()) => return self.metrics.handovers.inc(),
@@ -258,10 +293,10 @@ impl House {
         self.keepers.load(self, owner, true);
     }
 
-    /// Does one job. Breaks off when the state is broken and must be rebuilt.
-    fn perform(&self, owner: &Owner, job: Job) -> ControlFlow<()> {
+    /// Does one job. Breaks off when the state is broken and must be rebuilt, or when the customer is to be held.
+    fn perform(&self, owner: &Owner, job: Job, holding: &mut Option<Holding>) -> ControlFlow<()> {
         match job {
-            Job::Turn(job) => self.perform_turn(owner, *job),
+            Job::Turn(job) => self.perform_turn(owner, *job, holding),
             Job::Snapshot(reply) => {
                 if let Some(snapshot) = self.snapshot(owner) {
                     let _ = reply.send(snapshot);
@@ -275,7 +310,7 @@ impl House {
         }
     }
 
-    fn perform_turn(&self, owner: &Owner, job: TurnJob) -> ControlFlow<()> {
+    fn perform_turn(&self, owner: &Owner, job: TurnJob, holding: &mut Option<Holding>) -> ControlFlow<()> {
         let begun = self.clock.instant();
         let is_late = match job.claim.take() {
             // A caller that has given up must not find later that it was decided after all.
@@ -289,100 +324,18 @@ impl House {
         }
         let result = self.guarded_turn(owner, &job.request, is_late);
         self.turn_time.learn(self.clock.instant().since(begun));
-        let TurnJob { reply, counted, .. } = job;
+        let TurnJob { reply, counted, request, .. } = job;
         drop(counted);
+        let result = match result {
+            Ok(done) if holds(&done, &request) => {
+                *holding = Some(Holding { reply, done });
+                return ControlFlow::Break(());
+            }
+            result => result,
+        };
         // A caller who has been answered already does not listen.
         let _ = reply.send(result);
         if owner.state().is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    /// A turn that cannot leave a half-changed state behind: if it breaks off, the state is taken away, to be rebuilt.
-    fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
-        // At once, or when it was set aside while it waited.
-        self.quarantine.check(&request.input)?;
-        let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
-        let result = turn.unwrap_or_else(|panic| {
-            self.metrics.panics.inc();
-            let (now, reason) = (self.clock.wall(), message_of(&*panic));
-            self.quarantine.panicked(request, now, reason, &self.journal, &self.metrics);
-            let partition = owner.cell().partition.number();
-            tracing::error!(partition, "a turn panicked; the customer's state is rebuilt from the journal");
-            Err(Refusal::Failed(Failure::Panicked))
-        });
-        if matches!(&result, Err(Refusal::Failed(failure)) if failure.breaks_the_state()) {
-            *owner.state() = None;
-        }
-        result
-    }
-
-    /// One turn: take it, record it while the cell is still owned, so that the journal's order is the turns' order.
-    fn turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
-        let mut state = owner.state();
-        let Some(state) = state.as_mut() else {
-            return Err(Refusal::Failed(Failure::StateUnreadable));
-        };
-        let Request { input, readings, bundle, .. } = request;
-        let late;
-        let readings = if is_late {
-            self.metrics.late.inc();
-            late = Readings { is_late, ..readings.clone() };
-            &late
-        } else {
-            readings
-        };
-        let around = Surroundings { bundle: &bundle.bundle, tenant: &self.tenant };
-        self.check_overtaken(input, readings)?;
-        owner.touch(self.tick.load(Ordering::Relaxed));
-        if owner.is_to_be_weighed() {
-            self.weigh(owner, state);
-        }
-        let partition = owner.cell().partition;
-        let mut drawing = self.draw(input, readings, &bundle.bundle, partition)?;
-        self.metrics.turns.inc();
-        let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
-        WORKBENCH.with(|workbench| {
-            let (scratch, buffer) = &mut *workbench.borrow_mut();
-            let taken = take(state, input, drawn.as_ref().unwrap_or(readings), around, scratch).map_err(|error| {
-                tracing::error!(%error, partition = partition.number(), "a customer's state is damaged; it is rebuilt from the journal");
-                Refusal::Failed(Failure::StateUnreadable)
-            })?;
-            #[cfg(test)]
-            super::tests::panic_if_told(input);
-            #[cfg(simulation)]
-            super::simulation::panic_if_told(input);
-            let Taken::Turn(turn) = &taken else {
-                return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq });
-            };
-            self.mark(owner);
-            let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
-            let of_decisions = turn.decisions.iter().map(|made| made.id.to_u128());
-            let keys: SmallVec<[u128; 2]> = of_decisions.chain(input.key()).collect();
-            let entry = Entry { kind: Kind::Turn, partition: partition.number(), keys: &keys, payload };
-            match self.journal.append(&entry) {
-                Ok(seq) => {
-                    if let Some(drawing) = &mut drawing {
-                        let made = turn.decisions.iter().map(Made::entered);
-                        drawing.enter(seq, cap_changes(input, made, turn.arrival, &bundle.bundle));
-                    }
-                    if let Input::Feedback(of) = input {
-                        self.latest_feedback.note(of.decision, seq);
-                    }
-                    state.last_seq = seq;
-                    Ok(TurnDone { taken, seq: Some(seq), last_seq: seq })
-                }
-                Err(error @ JournalError::TooLarge { .. }) => {
-                    Err(Refusal::Failed(Failure::RecordTooLarge(error.to_string().into())))
-                }
-                Err(error) => Err(Refusal::Failed(Failure::JournalStopped(error.to_string().into()))),
-            }
-        })
-    }
-
-    /// Refuses feedback if some was recorded since the journal was searched for it.
-    fn check_overtaken(&self, input: &Input, readings: &Readings) -> Result<(), Refusal> {
-        let Input::Feedback(of) = input else { return Ok(()) };
-        let by = self.latest_feedback.of(of.decision);
-        if by <= readings.searched_to { Ok(()) } else { Err(Refusal::Overtaken { by }) }
     }
 
     pub(super) fn hot_customers(&self) -> usize {
@@ -423,14 +376,5 @@ impl House {
                 return owner;
             }
         }
-    }
-}
-
-/// What a panic said.
-fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "a panic without a message",
     }
 }

@@ -92,7 +92,9 @@ impl Worth {
                 let subscribed = playbooks.iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
                 subscribed.map(|playbook| playbook.priority).max().unwrap_or(PRIORITY_DEFAULT)
             }
-            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) => PRIORITY_TOLD,
+            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) | Input::LateAnswer(_) => {
+                PRIORITY_TOLD
+            }
         };
         Self { priority, deadline: request.deadline }
     }

@@ -22,7 +22,7 @@ impl House {
         match input {
             // What was taken is entered before what becomes of it, also under a bundle that has no global caps any more.
             Input::Settlement(_) => Ok(Some(self.caps.draw(partition, std::iter::empty(), readings.arrival))),
-            Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) => Ok(None),
+            Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) | Input::LateAnswer(_) => Ok(None),
             // A default takes nothing.
             Input::Event(_) if readings.is_late => Ok(None),
             Input::Event(event) => {

@@ -206,7 +206,7 @@ mod tests {
         #[test]
         fn sheds_what_is_worth_least_and_keeps_the_order(steps in proptest::collection::vec(step(), 0..120)) {
             const BOUND: usize = 5;
-            let bundle = Arc::new(InForce { bundle: Arc::new(tiny_bundle()), seq: 1 });
+            let bundle = Arc::new(InForce::new(Arc::new(tiny_bundle()), 1));
             let (mut mailbox, mut naive) = (Mailbox::default(), Naive::new());
             for (number, step) in steps.into_iter().enumerate() {
                 match step {

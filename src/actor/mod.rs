@@ -17,6 +17,8 @@
 //! | `lateness` | how long a turn has to wait |
 //! | `cap_book`, `lending` | global caps: what is taken, what is lent out, and to whom |
 //! | `latest_feedback` | which record was the last feedback |
+//! | `one_turn` | one turn, taken and recorded |
+//! | `held` | a customer who is held while somebody is asked |
 //! | `registry` | the cells, by customer |
 //! | `house` | all of them: taking turns |
 //! | `loading` | bringing states in, handing them out |
@@ -49,6 +51,7 @@ mod catch_up;
 mod cell;
 mod customers;
 mod expiring;
+mod held;
 mod history;
 mod house;
 mod job;
@@ -63,6 +66,7 @@ mod looks;
 mod mailbox;
 mod metrics;
 mod occupancy;
+mod one_turn;
 mod opening;
 mod outcome;
 mod rebuild;
@@ -89,6 +93,7 @@ mod watch;
 
 pub use backlog::{RecoveryProgress, RecoveryStage};
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
+pub use held::Held;
 pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;

@@ -102,12 +102,12 @@ pub(super) fn enter_bundle(
         if known.id() == bundle.id() {
             // The one that was read back only knows what its models said; this one has them.
             shelf.put(last, Arc::clone(&bundle));
-            return Ok(InForce { bundle, seq: last });
+            return Ok(InForce::new(bundle, last));
         }
         shelf.rest(last, &known);
     }
     let seq = record_bundle(journal, &bundle)?;
     journal.wait_synced_blocking(seq)?;
     shelf.put(seq, Arc::clone(&bundle));
-    Ok(InForce { bundle, seq })
+    Ok(InForce::new(bundle, seq))
 }

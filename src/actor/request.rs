@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::job::Claim;
-use super::{InForce, Refusal};
+use super::{Held, InForce, Refusal};
 use crate::time::Deadline;
 use crate::turn::{Input, Readings, Taken};
 
@@ -31,6 +31,8 @@ pub struct TurnDone {
     pub seq: Option<u64>,
     /// The last record in the customer's state, this turn's included: what the answer rests on.
     pub last_seq: u64,
+    /// The customer, if nobody may overtake the turn until it has been taken anew.
+    pub held: Option<Held>,
 }
 
 /// A turn that was asked for.

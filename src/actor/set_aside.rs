@@ -105,7 +105,9 @@ impl InputId {
                 let (key, body) = (event.event.key.fingerprint().to_be_bytes(), event.event.body.to_be_bytes());
                 [customer, &[0], &key, &body].concat()
             }
-            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) => encode_input(input),
+            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) | Input::LateAnswer(_) => {
+                encode_input(input)
+            }
         };
         Self(xxh3_128(&bytes).to_be_bytes())
     }

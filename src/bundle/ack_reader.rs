@@ -1,6 +1,6 @@
-//! Reads when a decision counts as made, and what becomes of it while the disk is full.
+//! Reads when a decision counts as made, what becomes of it while the disk is full, and whether others may overtake it.
 
-use super::playbook::{Ack, WhenDiskFull};
+use super::playbook::{Ack, Ordering, WhenDiskFull};
 use crate::document::{Node, Section};
 use crate::domain::suggestion;
 
@@ -21,6 +21,12 @@ pub(super) fn when_disk_full(root: &Section<'_>, ack: Option<Ack>) -> WhenDiskFu
         );
     }
     when_full
+}
+
+/// Reads `ordering`.
+pub(super) fn ordering(root: &Section<'_>) -> Ordering {
+    let known = [Ordering::Overtaking, Ordering::Strict];
+    root.get("ordering").and_then(|node| one_of(&node, known, Ordering::as_str)).unwrap_or_default()
 }
 
 fn one_of<T: Copy>(node: &Node<'_>, known: [T; 2], word: fn(T) -> &'static str) -> Option<T> {

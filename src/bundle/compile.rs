@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Artifacts, BundleId, Cap, Measure, Model, Playbook, Sources, context_reader, model_loader, playbook_reader,
+    Artifacts, BundleId, Cap, Measure, Model, Playbook, Sources, agent_reader, context_reader, model_loader,
+    playbook_reader,
 };
 use crate::context::{Layout, Purpose};
 use crate::document::{Document, FaultSink, Faults, Place};
@@ -24,6 +25,9 @@ pub const LIST_FOLDER: &str = "lists/";
 
 /// The folder of the models, each in a folder of its own.
 pub const MODEL_FOLDER: &str = "models/";
+
+/// The folder of the agents.
+pub const AGENT_FOLDER: &str = "agents/";
 
 /// What is known of a model, in its folder.
 pub const MANIFEST_FILE: &str = "manifest.toml";
@@ -45,6 +49,7 @@ pub struct Bundle {
     numbers: HashMap<Arc<str>, usize>,
     has_global_caps: bool,
     has_slow_models: bool,
+    has_agents: bool,
 }
 
 impl Bundle {
@@ -90,8 +95,9 @@ impl Bundle {
         let numbers = (0..).zip(&playbooks).map(|(number, playbook)| (Arc::clone(&playbook.name), number)).collect();
         let has_global_caps = playbooks.iter().any(Playbook::has_global_caps);
         let has_slow_models = playbooks.iter().any(Playbook::has_slow_models);
-        let layout = Arc::new(layout);
-        Ok(Self { id: sources.id(), sources, layout, models, playbooks, numbers, has_global_caps, has_slow_models })
+        let has_agents = playbooks.iter().any(|playbook| !playbook.agents.is_empty());
+        let (id, layout) = (sources.id(), Arc::new(layout));
+        Ok(Self { id, sources, layout, models, playbooks, numbers, has_global_caps, has_slow_models, has_agents })
     }
 
     /// The hash that names the bundle.
@@ -119,6 +125,12 @@ impl Bundle {
     #[inline]
     pub fn has_slow_models(&self) -> bool {
         self.has_slow_models
+    }
+
+    /// Whether any playbook has an agent.
+    #[inline]
+    pub fn has_agents(&self) -> bool {
+        self.has_agents
     }
 
     /// The models by name, whether or not a playbook uses them.
@@ -168,13 +180,16 @@ fn compile(sources: &Sources, artifacts: Option<&Artifacts>, sink: &FaultSink) -
     };
     let context = context_reader::read(&Document::parse(CONTEXT_FILE, context, sink), sources, sink);
     let models = model_loader::load(sources, artifacts, sink);
+    let agents = agent_reader::load(sources, sink);
     let (mut playbooks, mut paths) = (Vec::<Playbook>::new(), Vec::new());
     let files = sources.iter().filter(|(path, _)| path.starts_with(PLAYBOOK_FOLDER));
     let mut is_any = false;
     for (path, text) in files {
         is_any = true;
         let document = Document::parse(path, text, sink);
-        let Some(playbook) = playbook_reader::read(&document, &context, (sources, &models), sink) else { continue };
+        let Some(playbook) = playbook_reader::read(&document, &context, (sources, &models, &agents), sink) else {
+            continue;
+        };
         match playbooks.iter().find(|known| known.key == playbook.key) {
             Some(known) if known.name == playbook.name => {
                 sink.add(Place::file(path), "playbook", format!("there are two playbooks `{}`", known.name));

@@ -36,6 +36,14 @@ impl ModelPermit {
         is_chosen && field.check(value).is_ok() && guardrail.violation(number, field, value).is_none()
     }
 
+    /// What it narrows a field to, beyond what the guardrail lets out.
+    pub(super) fn narrowed(&self, number: usize) -> Option<&Permitted> {
+        match self.fields.get(number) {
+            Some(Some(Choice::Only(permitted))) => Some(permitted),
+            _ => None,
+        }
+    }
+
     /// What may be chosen of a field, as people write it; `None` for what may not be chosen.
     pub fn describe(&self, number: usize, field: &Field) -> Option<String> {
         match self.fields.get(number)?.as_ref()? {

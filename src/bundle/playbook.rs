@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AgentUse, Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
+use super::{AgentUse, Cap, CapScope, Flow, Limit, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
-use crate::rules::{RuleSet, Scope, Slot};
+use crate::rules::{RuleSet, Scope};
 
 /// One kind of decision, checked and compiled.
 #[derive(Debug)]
@@ -53,12 +53,16 @@ pub struct Playbook {
     pub purpose: Option<Purpose>,
     /// Consents without which an action is not let out; at most 32.
     pub consents: Vec<RequiredConsent>,
+    /// What its guardrail asks of every outcome but the default, in the light of the event and the customer.
+    pub limits: Vec<Limit>,
     /// Limits over time on what it decides.
     pub caps: Vec<Cap>,
     /// How long a decision waits to be settled before what it reserved is released; `None` if decisions are final.
     pub settle_within: Option<TimeDelta>,
     /// How often it may decide.
     pub flow: Flow,
+    /// What becomes of a customer's later events while a decision waits for somebody's answer.
+    pub ordering: Ordering,
     /// What goes first when there is no room for everything: from 0 to 9, the highest last to be shed.
     pub priority: u8,
 }
@@ -95,6 +99,16 @@ pub enum WhenDiskFull {
     Shed,
     /// They go on being made. Their records wait in memory, up to a bound, and are lost if the engine ends before there is room.
     Answer,
+}
+
+/// What becomes of a customer's later events while a decision waits for the answer of a slow or a large model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordering {
+    /// They are decided meanwhile.
+    #[default]
+    Overtaking,
+    /// They wait their turn.
+    Strict,
 }
 
 /// Where a name's value comes from.
@@ -192,15 +206,6 @@ impl Playbook {
     pub fn position_of_event(&self, kind: usize) -> Option<usize> {
         self.on.iter().position(|on| *on == kind)
     }
-
-    /// The slot under which conditions see a sight.
-    pub fn slot_of_sight(&self, sight: usize) -> Option<Slot> {
-        self.scope
-            .slots()
-            .zip(&self.sources)
-            .find(|(_, source)| **source == SlotSource::Sight(sight))
-            .map(|(slot, _)| slot)
-    }
 }
 
 impl AttributeAt {
@@ -230,6 +235,16 @@ impl WhenDiskFull {
         match self {
             Self::Shed => "shed",
             Self::Answer => "answer",
+        }
+    }
+}
+
+impl Ordering {
+    /// The word in playbooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overtaking => "overtaking",
+            Self::Strict => "strict",
         }
     }
 }

@@ -78,6 +78,9 @@ fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], arg
         for model in &playbook.models {
             say(format!("    {}", super::show_model::small_model(model, playbook)));
         }
+        for agent in &playbook.agents {
+            say(format!("    {}", super::show_model::agent(agent, playbook)));
+        }
         findings.iter().flat_map(|finding| lines(bundle, playbook, finding)).for_each(|line| {
             say(format!("  {line}"));
         });

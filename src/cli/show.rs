@@ -14,7 +14,8 @@ use crate::engine::{
 pub(super) fn playbook(bundle: &Bundle, playbook: &Playbook) -> String {
     let event = |kind: &usize| bundle.layout().events()[*kind].name.to_string();
     let on: Vec<String> = playbook.on.iter().map(event).collect();
-    let models: Vec<&str> = playbook.models.iter().map(|model| &*model.name).collect();
+    let models = playbook.models.iter().map(|model| &*model.name);
+    let models: Vec<&str> = models.chain(playbook.agents.iter().map(|agent| &*agent.name)).collect();
     let asked = if models.is_empty() { String::new() } else { format!(", then {}", models.join(", ")) };
     format!(
         "playbook {} version {}: {}{asked} on {}; budget {} ms, ack {}",

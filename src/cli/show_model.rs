@@ -1,6 +1,6 @@
 //! Models as people read them: what a playbook asks, and what was said of a decision.
 
-use crate::bundle::{AcceptRule, Acceptance, Playbook, SmallModel};
+use crate::bundle::{AcceptRule, Acceptance, AgentUse, Playbook, SmallModel};
 use crate::engine::{ModelShown, ProposalShown};
 use crate::inference::Statistic;
 
@@ -15,6 +15,23 @@ pub(super) fn small_model(model: &SmallModel, playbook: &Playbook) -> String {
         manifest.owner,
         fields.join(", "),
         acceptance(&model.accept)
+    )
+}
+
+/// An agent of a playbook in one line.
+pub(super) fn agent(used: &AgentUse, playbook: &Playbook) -> String {
+    let fields: Vec<&str> = used.sets.iter().map(|set| &*playbook.outcome.fields()[*set].name).collect();
+    let targets: Vec<String> = used.agent.targets.iter().map(ToString::to_string).collect();
+    let budgets: Vec<String> =
+        used.budgets.iter().map(|budget| format!("; {} a day for {}", budget.per_day, budget.name)).collect();
+    format!(
+        "agent {} ({}, of {}) sets {}: asks {}{}",
+        used.name,
+        used.agent.kind.as_str(),
+        used.agent.owner,
+        fields.join(", "),
+        targets.join(", "),
+        budgets.concat()
     )
 }
 

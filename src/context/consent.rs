@@ -52,6 +52,11 @@ impl Consents {
         is_newer || is_withdrawn_at_once
     }
 
+    /// What was said about a purpose.
+    pub fn get(&self, purpose: &str) -> Option<&Consent> {
+        self.0.iter().find(|consent| *consent.purpose == *purpose)
+    }
+
     /// Everything that was said.
     pub fn iter(&self) -> impl Iterator<Item = &Consent> {
         self.0.iter()

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Sight;
+use super::consulted::{AgentReply, Consulted};
 use super::said::{Asked, Ranking, Said, Silence};
+use crate::agents::Reply;
 use crate::bundle::{Conversion, FeatureSource, IfMissing, ModelPermit, Playbook, Reads, SmallModel};
 use crate::domain::{Decimal, Field, Type, Unavailable, Value};
 use crate::inference::{Candidates, Probability, Ranked, Scores, Workspace, passage};
@@ -18,11 +20,29 @@ pub enum Answers<'a> {
         playbook: usize,
         /// What slow models said, of this playbook and of others.
         slow: &'a [SlowAnswer],
+        /// What agents replied, of this playbook and of others.
+        replies: &'a [AgentReply],
+        /// Which of the playbook's agents can be asked; none that is not listed.
+        served: &'a [bool],
         /// Whether there is no time to ask one that has not been.
         is_last: bool,
     },
     /// From the record: nobody is asked.
-    Recorded(&'a [Asked]),
+    Recorded(&'a [Asked], &'a [Consulted]),
+}
+
+/// Whom a decision needs to be asked before it can be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asks {
+    /// A slow model, by its number among the playbook's.
+    Model(usize),
+    /// An agent.
+    Agent {
+        /// Its number among the playbook's.
+        agent: usize,
+        /// The values that it may choose, for each field that it sets; `None` for whatever the field allows.
+        choices: Vec<Option<Vec<Value>>>,
+    },
 }
 
 /// What a slow model said, outside the turn.
@@ -47,7 +67,32 @@ pub struct SlowScores {
 
 impl Answers<'_> {
     /// From quick models alone; a slow one counts as late.
-    pub const QUICK: Answers<'static> = Answers::Live { playbook: 0, slow: &[], is_last: true };
+    pub const QUICK: Answers<'static> =
+        Answers::Live { playbook: 0, slow: &[], replies: &[], served: &[], is_last: true };
+}
+
+/// What agents have replied.
+#[derive(Clone, Copy)]
+pub(super) struct Replies<'a> {
+    /// The number of the playbook that asks.
+    pub(super) playbook: usize,
+    pub(super) replies: &'a [AgentReply],
+    pub(super) served: &'a [bool],
+    /// Whether one that has not replied counts as late.
+    pub(super) is_last: bool,
+}
+
+impl<'a> Replies<'a> {
+    /// Whether the numbered agent can be asked.
+    pub(super) fn is_served(&self, agent: usize) -> bool {
+        self.served.get(agent).copied().unwrap_or(false)
+    }
+
+    /// What the numbered agent replied.
+    pub(super) fn of(&self, agent: usize) -> Option<&'a Reply> {
+        let is_its = |reply: &&AgentReply| reply.playbook == self.playbook && reply.agent == agent;
+        self.replies.iter().find(is_its).map(|of| &of.reply)
+    }
 }
 
 /// What slow models have said.

@@ -2,13 +2,16 @@
 
 use smallvec::SmallVec;
 
-use super::asking::{Answers, Asking};
-use super::consult::consult;
+use super::asking::{Answers, Asking, Asks};
+use super::consult::{consult, unneeded};
+use super::consulted::Consulted;
 use super::said::Asked;
 use super::{Sight, Workspace};
-use crate::bundle::{Outcome, Playbook};
+use crate::bundle::{ModelPermit, Outcome, Playbook};
 use crate::domain::{FallbackReason, Tier, Value};
-use crate::guardrail::{Approved, Circumstances, Passed, Proposal, Refused, Violation, check};
+use crate::guardrail::{
+    Approved, Chosen, Circumstances, Grounds, Passed, Proposal, Refused, Violation, check, check_default,
+};
 use crate::inference::Probability;
 use crate::rules::{HitViolation, Judgement, Miss, Scratch, Skipped};
 
@@ -35,25 +38,33 @@ pub struct Decided {
     pub model_refused: Option<Refused>,
     /// What kept the matched rule's outcome from being computed.
     pub not_computed: Option<Miss>,
-    /// Caps that left room only for less than was proposed.
+    /// Limits and caps that left room only for another value than was proposed.
     pub clamped: Vec<Violation>,
     /// The models that were asked, in order, with what they said.
     pub asked: Vec<Asked>,
     /// The number of the model that decided.
     pub model: Option<u16>,
+    /// The agents that were asked, in order, with what they said.
+    pub agents: Vec<Consulted>,
+    /// The number of the agent that decided.
+    pub agent: Option<u16>,
 }
 
 impl Decided {
-    /// How sure the tier that decided is: rules are, and so is a model that gives a number.
-    pub fn confidence(&self) -> Probability {
+    /// How sure the tier that decided is: rules are, and so is a model that gives a number. A large model may say how sure it is, but
+    /// it does not know: `None`.
+    pub fn confidence(&self) -> Option<Probability> {
+        if self.agent.is_some() {
+            return None;
+        }
         let by = self.model.and_then(|model| self.asked.iter().find(|asked| asked.model == model));
-        by.and_then(|asked| asked.said.confidence()).unwrap_or(Probability::ONE)
+        Some(by.and_then(|asked| asked.said.confidence()).unwrap_or(Probability::ONE))
     }
 
     /// Whether the rules were asked. If not, the default holds for what the decision's circumstances say.
     pub fn is_asked(&self) -> bool {
         let is_told = self.rule.is_some() || self.violation.is_some() || self.refused.is_some();
-        self.fallback.is_none() || is_told || !self.asked.is_empty()
+        self.fallback.is_none() || is_told || !self.asked.is_empty() || !self.agents.is_empty()
     }
 }
 
@@ -63,8 +74,8 @@ impl Decided {
 pub enum Ruling {
     /// It is decided.
     Decided(Decided),
-    /// A slow model must be asked first: its number among the playbook's.
-    Asks(usize),
+    /// Somebody must be asked first.
+    Asks(Asks),
 }
 
 /// Decides. There is an outcome whatever is missing: the rules' answer stands behind every model's, and the default behind
@@ -84,20 +95,29 @@ pub fn decide(
         Some(first) => propose(playbook, first, &judgement, sight, &mut workspace.rules),
         None => (default_proposal(playbook), None),
     };
-    let mut advice = Advice::default();
-    if let Some(permit) = permit_of(playbook, &judgement).filter(|_| not_computed.is_none()) {
-        let asking = Asking { playbook, sight, permit, plausible: None };
-        match consult(asking, answers, &mut workspace.models) {
-            Ok(given) => advice = given,
-            Err(slow) => return Ruling::Asks(slow),
+    let permit = permit_of(playbook, &judgement).filter(|_| not_computed.is_none());
+    let advice = match permit {
+        Some(permit) => {
+            let asking = Asking { playbook, sight, permit, plausible: None };
+            match consult(asking, answers, &mut workspace.models) {
+                Ok(advice) => advice,
+                Err(asks) => return Ruling::Asks(asks),
+            }
         }
-    }
-    let guarded = guard(playbook, proposal, &advice, circumstances);
+        None => unneeded(playbook, answers),
+    };
+    let permit = permit.and_then(|number| playbook.model_permits.get(usize::from(number)));
+    let grounds = Grounds { playbook, circumstances, values: sight };
+    let guarded = guard(proposal, (&advice, permit), &grounds, &mut workspace.rules);
     let Guarded { outcome, clamped, refused, model_refused, taken } = guarded;
     let violated = judgement.violation.map(|_| FallbackReason::HitPolicyViolated);
     Ruling::Decided(Decided {
         outcome,
-        tier: if taken.is_some() { Tier::SmallModel } else { Tier::Rules },
+        tier: match taken {
+            Some(By::Model(_)) => Tier::SmallModel,
+            Some(By::Agent(_)) => Tier::LargeModel,
+            None => Tier::Rules,
+        },
         rule: judgement.rule,
         others: judgement.others,
         fallback: refused.as_ref().or(model_refused.as_ref()).map(Refused::reason).or(violated).or(advice.fallback),
@@ -108,7 +128,9 @@ pub fn decide(
         not_computed,
         clamped,
         asked: advice.asked,
-        model: taken,
+        model: taken.and_then(By::model),
+        agents: advice.agents,
+        agent: taken.and_then(By::agent),
     })
 }
 
@@ -117,10 +139,29 @@ pub fn decide(
 pub(super) struct Advice {
     /// Every model that was asked, in order.
     pub(super) asked: Vec<Asked>,
+    /// Every agent that was asked, in order.
+    pub(super) agents: Vec<Consulted>,
     /// The one whose word is taken, and what it says of which fields.
-    pub(super) taken: Option<(u16, Vec<(usize, Value)>)>,
+    pub(super) taken: Option<(By, Vec<(usize, Value)>)>,
     /// Why none is, if any was asked.
     pub(super) fallback: Option<FallbackReason>,
+}
+
+/// Who proposes in place of the rules, by number among the playbook's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Model(u16),
+    Agent(u16),
+}
+
+impl By {
+    fn model(self) -> Option<u16> {
+        if let Self::Model(number) = self { Some(number) } else { None }
+    }
+
+    fn agent(self) -> Option<u16> {
+        if let Self::Agent(number) = self { Some(number) } else { None }
+    }
 }
 
 /// A proposal past the guardrail, or what stands in for it.
@@ -129,29 +170,35 @@ struct Guarded {
     clamped: Vec<Violation>,
     refused: Option<Refused>,
     model_refused: Option<Refused>,
-    /// The model whose proposal it is.
-    taken: Option<u16>,
+    /// Whose proposal it is, if it is not the rules'.
+    taken: Option<By>,
 }
 
 /// The first that passes the guardrail: what the model says, what the rules say, the default. What was refused is told.
-fn guard(playbook: &Playbook, rules: Proposal, advice: &Advice, circumstances: &Circumstances) -> Guarded {
+fn guard(
+    rules: Proposal,
+    (advice, permit): (&Advice, Option<&ModelPermit>),
+    grounds: &Grounds<'_, Sight<'_>>,
+    scratch: &mut Scratch,
+) -> Guarded {
     let mut model_refused = None;
-    if let Some((model, values)) = &advice.taken {
+    if let Some((by, values)) = &advice.taken {
         let mut proposal = rules.clone();
         for (field, value) in values {
             proposal.values[*field] = Some(value.clone());
         }
-        match check(proposal, playbook, circumstances) {
+        let chosen = permit.map(|permit| Chosen { permit, values });
+        match check(proposal, chosen, grounds, scratch) {
             Ok(Passed { outcome, clamped }) => {
-                return Guarded { outcome, clamped, refused: None, model_refused, taken: Some(*model) };
+                return Guarded { outcome, clamped, refused: None, model_refused, taken: Some(*by) };
             }
             Err(refused) => model_refused = Some(refused),
         }
     }
-    match check(rules, playbook, circumstances) {
+    match check(rules, None, grounds, scratch) {
         Ok(Passed { outcome, clamped }) => Guarded { outcome, clamped, refused: None, model_refused, taken: None },
         Err(refused) => {
-            let (outcome, refused) = (default_outcome(playbook), Some(refused));
+            let (outcome, refused) = (default_outcome(grounds.playbook), Some(refused));
             Guarded { outcome, clamped: Vec::new(), refused, model_refused, taken: None }
         }
     }
@@ -159,7 +206,8 @@ fn guard(playbook: &Playbook, rules: Proposal, advice: &Advice, circumstances: &
 
 /// The permit of the rule that has the first say, or of the default; `None` if models may choose nothing.
 fn permit_of(playbook: &Playbook, judgement: &Judgement) -> Option<u16> {
-    if playbook.models.is_empty() || judgement.violation.is_some() {
+    let has_models = !playbook.models.is_empty() || !playbook.agents.is_empty();
+    if !has_models || judgement.violation.is_some() {
         return None;
     }
     match judgement.rule {
@@ -184,6 +232,8 @@ pub fn fallen_back(playbook: &Playbook, reason: FallbackReason) -> Decided {
         clamped: Vec::new(),
         asked: Vec::new(),
         model: None,
+        agents: Vec::new(),
+        agent: None,
     }
 }
 
@@ -218,12 +268,11 @@ fn default_proposal(playbook: &Playbook) -> Proposal {
 }
 
 /// INVARIANT: a bundle whose default does not pass its own schema and permit, needs a consent or counts against a cap is not
-/// compiled (`playbook_reader`).
+/// compiled (`playbook_reader`), and limits leave it alone.
 #[expect(
     clippy::expect_used,
     reason = "the bundle's compiler has checked the default against the same schema, permit, consents and caps"
 )]
 fn default_outcome(playbook: &Playbook) -> Approved<Outcome> {
-    let checked = check(default_proposal(playbook), playbook, &Circumstances::default());
-    checked.expect("the default of a compiled playbook passes its guardrail").outcome
+    check_default(playbook).expect("the default of a compiled playbook passes its guardrail")
 }

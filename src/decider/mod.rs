@@ -11,6 +11,8 @@
 //! | `cascade` | the order of the tiers |
 //! | `consult` | the models asked one after the other |
 //! | `asking` | one model asked |
+//! | `consult_agents` | the agents asked one after the other |
+//! | `consulted` | what an agent said, and what that comes to |
 //! | `questioning` | what an agent asks |
 //! | `said` | what it said, and what that comes to |
 //! | `sight` | what a decision sees |
@@ -18,14 +20,19 @@
 mod asking;
 mod cascade;
 mod consult;
+mod consult_agents;
+mod consulted;
 mod questioning;
+#[cfg(test)]
+mod questioning_tests;
 mod said;
 mod sight;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use asking::{Answers, SlowAnswer, SlowScores, joined_texts};
+pub use asking::{Answers, Asks, SlowAnswer, SlowScores, joined_texts};
 pub use cascade::{Decided, Ruling, decide, fallen_back};
+pub use consulted::{AgentReply, AgentSaid, AgentWord, Consulted};
 pub use questioning::{QuestionFor, question};
 pub use said::{Asked, Ranking, Said, Silence, Word};
 pub use sight::{Seen, Sight};

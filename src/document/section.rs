@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Fault, Faults, Place};
-use crate::domain::{Decimal, Raw, TimeDelta, suggestion};
+use crate::domain::{Decimal, Money, Raw, TimeDelta, suggestion};
 
 /// Gathers the faults of one or more documents.
 #[derive(Debug, Default)]
@@ -263,6 +263,19 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// An amount of money, read by its text, so that it is exact; a text counts as well as a number.
+    pub fn money(&self) -> Option<Money> {
+        let amount = match self.value.get_ref() {
+            DeValue::String(text) => text.parse().ok(),
+            DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        amount.or_else(|| {
+            self.wrong("an amount of money from 0, such as 2.50 or \"0.000125\", with at most 9 decimal places")
+        })
+    }
+
     /// A number as models have them, in binary floating point, within bounds.
     pub fn number(&self, min: f64, max: f64) -> Option<f64> {
         let number = match self.value.get_ref() {
@@ -445,12 +458,15 @@ list = [1, "x"]
     #[test]
     fn reads_numbers_exactly_and_sizes_with_units() {
         let sink = FaultSink::default();
-        let document = Document::parse("x.toml", "a = 10.10\nb = '2GiB'\nc = 0x10\nd = 5\n", &sink);
+        let document = Document::parse("x.toml", "a = 10.10\nb = '2GiB'\nc = 0x10\nd = 5\ne = '0.000000001'\n", &sink);
         let root = document.root();
         assert_eq!(root.get("a").unwrap().raw(), Some(Raw::Decimal("10.1".parse().unwrap())));
         assert_eq!(root.get("b").unwrap().bytes(0, u64::MAX), Some(2 << 30));
         assert_eq!(root.get("c").unwrap().int(0, 100), Some(16));
         assert_eq!(root.get("d").unwrap().decimal(), Decimal::from_int(5));
+        assert_eq!(root.get("a").unwrap().money(), "10.1".parse().ok());
+        assert_eq!(root.get("d").unwrap().money(), "5".parse().ok());
+        assert_eq!(root.get("e").unwrap().money(), "0.000000001".parse().ok());
         drop(document);
         assert!(sink.is_empty());
     }

@@ -218,9 +218,33 @@ impl Type {
         }
     }
 
+    /// The type of a list's items; of any other type, itself.
+    pub fn item(&self) -> &Self {
+        match self {
+            Self::List(of) => of,
+            other => other,
+        }
+    }
+
     /// Pairs a value with its type, for showing and writing it.
     pub fn show<'a>(&'a self, value: &'a Value) -> Shown<'a> {
         Shown { ty: self, value }
+    }
+
+    /// A value as it could have come from outside: [`Type::accept`] gives it back.
+    pub fn raw(&self, value: &Value) -> Raw {
+        match (self, value) {
+            (_, Value::Bool(v)) => Raw::Bool(*v),
+            (_, Value::Int(v)) => Raw::Int(*v),
+            (_, Value::Decimal(v)) => Raw::Decimal(*v),
+            (_, Value::Text(text)) => Raw::Text(text.to_string()),
+            (Self::OneOf(of), Value::Symbol(symbol)) => Raw::Text(of.name(*symbol).to_owned()),
+            (Self::List(of), Value::List(items)) => Raw::List(items.iter().map(|item| of.raw(item)).collect()),
+            (_, Value::Time(time)) => Raw::Text(time.to_string()),
+            (_, Value::Duration(duration)) => Raw::Text(duration.to_string()),
+            // Of another type: nothing that this one could have been.
+            (_, Value::Symbol(_) | Value::List(_)) => Raw::Null,
+        }
     }
 
     fn mismatch(&self, found: &Raw) -> TypeMismatch {
@@ -295,19 +319,11 @@ impl fmt::Display for Shown<'_> {
                 f.write_str("[")?;
                 for (i, item) in items.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}{}", item_type(ty).show(item))?;
+                    write!(f, "{comma}{}", ty.item().show(item))?;
                 }
                 f.write_str("]")
             }
         }
-    }
-}
-
-/// The type of a list's items.
-fn item_type(list: &Type) -> &Type {
-    match list {
-        Type::List(of) => of,
-        other => other,
     }
 }
 
@@ -325,7 +341,7 @@ impl Serialize for Shown<'_> {
             (Value::List(items), ty) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
-                    seq.serialize_element(&item_type(ty).show(item))?;
+                    seq.serialize_element(&ty.item().show(item))?;
                 }
                 seq.end()
             }

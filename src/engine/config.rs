@@ -8,6 +8,7 @@ use super::{SlowModelLoader, slow_model_loader};
 use crate::actor;
 use crate::bundle::Bundle;
 use crate::domain::TenantId;
+use crate::gateway;
 use crate::journal;
 use crate::serving;
 use crate::time::Clock;
@@ -31,6 +32,8 @@ pub struct Config {
     /// How slow models are made from their files. By default [`slow_model_loader`] without a
     /// library.
     pub slow_models: Arc<SlowModelLoader>,
+    /// The providers of large models, and how they are called.
+    pub gateway: gateway::Config,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
@@ -56,6 +59,7 @@ impl Config {
             customers: actor::Config::default(),
             inference: serving::Config::default(),
             slow_models: slow_model_loader(None, 1),
+            gateway: gateway::Config::default(),
             clock: Clock::system(),
         }
     }

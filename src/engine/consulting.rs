@@ -1,184 +1,83 @@
-//! Asking slow models between two tries of a turn: outside the customer's cell, on the inference pool.
+//! Asking slow models and agents between two tries of a turn: outside the customer's cell.
 //!
-//! A turn that needs a slow model's word changes nothing and says whom to ask. What is said comes back as a reading of the same
-//! input, and the turn is taken anew: on the state as it then is, by the rules, caps and consents as they then are. Other events
-//! of the customer are decided meanwhile.
+//! A turn that needs the word of a slow model, or of a large one, changes nothing and says whom to ask. What is said comes back as a
+//! reading of the same input, and the turn is taken anew: on the state as it then is, by the rules, caps and consents as they then
+//! are. Other events of the customer are decided meanwhile, unless the playbook orders them strictly.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
+use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
 use super::{Answer, Engine, Error};
-use crate::actor::{Asked, InForce, Request, TurnDone};
-use crate::bundle::{Bundle, Manifest, ModelFile, ModelName};
-use crate::decider::{Silence, SlowAnswer, SlowScores};
-use crate::domain::Enumeration;
-use crate::inference::{Kernel, SlowFiles};
-use crate::serving::{self, ModelHandle, Pending, Pool, SlowModel};
-use crate::telemetry::Registry;
-use crate::time::{Clock, Deadline, Instant, Timer};
-use crate::turn::{Input, ModelReadings, Readings, Taken, Wanted};
+use crate::actor::{Asked, Held, InForce, Request, TurnDone};
+use crate::bundle::Bundle;
+use crate::decider::{AgentReply, Silence, SlowAnswer, SlowScores};
+use crate::gateway;
+use crate::serving;
+use crate::time::{Deadline, Instant};
+use crate::turn::{Input, ModelReadings, Readings, Served, Taken, Wanted};
 
-/// What is left of a budget for the turn itself and the reply when a slow model answers at the last moment.
-const RESERVE: std::time::Duration = std::time::Duration::from_millis(2);
+/// What is left of a budget for the turn itself and the reply when a model answers at the last moment.
+const RESERVE: Duration = Duration::from_millis(2);
 
 /// Answers that one turn is given. More would only be needed if the customer's state changed at each try; then what was not
 /// asked counts as late.
 const ANSWERS_MAX: usize = 64;
 
-/// Makes a slow model from its manifest and files; or says why it cannot be used.
-pub type SlowModelLoader = dyn Fn(&Manifest, &SlowFiles) -> Result<Box<dyn SlowModel>, String> + Send + Sync;
-
-/// The slow models of the bundle in force, on the inference pool.
-pub(super) struct SlowModels {
-    config: serving::Config,
-    loader: Arc<SlowModelLoader>,
-    clock: Clock,
-    timer: Timer,
-    metrics: serving::Metrics,
-    /// Started with the first bundle that has a slow model.
-    pool: Mutex<Option<Pool>>,
-    handles: ArcSwap<Handles>,
-}
-
-/// The models that can be asked, each with what it was loaded from. While bundles change there may be two of one name.
-type Handles = Vec<(LoadedFrom, ModelHandle)>;
-
-/// What a slow model is loaded from: another of these is another model.
-#[derive(Clone, Debug, PartialEq)]
-struct LoadedFrom {
-    name: ModelName,
-    files: Vec<ModelFile>,
-    labels: Arc<Enumeration>,
-    temperature: f32,
-}
-
-/// What is taken anew once slow models have answered.
+/// What is taken anew once somebody has answered.
 pub(super) struct Again {
     pub(super) input: Input,
     pub(super) readings: Readings,
     /// The models of the bundle that it is taken on, whatever is in force meanwhile.
     handles: Arc<Handles>,
+    /// Questions whose answers did not come in time: the numbers of playbook and agent, and what is still awaited.
+    pub(super) late: Vec<(usize, usize, gateway::Pending)>,
 }
 
-impl SlowModels {
-    pub(super) fn new(
-        (config, loader): (serving::Config, Arc<SlowModelLoader>),
-        registry: &Registry,
-        (clock, timer): (Clock, Timer),
-    ) -> Self {
-        let (metrics, pool) = (serving::Metrics::new(registry), Mutex::new(None));
-        Self { config, loader, clock, timer, metrics, pool, handles: ArcSwap::default() }
-    }
+/// Who has been asked for one turn, and what is waited for.
+pub(super) struct Consultation(Vec<Consulted>);
 
-    /// Loads the slow models that a bundle's playbooks use; or says which cannot be used. Blocks while it loads.
-    pub(super) fn load(&self, bundle: &Bundle) -> Result<Loaded, String> {
-        let known = self.handles.load();
-        let mut handles = Handles::new();
-        let used = bundle.playbooks().iter().flat_map(|playbook| &playbook.models).filter(|model| model.is_slow());
-        for model in used {
-            let manifest = &model.model.manifest;
-            if found(&handles, manifest).is_some() {
-                continue;
-            }
-            let handle = match found(&known, manifest) {
-                Some(handle) => handle.clone(),
-                None => {
-                    let Some(Kernel::Slow(files)) = &model.model.kernel else { continue };
-                    let failed = |why: String| format!("the model {} cannot be used: {why}", manifest.name);
-                    let slow = (self.loader)(manifest, files).map_err(failed)?;
-                    self.register(&model.name, slow).map_err(|e| failed(e.to_string()))?
-                }
-            };
-            handles.push((LoadedFrom::of(manifest), handle));
-        }
-        Ok(Loaded(Arc::new(handles)))
-    }
-
-    /// What there is.
-    pub(super) fn loaded(&self) -> Loaded {
-        Loaded(self.handles.load_full())
-    }
-
-    /// Puts what was loaded beside what there is, until it is known which bundle is in force.
-    pub(super) fn put_beside(&self, Loaded(handles): &Loaded) {
-        let known = self.handles.load();
-        let further = handles.iter().filter(|(from, _)| known.iter().all(|(known, _)| known != from));
-        self.handles.store(Arc::new(known.iter().chain(further).cloned().collect()));
-    }
-
-    /// Puts what was loaded in the place of what there was.
-    pub(super) fn put(&self, Loaded(handles): Loaded) {
-        self.handles.store(handles);
-    }
-
-    fn register(&self, name: &str, model: Box<dyn SlowModel>) -> std::io::Result<ModelHandle> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = match &mut *pool {
-            Some(pool) => pool,
-            empty => {
-                let (clock, timer) = (self.clock.clone(), self.timer.clone());
-                empty.insert(Pool::start(self.config.clone(), clock, timer, self.metrics.clone())?)
-            }
-        };
-        Ok(pool.register(name, model))
-    }
-
-    /// Ends the pool: who still waits is told that the model failed.
-    pub(super) fn stop(&self) {
-        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
-        pool.iter().for_each(Pool::shutdown);
-    }
+enum Consulted {
+    /// A slow model: the numbers of playbook and model.
+    Model(usize, usize, Option<serving::Pending>),
+    /// An agent: the numbers of playbook and agent.
+    Agent(usize, usize, gateway::Pending),
 }
 
-/// Asks the models that are wanted, all at once; what they say is waited for later.
-fn ask(wanted: Vec<Wanted>, (handles, bundle): (&Handles, &Bundle), deadline: Deadline) -> Consultation {
-    let asked = wanted.into_iter().map(|Wanted { playbook, model, text }| {
-        let manifest = &bundle.playbooks()[playbook].models[model].model.manifest;
-        (playbook, model, found(handles, manifest).map(|handle| handle.ask(text, deadline)))
-    });
-    Consultation(asked.collect())
+/// What was said to one turn.
+#[derive(Default)]
+struct Answers {
+    slow: Vec<SlowAnswer>,
+    replies: Vec<AgentReply>,
+    late: Vec<(usize, usize, gateway::Pending)>,
 }
-
-/// The very model of a manifest: one of the same name that was loaded from something else is another.
-fn found<'h>(handles: &'h Handles, manifest: &Manifest) -> Option<&'h ModelHandle> {
-    handles.iter().find(|(from, _)| from.is_of(manifest)).map(|(_, handle)| handle)
-}
-
-/// Slow models that have been asked for one turn: the numbers of playbook and model, and what is waited for.
-pub(super) struct Consultation(Vec<(usize, usize, Option<Pending>)>);
 
 impl Consultation {
-    async fn answers(self) -> Vec<SlowAnswer> {
-        let mut answers = Vec::with_capacity(self.0.len());
-        for (playbook, model, pending) in self.0 {
-            let scores = match pending {
-                Some(pending) => said(pending.await),
-                None => Err(Silence::Failed),
-            };
-            answers.push(SlowAnswer { playbook, model, scores });
+    /// Waits for all; every one is there by its deadline.
+    async fn answers(self) -> Answers {
+        let mut answers = Answers::default();
+        for consulted in self.0 {
+            match consulted {
+                Consulted::Model(playbook, model, pending) => {
+                    let scores = match pending {
+                        Some(pending) => said(pending.await),
+                        None => Err(Silence::Failed),
+                    };
+                    answers.slow.push(SlowAnswer { playbook, model, scores });
+                }
+                Consulted::Agent(playbook, agent, mut pending) => {
+                    let reply = (&mut pending).await;
+                    if reply.answer == Err(crate::agents::Silence::Late) {
+                        answers.late.push((playbook, agent, pending));
+                    }
+                    answers.replies.push(AgentReply { playbook, agent, reply });
+                }
+            }
         }
         answers
     }
 }
-
-impl LoadedFrom {
-    fn of(manifest: &Manifest) -> Self {
-        let Manifest { name, files, labels, temperature, .. } = manifest;
-        Self { name: name.clone(), files: files.clone(), labels: Arc::clone(labels), temperature: *temperature }
-    }
-
-    fn is_of(&self, manifest: &Manifest) -> bool {
-        let Manifest { name, files, labels, temperature, .. } = manifest;
-        let is_alike = self.name == *name && self.files == *files && self.temperature == *temperature;
-        is_alike && (Arc::ptr_eq(&self.labels, labels) || self.labels == *labels)
-    }
-}
-
-/// Models that are loaded, in force or not yet.
-pub(super) struct Loaded(Arc<Handles>);
 
 fn said(answer: serving::Answer) -> Result<SlowScores, Silence> {
     match answer {
@@ -192,30 +91,41 @@ fn said(answer: serving::Answer) -> Result<SlowScores, Silence> {
 }
 
 impl Engine {
-    /// Begins a turn. If it turns out at once that slow models must be asked, they are.
+    /// Begins a turn. If it turns out at once that somebody must be asked, that is done.
     pub(super) fn begin_turn(&self, request: Request, started: Instant) -> Begun {
         let Request { input, mut readings, bundle, deadline } = request;
-        let again = bundle.bundle.has_slow_models().then(|| {
-            readings.models = ModelReadings::Live { slow: Vec::new(), is_last: false };
-            let handles = self.0.slow_models.handles.load_full();
-            Box::new(Again { input: input.clone(), readings: readings.clone(), handles })
+        let served = self.served(&bundle);
+        let again = (bundle.bundle.has_slow_models() || served.is_some()).then(|| {
+            let served = served.map(Arc::clone).unwrap_or_default();
+            readings.models = ModelReadings::Live { slow: Vec::new(), replies: Vec::new(), served, is_last: false };
+            let (handles, late) = (self.0.slow_models.handles(), Vec::new());
+            Box::new(Again { input: input.clone(), readings: readings.clone(), handles, late })
         });
         let customer = input.customer().clone();
         let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline });
         self.ask_at_once(Begun { started, deadline, bundle, customer, asked: Stage::Turn(asked), again })
     }
 
+    /// Which agents of a bundle can be asked; `None` if none can.
+    fn served<'b>(&self, bundle: &'b InForce) -> Option<&'b Arc<Served>> {
+        if !bundle.bundle.has_agents() {
+            return None;
+        }
+        let by = || Served::by(&bundle.bundle, |agent| self.0.gateway.serves(&agent.agent.targets));
+        Some(bundle.served.get_or_init(|| Arc::new(by()))).filter(|served| served.is_any())
+    }
+
     fn ask_at_once(&self, begun: Begun) -> Begun {
         match (begun.asked, &begun.again) {
-            (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), .. }))), Some(again)) => {
-                let asked = self.ask_models(wanted, (again, &begun.bundle.bundle), begun.deadline);
+            (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. }))), Some(again)) => {
+                let asked = self.ask_all((wanted, held), (again, &begun.bundle.bundle), begun.deadline);
                 Begun { asked, ..begun }
             }
             (asked, _) => Begun { asked, ..begun },
         }
     }
 
-    /// Lets every turn of a batch that may want slow models asked be taken, before any record is waited for: so the models are
+    /// Lets every turn of a batch that may want somebody asked be taken, before any record is waited for: so the models are
     /// asked together, and the turns share the disk's syncs.
     pub(super) async fn all_asked(
         &self,
@@ -224,12 +134,19 @@ impl Engine {
         let mut all = Vec::with_capacity(begun.len());
         for begun in begun {
             all.push(match begun {
-                Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.turn_tried(begun).await)),
+                Ok(Answer::Given(begun)) if begun.again.is_some() => {
+                    let mut begun = self.turn_tried(begun).await;
+                    // Later events of the batch may wait for the customer who is held.
+                    while matches!(begun.asked, Stage::Asking(_, Some(_))) {
+                        begun = self.tried_anew(begun).await;
+                    }
+                    Ok(Answer::Given(begun))
+                }
                 other => other,
             });
         }
         let is_asking = |begun: &Result<Answer<Begun>, Error>| {
-            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Models(_), .. })))
+            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Asking(..), .. })))
         };
         // Each round asks of every turn the next of its models.
         while all.iter().any(is_asking) {
@@ -249,8 +166,8 @@ impl Engine {
     async fn tried_anew(&self, begun: Begun) -> Begun {
         let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
         let asked = match (asked, &mut again) {
-            (Stage::Models(models), Some(again)) => {
-                Stage::Turn(self.begin_anew(models, (again, &bundle, deadline)).await)
+            (Stage::Asking(consultation, held), Some(again)) => {
+                Stage::Turn(self.begin_anew((consultation, held), (again, &bundle, deadline)).await)
             }
             (asked, _) => return Begun { started, deadline, bundle, customer, asked, again },
         };
@@ -269,36 +186,46 @@ impl Engine {
     }
 
     /// Asks what a turn wants to be asked.
-    pub(super) fn ask_models(
+    pub(super) fn ask_all(
         &self,
-        wanted: Vec<Wanted>,
+        (wanted, held): (Vec<Wanted>, Option<Held>),
         (again, bundle): (&Again, &Bundle),
         deadline: Deadline,
     ) -> Stage {
-        Stage::Models(ask(wanted, (&again.handles, bundle), deadline.earlier_by(RESERVE)))
+        let deadline = deadline.earlier_by(RESERVE);
+        let asked = wanted.into_iter().map(|wanted| match wanted {
+            Wanted::Model { playbook, model, text } => {
+                let manifest = &bundle.playbooks()[playbook].models[model].model.manifest;
+                let pending = found(&again.handles, manifest).map(|handle| handle.ask(text, deadline));
+                Consulted::Model(playbook, model, pending)
+            }
+            Wanted::Agent { playbook, agent, question } => {
+                Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
+            }
+        });
+        Stage::Asking(Consultation(asked.collect()), held)
     }
 
     /// Begins a turn anew with what slow models say.
     pub(super) async fn begin_anew(
         &self,
-        consultation: Consultation,
+        (consultation, held): (Consultation, Option<Held>),
         (again, bundle, deadline): (&mut Again, &Arc<InForce>, Deadline),
     ) -> Asked {
         let answers = consultation.answers().await;
-        if let ModelReadings::Live { slow, is_last } = &mut again.readings.models {
+        again.late.extend(answers.late);
+        if let ModelReadings::Live { slow, replies, is_last, .. } = &mut again.readings.models {
             // A model that would have been late says nothing of the next one, which may be quicker.
             let is_out_of_time = deadline.earlier_by(RESERVE).is_past(self.0.clock.instant());
-            slow.extend(answers);
-            *is_last = is_out_of_time || slow.len() >= ANSWERS_MAX;
+            slow.extend(answers.slow);
+            replies.extend(answers.replies);
+            *is_last = is_out_of_time || slow.len() + replies.len() >= ANSWERS_MAX;
         }
         let (input, readings) = (again.input.clone(), again.readings.clone());
-        self.0.customers.ask(Request { input, readings, bundle: Arc::clone(bundle), deadline })
-    }
-}
-
-impl fmt::Debug for SlowModels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.handles.load().iter().map(|(from, _)| from.name.to_string()).collect();
-        f.debug_struct("SlowModels").field("models", &names).finish_non_exhaustive()
+        let request = Request { input, readings, bundle: Arc::clone(bundle), deadline };
+        match held {
+            Some(held) => held.ask(request),
+            None => self.0.customers.ask(request),
+        }
     }
 }

@@ -345,9 +345,9 @@ impl Engine {
         Ok(Answer::Given(decision))
     }
 
-    /// Counts what the models of a decision said.
+    /// Counts what the models and agents of a decision said.
     fn count_models(&self, bundle: &Arc<Bundle>, made: &Made) {
-        if made.decided.asked.is_empty() {
+        if made.decided.asked.is_empty() && made.decided.agents.is_empty() {
             return;
         }
         let series = self.0.series.load();
@@ -356,6 +356,7 @@ impl Engine {
             && let Some(playbook) = series.playbooks.get(made.playbook)
         {
             count_asked(&made.decided.asked, &bundle.playbooks()[made.playbook], &playbook.models);
+            playbook.count_agents(&made.decided.agents, &bundle.playbooks()[made.playbook]);
         }
     }
 
@@ -367,7 +368,7 @@ impl Engine {
             return;
         };
         if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
-            playbook.count_caps(&decision.reasons, &bundle.playbooks()[number]);
+            playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
         }
         let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
         if decision.is_duplicate {

@@ -1,18 +1,18 @@
 //! A decision as callers get it.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
-use super::ModelReason;
+use super::reason::{Reason, Shown};
+use super::{AgentReason, ModelReason};
 use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
-use crate::decider::{Decided, Word, fallen_back};
-use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Tier, Timestamp, Unavailable};
-use crate::guardrail::{Approved, Check, Refused, Violation};
+use crate::decider::{Decided, fallen_back};
+use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Money, Tier, Timestamp};
+use crate::guardrail::{Approved, Refused};
+use crate::inference::Probability;
 use crate::rules::{HitViolation, Miss};
 use crate::turn::Made;
 
@@ -51,13 +51,23 @@ pub struct Decision {
     #[serde(serialize_with = "optional")]
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub model: Option<Arc<str>>,
-    /// How sure the tier is, from 0 to 1; rules are sure, and so is a model that gives a number taken to be.
-    pub confidence: f64,
+    /// The agent that decided, as in `ticket_router@1`; `None` where none did.
+    #[serde(serialize_with = "optional")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
+    pub agent: Option<Arc<str>>,
+    /// How sure the tier is, from 0 to 1; rules are sure, and so is a model that gives a number taken to be. `None` for a large
+    /// model, which does not know how sure it is.
+    #[cfg_attr(feature = "http", schema(required = true))]
+    pub confidence: Option<f64>,
+    /// What the large models that were asked cost, in units of the currency of their prices; `None` where none was asked.
+    #[serde(serialize_with = "optional_money")]
+    #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
+    pub cost: Option<Money>,
     /// Why the rules' answer, or the playbook's default, was taken in place of a proposal.
     #[cfg_attr(feature = "http", schema(value_type = Option<String>, required = true))]
     pub fallback: Option<FallbackReason>,
     /// Why it came out like this, the most telling first.
-    #[cfg_attr(feature = "http", schema(value_type = Vec<ReasonShape>))]
+    #[cfg_attr(feature = "http", schema(value_type = Vec<super::reason::ReasonShape>))]
     pub reasons: SmallVec<[Reason; 2]>,
     /// The place of the review that a decision may wait for.
     #[cfg_attr(feature = "http", schema(value_type = Option<Object>, required = true))]
@@ -76,84 +86,6 @@ pub struct Decision {
     #[serde(rename = "elapsed_us", serialize_with = "micros")]
     #[cfg_attr(feature = "http", schema(value_type = u64))]
     pub elapsed: Duration,
-}
-
-/// The shape of a [`Reason`] in answers.
-#[cfg(feature = "http")]
-#[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "only its shape is used, for the description of the interface")]
-pub(crate) struct ReasonShape {
-    /// The reason's name for machines.
-    code: String,
-    /// The reason for people.
-    detail: String,
-}
-
-/// One reason of a decision. Shows as a sentence; [`Reason::code`] is for machines.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// A rule matched.
-    RuleMatched {
-        /// Its id.
-        rule: Arc<str>,
-        /// What it is for.
-        description: Option<Arc<str>>,
-    },
-    /// Another rule of the same table had its say too.
-    RuleContributed {
-        /// Its id.
-        rule: Arc<str>,
-    },
-    /// More rules had their say than are named.
-    MoreContributed {
-        /// How many.
-        rules: usize,
-    },
-    /// Two rules matched that the hit policy of their table does not let match together.
-    HitPolicyViolated {
-        /// The hit policy.
-        policy: &'static str,
-        /// The table, or `rules`.
-        group: Arc<str>,
-        /// The rules' ids.
-        rules: [Arc<str>; 2],
-    },
-    /// No rule matched.
-    DefaultApplied,
-    /// A value was missing, so rules that rank above could not be told.
-    ValueUnavailable {
-        /// The value's name; `None` for arithmetic that went wrong.
-        name: Option<Arc<str>>,
-        /// Why it was missing.
-        reason: Unavailable,
-        /// How many rules it kept from being told.
-        rules: u32,
-        /// Whether there may be more of them.
-        or_more: bool,
-    },
-    /// A value of the matched rule's outcome could not be computed.
-    NotComputed {
-        /// The missing value's name; `None` for arithmetic that went wrong.
-        name: Option<Arc<str>>,
-        /// Why it was missing.
-        reason: Unavailable,
-    },
-    /// A model was asked.
-    Model(ModelReason),
-    /// The guardrail refused what a model said.
-    ModelRefused(Violation),
-    /// The guardrail refused what the rule said.
-    GuardrailRefused(Violation),
-    /// A cap left room only for less than the rule said.
-    Clamped(Violation),
-    /// Neither rules nor models were asked.
-    NotAsked {
-        /// Why.
-        reason: FallbackReason,
-        /// The purpose that the playbook opens the customer's context for.
-        purpose: Option<Arc<str>>,
-    },
 }
 
 impl Decision {
@@ -179,6 +111,14 @@ impl Decision {
             let reason = ModelReason { model: Arc::clone(&model.name), word, confidence: asked.said.confidence() };
             reasons.push(Reason::Model(reason));
         }
+        let named_agent = |number: u16| playbook.agents.get(usize::from(number));
+        for consulted in decided.agents.iter().filter(|consulted| consulted.had_a_say) {
+            let Some(agent) = named_agent(consulted.agent) else { continue };
+            let (word, target) = (consulted.said.word(agent), consulted.call.target.clone());
+            reasons.push(Reason::Agent(AgentReason { agent: Arc::clone(&agent.name), word, target }));
+        }
+        let agent = decided.agent.and_then(named_agent).map(|agent| Arc::clone(&agent.name));
+        let cost = decided.agents.iter().map(|consulted| consulted.call.cost).reduce(Money::plus);
         let model = decided.model.and_then(named).map(|model| Arc::clone(&model.name));
         for violation in decided.model_refused.iter().flat_map(Refused::violations) {
             reasons.push(Reason::ModelRefused(violation.clone()));
@@ -221,7 +161,9 @@ impl Decision {
             tier,
             rule: rule.map(|rule| Arc::clone(&rule.id)),
             model,
-            confidence: confidence.as_f64(),
+            confidence: confidence.map(Probability::as_f64),
+            agent,
+            cost,
             fallback,
             reasons,
             review: None,
@@ -264,142 +206,6 @@ fn hit_policy_violated(playbook: &Playbook, violation: HitViolation) -> Reason {
     }
 }
 
-impl Reason {
-    /// Rules of one table that are named as having had their say.
-    const CONTRIBUTED_MAX: usize = 32;
-
-    /// The reason's name for machines.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::RuleMatched { .. } => "rule_matched",
-            Self::RuleContributed { .. } | Self::MoreContributed { .. } => "rule_contributed",
-            Self::HitPolicyViolated { .. } => "hit_policy_violated",
-            Self::DefaultApplied => "default_applied",
-            Self::ValueUnavailable { .. } => "value_unavailable",
-            Self::NotComputed { .. } => "not_computed",
-            Self::Model(ModelReason { word, .. }) => match word {
-                Word::Accepted => "model_accepted",
-                Word::Unsure => "model_unsure",
-                Word::OutOfScope => "model_out_of_scope",
-                Word::NotPermitted => "model_not_permitted",
-                Word::Unread => "model_input_unavailable",
-                Word::Late => "model_late",
-                Word::Shed => "model_shed",
-                Word::Failed => "model_failed",
-            },
-            Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Cap => {
-                "cap_reached"
-            }
-            Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Consent => {
-                "consent_missing"
-            }
-            Self::ModelRefused(_) | Self::GuardrailRefused(_) => "guardrail_refused",
-            Self::Clamped(_) => "clamped",
-            Self::NotAsked { reason, .. } => reason.as_str(),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |name: &Option<Arc<str>>| name.as_deref().unwrap_or("arithmetic").to_owned();
-        match self {
-            Self::RuleMatched { rule, description: Some(description) } => {
-                write!(f, "rule `{rule}` matched: {description}")
-            }
-            Self::RuleMatched { rule, description: None } => write!(f, "rule `{rule}` matched"),
-            Self::RuleContributed { rule } => write!(f, "rule `{rule}` matched too and has its say"),
-            Self::MoreContributed { rules } => write!(f, "{rules} more rules matched too and have their say"),
-            Self::HitPolicyViolated { policy: "any", group, rules: [first, second] } => write!(
-                f,
-                "rules `{first}` and `{second}` of {group} both match and do not say the same, as the hit policy `any` \
-                 demands; the playbook's default applies"
-            ),
-            Self::HitPolicyViolated { policy, group, rules: [first, second] } => write!(
-                f,
-                "rules `{first}` and `{second}` both match, which the hit policy `{policy}` of {group} does not allow; the \
-                 playbook's default applies"
-            ),
-            Self::DefaultApplied => f.write_str("no rule matched; the playbook's default applies"),
-            Self::ValueUnavailable { name, reason, rules, or_more } => {
-                let plural = if *rules == 1 { "rule" } else { "rules" };
-                let at_least = if *or_more { "at least " } else { "" };
-                write!(f, "{}: {reason}; {at_least}{rules} {plural} could not be told", named(name))
-            }
-            Self::NotComputed { name, reason } => {
-                write!(f, "the rule's outcome could not be computed: {}: {reason}", named(name))
-            }
-            Self::Model(ModelReason { model, word, confidence }) => {
-                write!(f, "model `{model}` {}", said(*word))?;
-                match confidence {
-                    Some(confidence) => write!(f, " (confidence {confidence})"),
-                    None => Ok(()),
-                }
-            }
-            Self::ModelRefused(violation) => write!(f, "the guardrail refused what the model proposed: {violation}"),
-            Self::GuardrailRefused(violation) => write!(f, "the guardrail refused {violation}"),
-            Self::Clamped(violation) => write!(f, "the guardrail lowered {violation}"),
-            Self::NotAsked { reason, purpose } => {
-                let why = match (reason, purpose) {
-                    (FallbackReason::ConsentMissing, Some(purpose)) => {
-                        format!("the customer has not consented to `{purpose}`")
-                    }
-                    (reason, _) => not_asked(*reason).to_owned(),
-                };
-                write!(f, "{why}; the playbook's default applies")
-            }
-        }
-    }
-}
-
-fn said(word: Word) -> &'static str {
-    match word {
-        Word::Accepted => "is sure enough",
-        Word::Unsure => "is not sure enough",
-        Word::OutOfScope => "takes it for none of its business",
-        Word::NotPermitted => "finds nothing likely that is permitted",
-        Word::Unread => "was not asked: a value that it reads is not there",
-        Word::Late => "had no answer in time",
-        Word::Shed => "was not asked: too many are waiting for it",
-        Word::Failed => "failed",
-    }
-}
-
-fn not_asked(reason: FallbackReason) -> &'static str {
-    match reason {
-        FallbackReason::Throttled => "as many decisions as may be within a time have been made",
-        FallbackReason::Debounced => "it has not been quiet long enough since the last event",
-        FallbackReason::TooManyPending => "as many decisions as may be are pending",
-        FallbackReason::Late => "there was no time left to ask the rules",
-        FallbackReason::InDoubt => {
-            "the disk has not confirmed in time what the decision takes of a cap, so it is not granted; ask again with the \
-             same event to hear what was decided"
-        }
-        FallbackReason::ConsentMissing => "a consent is missing",
-        FallbackReason::CapReached => "a cap is reached",
-        // These are told by the rule or the model that they are about.
-        _ => "the proposal was refused",
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut reason = serializer.serialize_struct("Reason", 2)?;
-        reason.serialize_field("code", self.code())?;
-        reason.serialize_field("detail", &Shown(self))?;
-        reason.end()
-    }
-}
-
-/// Serializes as its text, without an allocation of its own.
-struct Shown<T>(T);
-
-impl<T: fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
 fn shown<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
 }
@@ -414,6 +220,10 @@ fn approved<S: Serializer>(outcome: &Approved<Outcome>, serializer: S) -> Result
 
 fn optional_time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(Shown).serialize(serializer)
+}
+
+fn optional_money<S: Serializer>(money: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
+    money.map(Shown).serialize(serializer)
 }
 
 fn micros<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,12 +8,13 @@ use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::consulting::SlowModels;
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
+use super::slow_models::SlowModels;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
+use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
@@ -33,6 +34,7 @@ pub struct Engine(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) customers: Customers,
     pub(super) slow_models: SlowModels,
+    pub(super) gateway: Gateway,
     pub(super) journal: Journal,
     /// Signs tree heads; not over data that vanishes with the engine.
     pub(super) notary: Option<Notary>,
@@ -102,6 +104,9 @@ pub enum StartError {
     /// A model of the bundle.
     #[error("{0}")]
     Model(String),
+    /// The calls of large models.
+    #[error(transparent)]
+    Gateway(#[from] gateway::StartError),
     /// A temporary directory or a thread.
     #[error("cannot {action}: {source}")]
     System {
@@ -127,8 +132,8 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, inference, slow_models } =
-            config;
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
+        let (inference, slow_models) = (config.inference, config.slow_models);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -144,6 +149,7 @@ impl Engine {
         let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));
         slow_models.put(slow_models.load(&bundle).map_err(StartError::Model)?);
         let directory = DataDirectory::open(&path)?;
+        let gateway = Gateway::start(config.gateway, directory.path(), (clock.clone(), timer.clone()), &registry)?;
         let journal_metrics = journal::Metrics::new(&registry);
         // Before the journal: it tells an end that was lost from the end of an interrupted write.
         let store = Arc::new(FjallStore::open(&directory.store())?);
@@ -179,6 +185,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             customers,
             slow_models,
+            gateway,
             journal,
             notary,
             clock,
@@ -288,6 +295,7 @@ impl Engine {
         }
         let dropped = inner.customers.waiting();
         inner.slow_models.stop();
+        inner.gateway.stop();
         // States that are not stored are found in the journal again, so a failure here loses nothing; nor does a recovery that has
         // not come to its end.
         if let Err(error) = inner.customers.checkpoint() {
@@ -335,6 +343,11 @@ impl Engine {
         Self::start_by(config, &mut |_, _| {}, &move |folder, config, clock, metrics, stored| {
             Journal::open_behind_on(Arc::clone(&disk) as _, folder, config, clock, metrics, stored)
         })
+    }
+
+    /// A test door: how many turns wait for a customer.
+    pub(crate) fn waiting_for(&self, customer: &str) -> usize {
+        self.0.customers.mailbox_of(customer)
     }
 
     /// A test door: a customer is busy until what is returned is called.

@@ -9,9 +9,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::feedback_shown::feedback_beside;
+use super::late_answers::late_answers_beside;
 use super::rule_shown::{RuleShown, RuleVerdict, Standings};
-use super::{CapShown, Decision, Engine, Error, EventShown, FeedbackShown, ModelShown, Reason, WhyNot};
+use super::{
+    AgentShown, CapShown, Decision, Engine, Error, EventShown, FeedbackShown, LateAnswerShown, ModelShown, Reason,
+    WhyNot,
+};
 use crate::actor::bundle_of;
+use crate::agents::Silence;
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
 use crate::domain::{Datum, DecisionId, Durability, Timestamp, Unavailable};
@@ -45,6 +50,14 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub models: Vec<ModelShown>,
+    /// The agents that were asked, what each proposed, what became of that and what it cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub agents: Vec<AgentShown>,
+    /// Answers of large models that came after the decision had been made, in the order in which they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub late_answers: Vec<LateAnswerShown>,
     /// What is to be said of all that is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -107,7 +120,8 @@ impl Engine {
 
     fn explanation(&self, record: &Record, bundle: &Bundle, seq: u64, id: DecisionId) -> Result<Explanation, Error> {
         let explanation = Explanation::of(record, bundle, seq, id)?;
-        Ok(explanation.with_feedback(self.feedback_shown(record, bundle, seq, id)))
+        let explanation = explanation.with_feedback(self.feedback_shown(record, bundle, seq, id));
+        Ok(explanation.with_late_answers(bundle, |playbook| self.late_answers_shown(id, seq, playbook)))
     }
 
     pub(super) fn record(&self, found: &Found) -> Result<(Record, Arc<Bundle>), Error> {
@@ -135,7 +149,8 @@ fn explanation_from(
     id: DecisionId,
 ) -> Result<Explanation, Error> {
     let explanation = Explanation::of(record, bundle, seq, id)?;
-    Ok(explanation.with_feedback(feedback_beside(data, record, bundle, seq, id)))
+    let explanation = explanation.with_feedback(feedback_beside(data, record, bundle, seq, id));
+    Ok(explanation.with_late_answers(bundle, |playbook| late_answers_beside(data, id, seq, playbook)))
 }
 
 fn read_from(data: &Path, id: DecisionId) -> Result<Option<(Found, Record, Arc<Bundle>)>, Error> {
@@ -192,6 +207,8 @@ impl Explanation {
             caps: CapShown::of(recorded, playbook),
             rules,
             models: ModelShown::of(&decided.asked, decided.model, playbook),
+            agents: AgentShown::of(&decided.agents, decided.agent, playbook),
+            late_answers: Vec::new(),
             note: too_costly(&decision),
             feedback: Vec::new(),
             why_not: None,
@@ -203,12 +220,32 @@ impl Explanation {
     fn with_feedback(mut self, feedback: Result<Vec<FeedbackShown>, Error>) -> Self {
         match feedback {
             Ok(feedback) => self.feedback = feedback,
-            Err(error) => {
-                let unread = format!("what was said of it afterwards cannot be read: {error}");
-                self.note = Some(self.note.map_or(unread.clone(), |note| format!("{note}; {unread}")));
-            }
+            Err(error) => self.add_note(format!("what was said of it afterwards cannot be read: {error}")),
         }
         self
+    }
+
+    /// The answers that came too late, where there was one to come: the journal is searched for no others.
+    fn with_late_answers(
+        mut self,
+        bundle: &Bundle,
+        read: impl FnOnce(&Playbook) -> Result<Vec<LateAnswerShown>, Error>,
+    ) -> Self {
+        let is_any = self.agents.iter().any(|agent| agent.word == Silence::Late.as_str());
+        let number = bundle.playbook_number(&self.decision.playbook).filter(|_| is_any);
+        match number.map(|number| read(&bundle.playbooks()[number])) {
+            None => {}
+            Some(Ok(late)) => self.late_answers = late,
+            Some(Err(error)) => self.add_note(format!("whether answers came too late cannot be read: {error}")),
+        }
+        self
+    }
+
+    fn add_note(&mut self, further: String) {
+        self.note = Some(match self.note.take() {
+            Some(note) => format!("{note}; {further}"),
+            None => further,
+        });
     }
 
     pub(super) fn with_why_not(mut self, rule: &str, record: &Record, bundle: &Bundle) -> Result<Self, Error> {

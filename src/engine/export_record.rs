@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::explain::context;
-use super::{Decision, FeedbackTold, Named, Reason};
+use super::{Decision, FeedbackTold, LateAnswerShown, Named, Reason};
 use crate::actor::{Recorded, RecordedWhat, SetAsideInput};
 use crate::bundle::Bundle;
 use crate::domain::{Datum, FallbackReason, Timestamp};
@@ -42,6 +42,10 @@ pub struct RecordShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
     pub feedback: Option<FeedbackTold>,
+    /// An answer of a large model that came too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(required = false))]
+    pub late_answer: Option<LateAnswerTold>,
     /// Why no turn was taken on it, if it was set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "http", schema(required = false))]
@@ -106,6 +110,17 @@ pub struct SettlementTold {
     pub settlement: &'static str,
 }
 
+/// The answer of a large model that came after its decision had been made.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+pub struct LateAnswerTold {
+    /// The decision.
+    pub decision_id: String,
+    /// What it said, and what was done for it.
+    #[serde(flatten)]
+    pub answer: LateAnswerShown,
+}
+
 /// Why an input was set aside: turns on it panicked.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
@@ -138,7 +153,7 @@ pub struct DecisionRecorded {
     /// Why the default was taken in place of a proposal.
     pub fallback: Option<&'static str>,
     /// Why it came out like this; empty if the record does not account for it any more.
-    #[cfg_attr(feature = "http", schema(value_type = Vec<super::decision::ReasonShape>))]
+    #[cfg_attr(feature = "http", schema(value_type = Vec<super::reason::ReasonShape>))]
     pub reasons: Vec<Reason>,
     /// Until when someone had to say what became of it.
     pub settle_by: Option<String>,
@@ -152,14 +167,18 @@ impl RecordShown {
         match &recorded.what {
             RecordedWhat::Turn(record, bundle) => {
                 let decisions = record.decisions.iter().map(|of| DecisionRecorded::of(record, of, bundle)).collect();
-                Self { decisions, ..Self::empty(recorded.seq, record.arrival).with_input(&record.input, bundle) }
+                Self {
+                    decisions,
+                    ..Self::empty(recorded.seq, record.arrival).with_input(&record.input, record.arrival, bundle)
+                }
             }
             RecordedWhat::SetAside(SetAsideInput { aside, bundle_seq, bytes }) => {
-                let empty = Self::empty(recorded.seq, Timestamp::from_micros(aside.at));
+                let at = Timestamp::from_micros(aside.at);
+                let empty = Self::empty(recorded.seq, at);
                 let input =
                     bundle_at(*bundle_seq).and_then(|bundle| Some((decode_input(bytes, &bundle).ok()?, bundle)));
                 let shown = match &input {
-                    Some((input, bundle)) => empty.with_input(input, bundle),
+                    Some((input, bundle)) => empty.with_input(input, at, bundle),
                     None => empty,
                 };
                 let (id, reason) = (aside.id.to_string(), aside.reason.clone());
@@ -178,12 +197,13 @@ impl RecordShown {
             consents: None,
             settlement: None,
             feedback: None,
+            late_answer: None,
             set_aside: None,
             decisions: Vec::new(),
         }
     }
 
-    fn with_input(mut self, input: &Input, bundle: &Bundle) -> Self {
+    fn with_input(mut self, input: &Input, arrival: Timestamp, bundle: &Bundle) -> Self {
         self.bundle = Some(bundle.id().to_string());
         match input {
             Input::Event(input) => self.event = Some(EventRecorded::of(input, bundle)),
@@ -208,6 +228,10 @@ impl RecordShown {
                 self.settlement = Some(SettlementTold { decision_id, settlement });
             }
             Input::Feedback(input) => self.feedback = Some(FeedbackTold::of(input)),
+            Input::LateAnswer(input) => {
+                let answer = LateAnswerShown::told(input, arrival, self.record);
+                self.late_answer = Some(LateAnswerTold { decision_id: input.decision.to_string(), answer });
+            }
         }
         self
     }

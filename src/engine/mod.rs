@@ -8,10 +8,12 @@
 //! | `engine` | the engine: starting, stopping |
 //! | `deciding`, `options` | decide, observe |
 //! | `config` | what it is started with |
-//! | `decision` | what callers get |
+//! | `decision`, `reason` | what callers get, and why |
 //! | `answer` | what else a call can come to |
 //! | `facts`, `consents`, `settling`, `customer`, `explain`, `event_shown` | the other calls |
 //! | `feedback`, `feedback_check`, `feedback_models`, `feedback_shown` | what is said of decisions afterwards |
+//! | `consulting`, `slow_models`, `slow_model_loader` | asking slow models and agents between two tries of a turn |
+//! | `model_shown`, `agent_shown`, `late_answers` | what models and agents said, in time or not |
 //! | `model_metrics`, `recent_counts` | what models come to, and how far it has moved |
 //! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
@@ -23,6 +25,7 @@
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
+mod agent_shown;
 mod answer;
 mod cap_shown;
 mod cap_standing;
@@ -51,6 +54,7 @@ mod feedback_metrics;
 mod feedback_models;
 mod feedback_shown;
 mod known;
+mod late_answers;
 mod ledger_shown;
 mod metrics;
 mod model_metrics;
@@ -58,6 +62,7 @@ mod model_shown;
 mod options;
 mod packet;
 mod proving;
+mod reason;
 mod recent_counts;
 mod recent_shown;
 mod repair;
@@ -67,7 +72,8 @@ mod search_query;
 mod set_aside;
 mod settling;
 mod signal_shown;
-mod slow_model;
+mod slow_model_loader;
+mod slow_models;
 #[cfg(test)]
 mod tests;
 mod turning;
@@ -75,21 +81,21 @@ mod viewer;
 mod wait;
 mod why_not;
 
+pub use agent_shown::{AgentReason, AgentShown, CallShown};
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
 pub use cap_shown::CapShown;
 pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
 pub use config::{Config, Data};
 pub use consents::{Consents, ConsentsTaken};
-pub use consulting::SlowModelLoader;
 pub use customer::{ConsentView, CustomerView, PurposeView};
 pub use deciding::Observed;
-pub use decision::{Decision, Reason};
+pub use decision::Decision;
 pub use engine::{Engine, Migrated, StartError, Started, Stopped};
 pub use event_shown::EventShown;
 pub use explain::{Explanation, Named, explain_from, why_not_from};
 pub use export::{EXPORT_FORMAT, Export};
 pub use export_record::{
-    ConsentsTold, DecisionRecorded, EventRecorded, FactsTold, RecordShown, SetAsideTold, SettlementTold,
+    ConsentsTold, DecisionRecorded, EventRecorded, FactsTold, LateAnswerTold, RecordShown, SetAsideTold, SettlementTold,
 };
 pub use export_state::{FactHeld, FlowHeld, PartView, ReservationsHeld, SignalHeld, StateShown};
 pub use fact_shown::{FactView, ParkedFactView, TagsView};
@@ -97,6 +103,7 @@ pub use facts::{Facts, FactsTaken};
 pub use feedback::{FEEDBACK_MAX, Feedback, FeedbackTaken};
 pub use feedback_check::FeedbackFault;
 pub use feedback_shown::{FeedbackShown, FeedbackTold};
+pub use late_answers::LateAnswerShown;
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use model_shown::{CutShown, ModelReason, ModelShown, ProposalShown, ThresholdShown};
 pub use options::{Budget, Options, Timing};
@@ -105,6 +112,7 @@ pub use proving::{
     ConsistencyShown, DecisionVerified, InclusionShown, Proved, keys_in, records_signed, verify_decision,
     verify_journal,
 };
+pub use reason::Reason;
 pub use recent_shown::RecentEventView;
 pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
@@ -113,5 +121,6 @@ pub use search_query::{Search, SearchFault};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};
-pub use slow_model::slow_model_loader;
+pub use slow_model_loader::slow_model_loader;
+pub use slow_models::SlowModelLoader;
 pub use why_not::{ChangeShown, WhyNot};

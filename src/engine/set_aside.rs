@@ -183,5 +183,11 @@ fn shown(input: &Input, bundle: &Bundle) -> InputShown {
             data: feedback(input),
             ..InputShown::default()
         },
+        Input::LateAnswer(input) => InputShown {
+            kind: "late_answer",
+            source: Some(input.agent.to_string()),
+            id: Some(input.decision.to_string()),
+            ..InputShown::default()
+        },
     }
 }

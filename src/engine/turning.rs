@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::consulting::{Again, Consultation};
 use super::wait::within;
 use super::{Answer, Decision, Engine, Error};
-use crate::actor::{Asked, InForce, Overdue, Refusal, Request, Shed, TurnDone};
+use crate::actor::{Asked, Held, InForce, Overdue, Refusal, Request, Shed, TurnDone};
 use crate::domain::{CustomerId, Durability};
 use crate::time::{Deadline, Instant};
 use crate::turn::Taken;
@@ -25,8 +25,8 @@ pub(super) struct Begun {
 pub(super) enum Stage {
     /// It is taken, or waits in the mailbox.
     Turn(Asked),
-    /// Slow models have been asked, and it will be begun anew.
-    Models(Consultation),
+    /// Somebody has been asked, and it will be begun anew; the customer may be held until then.
+    Asking(Consultation, Option<Held>),
 }
 
 /// A turn that was taken for a caller whose record may still have to be kept.
@@ -86,22 +86,25 @@ impl Engine {
         };
         let turn = loop {
             let turn = match (asked, &mut again) {
-                (Stage::Models(models), Some(again)) => {
-                    let anew = self.begin_anew(models, (again, &bundle, deadline)).await;
+                (Stage::Asking(consultation, held), Some(again)) => {
+                    let anew = self.begin_anew((consultation, held), (again, &bundle, deadline)).await;
                     self.turn_or_late(anew, deadline).await
                 }
                 (Stage::Turn(turn), _) => self.turn_or_late(turn, deadline).await,
-                (Stage::Models(_), None) => return Err(Error::Record("a model was asked for no turn".to_owned())),
+                (Stage::Asking(..), None) => return Err(Error::Record("somebody was asked for no turn".to_owned())),
             };
             match (turn, &again) {
-                (Ok(Ok(TurnDone { taken: Taken::Asks(wanted), .. })), Some(again)) => {
-                    asked = self.ask_models(wanted, (again, &bundle.bundle), deadline);
+                (Ok(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. })), Some(again)) => {
+                    asked = self.ask_all((wanted, held), (again, &bundle.bundle), deadline);
                 }
                 (turn, _) => break turn,
             }
         };
         match turn {
-            Ok(Ok(done)) => Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done }))),
+            Ok(Ok(done)) => {
+                self.hear_late(&mut again, &done.taken, &bundle, &customer);
+                Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done })))
+            }
             Ok(Err(request)) => Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started)))),
             Err(refusal) => self.refused(refusal),
         }

@@ -10,21 +10,21 @@ use crate::time::Instant;
 
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BreakerConfig {
+pub struct BreakerConfig {
     /// The time over which calls are counted.
-    pub(super) window: Duration,
+    pub window: Duration,
     /// Fewer calls within the window say nothing.
-    pub(super) calls_min: u32,
+    pub calls_min: u32,
     /// It opens where so many of the calls are bad.
-    pub(super) bad_share: Chance,
+    pub bad_share: Chance,
     /// It opens where so many of the calls are slow or bad.
-    pub(super) slow_share: Chance,
+    pub slow_share: Chance,
     /// It stays open so long at first, and twice as long after each try that fails.
-    pub(super) open_for: Duration,
+    pub open_for: Duration,
     /// It never stays open for longer.
-    pub(super) open_for_max: Duration,
+    pub open_for_max: Duration,
     /// Calls that may be under way at a time while it is half-open, and that must be good for it to close.
-    pub(super) probes: u32,
+    pub probes: u32,
 }
 
 /// What a call says about its provider.
@@ -72,6 +72,7 @@ pub(super) struct Breaker {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each provider, and nearly always it is the large one")]
 enum State {
     /// Becomes `Open` where too many of the calls in the window are bad or slow.
     Closed(Window),
@@ -139,6 +140,7 @@ impl Breaker {
     }
 
     /// Whether a call would pass. Changes nothing.
+    #[cfg(test)]
     pub(super) fn would_pass(&self, now: Instant) -> bool {
         match &self.state {
             State::Closed(_) => true,
@@ -148,6 +150,7 @@ impl Breaker {
     }
 
     /// Takes back a pass, with what came of the call.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn record(&mut self, pass: Pass, outcome: Outcome, now: Instant) {
         let Pass { era } = pass;
         if era != self.era {

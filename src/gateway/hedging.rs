@@ -10,15 +10,15 @@ use crate::time::Instant;
 
 /// When hedges are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HedgeConfig {
+pub struct HedgeConfig {
     /// A hedge may be sent once a request has taken longer than so many do.
-    pub(super) after: Chance,
+    pub after: Chance,
     /// Hedges are at most this part of all calls.
-    pub(super) share: Chance,
+    pub share: Chance,
     /// So many may be saved up.
-    pub(super) burst: u32,
+    pub burst: u32,
     /// A hedge is sent only where it makes an answer in time likelier by so much.
-    pub(super) gain_min: Chance,
+    pub gain_min: Chance,
 }
 
 /// The hedges that may be sent to one provider.
@@ -95,6 +95,7 @@ impl HedgeBudget {
     }
 
     /// A hedge was not sent after all.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn give_back(&mut self, hedge: Hedge) {
         let Hedge(()) = hedge;
         self.level += u64::from(Chance::CERTAIN.ppm());

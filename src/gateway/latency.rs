@@ -22,7 +22,7 @@ use crate::time::Instant;
 
 /// A chance, in parts of a million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Chance(u32);
+pub struct Chance(u32);
 
 /// What is known of one model. Some two kilobytes.
 #[derive(Debug)]
@@ -64,23 +64,23 @@ const COINCIDENCE_MAX: f64 = 1.0 / 5_000.0;
 
 impl Chance {
     /// Never.
-    pub(super) const NONE: Self = Self(0);
+    pub const NONE: Self = Self(0);
 
     /// Always.
-    pub(super) const CERTAIN: Self = Self(1_000_000);
+    pub const CERTAIN: Self = Self(1_000_000);
 
     /// So many parts of a million; all of them at most.
-    pub(super) const fn from_ppm(ppm: u32) -> Self {
+    pub const fn from_ppm(ppm: u32) -> Self {
         Self(if ppm > Self::CERTAIN.0 { Self::CERTAIN.0 } else { ppm })
     }
 
     /// So many parts of a thousand.
-    pub(super) const fn from_milli(milli: u16) -> Self {
+    pub const fn from_milli(milli: u16) -> Self {
         Self::from_ppm(milli as u32 * 1_000)
     }
 
     /// In parts of a million.
-    pub(super) const fn ppm(self) -> u32 {
+    pub const fn ppm(self) -> u32 {
         self.0
     }
 
@@ -160,6 +160,7 @@ impl Latency {
     }
 
     /// How many observations it rests on.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sorted.len()
     }

@@ -12,13 +12,13 @@ use crate::time::Instant;
 
 /// The bounds of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LimitConfig {
+pub struct LimitConfig {
     /// Never fewer; at least one.
-    pub(super) min: u32,
+    pub min: u32,
     /// Never more.
-    pub(super) max: u32,
+    pub max: u32,
     /// At the start.
-    pub(super) initial: u32,
+    pub initial: u32,
 }
 
 /// What a call says about the load.

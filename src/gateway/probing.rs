@@ -13,13 +13,13 @@ use crate::time::Instant;
 
 /// How often hopeless models are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProbingConfig {
+pub struct ProbingConfig {
     /// One question so often.
-    pub(super) every: Duration,
+    pub every: Duration,
     /// This part of all questions besides.
-    pub(super) share: Chance,
+    pub share: Chance,
     /// Probes that may be under way at a time.
-    pub(super) under_way_max: u32,
+    pub under_way_max: u32,
 }
 
 /// The probes of one model.
@@ -82,6 +82,7 @@ impl Probing {
     }
 
     /// A probe is over: answered in time, or not, or taken back.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn ended(&mut self, probe: Probe, is_in_time: bool, now: Instant) {
         let Probe { began } = probe;
         self.under_way = self.under_way.saturating_sub(1);
@@ -93,6 +94,7 @@ impl Probing {
     }
 
     /// Probes that are under way.
+    #[cfg(test)]
     pub(super) const fn under_way(&self) -> u32 {
         self.under_way
     }

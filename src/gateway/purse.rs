@@ -163,6 +163,12 @@ impl Purse {
         Ok(Reservation { day, names, amount })
     }
 
+    /// Whether [`Purse::reserve`] would have to wait for the disk.
+    pub(super) fn waits_for_disk(&self, budgets: &[Budget], amount: Money, wall: Timestamp) -> bool {
+        let (amount, day) = (amount.max(Money::ZERO), Day::of(wall));
+        self.is_behind || budgets.iter().any(|budget| matches!(self.block_for(budget, amount, day), Ok(Some(_))))
+    }
+
     /// A call has cost so much. What is known to be more than was reserved is counted as well: the budget is then the poorer for it.
     pub(super) fn settle(&mut self, reservation: Reservation, used: Money) {
         let Reservation { day, names, amount } = reservation;
@@ -184,7 +190,7 @@ impl Purse {
     /// Writes down the exact figure; what is still reserved counts in full. Nothing can be reserved afterwards.
     pub(super) fn close(&mut self) -> Result<(), NoMoney> {
         self.is_closed = true;
-        let exact = self.spending(|account| account.gone());
+        let exact = self.spending(Account::gone);
         self.write(&exact)
     }
 

@@ -57,7 +57,9 @@ impl Carrier {
             Input::Event(event) => self.event(event),
             Input::Facts(facts) => Ok(self.facts(facts)),
             Input::Consents(consents) => Ok(self.consents(consents)),
-            Input::Settlement(_) | Input::Feedback(_) => Ok(Carried { input, unasked: None, left: Vec::new() }),
+            Input::Settlement(_) | Input::Feedback(_) | Input::LateAnswer(_) => {
+                Ok(Carried { input, unasked: None, left: Vec::new() })
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub fn cap_changes<'a>(
 ) -> impl Iterator<Item = CapChange> + 'a {
     let settled = match input {
         Input::Settlement(of) => Some(CapChange::Settled(of.decision, of.settlement)),
-        Input::Event(_) | Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) => None,
+        Input::Event(_) | Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) | Input::LateAnswer(_) => None,
     };
     let took = decisions.flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
     settled.into_iter().chain(took)

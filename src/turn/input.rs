@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Entered;
-use crate::bundle::Cap;
+use crate::agents::{Call, Question, Silence};
+use crate::bundle::{AgentUse, Bundle, Cap, Playbook};
 use crate::context::{CapKey, TypedEvent};
-use crate::decider::{Answers, Asked, SlowAnswer};
+use crate::decider::{AgentReply, Answers, Asked, Consulted, SlowAnswer};
 use crate::domain::{CustomerId, DecisionId, FeedbackVerdict, RawMap, Settlement, Timestamp, Value};
 
 /// What one customer's actor takes a turn on.
@@ -21,6 +22,8 @@ pub enum Input {
     Settlement(SettlementInput),
     /// Someone looks back at a decision.
     Feedback(FeedbackInput),
+    /// A large model answered after the decision had been made.
+    LateAnswer(LateAnswerInput),
 }
 
 /// An event and what is to be decided on it.
@@ -107,6 +110,24 @@ pub struct FeedbackInput {
     pub outcome: RawMap,
 }
 
+/// The answer of a large model that came after its decision had been made without it. It changes no decision and no state; it is kept
+/// and found again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateAnswerInput {
+    /// Whom the decision is about.
+    pub customer: CustomerId,
+    /// Which.
+    pub decision: DecisionId,
+    /// The agent that asked, as in `ticket_router@1`.
+    pub agent: Arc<str>,
+    /// The fields that it proposed; or why it said nothing. Untyped, so that they can be read whatever became of the playbook.
+    pub said: Result<RawMap, Silence>,
+    /// Why, in the model's own words.
+    pub reason: Option<Box<str>>,
+    /// What was done for it.
+    pub call: Call,
+}
+
 /// Everything a decision consulted besides state, input and bundle. What it made of them is recorded; a replay plays it back
 /// and asks nobody.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,22 +152,57 @@ pub enum ModelReadings {
     Live {
         /// What slow ones have said.
         slow: Vec<SlowAnswer>,
-        /// Whether a slow one that has not been asked counts as late. If not, the turn is not taken, but says whom to ask.
+        /// What agents have replied.
+        replies: Vec<AgentReply>,
+        /// Which agents can be asked.
+        served: Arc<Served>,
+        /// Whether a slow one or an agent that has not been asked counts as late. If not, the turn is not taken, but says whom to
+        /// ask.
         is_last: bool,
     },
-    /// What was recorded, by the number of the playbook; nobody is asked.
-    Recorded(Vec<(usize, Vec<Asked>)>),
+    /// What was recorded, by playbook; nobody is asked.
+    Recorded(Vec<RecordedModels>),
 }
 
-/// A slow model that must be asked before a decision can be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+/// What the models and agents of a playbook said, as it was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedModels {
     /// The number of the playbook.
     pub playbook: usize,
-    /// The number of the model among the playbook's.
-    pub model: usize,
-    /// The text that it is given, its parts on lines of their own.
-    pub text: String,
+    /// What models said.
+    pub asked: Vec<Asked>,
+    /// What agents said.
+    pub agents: Vec<Consulted>,
+}
+
+/// Which agents of a bundle can be asked: those for whose models there is a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// By the number of the playbook, then that of the agent.
+    by_playbook: Box<[Box<[bool]>]>,
+}
+
+/// Who must be asked before a decision can be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// A slow model.
+    Model {
+        /// The number of the playbook.
+        playbook: usize,
+        /// The number of the model among the playbook's.
+        model: usize,
+        /// The text that it is given, its parts on lines of their own.
+        text: String,
+    },
+    /// An agent.
+    Agent {
+        /// The number of the playbook.
+        playbook: usize,
+        /// The number of the agent among the playbook's.
+        agent: usize,
+        /// What it asks.
+        question: Arc<Question>,
+    },
 }
 
 /// A part of a global cap that is lent to a turn.
@@ -174,17 +230,24 @@ impl Readings {
     /// What a playbook's models are asked with.
     pub(super) fn answers(&self, playbook: usize) -> Answers<'_> {
         match &self.models {
-            ModelReadings::Live { slow, is_last } => Answers::Live { playbook, slow, is_last: *is_last },
+            ModelReadings::Live { slow, replies, served, is_last } => {
+                Answers::Live { playbook, slow, replies, served: served.of(playbook), is_last: *is_last }
+            }
             ModelReadings::Recorded(by_playbook) => {
-                let asked = by_playbook.iter().find(|(number, _)| *number == playbook);
-                Answers::Recorded(asked.map_or(&[], |(_, asked)| asked))
+                let recorded = by_playbook.iter().find(|recorded| recorded.playbook == playbook);
+                recorded.map_or(Answers::Recorded(&[], &[]), |of| Answers::Recorded(&of.asked, &of.agents))
             }
         }
     }
 
-    /// Whether a slow model that has not answered is to be asked.
-    pub(super) fn asks_slow_models(&self) -> bool {
-        matches!(self.models, ModelReadings::Live { is_last: false, .. })
+    /// Whether deciding by a playbook may need somebody asked who has not been.
+    pub(super) fn may_ask(&self, number: usize, playbook: &Playbook) -> bool {
+        match &self.models {
+            ModelReadings::Live { is_last: false, served, .. } => {
+                playbook.has_slow_models() || served.of(number).contains(&true)
+            }
+            _ => false,
+        }
     }
 
     /// The readings of the next decision in the same turn: what this one took of global caps is gone.
@@ -198,9 +261,27 @@ impl Readings {
     }
 }
 
+impl Served {
+    /// Those agents of a bundle's playbooks for which `is_served` says so.
+    pub fn by(bundle: &Bundle, is_served: impl Fn(&AgentUse) -> bool) -> Self {
+        let of = |playbook: &Playbook| playbook.agents.iter().map(&is_served).collect();
+        Self { by_playbook: bundle.playbooks().iter().map(of).collect() }
+    }
+
+    /// Those of the numbered playbook; empty for one that is not known.
+    pub fn of(&self, playbook: usize) -> &[bool] {
+        self.by_playbook.get(playbook).map_or(&[], |of| of)
+    }
+
+    /// Whether any can be asked.
+    pub fn is_any(&self) -> bool {
+        self.by_playbook.iter().any(|of| of.contains(&true))
+    }
+}
+
 impl Default for ModelReadings {
     fn default() -> Self {
-        Self::Live { slow: Vec::new(), is_last: true }
+        Self::Live { slow: Vec::new(), replies: Vec::new(), served: Arc::default(), is_last: true }
     }
 }
 
@@ -209,7 +290,7 @@ impl Input {
     pub fn key(&self) -> Option<u128> {
         match self {
             Self::Settlement(input) => Some(input.key()),
-            Self::Event(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) => None,
+            Self::Event(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) | Self::LateAnswer(_) => None,
         }
     }
 
@@ -221,6 +302,7 @@ impl Input {
             Self::Consents(input) => &input.customer,
             Self::Settlement(input) => &input.customer,
             Self::Feedback(input) => &input.customer,
+            Self::LateAnswer(input) => &input.customer,
         }
     }
 }

@@ -16,7 +16,7 @@
 //! | `cap_change` | what it changes in the accounts of global caps |
 //! | `lender` | those accounts where no others are kept |
 //! | `circumstances` | what consents, flow and caps leave a decision |
-//! | `record`, `record_write`, `record_read`, `asked_read` | what the journal stores of it |
+//! | `record`, `record_write`, `record_read`, `asked_read`, `consulted_read` | what the journal stores of it |
 //! | `bundle_record` | what it stores of a bundle |
 //! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
@@ -27,6 +27,7 @@ mod cap_change;
 #[cfg(test)]
 mod cap_tests;
 mod circumstances;
+mod consulted_read;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
@@ -34,6 +35,8 @@ mod input;
 mod input_form;
 mod late;
 mod lender;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod model_tests;
 mod record;
@@ -52,8 +55,8 @@ pub use bundle_record::{decode_bundle, encode_bundle};
 pub use cap_change::{CapChange, cap_changes};
 pub use circumstances::own_room;
 pub use input::{
-    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Lease, ModelReadings, Readings, Run, SettlementInput,
-    TraceId, Wanted,
+    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, LateAnswerInput, Lease, ModelReadings, Readings,
+    RecordedModels, Run, Served, SettlementInput, TraceId, Wanted,
 };
 pub use input_form::{decode_input, encode_input};
 pub use late::late;

@@ -1,4 +1,4 @@
-//! The record: what the journal stores of a turn (forms 1 to 3).
+//! The record: what the journal stores of a turn (forms 1 to 4).
 //!
 //! A MessagePack array. What identifies a person stands in a part of its own, with the id of the key it is encrypted with
 //! (0: not encrypted), so that encryption needs no new format:
@@ -26,6 +26,16 @@
 //!      | [1, value, permitted] | [2, position, reason] | [3, silence]
 //! ```
 //!
+//! Form 4 adds late answers, the input kind 5, `[5, customer, decision id, agent, proposed as a map or silence, reason or nil, call]`, and
+//! what agents said: a fifth part of a decision's values, `[[agent, said, had a say, call], …] or nil`, with
+//!
+//! ```text
+//! said = [0, [value, …], reason or nil, permitted] | [1, silence]
+//! call = [target or nil, source, requests, hedges, prompt tokens, answer tokens, cost, microseconds]
+//! ```
+//!
+//! The values are those of the fields that the agent sets, costs are thousand-millionths of the currency's unit.
+//!
 //! Models go by their number among the playbook's, proposals by theirs among the model's, probabilities are parts per million.
 //! A replay asks no model.
 //!
@@ -34,20 +44,23 @@
 //! decisions stand in the journal's frame beside the record, where an index finds them. A seen value that was unavailable is
 //! a map of one entry, `{0: reason}`.
 
-use crate::decider::{Asked, Seen};
+use crate::decider::{Asked, Consulted, Seen};
 use crate::domain::{FallbackReason, TenantId, Tier, Timestamp, Value};
 use crate::guardrail::Circumstances;
 
 use super::Input;
 
 /// The latest version of the record's form.
-pub const RECORD_VERSION: u8 = 3;
+pub const RECORD_VERSION: u8 = 4;
 
 /// The form of a record that needs nothing later.
 pub(super) const FORM_1: u8 = 1;
 
 /// The form of a record that needs what form 2 has, and nothing later.
 pub(super) const FORM_2: u8 = 2;
+
+/// The form of a record that needs what form 3 has, and nothing later.
+pub(super) const FORM_3: u8 = 3;
 
 /// The version of what rules, signals and guardrail mean. Raised when the same inputs may give another outcome.
 pub const SEMANTICS_VERSION: u16 = 1;
@@ -57,11 +70,15 @@ pub(super) const SAID_NUMBER: u8 = 1;
 pub(super) const SAID_UNREAD: u8 = 2;
 pub(super) const SAID_SILENT: u8 = 3;
 
+pub(super) const AGENT_PROPOSED: u8 = 0;
+pub(super) const AGENT_SILENT: u8 = 1;
+
 pub(super) const KIND_EVENT: u8 = 0;
 pub(super) const KIND_FACTS: u8 = 1;
 pub(super) const KIND_CONSENTS: u8 = 2;
 pub(super) const KIND_SETTLEMENT: u8 = 3;
 pub(super) const KIND_FEEDBACK: u8 = 4;
+pub(super) const KIND_LATE_ANSWER: u8 = 5;
 
 /// A record read back, with its bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +114,8 @@ pub struct RecordedDecision {
     pub circumstances: Circumstances,
     /// The models that were asked, with what they said.
     pub asked: Vec<Asked>,
+    /// The agents that were asked, with what they said.
+    pub agents: Vec<Consulted>,
 }
 
 /// Why a record cannot be read.

@@ -7,14 +7,17 @@ use serde::{Deserialize, Deserializer};
 use smallvec::SmallVec;
 
 use super::asked_read::OptionalAsked;
+use super::consulted_read::{OptionalConsulted, StoredCall, silence};
 use super::record::{
-    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, Record, RecordError,
-    RecordedDecision,
+    FORM_1, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_LATE_ANSWER, KIND_SETTLEMENT, RECORD_VERSION,
+    Record, RecordError, RecordedDecision,
 };
-use super::{ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, Run, SettlementInput, TraceId};
+use super::{
+    ConsentsInput, EventInput, FactsInput, FeedbackInput, Input, LateAnswerInput, Run, SettlementInput, TraceId,
+};
 use crate::bundle::{Bundle, Playbook};
 use crate::context::{CompactSeed, EventType, TypedEvent};
-use crate::decider::{Asked, Seen};
+use crate::decider::{Asked, Consulted, Seen};
 use crate::domain::{
     CustomerId, DecisionId, EventKey, FallbackReason, FeedbackVerdict, Raw, RawMap, Settlement, TenantId, Tier,
     Timestamp, Type, Unavailable, Value,
@@ -78,6 +81,7 @@ impl<'a> Outer<'a> {
                 seen: vec![],
                 circumstances: Circumstances::default(),
                 asked: vec![],
+                agents: vec![],
             });
         }
         Ok(Self { outer, bundle, decisions })
@@ -126,6 +130,7 @@ impl<'de> Visitor<'de> for PersonalSeed<'_> {
             KIND_CONSENTS => self.consents(seq),
             KIND_SETTLEMENT => settlement(seq),
             KIND_FEEDBACK => feedback(seq),
+            KIND_LATE_ANSWER => late_answer(seq),
             kind => Err(de::Error::custom(format_args!("unknown kind of input {kind}"))),
         }
     }
@@ -194,6 +199,22 @@ fn feedback<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
     let outcome = map_or_nil(&mut seq)?;
     let (id, source) = (id.into_boxed_str(), source.into());
     Ok(Input::Feedback(FeedbackInput { customer, decision, id, source, time, verdict, corrected, label, outcome }))
+}
+
+fn late_answer<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<Input, A::Error> {
+    let (customer, decision) = (next(&mut seq)?, decision_id(&mut seq)?);
+    let agent = next::<String, _>(&mut seq)?.into();
+    let said = match next::<Option<Raw>, _>(&mut seq)? {
+        Some(Raw::Map(proposed)) => Ok(proposed),
+        Some(Raw::Int(code)) => {
+            let known = u8::try_from(code).map_err(|_| "unknown silence").and_then(silence);
+            Err(known.map_err(de::Error::custom)?)
+        }
+        _ => Ok(RawMap::new()),
+    };
+    let reason = next::<Option<String>, _>(&mut seq)?.map(String::into_boxed_str);
+    let StoredCall(call) = next(&mut seq)?;
+    Ok(Input::LateAnswer(LateAnswerInput { customer, decision, agent, said, reason, call }))
 }
 
 pub(super) fn decision_id<'de, A: SeqAccess<'de>>(seq: &mut A) -> Result<DecisionId, A::Error> {
@@ -267,6 +288,7 @@ seq_seed!(DecisionsSeed<'_>, (), |self, seq| {
             seen: decision.seen,
             circumstances: decision.circumstances,
             asked: decision.asked,
+            agents: decision.agents,
         } = next_seed(&mut seq, seed)?;
     }
     Ok(())
@@ -283,6 +305,7 @@ struct DecisionParts {
     seen: Vec<Seen>,
     circumstances: Circumstances,
     asked: Vec<Asked>,
+    agents: Vec<Consulted>,
 }
 
 seq_seed!(DecisionSeed<'_>, DecisionParts, |self, seq| {
@@ -297,7 +320,9 @@ seq_seed!(DecisionSeed<'_>, DecisionParts, |self, seq| {
     };
     // Form 2 ends here.
     let asked = seq.next_element_seed(OptionalAsked(self.playbook))?.flatten().unwrap_or_default();
-    Ok(DecisionParts { outcome, seen, circumstances, asked })
+    // Form 3 ends here.
+    let agents = seq.next_element_seed(OptionalConsulted(self.playbook))?.flatten().unwrap_or_default();
+    Ok(DecisionParts { outcome, seen, circumstances, asked, agents })
 });
 
 /// Refusal, consents, what each cap leaves and when it leaves more, stale values.

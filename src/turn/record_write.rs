@@ -4,12 +4,14 @@ use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::record::{
-    FORM_1, FORM_2, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER,
-    SAID_RANKED, SAID_SILENT, SAID_UNREAD, SEMANTICS_VERSION,
+    AGENT_PROPOSED, AGENT_SILENT, FORM_1, FORM_2, FORM_3, KIND_CONSENTS, KIND_EVENT, KIND_FACTS, KIND_FEEDBACK,
+    KIND_LATE_ANSWER, KIND_SETTLEMENT, RECORD_VERSION, SAID_NUMBER, SAID_RANKED, SAID_SILENT, SAID_UNREAD,
+    SEMANTICS_VERSION,
 };
-use super::{EventInput, FeedbackInput, Input, Made, Run, Turn};
+use super::{EventInput, FeedbackInput, Input, LateAnswerInput, Made, Run, Turn};
+use crate::agents::Call;
 use crate::context::Compact;
-use crate::decider::{Asked, Ranking, Said, Seen};
+use crate::decider::{AgentSaid, Asked, Consulted, Ranking, Said, Seen};
 use crate::domain::{FallbackReason, FeedbackVerdict, Raw, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
 use crate::inference::Score;
@@ -56,8 +58,10 @@ impl Written<'_> {
         let decisions = &self.turn.decisions;
         let is_plain = || decisions.iter().all(|made| made.circumstances.is_plain());
         match self.input {
-            Input::Feedback(_) => RECORD_VERSION,
-            Input::Event(_) if decisions.iter().any(|made| !made.decided.asked.is_empty()) => RECORD_VERSION,
+            Input::LateAnswer(_) => RECORD_VERSION,
+            Input::Event(_) if decisions.iter().any(|made| !made.decided.agents.is_empty()) => RECORD_VERSION,
+            Input::Feedback(_) => FORM_3,
+            Input::Event(_) if decisions.iter().any(|made| !made.decided.asked.is_empty()) => FORM_3,
             Input::Event(_) if is_plain() => FORM_1,
             Input::Facts(_) => FORM_1,
             Input::Event(_) | Input::Consents(_) | Input::Settlement(_) => FORM_2,
@@ -120,6 +124,7 @@ impl Serialize for Personal<'_> {
                 (KIND_SETTLEMENT, &input.customer, Bytes(&decision), input.settlement.code()).serialize(serializer)
             }
             Input::Feedback(input) => feedback(input, serializer),
+            Input::LateAnswer(input) => late_answer(input, serializer),
         }
     }
 }
@@ -165,7 +170,24 @@ fn feedback<S: Serializer>(input: &FeedbackInput, serializer: S) -> Result<S::Ok
     tuple.end()
 }
 
-/// The outcome's values, the values seen, from form 2 on the circumstances, and in form 3 what models said.
+fn late_answer<S: Serializer>(input: &LateAnswerInput, serializer: S) -> Result<S::Ok, S::Error> {
+    let LateAnswerInput { customer, decision, agent, said, reason, call } = input;
+    let mut tuple = serializer.serialize_tuple(7)?;
+    tuple.serialize_element(&KIND_LATE_ANSWER)?;
+    tuple.serialize_element(customer)?;
+    tuple.serialize_element(&Bytes(&decision.to_u128().to_be_bytes()))?;
+    tuple.serialize_element(&**agent)?;
+    match said {
+        Ok(proposed) => tuple.serialize_element(&MapOrNil(proposed))?,
+        Err(silence) => tuple.serialize_element(&silence.code())?,
+    }
+    tuple.serialize_element(&reason.as_deref())?;
+    tuple.serialize_element(&CallParts(call))?;
+    tuple.end()
+}
+
+/// The outcome's values, the values seen, from form 2 on the circumstances, from form 3 on what models said, in form 4
+/// what agents said.
 struct DecisionParts<'a> {
     form: u8,
     made: &'a Made,
@@ -186,6 +208,10 @@ impl Serialize for DecisionParts<'_> {
             let asked = &made.decided.asked;
             tuple.serialize_element(&(!asked.is_empty()).then(|| Sequence(asked.iter().map(AskedParts))))?;
         }
+        if *form > FORM_3 {
+            let agents = &made.decided.agents;
+            tuple.serialize_element(&(!agents.is_empty()).then(|| Sequence(agents.iter().map(ConsultedParts))))?;
+        }
         tuple.end()
     }
 }
@@ -205,6 +231,40 @@ struct AskedParts<'a>(&'a Asked);
 impl Serialize for AskedParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.0.model, SaidParts(&self.0.said)).serialize(serializer)
+    }
+}
+
+struct ConsultedParts<'a>(&'a Consulted);
+
+impl Serialize for ConsultedParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Consulted { agent, said, had_a_say, call } = self.0;
+        (agent, AgentSaidParts(said), had_a_say, CallParts(call)).serialize(serializer)
+    }
+}
+
+struct AgentSaidParts<'a>(&'a AgentSaid);
+
+impl Serialize for AgentSaidParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            AgentSaid::Proposed { values, reason, is_permitted } => {
+                (AGENT_PROPOSED, Sequence(values.iter().map(Compact)), reason.as_deref(), is_permitted)
+                    .serialize(serializer)
+            }
+            AgentSaid::Silent(silence) => (AGENT_SILENT, silence.code()).serialize(serializer),
+        }
+    }
+}
+
+struct CallParts<'a>(&'a Call);
+
+impl Serialize for CallParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Call { target, source, requests, hedges, prompt_tokens, answer_tokens, cost, took } = self.0;
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        (target.as_deref(), source.code(), requests, hedges, prompt_tokens, answer_tokens, cost, took)
+            .serialize(serializer)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Records applied and decisions made again: recovery, explanations, replay.
 
 use super::{
-    Entered, Input, Lease, Made, ModelReadings, Readings, Record, RecordedDecision, Surroundings, apply_input,
-    apply_outcome,
+    Entered, Input, Lease, Made, ModelReadings, Readings, Record, RecordedDecision, RecordedModels, Surroundings,
+    apply_input, apply_outcome,
 };
 use crate::bundle::{Bundle, CapScope};
 use crate::context::{CustomerState, StateError, TypedEvent};
@@ -47,8 +47,12 @@ impl Record {
     /// was answered late.
     pub fn readings(&self, bundle: &Bundle, last_arrival: Timestamp) -> Readings {
         let is_late = self.is_late() || self.arrival < last_arrival;
-        let said = |decision: &RecordedDecision| (decision.playbook, decision.asked.clone());
-        let said = self.decisions.iter().filter(|decision| !decision.asked.is_empty()).map(said).collect();
+        let said = |decision: &RecordedDecision| {
+            let RecordedDecision { playbook, asked, agents, .. } = decision;
+            let is_any = !asked.is_empty() || !agents.is_empty();
+            is_any.then(|| RecordedModels { playbook: *playbook, asked: asked.clone(), agents: agents.clone() })
+        };
+        let said = self.decisions.iter().filter_map(said).collect();
         let models = ModelReadings::Recorded(said);
         let mut readings = Readings { is_late, models, ..Readings::at(self.arrival) };
         if !bundle.has_global_caps() {
@@ -91,7 +95,7 @@ impl Record {
             return Err(unaccounted("its playbook does not decide on such events".to_owned()));
         };
         let playbook = &bundle.playbooks()[decision.playbook];
-        let answers = Answers::Recorded(&decision.asked);
+        let answers = Answers::Recorded(&decision.asked, &decision.agents);
         let ruling = decide(playbook, &sight, &decision.circumstances, answers, &mut Workspace::default());
         let Ruling::Decided(decided) = ruling else {
             return Err(unaccounted("a model is asked that had nothing to say then".to_owned()));

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::circumstances::{circumstances, window_since};
 use super::flow::{enter_repeated, flow_key, step};
 use super::{ConsentsInput, EventInput, FactsInput, Input, Readings, Run, SettlementInput, Wanted};
@@ -14,8 +16,8 @@ use crate::context::{
     Consent, CustomerState, Entry, Fact, FlowKey, Known, Ledger, Pending, PlaybookKey, Reservation, Settled,
     StateError, TypedEvent,
 };
-use crate::decider::{Decided, Ruling, Seen, Sight, Workspace, joined_texts};
-use crate::domain::{DecisionId, DecisionName, TenantId, Timestamp, Value};
+use crate::decider::{Asks, Decided, QuestionFor, Ruling, Seen, Sight, Workspace, joined_texts, question};
+use crate::domain::{CustomerId, DecisionId, DecisionName, TenantId, Timestamp, Value};
 use crate::guardrail::Circumstances;
 
 /// What a turn is taken in: everything that outlives it.
@@ -38,7 +40,7 @@ pub enum Taken {
     Conflict,
     /// A settlement found nothing to settle, or nothing new; nothing changed.
     Unsettled(Settled),
-    /// Slow models must be asked first; nothing changed.
+    /// Slow models or agents must be asked first; nothing changed.
     Asks(Vec<Wanted>),
 }
 
@@ -97,7 +99,7 @@ pub fn take(
     // What is answered late was answered under the arrival it had, and that names the decision.
     let arrival = if readings.is_late { readings.arrival } else { readings.arrival.max(state.last_arrival) };
     match input {
-        Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) => {
+        Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) | Input::LateAnswer(_) => {
             let outdated = apply_input(state, input, arrival, around)?;
             Ok(Taken::Turn(Turn { arrival, decisions: Vec::new(), repeated: Vec::new(), outdated }))
         }
@@ -146,7 +148,8 @@ fn take_event(
         return Ok(Taken::Repeated(repeated));
     }
     // What a slow model is asked about is not decided yet: the turn is tried on a copy, and taken when it says nothing more.
-    let may_ask = arrived.readings.asks_slow_models() && is_slow(&pending, around.bundle);
+    let playbooks = around.bundle.playbooks();
+    let may_ask = pending.iter().any(|number| arrived.readings.may_ask(*number, &playbooks[*number]));
     if !may_ask {
         let event = Entering { event, input, pending, repeated };
         return Ok(decided(state, event, arrived, around, scratch)?.map_or_else(Taken::Asks, Taken::Turn));
@@ -160,11 +163,6 @@ fn take_event(
         }
         Err(wanted) => Taken::Asks(wanted),
     })
-}
-
-/// Whether any of these playbooks asks a model that is too slow for a turn.
-fn is_slow(playbooks: &[usize], bundle: &Bundle) -> bool {
-    bundle.has_slow_models() && playbooks.iter().any(|number| bundle.playbooks()[*number].has_slow_models())
 }
 
 /// An event that is entered, the playbooks that decide on it, and the decisions that were made before.
@@ -268,7 +266,7 @@ pub fn apply_input(
             state.ledger.commitments.settle(*decision, *settlement, arrival);
             Vec::new()
         }
-        Input::Feedback(_) => Vec::new(),
+        Input::Feedback(_) | Input::LateAnswer(_) => Vec::new(),
     };
     Ok(outdated)
 }
@@ -320,17 +318,51 @@ pub fn decide(
     let seen = if is_open { Sight::look(rules, state, &event.event, arrival) } else { Sight::withheld(rules) };
     let sight = Sight::new(rules, &event.event, arrival, &seen)?;
     let sight = if is_open { sight } else { sight.withholding() };
-    let decided = match crate::decider::decide(rules, &sight, &circumstances, readings.answers(playbook), scratch) {
-        Ruling::Decided(decided) => decided,
-        Ruling::Asks(model) => {
-            let text = joined_texts(&rules.models[model], &sight);
-            return Some(Err(Wanted { playbook, model, text }));
-        }
-    };
     let TypedEvent { customer, key, .. } = &event.event;
     let name = DecisionName { tenant: around.tenant, playbook: &rules.name, customer, event: key, arrival };
+    let decided = match crate::decider::decide(rules, &sight, &circumstances, readings.answers(playbook), scratch) {
+        Ruling::Decided(decided) => decided,
+        Ruling::Asks(Asks::Model(model)) => {
+            let text = joined_texts(&rules.models[model], &sight);
+            return Some(Err(Wanted::Model { playbook, model, text }));
+        }
+        Ruling::Asks(Asks::Agent { agent, choices }) => {
+            let decision = DecisionId::of(name).to_u128() as u64;
+            let customer = sharers(around.tenant, customer, rules, state);
+            let made_for = QuestionFor { decision, customer, bundle: around.bundle.id().bytes() };
+            let question = question(rules, &rules.agents[agent], &sight, &choices, made_for);
+            return Some(Err(Wanted::Agent { playbook, agent, question: Arc::new(question) }));
+        }
+    };
     let settle_by = rules.settle_by(decided.outcome.get().values(), arrival);
     Some(Ok(Made { id: DecisionId::of(name), playbook, decided, seen, circumstances, settle_by }))
+}
+
+/// Names those whom an answer may be given to again that was made of what is the customer's own: the same customer, under the very
+/// same consents. SHA-256, so that nobody can choose an id that makes it another's.
+fn sharers(tenant: &TenantId, customer: &CustomerId, playbook: &Playbook, state: &CustomerState) -> u128 {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(tenant.as_str().as_bytes());
+    add(customer.as_str().as_bytes());
+    let purpose = playbook.purpose.iter().map(|purpose| &purpose.name);
+    for purpose in purpose.chain(playbook.consents.iter().map(|required| &required.purpose)) {
+        add(purpose.as_bytes());
+        match state.consents.get(purpose) {
+            Some(consent) => {
+                add(&[u8::from(consent.is_given)]);
+                add(&consent.observed_at.micros().to_le_bytes());
+            }
+            None => add(&[2]),
+        }
+    }
+    u128::from_le_bytes(std::array::from_fn({
+        let digest = hash.finalize();
+        move |at| digest[at]
+    }))
 }
 
 impl Made {

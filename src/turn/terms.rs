@@ -9,7 +9,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 
 use super::RecordedDecision;
-use super::record::{KIND_EVENT, KIND_FEEDBACK, KIND_SETTLEMENT, RecordError};
+use super::record::{KIND_EVENT, KIND_FEEDBACK, KIND_LATE_ANSWER, KIND_SETTLEMENT, RecordError};
 use super::record_read::{Outer, TypedValues, decision_id, next, next_seed, seq_seed};
 use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::domain::{CustomerId, DecisionId, FallbackReason, Term, Tier, Timestamp, Type, Value};
@@ -36,6 +36,8 @@ pub enum Termed<'a> {
     Outcome(&'a str, &'a str),
     /// That it is feedback on a decision.
     Feedback(DecisionId),
+    /// That it is a late answer to a question that was asked for a decision.
+    LateAnswer(DecisionId),
     /// That it changes the accounts of global caps.
     Cap,
     /// That it is no turn: the files of a bundle.
@@ -58,6 +60,7 @@ impl Termed<'_> {
             Self::Fallback(reason) => Term::of(&["fallback", reason.map_or("none", FallbackReason::as_str)]),
             Self::Outcome(field, value) => Term::of(&["outcome", field, value]),
             Self::Feedback(decision) => Term::of(&["feedback", &decision.to_string()]),
+            Self::LateAnswer(decision) => Term::of(&["late_answer", &decision.to_string()]),
             Self::Cap => Term::of(&["cap"]),
             Self::Bundle => Term::of(&["kind", "bundle"]),
             Self::SetAside => Term::of(&["kind", "set_aside"]),
@@ -84,11 +87,13 @@ pub fn terms_of(
 ) -> Result<Timestamp, RecordError> {
     let Outer { outer, bundle, mut decisions } = Outer::read(bytes, bundle_at)?;
     let seed = PersonalTerms { bundle: &bundle, decisions: &mut decisions };
-    let Personal { kind, customer, judged } =
+    let Personal { kind, customer, of } =
         seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
     each(Termed::Customer(&customer).term());
-    if let Some(decision) = judged {
-        each(Termed::Feedback(decision).term());
+    match (kind, of) {
+        (KIND_FEEDBACK, Some(decision)) => each(Termed::Feedback(decision).term()),
+        (KIND_LATE_ANSWER, Some(decision)) => each(Termed::LateAnswer(decision).term()),
+        _ => {}
     }
     if !decisions.is_empty() {
         each(Termed::Decision.term());
@@ -125,8 +130,8 @@ fn terms_of_decision(decision: &RecordedDecision, playbook: &Playbook, each: &mu
 struct Personal {
     kind: u8,
     customer: CustomerId,
-    /// The decision that feedback is on.
-    judged: Option<DecisionId>,
+    /// The decision that feedback or a late answer is on.
+    of: Option<DecisionId>,
 }
 
 /// Reads the kind of an input, its customer and, into the decisions' heads, their outcomes.
@@ -147,9 +152,10 @@ seq_seed!(PersonalTerms<'_>, Personal, |self, seq| {
         }
         next_seed(&mut seq, Outcomes { bundle: self.bundle, decisions: self.decisions })?;
     }
-    let judged = if kind == KIND_FEEDBACK { Some(decision_id(&mut seq)?) } else { None };
+    let is_of_decision = matches!(kind, KIND_FEEDBACK | KIND_LATE_ANSWER);
+    let of = if is_of_decision { Some(decision_id(&mut seq)?) } else { None };
     while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(Personal { kind, customer, judged })
+    Ok(Personal { kind, customer, of })
 });
 
 struct Outcomes<'a> {

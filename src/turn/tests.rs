@@ -237,7 +237,7 @@ fn a_record_that_cannot_be_read_says_why() {
     };
     let mut newer = record.clone();
     newer[1] = RECORD_VERSION + 1;
-    assert_eq!(read(&newer), "a record has version 4, this release reads versions up to 3");
+    assert_eq!(read(&newer), "a record has version 5, this release reads versions up to 4");
     assert!(read(&record[..20]).starts_with("a record is damaged"));
     assert!(read(&[]).starts_with("a record is damaged"));
     assert_eq!(

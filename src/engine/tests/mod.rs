@@ -8,6 +8,7 @@ mod feedback;
 mod forbidden;
 mod looking;
 mod models;
+mod ordering;
 mod searching;
 mod slow_models;
 mod world;

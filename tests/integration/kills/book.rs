@@ -79,6 +79,7 @@ impl Book {
                 }
                 format!("settlement of {id}")
             }
+            Input::LateAnswer(_) => panic!("record {seq} is a late answer, which nobody waited for"),
             Input::Feedback(input) => {
                 let sent = of_number(&input.id, "f-", told);
                 assert!(matches!(sent.what, What::Feedback { is_right } if input.verdict == Some(verdict(is_right))));
