@@ -27,6 +27,8 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 // What the mounted sources call by the names that they have in the engine.
+#[cfg(test)]
+use forthwith::domain;
 use forthwith::time;
 use forthwith::time::{Clock, Instant};
 use latency::Chance;
