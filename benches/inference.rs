@@ -1,10 +1,11 @@
-//! Small models: what a score costs.
+//! Small models: what a score costs, and what the shipped one is worth.
 //!
 //! ```sh
 //! cargo bench --bench inference                        # everything
 //! cargo bench --bench inference -- text                # the text model alone
 //! cargo bench --bench inference -- trees               # tabular models alone
 //! cargo bench --bench inference -- engine              # whole decisions with the text model asked for every ticket
+//! cargo bench --bench inference -- tickets             # how many sample tickets go where they should
 //! cargo bench --bench inference -- --test              # everything, once: does it run?
 //! ```
 //!
@@ -25,6 +26,8 @@
 
 #[path = "inference/engine.rs"]
 mod engine;
+#[path = "inference/routed.rs"]
+mod routed;
 #[path = "inference/text.rs"]
 mod text;
 #[path = "tickets/mod.rs"]
@@ -45,5 +48,8 @@ fn main() {
     }
     if is_asked("trees") {
         trees::run(is_test);
+    }
+    if is_asked("tickets") {
+        routed::run();
     }
 }

@@ -19,7 +19,7 @@ const CUSTOMERS: usize = 10_000;
 
 /// What is asked for each ticket.
 #[derive(Clone, Copy)]
-enum Asked {
+pub(crate) enum Asked {
     /// Nothing: the default decides.
     Nothing,
     /// The model, whose word is always taken.
@@ -38,7 +38,8 @@ impl Asked {
         (Self::RulesAndModel, "the rules, and the model where they permit it"),
     ];
 
-    fn playbook(self, shipped: &str) -> String {
+    /// The shipped playbook, changed so that no one else is asked; it does not wait for the disk.
+    pub(crate) fn playbook(self, shipped: &str) -> String {
         let (before, rest) = shipped.split_once("\n[[rules]]").unwrap();
         let (_, models) = rest.split_once("\n[[models]]").unwrap();
         let shipped = shipped.replace("ack         = \"disk\"", "ack         = \"memory\"");

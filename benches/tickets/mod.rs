@@ -33,8 +33,12 @@ fn folder() -> std::path::PathBuf {
 
 /// The shipped sample tickets.
 pub(crate) fn tickets() -> Vec<Event> {
-    let text = std::fs::read_to_string(folder().join("samples/tickets.jsonl")).expect("the samples are there");
-    text.lines().map(ticket).collect()
+    sample("tickets.jsonl").lines().map(ticket).collect()
+}
+
+/// The text of a shipped file of samples.
+pub(crate) fn sample(name: &str) -> String {
+    std::fs::read_to_string(folder().join("samples").join(name)).expect("the samples are there")
 }
 
 fn ticket(line: &str) -> Event {

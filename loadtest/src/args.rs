@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::spread::Spread;
 
-/// Drives the Forthwith engine in a closed loop and prints throughput and latencies as a Markdown table, beside a floor
+/// Drives the Forthwith engine and prints throughput and latencies as a Markdown table, beside a floor
 /// measured in the same run. Build it with --release.
 #[derive(Debug, Parser)]
 #[command(name = "forthwith-load", version, max_term_width = 100)]
@@ -28,6 +28,14 @@ pub(crate) enum Command {
     /// The floor is an actix-web handler in the same process, with as many workers, that decodes the same body and echoes
     /// it.
     Http(HttpRun),
+    /// Decisions of which a tenth ask a large model that is healthy, bimodal, hanging or flapping, in an open loop.
+    ///
+    /// Every call has its time, and latencies are counted from it. Beside the questions runs a bare timer, the floor of how late an
+    /// answer is; the run without a large model is the floor of what the other decisions take. The provider is a server in the same
+    /// process. How long it takes in all: five runs of --seconds and a tenth, --rounds times.
+    SlowAgent(SlowAgentRun),
+    /// What the large tier takes above a bare HTTP client that sends the same bytes, in an open loop.
+    LargeTier(LargeTierRun),
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,6 +99,63 @@ pub(crate) struct Load {
     /// No progress on standard error.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SlowAgentRun {
+    #[command(flatten)]
+    pub(crate) load: OpenLoad,
+    /// Decisions a second that are offered.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
+    pub(crate) rate: u64,
+    /// The time that a decision has.
+    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) budget_ms: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LargeTierRun {
+    #[command(flatten)]
+    pub(crate) load: OpenLoad,
+    /// Calls a second that are offered.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) rate: u64,
+    /// How long the provider takes to answer.
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub(crate) latency_ms: u64,
+}
+
+/// What both commands in an open loop are told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OpenLoad {
+    /// How many customers there are. All are brought into memory before anything is measured.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) customers: u64,
+    /// How long each case is measured in each round.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: u64,
+    /// How often the cases take turns.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: u32,
+    /// Questions that may be under way at once.
+    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    pub(crate) calls_max: usize,
+    /// Where the journal is kept, in a folder that is removed afterwards [default: the system's folder for temporary
+    /// files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// One JSON object in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress on standard error.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+impl SlowAgentRun {
+    pub(crate) fn budget(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.budget_ms)
+    }
 }
 
 /// When a decision counts as made.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 const YIELD_EVERY: u64 = 64;
 
 /// The longest latency that is told apart.
-const LATENCY_MAX: Duration = Duration::from_secs(60);
+pub(crate) const LATENCY_MAX: Duration = Duration::from_secs(60);
 
 /// Someone who calls, waits for the answer and calls again.
 pub(crate) trait Caller: Send + 'static {
@@ -158,7 +158,7 @@ async fn calls<C: Caller>(
 }
 
 #[expect(clippy::disallowed_methods, reason = "the driver has its own clock")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -4,8 +4,9 @@
 //! on the same machine in the same minutes. Absolute figures say what this machine did today; the ratio says what the
 //! engine adds. Rounds of floor and engine take turns, so that a slow minute of the machine falls on both.
 //!
-//! The loop is closed: a caller makes its next call when it has the answer to the last. So the figures say how much the
-//! engine can do and how long a call takes at that load; they do not say what callers see who arrive at their own pace.
+//! The loop is closed where throughput is measured: a caller makes its next call when it has the answer to the last. So the
+//! figures say how much the engine can do and how long a call takes at that load; they do not say what callers see who arrive
+//! at their own pace. Where large models are asked it is open: every call has its time, and latencies are counted from it.
 //!
 //! | file | noun |
 //! |---|---|
@@ -15,15 +16,22 @@
 //! | `closed_loop` | callers and their clock |
 //! | `in_process`, `over_http` | the engine, driven |
 //! | `bare_cell`, `bare_commit` | floors |
+//! | `open_loop` | calls at a steady pace |
+//! | `asking` | an engine that asks large models, and their providers |
+//! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
 //! | `report` | what people read |
 
 mod args;
+mod asking;
 mod bare_cell;
 mod bare_commit;
 mod closed_loop;
 mod in_process;
+mod large_tier;
+mod open_loop;
 mod over_http;
 mod report;
+mod slow_agent;
 mod spread;
 mod subject;
 mod workload;
@@ -43,6 +51,8 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Engine(run) => in_process::run(run),
         Command::Http(run) => over_http::run(run),
+        Command::SlowAgent(run) => slow_agent::run(run),
+        Command::LargeTier(run) => large_tier::run(run),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

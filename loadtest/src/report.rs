@@ -82,7 +82,29 @@ fn ratio(row: &Row, floor: &Row, of: impl Fn(&Measured) -> f64, unit: &str, scal
     format!("{middle:.digits$}{unit} ({low:.digits$} to {high:.digits$})")
 }
 
-fn micros(nanos: u64) -> String {
+/// Prints a table of these columns; the first is a name, the others are numbers.
+pub(crate) fn markdown(
+    title: &str,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\n{title}\n\n| {} |", columns.join(" | "))?;
+    writeln!(out, "|---|{}", "--:|".repeat(columns.len().saturating_sub(1)))?;
+    for row in rows {
+        writeln!(out, "| {} |", row.join(" | "))?;
+    }
+    Ok(())
+}
+
+/// Prints what was measured for programs: one JSON object.
+pub(crate) fn object(measured: &serde_json::Value) -> anyhow::Result<()> {
+    writeln!(io::stdout().lock(), "{measured:#}")?;
+    Ok(())
+}
+
+/// Nanoseconds as microseconds.
+pub(crate) fn micros(nanos: u64) -> String {
     let micros = nanos as f64 / 1_000.0;
     if micros < 100.0 { format!("{micros:.2}") } else { thousands(micros as u64) }
 }

@@ -360,7 +360,7 @@ impl Customers {
     }
 
     /// A test door: how many jobs wait for a customer.
-    pub(super) fn mailbox_of(&self, customer: &str) -> usize {
+    pub(crate) fn mailbox_of(&self, customer: &str) -> usize {
         self.house.mailbox_of(customer)
     }
 

@@ -60,7 +60,6 @@ impl House {
         }
         let partition = owner.cell().partition;
         let mut drawing = self.draw(input, readings, &bundle.bundle, partition)?;
-        self.metrics.turns.inc();
         let drawn = drawing.as_ref().map(|drawing| Readings { leases: drawing.leases(), ..readings.clone() });
         WORKBENCH.with(|workbench| {
             let (scratch, buffer) = &mut *workbench.borrow_mut();
@@ -72,6 +71,10 @@ impl House {
             super::tests::panic_if_told(input);
             #[cfg(simulation)]
             super::simulation::panic_if_told(input);
+            // What asks is no turn yet: it comes again with the answers.
+            if !matches!(taken, Taken::Asks(_)) {
+                self.metrics.turns.inc();
+            }
             let Taken::Turn(turn) = &taken else {
                 return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq, held: None });
             };

@@ -12,6 +12,8 @@ use crate::domain::Money;
 pub struct Question {
     /// The agent that asks, with its version, as in `ticket_router@1`.
     pub agent: Arc<str>,
+    /// The bundle that it asks under, by the hash of its content: another bundle is never given an answer that was kept for this.
+    pub bundle: [u8; 32],
     /// The playbook that it asks for.
     pub playbook: Arc<str>,
     /// The models that it may ask.

@@ -59,13 +59,13 @@ pub enum CapScope {
     Global,
 }
 
-/// What becomes of a proposal that a cap leaves no room for.
+/// What becomes of a proposal that is beyond a limit, or that a cap leaves no room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnViolation {
     /// The playbook's default takes its place.
     #[default]
     Fallback,
-    /// The amount is lowered to what is left, if the outcome's schema and permit allow so little.
+    /// The value is moved to the limit, or the amount lowered to what is left, if the outcome's schema and permit let that out.
     Clamp,
 }
 

@@ -60,7 +60,9 @@ pub(super) fn read(root: &Section<'_>, outcomes: &Outcomes<'_>, ack: Option<Ack>
 }
 
 fn cap(section: &Section<'_>, outcomes: &Outcomes<'_>) -> Option<Cap> {
-    let id = section.require("id", "a name; playbooks that use the same one share the cap").and_then(|node| id(&node));
+    let id = section
+        .require("id", "a name; playbooks that use the same one share the cap")
+        .and_then(|node| id(&node, "a cap"));
     let action = section.require("action", "the value of the outcome's field `action` that counts");
     let action = action.and_then(|node| action_of(&node, outcomes));
     let scope = section.get("scope").map_or(Some(CapScope::Customer), |node| scope(&node));
@@ -116,13 +118,14 @@ fn check_bound(section: &Section<'_>, field: &Field) {
     }
 }
 
-fn id<'d>(node: &Node<'d>) -> Option<&'d str> {
+/// The name of a cap or a limit.
+pub(super) fn id<'d>(node: &Node<'d>, of: &str) -> Option<&'d str> {
     let id = node.text()?;
     let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=64).contains(&id.len()) && id.chars().all(is_sound) {
         return Some(id);
     }
-    node.fault("a cap's id has 1 to 64 letters, digits, `-`, `_` and `.`");
+    node.fault(format!("{of}'s id has 1 to 64 letters, digits, `-`, `_` and `.`"));
     None
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::ContentHash;
+use super::{ContentHash, manifest_reader};
+use crate::document::{Document, FaultSink};
 use crate::domain::{Enumeration, Timestamp};
 use crate::inference::ScopeCheck;
 
@@ -18,6 +19,8 @@ pub struct Manifest {
     pub kind: ModelKind,
     /// Its files in the order in which the kind needs them, the model itself first.
     pub files: Vec<ModelFile>,
+    /// The hash that its calibration set must have: which rows a threshold is certified on is as much a part of the model as its weights.
+    pub calibration: Option<ContentHash>,
     /// Who answers for it.
     pub owner: Arc<str>,
     /// When it was made.
@@ -116,6 +119,12 @@ pub enum IfMissing {
 }
 
 impl Manifest {
+    /// Reads the manifest that lies at `path`. `None` if it cannot be used; why, is told when the bundle is compiled.
+    pub fn read(path: &str, text: &str) -> Option<Self> {
+        let sink = FaultSink::default();
+        manifest_reader::read(&Document::parse(path, text, &sink), path)
+    }
+
     /// Whether it gives a number rather than a label.
     pub fn is_regressor(&self) -> bool {
         self.labels.names().len() == 0

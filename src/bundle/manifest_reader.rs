@@ -22,6 +22,7 @@ pub(super) fn read(document: &Document<'_>, path: &str) -> Option<Manifest> {
     let version = root.require("version", "a whole number from 1").and_then(|node| node.int(1, u32::MAX.into()));
     let kind = root.require("kind", "`text`, `tabular` or `neural`").and_then(|node| kind(&node));
     let files = files(&root, folder);
+    let calibration = root.get("calibration_sha256").map_or(Some(None), |node| hash(&node).map(Some));
     let owner = root.require("owner", "who answers for the model").and_then(|node| said(&node));
     let created = root.require("created", "when the model was made").and_then(|node| time(&node));
     let scope = root.require("consent_scope", "the purposes that its training data may serve, such as [\"service\"]");
@@ -41,6 +42,7 @@ pub(super) fn read(document: &Document<'_>, path: &str) -> Option<Manifest> {
         folder: folder.into(),
         kind: kind?,
         files: files?,
+        calibration: calibration?,
         owner: owner?.into(),
         created: created?,
         consent_scope: consent_scope?.into_iter().map(Box::from).collect(),

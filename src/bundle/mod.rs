@@ -9,14 +9,14 @@
 //! | `compile` | the bundle |
 //! | `playbook` | one kind of decision |
 //! | `outcome` | the shape of what is decided, and a value of it |
-//! | `permit`, `cap` | what the guardrail lets out |
+//! | `permit`, `limit`, `cap` | what the guardrail lets out |
 //! | `artifacts` | the files of models, and their hashes |
 //! | `manifest`, `manifest_reader` | what is known of a model |
 //! | `model`, `model_loader` | a model, and a playbook's use of it |
 //! | `agent` | an agent, and a playbook's use of it |
 //! | `model_permit` | what models may choose |
 //! | `flow` | how often a playbook may decide |
-//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader`, `agent_reader`, `agent_use_reader` | reading the files |
+//! | `schema_reader`, `context_reader`, `tags_reader`, `signal_reader`, `grouping_reader`, `list_reader`, `condition_reader`, `consent_reader`, `flow_reader`, `playbook_reader`, `rule_reader`, `limit_reader`, `cap_reader`, `model_reader`, `mapping_reader`, `accept_reader`, `agent_reader`, `agent_use_reader` | reading the files |
 
 mod accept_reader;
 mod ack_reader;
@@ -42,6 +42,10 @@ mod flow;
 mod flow_reader;
 mod grouping_reader;
 mod hit_policy_reader;
+mod limit;
+mod limit_reader;
+#[cfg(test)]
+pub(crate) mod limit_tests;
 mod list_reader;
 mod manifest;
 mod manifest_reader;
@@ -72,6 +76,7 @@ pub use compile::{
     PLAYBOOKS_PER_EVENT_MAX, TABLE_FOLDER,
 };
 pub use flow::{Flow, Throttle};
+pub use limit::{Bound, LIMITS_MAX, Limit, LimitTest};
 pub use manifest::{Feature, FeatureType, IfMissing, Manifest, ModelFile, ModelKind, ModelName, TrainingSet};
 pub use model::{AcceptRule, Acceptance, Conversion, FeatureSource, Model, Reads, SmallModel};
 pub use model_permit::ModelPermit;

@@ -19,7 +19,7 @@ pub(super) fn load(sources: &Sources, artifacts: Option<&Artifacts>, sink: &Faul
         let document = Document::parse(path, text, sink);
         let Some(manifest) = manifest_reader::read(&document, path) else { continue };
         let name = manifest.name.clone();
-        let calibration = calibration(&manifest, sources, sink);
+        let calibration = calibration(&manifest, path, sources, sink);
         let kernel = artifacts.and_then(|artifacts| kernel(&manifest, path, artifacts, sink));
         if let Some(known) = models.get(&name).map(|known: &Arc<Model>| known.manifest.folder.to_string()) {
             sink.add(Place::file(path), "version", format!("`{known}` is already {name}; give one another version"));
@@ -30,9 +30,25 @@ pub(super) fn load(sources: &Sources, artifacts: Option<&Artifacts>, sink: &Faul
     models
 }
 
-fn calibration(manifest: &Manifest, sources: &Sources, sink: &FaultSink) -> Option<Calibration> {
+/// The model's calibration set, if there is one. What is wrong with its rows is told though it is not the one that the manifest
+/// names.
+fn calibration(manifest: &Manifest, of: &str, sources: &Sources, sink: &FaultSink) -> Option<Calibration> {
     let path = format!("{}{CALIBRATION_FILE}", manifest.folder);
-    let text = sources.get(&path)?;
+    let text = sources.get(&path);
+    if let Some(named) = manifest.calibration {
+        let found = text.map(|text| ContentHash::of(text.as_bytes()));
+        match found {
+            None => {
+                sink.add(Place::file(of), "calibration_sha256", format!("the file `{path}` is not there"));
+            }
+            Some(found) if found != named => {
+                let message = format!("`{path}` has the SHA-256 {found}, the manifest says {named}");
+                sink.add(Place::file(of), "calibration_sha256", message);
+            }
+            Some(_) => {}
+        }
+    }
+    let text = text?;
     let labels: Vec<&str> = manifest.labels.names().collect();
     match Calibration::parse(text, &labels) {
         Ok(calibration) => Some(calibration),

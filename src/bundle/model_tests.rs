@@ -122,6 +122,15 @@ pub(crate) fn files(models: &str) -> (Sources, Artifacts) {
     (sources, artifacts)
 }
 
+/// Puts a calibration set beside the model `intent@1`, and its seal into the manifest.
+pub(crate) fn calibrate(sources: &mut Sources, text: &str) {
+    let manifest = sources.get("models/intent-1/manifest.toml").unwrap();
+    let sealed =
+        manifest.replacen('\n', &format!("\ncalibration_sha256 = \"{}\"\n", ContentHash::of(text.as_bytes())), 1);
+    sources.insert("models/intent-1/manifest.toml", sealed);
+    sources.insert("models/intent-1/calibration.csv", text);
+}
+
 /// A bundle with a playbook that uses these models.
 pub(crate) fn with_models(models: &str) -> Bundle {
     let (sources, artifacts) = files(models);
@@ -176,6 +185,26 @@ fn a_model_that_is_not_what_its_manifest_says_is_refused() {
         artifacts.insert("models/intent-1/model.bin", *b"nonsense");
     };
     insta::assert_snapshot!(faults(MODEL, nonsense));
+}
+
+#[test]
+fn a_calibration_set_that_is_not_the_models_is_refused() {
+    let models = MODEL.replace("{ above = 0.8 }", "{ target_precision = 0.9 }");
+    let sealed = |sources: &mut Sources| calibrate(sources, &calibration(400, 10));
+    assert_eq!(faults(&models, |sources, _| sealed(sources)), "no fault");
+    insta::assert_snapshot!(faults(&models, |sources, _| {
+        sealed(sources);
+        sources.insert("models/intent-1/calibration.csv", calibration(400, 0));
+    }));
+    insta::assert_snapshot!(faults(MODEL, |sources, _| {
+        let named = format!("calibration_sha256 = \"{}\"", ContentHash::of(b""));
+        let manifest = sources.get("models/intent-1/manifest.toml").unwrap();
+        sources.insert("models/intent-1/manifest.toml", format!("{named}\n{manifest}"));
+    }));
+    insta::assert_snapshot!(faults(MODEL, |sources, _| {
+        let manifest = sources.get("models/intent-1/manifest.toml").unwrap();
+        sources.insert("models/intent-1/manifest.toml", format!("calibration_sha256 = \"a seal\"\n{manifest}"));
+    }));
 }
 
 #[test]
@@ -252,7 +281,7 @@ fn a_threshold_is_certified_or_the_refusal_says_how_many_labels_would_do() {
     let models = MODEL.replace("{ above = 0.8 }", "{ target_precision = 0.9, confidence = 0.95 }");
     let with = |right, wrong| {
         move |sources: &mut Sources, _: &mut Artifacts| {
-            sources.insert("models/intent-1/calibration.csv", calibration(right, wrong));
+            calibrate(sources, &calibration(right, wrong));
         }
     };
     assert_eq!(faults(&models, with(400, 10)), "no fault");

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AgentUse, Cap, CapScope, Flow, ModelPermit, OutcomeSchema, Permit, SmallModel};
+use super::{AgentUse, Cap, CapScope, Flow, Limit, ModelPermit, OutcomeSchema, Permit, SmallModel};
 use crate::context::{Layout, PlaybookKey, Purpose, Tags};
 use crate::domain::{TimeDelta, Timestamp, Type, Value};
-use crate::rules::{RuleSet, Scope, Slot};
+use crate::rules::{RuleSet, Scope};
 
 /// One kind of decision, checked and compiled.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub struct Playbook {
     pub purpose: Option<Purpose>,
     /// Consents without which an action is not let out; at most 32.
     pub consents: Vec<RequiredConsent>,
+    /// What its guardrail asks of every outcome but the default, in the light of the event and the customer.
+    pub limits: Vec<Limit>,
     /// Limits over time on what it decides.
     pub caps: Vec<Cap>,
     /// How long a decision waits to be settled before what it reserved is released; `None` if decisions are final.
@@ -203,15 +205,6 @@ impl Playbook {
     /// The position among the playbook's event types of a numbered event type.
     pub fn position_of_event(&self, kind: usize) -> Option<usize> {
         self.on.iter().position(|on| *on == kind)
-    }
-
-    /// The slot under which conditions see a sight.
-    pub fn slot_of_sight(&self, sight: usize) -> Option<Slot> {
-        self.scope
-            .slots()
-            .zip(&self.sources)
-            .find(|(_, source)| **source == SlotSource::Sight(sight))
-            .map(|(slot, _)| slot)
     }
 }
 

@@ -12,7 +12,8 @@ use super::playbook::{AttributeAt, ContextSource, Playbook, SlotSource};
 use super::rule_reader::Reader;
 use super::schema_reader::{field, is_name};
 use super::{
-    AgentUse, OutcomeSchema, SmallModel, Sources, ack_reader, cap_reader, condition_reader, consent_reader, flow_reader,
+    AgentUse, Limit, OutcomeSchema, SmallModel, Sources, ack_reader, cap_reader, condition_reader, consent_reader,
+    flow_reader, limit_reader,
 };
 use crate::context::{Layout, PlaybookKey, SignalDefinition, SignalKind};
 use crate::document::{Document, FaultSink, Node, Section};
@@ -74,7 +75,7 @@ pub(super) fn read(
     reader.check_permit(&permit, &groups, values);
     let consents = consent_reader::consents(&root, layout, &outcome);
     consent_reader::check_default(&root, &consents, &outcome, values.unwrap_or_default());
-    let (texts, model_permits) = (reader.texts, reader.permits);
+    let (mut texts, model_permits) = (reader.texts, reader.permits);
     let caps = cap_reader::read(&root, &Outcomes { fields: &outcome, default: values }, ack);
     let settle_within = cap_reader::settle_within(&root);
     let models = ModelReader {
@@ -103,11 +104,14 @@ pub(super) fn read(
     };
     let agents = agents.agents(&root);
     let ordering = ack_reader::ordering(&root);
+    let limits = limit_reader::read(&root, &scope, &outcome, &mut texts);
     root.refuse_unknown();
     if sink.len() > faults_before {
         return None;
     }
-    let read = models.iter().flat_map(SmallModel::slots).chain(agents.iter().flat_map(AgentUse::slots));
+    let of_limits = limits.iter().flat_map(Limit::slots).filter(|slot| slot.index() < scope.len());
+    let of_agents = agents.iter().flat_map(AgentUse::slots);
+    let read = models.iter().flat_map(SmallModel::slots).chain(of_agents).chain(of_limits);
     let (sights, slot_sources) = sights(groups.iter().flat_map(|group| &group.rules), read, slot_sources);
     let rules = RuleSet::new(groups, texts, values.unwrap_or_default())
         .map_err(|e| root.fault(format!("the phrases cannot be indexed: {e}")))
@@ -135,6 +139,7 @@ pub(super) fn read(
         permit,
         purpose: purpose.map(|number| layout.purposes()[number].clone()),
         consents,
+        limits,
         caps,
         settle_within,
         flow,
@@ -282,7 +287,7 @@ fn aging(sights: &[ContextSource], layout: &Layout) -> Vec<(u16, usize)> {
     (0..).zip(sights).filter_map(fact).collect()
 }
 
-/// Numbers the context's values that rules, models and agents use.
+/// Numbers the context's values that rules, models, agents and limits use.
 fn sights<'a>(
     rules: impl Iterator<Item = &'a Rule>,
     read: impl Iterator<Item = Slot>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::model_permit::Choice;
 use super::{DefaultOutcome, ModelPermit, Permit, Permitted, Sources, hit_policy_reader};
 use crate::document::{FaultSink, Node, Place, Section};
-use crate::domain::{Field, Raw, Type, Value, suggestion};
+use crate::domain::{Field, Type, Value, suggestion};
 use crate::rules::{
     Computation, Condition, ExprFault, HitPolicy, IfUnavailable, Origin, RankedRules, Rule, Scope, Setting, Table,
     TextIndexBuilder, Then, Validity, read_table,
@@ -255,7 +255,7 @@ impl Reader<'_> {
             return Permit::everything();
         };
         let permit = section.get("permit").and_then(|node| node.section());
-        section.allow(&["consent"]);
+        section.allow(&["consent", "limits"]);
         section.refuse_unknown();
         let mut fields = vec![None; self.outcome.len()];
         for (name, node) in permit.iter().flat_map(Section::entries) {
@@ -371,10 +371,8 @@ fn part(field: &Field, node: &Node<'_>) -> Option<Value> {
 
 /// `"any"`, or what [`permitted`] reads.
 fn choice(field: &Field, node: &Node<'_>) -> Option<Choice> {
-    match node.raw() {
-        Some(Raw::Text(word)) if word == "any" => Some(Choice::Any),
-        _ => permitted(field, node).map(Choice::Only),
-    }
+    let is_any = node.is_text() && node.text() == Some("any");
+    if is_any { Some(Choice::Any) } else { permitted(field, node).map(Choice::Only) }
 }
 
 /// A list of values, or `{ min = …, max = … }`.

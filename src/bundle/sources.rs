@@ -47,6 +47,13 @@ impl Sources {
     }
 }
 
+impl BundleId {
+    /// The hash itself.
+    pub const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+}
+
 impl fmt::Display for BundleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sha256:")?;

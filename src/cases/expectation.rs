@@ -260,8 +260,7 @@ impl Expectation {
 
     fn refusal(&self, refused: Option<&Refused>, playbook: &Playbook) -> Option<Difference> {
         let violations = refused.map(Refused::violations).unwrap_or_default();
-        let refused: BTreeSet<usize> =
-            violations.iter().filter_map(|violation| playbook.outcome.field_number(&violation.field)).collect();
+        let refused: BTreeSet<usize> = violations.iter().flat_map(|violation| violation.fields(playbook)).collect();
         let name = |number: &usize| playbook.outcome.fields()[*number].name.to_string();
         (refused != self.refused).then(|| Difference::Refused {
             expected: self.refused.iter().map(name).collect(),

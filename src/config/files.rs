@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::bundle::{
-    AGENT_FOLDER, Artifacts, CALIBRATION_FILE, CONTEXT_FILE, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER, PLAYBOOK_FOLDER,
-    Sources, TABLE_FOLDER,
+    AGENT_FOLDER, Artifacts, CALIBRATION_FILE, CONTEXT_FILE, ContentHash, LIST_FOLDER, MANIFEST_FILE, MODEL_FOLDER,
+    Manifest, PLAYBOOK_FOLDER, Sources, TABLE_FOLDER,
 };
 use crate::cases::CASES_ENDING;
 use crate::document::{FaultSink, Place};
@@ -40,24 +40,37 @@ pub fn read_sources(folder: &Path, sink: &FaultSink) -> Option<Sources> {
     Some(sources)
 }
 
-/// Reads the folders under `models/`: manifests and calibration sets into the sources, every other file into the artifacts; what
-/// cannot be read is noted.
+/// Reads the folders under `models/`: manifests and calibration sets into the sources, the files that manifests name into the
+/// artifacts; what cannot be read is noted. What else lies there (notes, rows, an encoder's other formats) is left alone, and so are the
+/// files of a manifest that cannot be used.
 pub fn read_models(folder: &Path, sources: &mut Sources, sink: &FaultSink) -> Artifacts {
     let mut artifacts = Artifacts::default();
     for model in subfolders(folder, MODEL_FOLDER, sink) {
-        let model = format!("{MODEL_FOLDER}{model}/");
-        for name in names(folder, &model, "", sink) {
-            let path = format!("{model}{name}");
-            if name == MANIFEST_FILE || name == CALIBRATION_FILE {
-                if let Some(text) = read_optional(folder, &path, sink) {
-                    sources.insert(path, text);
-                }
-            } else if let Some(bytes) = read_bytes(folder, &path, MODEL_BYTES_MAX, sink) {
-                artifacts.insert(path, bytes);
+        let path = format!("{MODEL_FOLDER}{model}/{MANIFEST_FILE}");
+        let Some(text) = read_optional(folder, &path, sink) else { continue };
+        let manifest = Manifest::read(&path, &text);
+        sources.insert(path, text);
+        let Some(manifest) = manifest else { continue };
+        read_calibration(folder, &manifest, sources, sink);
+        for file in &manifest.files {
+            if let Some(bytes) = read_bytes(folder, &file.path, MODEL_BYTES_MAX, sink) {
+                artifacts.insert(&*file.path, bytes);
             }
         }
     }
     artifacts
+}
+
+/// Refuses a calibration set that the manifest does not name: rows of another model would certify what this one cannot keep.
+fn read_calibration(folder: &Path, manifest: &Manifest, sources: &mut Sources, sink: &FaultSink) {
+    let path = format!("{}{CALIBRATION_FILE}", manifest.folder);
+    let Some(text) = read_optional(folder, &path, sink) else { return };
+    if manifest.calibration.is_none() {
+        let found = ContentHash::of(text.as_bytes());
+        let message = format!("the key `calibration_sha256` is missing; `{path}` has the SHA-256 {found}");
+        sink.add(Place::file(&format!("{}{MANIFEST_FILE}", manifest.folder)), "", message);
+    }
+    sources.insert(path, text);
 }
 
 /// The names of a subfolder's folders, sorted; none if there is no such subfolder.

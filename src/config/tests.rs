@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::bundle::model_tests;
 use crate::bundle::tests::{CONTEXT, PLAYBOOK, TABLE};
+use crate::document::FaultSink;
 
-fn folder(settings: &str) -> tempfile::TempDir {
+pub(super) fn folder(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for subfolder in ["playbooks", "tables"] {
         fs::create_dir(folder.path().join(subfolder)).unwrap();
@@ -22,7 +24,7 @@ fn folder(settings: &str) -> tempfile::TempDir {
     folder
 }
 
-fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
+pub(super) fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::load_with(folder, environment).map_err(|faults| faults.to_string())
 }
@@ -148,4 +150,51 @@ fn cases_beside_a_playbook_are_no_part_of_the_bundle() {
     let sink = crate::document::FaultSink::default();
     assert_eq!(read_cases(folder.path(), &sink), [(path.to_owned(), "[[cases]]\n".to_owned())]);
     assert!(sink.is_empty());
+}
+
+/// A configuration whose playbook asks the model `intent@1`, which has a calibration set.
+fn with_a_model() -> tempfile::TempDir {
+    let (mut sources, artifacts) = model_tests::files(model_tests::MODEL);
+    model_tests::calibrate(&mut sources, "label,scope,scores\ncards,1,0:900000 1:100000\n");
+    let folder = tempfile::tempdir().unwrap();
+    for subfolder in ["playbooks", "models/intent-1"] {
+        fs::create_dir_all(folder.path().join(subfolder)).unwrap();
+    }
+    let texts = sources.iter().map(|(path, text)| (path, text.as_bytes()));
+    let files = artifacts.paths().map(|path| (path, &**artifacts.get(path).unwrap()));
+    for (path, bytes) in texts.chain(files) {
+        fs::write(folder.path().join(path), bytes).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_calibration_set_that_the_manifest_does_not_name_is_refused() {
+    let folder = with_a_model();
+    load(folder.path(), &[]).unwrap();
+    let path = folder.path().join("models/intent-1/manifest.toml");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let unsealed: Vec<&str> = manifest.lines().filter(|line| !line.starts_with("calibration_sha256")).collect();
+    fs::write(&path, unsealed.join("\n")).unwrap();
+    insta::assert_snapshot!(load(folder.path(), &[]).unwrap_err());
+    fs::write(&path, "id = 7\n").unwrap();
+    let told = load(folder.path(), &[]).unwrap_err();
+    assert!(!told.contains("calibration"), "of a manifest that cannot be read nothing else is said: {told}");
+}
+
+#[test]
+fn of_a_models_folder_only_what_its_manifest_names_is_read() {
+    let folder = with_a_model();
+    let model = folder.path().join("models/intent-1");
+    fs::write(model.join("rows.csv"), "what it was trained on").unwrap();
+    fs::create_dir(model.join("notes")).unwrap();
+    fs::create_dir(folder.path().join("models/drafts")).unwrap();
+    fs::write(folder.path().join("models/drafts/calibration.csv"), "of no model").unwrap();
+    let sink = FaultSink::default();
+    let mut sources = read_sources(folder.path(), &sink).unwrap();
+    let artifacts = read_models(folder.path(), &mut sources, &sink);
+    assert!(sink.is_empty(), "{}", sink.into_faults());
+    assert_eq!(artifacts.paths().collect::<Vec<_>>(), ["models/intent-1/model.bin"]);
+    assert_eq!(sources.get("models/drafts/calibration.csv"), None);
+    assert!(sources.get("models/intent-1/calibration.csv").is_some());
 }

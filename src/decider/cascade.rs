@@ -7,9 +7,11 @@ use super::consult::{consult, unneeded};
 use super::consulted::Consulted;
 use super::said::Asked;
 use super::{Sight, Workspace};
-use crate::bundle::{Outcome, Playbook};
+use crate::bundle::{ModelPermit, Outcome, Playbook};
 use crate::domain::{FallbackReason, Tier, Value};
-use crate::guardrail::{Approved, Circumstances, Passed, Proposal, Refused, Violation, check};
+use crate::guardrail::{
+    Approved, Chosen, Circumstances, Grounds, Passed, Proposal, Refused, Violation, check, check_default,
+};
 use crate::inference::Probability;
 use crate::rules::{HitViolation, Judgement, Miss, Scratch, Skipped};
 
@@ -36,7 +38,7 @@ pub struct Decided {
     pub model_refused: Option<Refused>,
     /// What kept the matched rule's outcome from being computed.
     pub not_computed: Option<Miss>,
-    /// Caps that left room only for less than was proposed.
+    /// Limits and caps that left room only for another value than was proposed.
     pub clamped: Vec<Violation>,
     /// The models that were asked, in order, with what they said.
     pub asked: Vec<Asked>,
@@ -93,7 +95,8 @@ pub fn decide(
         Some(first) => propose(playbook, first, &judgement, sight, &mut workspace.rules),
         None => (default_proposal(playbook), None),
     };
-    let advice = match permit_of(playbook, &judgement).filter(|_| not_computed.is_none()) {
+    let permit = permit_of(playbook, &judgement).filter(|_| not_computed.is_none());
+    let advice = match permit {
         Some(permit) => {
             let asking = Asking { playbook, sight, permit, plausible: None };
             match consult(asking, answers, &mut workspace.models) {
@@ -103,7 +106,9 @@ pub fn decide(
         }
         None => unneeded(playbook, answers),
     };
-    let guarded = guard(playbook, proposal, &advice, circumstances);
+    let permit = permit.and_then(|number| playbook.model_permits.get(usize::from(number)));
+    let grounds = Grounds { playbook, circumstances, values: sight };
+    let guarded = guard(proposal, (&advice, permit), &grounds, &mut workspace.rules);
     let Guarded { outcome, clamped, refused, model_refused, taken } = guarded;
     let violated = judgement.violation.map(|_| FallbackReason::HitPolicyViolated);
     Ruling::Decided(Decided {
@@ -170,24 +175,30 @@ struct Guarded {
 }
 
 /// The first that passes the guardrail: what the model says, what the rules say, the default. What was refused is told.
-fn guard(playbook: &Playbook, rules: Proposal, advice: &Advice, circumstances: &Circumstances) -> Guarded {
+fn guard(
+    rules: Proposal,
+    (advice, permit): (&Advice, Option<&ModelPermit>),
+    grounds: &Grounds<'_, Sight<'_>>,
+    scratch: &mut Scratch,
+) -> Guarded {
     let mut model_refused = None;
     if let Some((by, values)) = &advice.taken {
         let mut proposal = rules.clone();
         for (field, value) in values {
             proposal.values[*field] = Some(value.clone());
         }
-        match check(proposal, playbook, circumstances) {
+        let chosen = permit.map(|permit| Chosen { permit, values });
+        match check(proposal, chosen, grounds, scratch) {
             Ok(Passed { outcome, clamped }) => {
                 return Guarded { outcome, clamped, refused: None, model_refused, taken: Some(*by) };
             }
             Err(refused) => model_refused = Some(refused),
         }
     }
-    match check(rules, playbook, circumstances) {
+    match check(rules, None, grounds, scratch) {
         Ok(Passed { outcome, clamped }) => Guarded { outcome, clamped, refused: None, model_refused, taken: None },
         Err(refused) => {
-            let (outcome, refused) = (default_outcome(playbook), Some(refused));
+            let (outcome, refused) = (default_outcome(grounds.playbook), Some(refused));
             Guarded { outcome, clamped: Vec::new(), refused, model_refused, taken: None }
         }
     }
@@ -257,12 +268,11 @@ fn default_proposal(playbook: &Playbook) -> Proposal {
 }
 
 /// INVARIANT: a bundle whose default does not pass its own schema and permit, needs a consent or counts against a cap is not
-/// compiled (`playbook_reader`).
+/// compiled (`playbook_reader`), and limits leave it alone.
 #[expect(
     clippy::expect_used,
     reason = "the bundle's compiler has checked the default against the same schema, permit, consents and caps"
 )]
 fn default_outcome(playbook: &Playbook) -> Approved<Outcome> {
-    let checked = check(default_proposal(playbook), playbook, &Circumstances::default());
-    checked.expect("the default of a compiled playbook passes its guardrail").outcome
+    check_default(playbook).expect("the default of a compiled playbook passes its guardrail")
 }

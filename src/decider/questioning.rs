@@ -17,6 +17,8 @@ pub struct QuestionFor {
     /// Names the customer and the consents that stand: whom a kept answer may be given to where the prompt holds anything of
     /// the customer's own.
     pub customer: u128,
+    /// The hash that names the bundle.
+    pub bundle: [u8; 32],
 }
 
 /// The question of an agent of a playbook. The same values give the same question, byte for byte.
@@ -35,6 +37,7 @@ pub fn question(
     let messages = agent.prompt.messages(&given, &format);
     let asked = &agent.agent;
     Question {
+        bundle: made_for.bundle,
         agent: Arc::clone(&agent.name),
         playbook: Arc::clone(&playbook.name),
         targets: Arc::clone(&asked.targets),

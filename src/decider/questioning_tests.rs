@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, ContextSource};
 use crate::context::TypedEvent;
 use crate::domain::{Event, Raw, Timestamp, Unavailable, Value};
 
-const MADE_FOR: QuestionFor = QuestionFor { decision: 7, customer: 42 };
+const MADE_FOR: QuestionFor = QuestionFor { decision: 7, customer: 42, bundle: [9; 32] };
 
 fn event(bundle: &Bundle, attributes: Vec<(&str, Raw)>) -> TypedEvent {
     let mut event = Event::new("t-1", "helpdesk", "ticket.created", "customer-42").with("channel", "email");

@@ -110,6 +110,17 @@ impl Decimal {
         half_even(wide, i128::from(Self::ONE)).map(Self)
     }
 
+    /// The largest whole number that is not above it.
+    pub const fn floor(self) -> i64 {
+        self.0.div_euclid(Self::ONE)
+    }
+
+    /// The smallest whole number that is not below it.
+    pub const fn ceil(self) -> i64 {
+        let is_between = self.0.rem_euclid(Self::ONE) > 0;
+        self.floor() + is_between as i64
+    }
+
     /// Quotient rounded half to even at the fourth place, or `None` on overflow or division by zero.
     pub fn checked_div(self, other: Self) -> Option<Self> {
         if other.0 == 0 {

@@ -368,7 +368,7 @@ impl Engine {
             return;
         };
         if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
-            playbook.count_caps(&decision.reasons, &bundle.playbooks()[number]);
+            playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
         }
         let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
         if decision.is_duplicate {

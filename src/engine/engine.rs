@@ -345,6 +345,11 @@ impl Engine {
         })
     }
 
+    /// A test door: how many turns wait for a customer.
+    pub(crate) fn waiting_for(&self, customer: &str) -> usize {
+        self.0.customers.mailbox_of(customer)
+    }
+
     /// A test door: a customer is busy until what is returned is called.
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         self.0.customers.keep_busy(customer)

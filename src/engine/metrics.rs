@@ -29,6 +29,8 @@ pub(super) struct Metrics {
     settlements: [(Settlement, Counter); 2],
     feedback: FeedbackSeries,
     models: ModelFamilies,
+    limits_refused: CounterFamily,
+    limits_clamped: CounterFamily,
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
     cap_taken: GaugeFamily,
@@ -64,7 +66,8 @@ pub(super) struct PlaybookSeries {
     pub(super) models: Vec<Arc<ModelSeries>>,
     /// By the number of the agent and the place of its word.
     agents: Vec<Vec<Counter>>,
-    caps: Vec<CapSeries>,
+    limits: Vec<BoundSeries>,
+    caps: Vec<BoundSeries>,
 }
 
 /// The series of one tier of a playbook.
@@ -75,9 +78,9 @@ pub(super) struct TierSeries {
     pub(super) duplicate: Counter,
 }
 
-/// The series of one cap of a playbook.
+/// The series of one limit or cap of a playbook.
 #[derive(Clone, Debug)]
-struct CapSeries {
+struct BoundSeries {
     id: Arc<str>,
     refused: Counter,
     clamped: Counter,
@@ -102,19 +105,25 @@ impl PlaybookSeries {
         }
     }
 
-    /// Counts the caps that had no room for all that was proposed; `playbook` is the one that decided.
-    pub(super) fn count_caps(&self, reasons: &[Reason], playbook: &Playbook) {
+    /// Counts the limits that were passed and the caps that had no room for all that was proposed; `playbook` is the one that
+    /// decided.
+    pub(super) fn count_bounds(&self, reasons: &[Reason], playbook: &Playbook) {
         for reason in reasons {
             let (Reason::GuardrailRefused(violation) | Reason::ModelRefused(violation) | Reason::Clamped(violation)) =
                 reason
             else {
                 continue;
             };
-            let id = violation.cap.and_then(|cap| playbook.caps.get(cap)).map(|cap| &cap.id);
+            let limit = violation.of_limit.and_then(|limit| playbook.limits.get(limit)).map(|limit| &limit.id);
+            let cap = violation.cap.and_then(|cap| playbook.caps.get(cap)).map(|cap| &cap.id);
             // By id, for the series may be of a later bundle.
-            let Some(series) = self.caps.iter().find(|series| Some(&series.id) == id) else { continue };
-            let is_clamped = matches!(reason, Reason::Clamped(_));
-            if is_clamped { series.clamped.inc() } else { series.refused.inc() }
+            let of = |series: &[BoundSeries], id: Option<&Arc<str>>| {
+                series.iter().find(|series| Some(&series.id) == id).map(|series| match reason {
+                    Reason::Clamped(_) => series.clamped.inc(),
+                    _ => series.refused.inc(),
+                })
+            };
+            of(&self.limits, limit).or_else(|| of(&self.caps, cap));
         }
     }
 }
@@ -182,6 +191,16 @@ impl Metrics {
             settlements: [Settlement::Commit, Settlement::Release].map(|of| (of, settlements.with(&[of.as_str()]))),
             feedback: FeedbackSeries::new(registry),
             models: ModelFamilies::new(registry),
+            limits_refused: registry.counters(
+                "forthwith_limits_refused_total",
+                "Proposals that were beyond a limit of the guardrail, so that what stands behind them took their place.",
+                &["playbook", "limit"],
+            ),
+            limits_clamped: registry.counters(
+                "forthwith_limits_clamped_total",
+                "Proposals of which a value was moved to a limit of the guardrail.",
+                &["playbook", "limit"],
+            ),
             caps_refused: registry.counters(
                 "forthwith_caps_refused_total",
                 "Proposals that a cap had no room for, so that the default took their place.",
@@ -218,10 +237,15 @@ impl Metrics {
     /// The series of a bundle's playbooks. Labels come from the bundle, so their number is its number of playbooks.
     /// What recent answers of models are held against goes on from those of the bundle before, where a model is the same.
     pub(super) fn of_bundle(&self, bundle: Arc<Bundle>, before: Option<&BundleSeries>, now: Instant) -> BundleSeries {
-        let cap = |playbook: &str, id: &Arc<str>| CapSeries {
+        let cap = |playbook: &str, id: &Arc<str>| BoundSeries {
             id: Arc::clone(id),
             refused: self.caps_refused.with(&[playbook, id]),
             clamped: self.caps_clamped.with(&[playbook, id]),
+        };
+        let limit = |playbook: &str, id: &Arc<str>| BoundSeries {
+            id: Arc::clone(id),
+            refused: self.limits_refused.with(&[playbook, id]),
+            clamped: self.limits_clamped.with(&[playbook, id]),
         };
         let of_before = |name: &str| {
             let series = before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?));
@@ -244,6 +268,7 @@ impl Metrics {
                 seconds: self.seconds.with(&[name]),
                 models: self.models.of_playbook(playbook, of_before(name), now),
                 agents: playbook.agents.iter().map(words).collect(),
+                limits: playbook.limits.iter().map(|of| limit(name, &of.id)).collect(),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }
         };

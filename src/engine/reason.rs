@@ -81,7 +81,7 @@ pub enum Reason {
     ModelRefused(Violation),
     /// The guardrail refused what the rule said.
     GuardrailRefused(Violation),
-    /// A cap left room only for less than the rule said.
+    /// A limit or a cap left room only for another value than was proposed.
     Clamped(Violation),
     /// Neither rules nor models were asked.
     NotAsked {
@@ -137,6 +137,9 @@ impl Reason {
             Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Consent => {
                 "consent_missing"
             }
+            Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Limit => {
+                "limit_passed"
+            }
             Self::ModelRefused(_) | Self::GuardrailRefused(_) => "guardrail_refused",
             Self::Clamped(_) => "clamped",
             Self::NotAsked { reason, .. } => reason.as_str(),
@@ -189,6 +192,7 @@ impl fmt::Display for Reason {
             }
             Self::ModelRefused(violation) => write!(f, "the guardrail refused what the model proposed: {violation}"),
             Self::GuardrailRefused(violation) => write!(f, "the guardrail refused {violation}"),
+            Self::Clamped(violation) if violation.is_below => write!(f, "the guardrail raised {violation}"),
             Self::Clamped(violation) => write!(f, "the guardrail lowered {violation}"),
             Self::NotAsked { reason, purpose } => {
                 let why = match (reason, purpose) {

@@ -1,74 +1,190 @@
 //! The face of the room.
 
-use std::future::Future;
+use std::fmt;
+use std::io;
 use std::path::Path;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crate::agents::{Call, Question, Reply, Silence, Target};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+use super::config::Config;
+use super::course;
+use super::desk::{Desk, Furniture, Takeoff};
+use super::kept_file::KeptFile;
+use super::metrics::Metrics;
+use super::pending::Pending;
+use super::roster::Roster;
+use super::switches::{SwitchBoard, SwitchError, SwitchKind, SwitchedOff};
+use super::till::Till;
+use crate::agents::{Question, Target};
+use crate::domain::{Money, Timestamp};
 use crate::telemetry::Registry;
 use crate::time::{Clock, Deadline, Timer};
 
-/// The providers, and how they are called.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Config {}
+/// Calls large models. Cheap to clone; its thread ends when the last clone is dropped.
+#[derive(Clone)]
+pub struct Gateway(Arc<Running>);
+
+struct Running {
+    desk: Arc<Desk>,
+    board: Mutex<SwitchBoard>,
+    /// To the thread; none without providers, and once it is to end.
+    calls: Mutex<Option<mpsc::Sender<Takeoff>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {}
-
-/// Calls large models. Cheap to clone; its threads end when the last clone is dropped.
-#[derive(Clone, Debug)]
-pub struct Gateway {}
-
-/// A reply that is waited for, on any runtime or none; at the deadline at the latest it is there.
-#[derive(Debug)]
-#[must_use = "a question whose reply nobody waits for is taken back"]
-pub struct Pending {}
-
-/// The answer of a model that came after the deadline of its question.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LateReply {
-    /// What it said, and what was done for it.
-    pub reply: Reply,
+pub enum StartError {
+    /// The settings of a provider cannot be.
+    #[error("provider `{name}`: {problem}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// What must outlive a restart cannot be read.
+    #[error("{0}")]
+    Folder(String),
+    /// The system gives no thread.
+    #[error("failed to start the gateway's thread: {0}")]
+    Thread(#[from] io::Error),
 }
 
+/// How long a stop waits for what cannot be interrupted, such as a look-up of a name.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Threads for what must wait: looks-up of names, writes to the disk.
+const WAITING_THREADS_MAX: usize = 8;
+
 impl Gateway {
-    /// Starts its threads, if there are providers. `folder` is where it keeps what must outlive it: what was spent, and what is
+    /// Starts its thread, if there are providers. `folder` is where it keeps what must outlive it: what was spent, and what is
     /// switched off.
     pub fn start(
-        _config: Config,
-        _folder: &Path,
-        (_clock, _timer): (Clock, Timer),
-        _registry: &Registry,
+        config: Config,
+        folder: &Path,
+        (clock, timer): (Clock, Timer),
+        registry: &Registry,
     ) -> Result<Self, StartError> {
-        Ok(Self {})
+        let metrics = Metrics::new(registry);
+        let roster = Roster::new(&config, &metrics, clock.instant())
+            .map_err(|(name, problem)| StartError::Provider { name, problem })?;
+        let told = |e: &dyn fmt::Display| StartError::Folder(e.to_string());
+        let till = Till::open(Box::new(KeptFile::new(folder, "spending.json"))).map_err(|e| told(&e))?;
+        let board = SwitchBoard::open(Box::new(KeptFile::new(folder, "switches.json"))).map_err(|e| told(&e))?;
+        let (switches, calls_max, is_idle) = (board.switches(), config.calls_max.max(1), roster.is_empty());
+        let desk = Arc::new(Desk::new(Furniture { config, roster, switches, till, metrics, clock, timer }));
+        let (calls, thread) = match is_idle {
+            true => (None, None),
+            false => {
+                let (calls, thread) = drive(&desk, calls_max)?;
+                (Some(calls), Some(thread))
+            }
+        };
+        let (calls, thread, board) = (Mutex::new(calls), Mutex::new(thread), Mutex::new(board));
+        Ok(Self(Arc::new(Running { desk, board, calls, thread })))
     }
 
     /// Whether any of these is a model of a provider that is configured.
-    pub fn serves(&self, _targets: &[Target]) -> bool {
-        false
+    pub fn serves(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| self.0.desk.roster.find(target).is_some())
     }
 
-    /// Asks. The reply is there by the deadline; at once where asking is of no use.
-    pub fn ask(&self, _question: Arc<Question>, _deadline: Deadline) -> Pending {
-        Pending {}
+    /// Asks. The reply is there by the deadline; at once where asking is of no use. Waits for nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "a question that is asked belongs to the call")]
+    pub fn ask(&self, question: Arc<Question>, deadline: Deadline) -> Pending {
+        self.0.desk.ask(&question, deadline, |takeoff| self.0.take_off(takeoff))
     }
 
-    /// Ends its threads; who waits is told that the model failed.
-    pub fn stop(&self) {}
+    /// Everything that is switched off, by kind and name.
+    pub fn switches(&self) -> Vec<Arc<SwitchedOff>> {
+        self.0.desk.switches.list()
+    }
+
+    /// Switches something off: nobody asks it from now on, and what it says to those who have asked is not used. That holds at
+    /// once, and after a restart when this returns well. Waits for the disk.
+    pub fn switch_off(&self, kind: SwitchKind, name: &str, reason: &str, who: &str) -> Result<(), SwitchError> {
+        let since = self.0.desk.clock.wall();
+        let off = SwitchedOff { kind, name: name.into(), reason: reason.into(), who: who.into(), since };
+        let turned = lock(&self.0.board).turn_off(off);
+        self.0.desk.look();
+        turned
+    }
+
+    /// Switches it on again; whether it was off. Waits for the disk.
+    pub fn switch_on(&self, kind: SwitchKind, name: &str) -> Result<bool, SwitchError> {
+        lock(&self.0.board).turn_on(kind, name)
+    }
+
+    /// What was spent of a budget on the day of `wall`, with what is reserved for calls under way.
+    pub fn spent(&self, budget: &str, wall: Timestamp) -> Money {
+        self.0.desk.till.gone(budget, wall)
+    }
+
+    /// Ends its thread; who waits is told that the model failed. What was spent is written down.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
 }
 
-impl Pending {
-    /// Hands a reply that comes after the deadline to `hear`, on one of the gateway's threads. Of no effect once a reply is there.
-    pub fn hear_late(&self, _hear: impl FnOnce(LateReply) + Send + 'static) {}
+impl Running {
+    fn take_off(&self, takeoff: Takeoff) -> Result<(), Box<Takeoff>> {
+        let Some(calls) = lock(&self.calls).clone() else { return Err(Box::new(takeoff)) };
+        calls.try_send(takeoff).map_err(|e| {
+            let (mpsc::error::TrySendError::Full(takeoff) | mpsc::error::TrySendError::Closed(takeoff)) = e;
+            Box::new(takeoff)
+        })
+    }
+
+    fn stop(&self) {
+        self.desk.stop();
+        drop(lock(&self.calls).take());
+        let Some(thread) = lock(&self.thread).take() else { return };
+        // The last clone may be dropped by somebody who heard a late reply there.
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
+    }
 }
 
-impl Future for Pending {
-    type Output = Reply;
-
-    fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Reply> {
-        Poll::Ready(Reply { answer: Err(Silence::Down), call: Call::default() })
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
     }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("config", &self.0.desk.config).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that drives the calls.
+fn drive(desk: &Arc<Desk>, calls_max: usize) -> io::Result<(mpsc::Sender<Takeoff>, JoinHandle<()>)> {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(WAITING_THREADS_MAX).build()?;
+    let (calls, mut taken) = mpsc::channel::<Takeoff>(calls_max);
+    let desk = Arc::clone(desk);
+    let thread = thread::Builder::new().name("forthwith-gateway".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            while let Some(takeoff) = taken.recv().await {
+                tokio::spawn(course::fly(Arc::clone(&desk), takeoff));
+            }
+        });
+        end(runtime);
+        desk.till.close();
+    })?;
+    Ok((calls, thread))
+}
+
+/// Ends the calls that are under way: each tells those who wait for it.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(GRACE);
 }

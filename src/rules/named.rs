@@ -7,7 +7,7 @@ use super::expr::{Expr, Shared};
 use super::{Condition, Slot};
 
 /// A condition that other conditions use by its name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NamedCondition {
     shared: Arc<Shared>,
     slots: Box<[Slot]>,

@@ -22,7 +22,7 @@ pub struct Declared {
 }
 
 /// Every name that the conditions of one playbook may use.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scope {
     names: Vec<Declared>,
     slots: HashMap<Box<str>, Slot>,
@@ -111,7 +111,7 @@ impl Scope {
     }
 
     /// Whether a bare name means something, or begins other names.
-    pub(super) fn is_taken(&self, name: &str) -> bool {
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
         let begins = |path: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let named = self.conditions.keys().chain(&self.announced).chain(&self.broken).chain(self.lists.keys());
         ["list", "math"].contains(&name)

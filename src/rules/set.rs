@@ -8,7 +8,7 @@ use super::index::{Index, Search, Tuning};
 use super::judgement::{Judgement, Settling};
 use super::rule::Rule;
 use super::text::{TextIndex, TextIndexBuilder};
-use super::{Miss, Values};
+use super::{Computation, Condition, Miss, Truth, Values};
 use crate::domain::Value;
 
 /// Rules in the order in which they are asked.
@@ -112,6 +112,21 @@ impl RuleSet {
         scratch: &mut Scratch,
     ) -> Result<Vec<Option<Value>>, Miss> {
         self.rules[rank].then.values(&mut Evaluation::new(values, &self.texts, &mut scratch.evaluation))
+    }
+
+    /// Whether a condition that was compiled with the rules holds, on steps of its own.
+    pub fn truth_of<V: Values>(&self, condition: &Condition, values: &V, scratch: &mut Scratch) -> Truth {
+        condition.truth(&mut Evaluation::new(values, &self.texts, &mut scratch.evaluation))
+    }
+
+    /// What an expression that was compiled with the rules comes to, on steps of its own.
+    pub fn value_of<V: Values>(
+        &self,
+        computation: &Computation,
+        values: &V,
+        scratch: &mut Scratch,
+    ) -> Result<Value, Miss> {
+        computation.value(&mut Evaluation::new(values, &self.texts, &mut scratch.evaluation))
     }
 
     /// The number of the group that a rule belongs to.

@@ -6,4 +6,7 @@
 
 mod registry;
 
-pub use registry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+pub use registry::{
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Level, Registry, Sum,
+    SumFamily,
+};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, TextEncoder,
+    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, TextEncoder,
     core::Collector,
 };
 use std::time::Duration;
@@ -40,6 +40,18 @@ pub struct GaugeFamily {
     labels: Arc<Mutex<BTreeSet<Vec<String>>>>,
 }
 
+/// A number of a family that is set by itself.
+#[derive(Clone, Debug)]
+pub struct Level(prometheus::Gauge);
+
+/// Adds up amounts that are no whole numbers, such as money.
+#[derive(Clone, Debug)]
+pub struct Sum(prometheus::Counter);
+
+/// Sums that differ by label values.
+#[derive(Clone, Debug)]
+pub struct SumFamily(CounterVec);
+
 /// The distribution of a quantity. Two relaxed atomic additions per observation.
 #[derive(Clone, Debug)]
 pub struct Histogram(prometheus::Histogram);
@@ -68,6 +80,11 @@ impl Registry {
     pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeFamily {
         let gauges = self.add(GaugeVec::new(Opts::new(name, help), labels));
         GaugeFamily { gauges, labels: Arc::default() }
+    }
+
+    /// Sums with labels.
+    pub fn sums(&self, name: &str, help: &str, labels: &[&str]) -> SumFamily {
+        SumFamily(self.add(CounterVec::new(Opts::new(name, help), labels)))
     }
 
     /// A histogram without labels; `buckets` are upper bounds, ascending.
@@ -163,6 +180,36 @@ impl GaugeFamily {
             // It was set before, so it is there.
             let _ = self.gauges.remove_label_values(&values);
         }
+    }
+}
+
+impl GaugeFamily {
+    /// The number of these label values, to be set by itself. Takes a lock: resolve it at load, not per event.
+    pub fn with(&self, values: &[&str]) -> Level {
+        Level(self.gauges.with_label_values(values))
+    }
+}
+
+impl Level {
+    /// Sets the number.
+    #[inline]
+    pub fn set(&self, value: f64) {
+        self.0.set(value);
+    }
+}
+
+impl SumFamily {
+    /// The sum of these label values. Takes a lock: resolve it at load, not per event.
+    pub fn with(&self, values: &[&str]) -> Sum {
+        Sum(self.0.with_label_values(values))
+    }
+}
+
+impl Sum {
+    /// So much more; nothing that is below zero.
+    #[inline]
+    pub fn add(&self, amount: f64) {
+        self.0.inc_by(amount.max(0.0));
     }
 }
 

@@ -87,9 +87,7 @@ impl HeadTraining {
 impl Course<'_, '_> {
     /// Has every row told by a head that did not see it. The first part also chooses the strength.
     fn hold_out(&mut self) -> Result<(f32, HeldOut), TrainingError> {
-        let truths = self.texts.rows.iter().map(|row| Some(row.label));
-        let truths = truths.chain((0..self.strangers.len()).map(|_| None)).collect();
-        let mut held_out = HeldOut::new(self.texts.labels.len(), truths);
+        let mut held_out = HeldOut::of(self.texts, self.strangers.len());
         let (strength, head) = self.choose()?;
         self.tell(0, &head, &mut held_out);
         for part in 1..PARTS {
@@ -124,8 +122,7 @@ impl Course<'_, '_> {
     fn last(&mut self, strength: f32, held_out: f64) -> Result<Linear, TrainingError> {
         let heads = self.heads(None, &[strength])?;
         let Some((_, head)) = heads.into_iter().next() else { return Err(TrainingError::Fit(FitError::NotFinite)) };
-        let truths = self.texts.rows.iter().map(|row| Some(row.label)).collect();
-        let mut own = HeldOut::new(self.texts.labels.len(), truths);
+        let mut own = HeldOut::of(self.texts, 0);
         (0..self.texts.len()).for_each(|row| tell_one(&self.embeddings, row, &head, row, &mut own));
         let own = Quality::of(&own.judgements(1.0)).accuracy;
         if own + 0.01 >= held_out { Ok(head) } else { Err(TrainingError::Unlearnt { own, held_out }) }

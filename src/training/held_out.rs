@@ -1,6 +1,7 @@
 //! What models said of texts that they were not trained on.
 
 use super::chance::Chance;
+use super::labelled::LabelledTexts;
 use crate::inference::{
     CALIBRATION_ROWS_MAX, Calibration, CalibrationRow, Judgement, Ranked, fit_temperature, softmax_into,
 };
@@ -11,6 +12,8 @@ pub struct HeldOut {
     pub(super) labels: usize,
     /// The true label of each text; `None` for one that is out of scope.
     pub(super) truths: Vec<Option<u16>>,
+    /// Which texts are copies of another with the same label.
+    copies: Vec<bool>,
     /// The logit of each label, text by text.
     pub(super) logits: Vec<f32>,
     pub(super) scopes: Vec<f32>,
@@ -20,7 +23,17 @@ impl HeldOut {
     /// So many texts, of which nothing was said yet.
     pub(super) fn new(labels: usize, truths: Vec<Option<u16>>) -> Self {
         let count = truths.len();
-        Self { labels, truths, logits: vec![0.0; count * labels], scopes: vec![0.0; count] }
+        Self { labels, truths, copies: vec![false; count], logits: vec![0.0; count * labels], scopes: vec![0.0; count] }
+    }
+
+    /// Labelled texts, then so many that are out of scope, of which nothing was said yet.
+    pub(super) fn of(texts: &LabelledTexts, strangers: usize) -> Self {
+        let truths = texts.rows.iter().map(|row| Some(row.label)).chain(std::iter::repeat_n(None, strangers));
+        let mut held_out = Self::new(texts.labels.len(), truths.collect());
+        for (copy, row) in held_out.copies.iter_mut().zip(&texts.rows) {
+            *copy = row.is_copy;
+        }
+        held_out
     }
 
     pub(super) fn put(&mut self, row: usize, logits: &[f32], scope: f32) {
@@ -84,9 +97,15 @@ impl HeldOut {
     }
 
     /// The calibration set that goes with a model: all texts, or a sample of chance if they are too many.
+    ///
+    /// Of texts that read the same and have the same label only the first is in it. A certificate counts labels that were given
+    /// independently; a ticket that was exported ten times has one.
     pub fn calibration(&self, temperature: f32, seed: u64) -> Calibration {
         let mut rows = Vec::with_capacity(self.len());
         self.each(temperature, |row, probabilities| {
+            if self.copies[row] {
+                return;
+            }
             let scores = Ranked::of(probabilities);
             rows.push(CalibrationRow { label: self.truths[row], scope: self.scopes[row], scores });
         });

@@ -1,6 +1,6 @@
 //! Labelled texts, looked through before anything is learnt from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -54,6 +54,8 @@ pub(super) struct LabelledRow {
     pub(super) filled: Vec<Filled>,
     /// The first row that reads the same.
     pub(super) same_as: usize,
+    /// Whether an earlier row reads the same and has the same label: it tells nothing new.
+    pub(super) is_copy: bool,
 }
 
 /// What was seen in labelled texts that does not stop training, but should be known.
@@ -232,20 +234,20 @@ fn rows(texts: Vec<(LabelledText, Vec<Filled>)>, labels: &[String], findings: &m
     let mut rows: Vec<LabelledRow> = Vec::with_capacity(texts.len());
     let mut lines = Vec::with_capacity(texts.len());
     let mut first: BTreeMap<Vec<Filled>, usize> = BTreeMap::new();
+    let mut known: BTreeSet<(usize, usize)> = BTreeSet::new();
     for (text, filled) in texts {
         let Ok(label) = labels.binary_search(&text.label) else { continue };
         let same_as = *first.entry(filled.clone()).or_insert(rows.len());
-        if let Some(earlier) = rows.get(same_as) {
-            if usize::from(earlier.label) == label {
-                findings.duplicates += 1;
-            } else {
-                let first = (lines[same_as], labels[usize::from(earlier.label)].clone());
-                findings.contradictions.push(Contradiction { first, second: (text.line, text.label) });
-            }
+        let is_copy = !known.insert((same_as, label));
+        if is_copy {
+            findings.duplicates += 1;
+        } else if let Some(earlier) = rows.get(same_as) {
+            let first = (lines[same_as], labels[usize::from(earlier.label)].clone());
+            findings.contradictions.push(Contradiction { first, second: (text.line, text.label) });
         }
         lines.push(text.line);
         // There are at most 4,096 labels.
-        rows.push(LabelledRow { parts: text.parts, label: label as u16, filled, same_as });
+        rows.push(LabelledRow { parts: text.parts, label: label as u16, filled, same_as, is_copy });
     }
     rows
 }
@@ -309,11 +311,18 @@ mod tests {
 
     #[test]
     fn finds_rows_that_read_the_same() {
-        let rows = [("Lost card", "cards"), ("paid", "billing"), ("lost CARD!", "cards"), ("lost card?", "billing")];
+        let rows = [
+            ("Lost card", "cards"),
+            ("paid", "billing"),
+            ("lost CARD!", "cards"),
+            ("lost card?", "billing"),
+            ("LOST card", "billing"),
+        ];
         let found = LabelledTexts::of(texts(&rows), &DEMANDS).unwrap();
-        assert_eq!(found.findings.duplicates, 1);
+        assert_eq!(found.findings.duplicates, 2);
         let expected = Contradiction { first: (2, "cards".to_owned()), second: (5, "billing".to_owned()) };
         assert_eq!(found.findings.contradictions, [expected]);
-        assert_eq!(found.rows.iter().map(|row| row.same_as).collect::<Vec<_>>(), [0, 1, 0, 0]);
+        assert_eq!(found.rows.iter().map(|row| row.same_as).collect::<Vec<_>>(), [0, 1, 0, 0, 0]);
+        assert_eq!(found.rows.iter().map(|row| row.is_copy).collect::<Vec<_>>(), [false, false, true, false, true]);
     }
 }

@@ -178,37 +178,55 @@ mod tests {
 
     const EXACT: FitConfig = FitConfig { strength: 2.0, passes_max: 2_000, gap_max: 1e-6, seed: 7 };
 
-    /// At the optimum the weights are what the rows' errors pull them to: the gradient is zero.
-    fn pull(linear: &Linear, values: &[f32], labels: &[u16], strength: f32) -> Vec<f32> {
-        let mut pull = vec![0.0; linear.weights().len() + 3];
+    /// What is left of the gradient at a fit's end, and the most that it can be with so many nats for a row left.
+    ///
+    /// The gradient is C Σ (said - share)·row, and of a row |said - share|² is at most its gap (Pinsker's inequality), so by
+    /// Cauchy and Schwarz it is no longer than C √(Σ|row|² · Σ gap). In single precision a row's gap is right to a millionth of
+    /// a nat, and the sum of the rows to a thousandth.
+    fn gradient(linear: &Linear, values: &[f32], labels: &[u16], gap: f32) -> (f64, f64) {
+        let weights: Vec<f64> = linear.weights().iter().chain(linear.biases()).map(|it| f64::from(*it)).collect();
+        let strength = f64::from(EXACT.strength);
+        let (mut gradient, mut squares) = (weights.clone(), 0.0);
         for (row, label) in values.chunks_exact(COLUMNS).zip(labels) {
-            let mut logits = [0.0; 3];
-            linear.logits_into(&DenseRows::new(COLUMNS, row), 0, &mut logits);
-            let sum: f32 = logits.iter().map(|logit| libm::expf(*logit)).sum();
-            for (nth, logit) in logits.iter().enumerate() {
-                let error = f32::from(nth == usize::from(*label)) - libm::expf(*logit) / sum;
-                for (column, value) in row.iter().chain(&[1.0]).enumerate() {
-                    pull[3 * column + nth] += strength * value * error;
+            let row = [row[0], row[1], row[2], 1.0].map(f64::from);
+            squares += row.iter().map(|value| value * value).sum::<f64>();
+            let logit = |nth| row.iter().enumerate().map(|(at, value)| weights[3 * at + nth] * value).sum();
+            let terms: [f64; 3] = std::array::from_fn(|nth| libm::exp(logit(nth)));
+            for (nth, term) in terms.iter().enumerate() {
+                let truth = if nth == usize::from(*label) { 1.0 } else { 0.0 };
+                let error = truth - term / terms.iter().sum::<f64>();
+                for (column, value) in row.iter().enumerate() {
+                    gradient[3 * column + nth] -= strength * value * error;
                 }
             }
         }
-        pull
+        let gaps = labels.len() as f64 * (f64::from(gap) + 1e-6);
+        (gradient.iter().map(|part| part * part).sum::<f64>().sqrt(), strength * (squares * gaps).sqrt() + 1e-3)
+    }
+
+    /// Fits, and checks that what is left of the gradient is what the gap leaves room for.
+    ///
+    /// A pass sees each row's gap before it moves what the rows before it have seen. So a fit that was told to be at its end may be
+    /// some times farther from it: 2.6 times was the most in 20,000 fits.
+    fn left_at_the_end(values: &[f32], labels: &[u16]) -> f64 {
+        let rows = DenseRows::new(COLUMNS, values);
+        let mut fit = Fit::new(&rows, labels, 3);
+        fit.run(&EXACT, &mut |_| {}).unwrap();
+        let gap = fit.pass(&FitConfig { gap_max: f32::INFINITY, ..EXACT });
+        assert!(gap < 10.0 * EXACT.gap_max, "{gap} nats for a row are left");
+        let (left, left_max) = gradient(&fit.linear, values, labels, gap);
+        assert!(left <= left_max, "{left} is left of the gradient, {left_max} at most");
+        left
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-
         #[test]
         fn comes_to_where_the_gradient_is_zero(
             rows in prop::collection::vec((prop::array::uniform3(-1.5_f32..1.5), 0_u16..3), 1..20),
         ) {
             let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();
             let labels: Vec<u16> = rows.iter().map(|(_, label)| *label).collect();
-            let linear = fit(&DenseRows::new(COLUMNS, &values), &labels, &EXACT).unwrap();
-            let weights = linear.weights().iter().chain(linear.biases());
-            for (weight, pull) in weights.zip(pull(&linear, &values, &labels, EXACT.strength)) {
-                prop_assert!((weight - pull).abs() < 0.02, "{weight} is pulled to {pull}");
-            }
+            left_at_the_end(&values, &labels);
         }
 
         #[test]
@@ -225,6 +243,34 @@ mod tests {
     const VALUES: [f32; 18] =
         [1.0, 0.1, 0.0, 0.9, 0.0, 0.2, 0.0, 1.0, 0.1, 0.1, 0.8, 0.0, 0.0, 0.1, 1.0, 0.2, 0.0, 0.9];
     const LABELS: [u16; 6] = [0, 0, 1, 1, 2, 2];
+
+    /// Rows that pull against each other leave the optimum so flat that 0.025 of the gradient is within a millionth of a nat for a
+    /// row.
+    #[test]
+    fn a_flat_optimum_leaves_more_of_the_gradient_than_a_steep_one() {
+        #[rustfmt::skip]
+        let rows: [([f32; 3], u16); 15] = [
+            ([0.713_111_5, 0.0, 0.0], 1), ([0.667_650_04, 0.0, -0.770_146_5], 0), ([-0.967_209_4, -1.379_491_8, 0.0], 0),
+            ([0.0, 0.0, 1.360_155_8], 0), ([-0.362_022_6, 0.0, 0.0], 0), ([1.489_743_1, 0.0, -1.248_220_9], 0),
+            ([0.343_950_4, -0.866_687_8, -1.201_477_2], 1), ([0.0, 0.0, 0.0], 2), ([1.453_928_1, 0.0, -0.083_471_84], 0),
+            ([-0.822_954_95, -0.669_006_47, 1.281_249_2], 1), ([0.0, 0.0, 0.0], 1),
+            ([1.406_622_8, -0.732_961_1, -1.041_418_7], 1), ([0.544_831_4, 0.0, -0.388_150_4], 0),
+            ([-1.286_318_3, 0.0, 1.387_694_5], 1), ([0.866_458_3, 0.0, -1.431_021], 2),
+        ];
+        let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();
+        let labels: Vec<u16> = rows.iter().map(|(_, label)| *label).collect();
+        let flat = left_at_the_end(&values, &labels);
+        assert!(flat > 0.02, "{flat}");
+        assert!(left_at_the_end(&VALUES, &LABELS) < flat / 2.0);
+    }
+
+    #[test]
+    fn a_rough_fit_leaves_more_of_the_gradient_than_an_exact_one_may() {
+        let rough = FitConfig { gap_max: 1e-2, ..EXACT };
+        let linear = fit(&DenseRows::new(COLUMNS, &VALUES), &LABELS, &rough).unwrap();
+        let (left, left_max) = gradient(&linear, &VALUES, &LABELS, 10.0 * EXACT.gap_max);
+        assert!(left > 2.0 * left_max, "{left} is left, {left_max} at most");
+    }
 
     #[test]
     fn goes_on_at_another_strength_from_where_it_stands() {

@@ -112,3 +112,25 @@ fn rows_that_read_the_same_are_held_out_together() {
         assert_eq!(parts.iter().filter(|of| **of == part).count(), 8, "evenly");
     }
 }
+
+/// A ticket that was exported many times has one label, and not many.
+#[test]
+fn copies_of_a_row_are_one_row_of_the_calibration_set() {
+    let once = tickets(|kind, _| kind);
+    let copied = once.rows.iter().take(40).flat_map(|row| {
+        let label = once.labels()[usize::from(row.label)].clone();
+        std::iter::repeat_n(LabelledText { parts: row.parts.clone(), label, line: 0 }, 5)
+    });
+    let rows = once.rows.iter().map(|row| LabelledText {
+        parts: row.parts.clone(),
+        label: once.labels()[usize::from(row.label)].clone(),
+        line: 0,
+    });
+    let texts = LabelledTexts::of(rows.chain(copied).collect(), &DEMANDS).unwrap();
+    assert_eq!(texts.findings.duplicates - once.findings.duplicates, 200);
+    let strangers = [vec!["apple cake".to_owned()], vec!["apple cake".to_owned()]];
+    let trained = TextTraining::default().run(&texts, &strangers, &mut |_| {}).unwrap();
+    assert_eq!(trained.held_out.len(), texts.len() + 2, "what is told of accuracy is told of every row");
+    let rows = trained.held_out.calibration(trained.temperature, 0).rows;
+    assert_eq!(rows.len(), once.len() - once.findings.duplicates + 2);
+}

@@ -157,9 +157,7 @@ impl TextTraining {
 impl Course<'_, '_> {
     /// Has every row told by a model that did not see it. The first part also makes the choice.
     fn hold_out(&mut self) -> Result<(Choice, HeldOut), TrainingError> {
-        let truths = self.texts.rows.iter().map(|row| Some(row.label));
-        let truths = truths.chain(self.strangers.iter().map(|_| None)).collect();
-        let mut held_out = HeldOut::new(self.texts.labels.len(), truths);
+        let mut held_out = HeldOut::of(self.texts, self.strangers.len());
         let (choice, model) = self.choose()?;
         self.tell(0, &model, &mut held_out);
         for part in 1..PARTS {

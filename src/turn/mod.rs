@@ -36,6 +36,8 @@ mod input_form;
 mod late;
 mod lender;
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod model_tests;
 mod record;
 mod record_read;

@@ -328,7 +328,8 @@ pub fn decide(
         }
         Ruling::Asks(Asks::Agent { agent, choices }) => {
             let decision = DecisionId::of(name).to_u128() as u64;
-            let made_for = QuestionFor { decision, customer: sharers(around.tenant, customer, rules, state) };
+            let customer = sharers(around.tenant, customer, rules, state);
+            let made_for = QuestionFor { decision, customer, bundle: around.bundle.id().bytes() };
             let question = question(rules, &rules.agents[agent], &sight, &choices, made_for);
             return Some(Err(Wanted::Agent { playbook, agent, question: Arc::new(question) }));
         }

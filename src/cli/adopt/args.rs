@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::args::Format;
-use super::super::train::share;
+use super::super::train::{Target, share};
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples:
@@ -41,9 +40,8 @@ pub(in crate::cli) struct Adopt {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) labels: Vec<String>,
 
-    /// The model's folder; `churn-3` is version 3 of the model `churn`
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) target: Target,
 
     /// What the model was trained on, for the manifest: one row a line, with a header if it is CSV
     #[arg(long, value_name = "FILE")]
@@ -53,37 +51,9 @@ pub(in crate::cli) struct Adopt {
     #[arg(long, value_name = "COLUMN")]
     pub(super) time: Option<String>,
 
-    /// The model's name [default: from the folder's]
-    #[arg(long, value_name = "ID")]
-    pub(super) id: Option<String>,
-
-    /// Its version [default: from the folder's name, or 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) version: Option<u32>,
-
-    /// Who answers for it
-    #[arg(long, value_name = "NAME", default_value = "unknown")]
-    pub(super) owner: String,
-
-    /// A purpose that the data's subjects have consented to; may be given several times [default: none]
-    #[arg(long, value_name = "NAME")]
-    pub(super) purpose: Vec<String>,
-
     /// The least accuracy of a classifier, 0 to 1 [default: clearly better than the most frequent label]
     #[arg(long, value_name = "X", value_parser = share)]
     pub(super) accuracy_min: Option<f64>,
-
-    /// How the files are written [default: by their endings, else jsonl]
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) format: Option<Format>,
-
-    /// Replace the model that is in the folder
-    #[arg(long)]
-    pub(super) replace: bool,
-
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 /// The texts that a feature may be, each standing for its position.

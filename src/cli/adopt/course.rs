@@ -7,9 +7,10 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::super::args::Format;
-use super::super::rows::{Content, Lines};
+use super::super::rows::Lines;
 use super::super::train::{
-    MANIFEST, Named, Watching, day, find, hex, refuse_occupied, refuse_stream, row_of, sha256_of, write_folder,
+    CONFIDENCE_PPM, Head, MANIFEST, Named, PRECISIONS_PPM, RowFaults, Watching, day, each_row, find, hex,
+    refuse_stream, sha256_of, write_folder,
 };
 use super::args::Adopt;
 use super::manifest::{Manifest, Training};
@@ -25,16 +26,11 @@ use crate::training::{AdoptedClassifier, RegressorQuality};
 /// The model's file in its folder.
 const MODEL: &str = "model.onnx";
 
-/// Precisions for which a threshold is certified, and with what confidence, to show what the model is good for.
-const PRECISIONS_PPM: [u32; 2] = [950_000, 970_000];
-const CONFIDENCE_PPM: u32 = 950_000;
-
 /// Rows that are scored to tell how long it takes.
 const TIMED_MAX: usize = 2_000;
 
 pub(super) fn run(args: &Adopt) -> Result<Report, Vec<String>> {
-    let named = Named::of(&args.out, args.id.as_deref(), args.version).map_err(one)?;
-    refuse_occupied(&args.out, args.replace).map_err(one)?;
+    let named = args.target.named().map_err(one)?;
     refuse_stream(&args.data).map_err(one)?;
     let bytes = read_model(&args.model).map_err(one)?;
     let loaded = TabularModel::from_bytes(&bytes);
@@ -104,9 +100,9 @@ impl<'a> Adoption<'a> {
             time: time.filter(|_| args.trained_on.is_none()),
             apart: time,
         };
-        let table = table::read(&args.data, args.format, &columns, watching)?;
+        let table = table::read(&args.data, args.target.format, &columns, watching)?;
         let training = match &args.trained_on {
-            Some(file) => training_set(file, args.format, time).map_err(one)?,
+            Some(file) => training_set(file, args.target.format, time, watching).map_err(one)?,
             None => Training {
                 sha256: sha256_of(&args.data).map_err(one)?,
                 rows: table.rows.len(),
@@ -120,28 +116,34 @@ impl<'a> Adoption<'a> {
     fn write_and_report(self, clock: &Clock) -> Result<Report, Vec<String>> {
         let (judged, calibration) = if self.labels.is_empty() { self.regressor()? } else { self.classifier()? };
         let temperature = if let Judged::Classifier { adopted, .. } = &judged { adopted.temperature } else { 1.0 };
+        let calibration = calibration.map(|rows| rows.write(&self.labels));
+        let calibration_sha256 = calibration.as_ref().map(|text| hex(&Sha256::digest(text)));
         let manifest = Manifest {
-            named: &self.named,
-            file: MODEL,
-            sha256: hex(&Sha256::digest(&self.bytes)),
-            owner: &self.args.owner,
-            created: clock.wall(),
-            purposes: &self.args.purpose,
-            labels: &self.labels,
-            temperature,
+            head: Head {
+                named: &self.named,
+                kind: "tabular",
+                file: MODEL,
+                sha256: &hex(&Sha256::digest(&self.bytes)),
+                calibration_sha256: calibration_sha256.as_deref(),
+                owner: &self.args.target.owner,
+                created: clock.wall(),
+                purposes: &self.args.target.purpose,
+                labels: &self.labels,
+                temperature,
+            },
             training: self.training.clone(),
             metrics: &judged.metrics(),
             features: &self.table.features,
         };
-        let (manifest, calibration) = (manifest.text(), calibration.map(|rows| rows.write(&self.labels)));
+        let manifest = manifest.text();
         let mut parts = vec![(MANIFEST, manifest.as_bytes()), (MODEL, self.bytes.as_slice())];
         parts.extend(calibration.as_ref().map(|text| ("calibration.csv", text.as_bytes())));
-        write_folder(&self.args.out, &parts).map_err(one)?;
+        write_folder(&self.args.target.out, &parts).map_err(one)?;
         let score_time = self.score_time(clock);
         Ok(Report {
             id: self.named.id,
             version: self.named.version,
-            folder: self.args.out.display().to_string(),
+            folder: self.args.target.out.display().to_string(),
             file: self.args.model.display().to_string(),
             rows: self.table.rows.len(),
             missing: missing(&self.table.features),
@@ -149,7 +151,7 @@ impl<'a> Adoption<'a> {
             labels: self.labels,
             judged,
             is_training_named: self.training.is_named,
-            has_purpose: !self.args.purpose.is_empty(),
+            has_purpose: !self.args.target.purpose.is_empty(),
             bytes: self.bytes.len(),
             score_time,
         })
@@ -194,22 +196,16 @@ impl<'a> Adoption<'a> {
 
     /// The label of each row, read; or the faults, each with its line.
     fn truths<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Vec<String>> {
-        let (mut truths, mut faults) = (Vec::with_capacity(self.table.labels.len()), Vec::new());
+        let mut truths = Vec::with_capacity(self.table.labels.len());
+        let mut faults = RowFaults::of(self.args.data.display().to_string());
         for (label, line) in self.table.labels.iter().zip(&self.table.rows.lines) {
             match read(label) {
                 Ok(truth) => truths.push(truth),
-                Err(fault) => faults.push(format!("{}:{line}: {fault}", self.args.data.display())),
+                Err(fault) => faults.note(*line, &fault),
             }
         }
-        if faults.is_empty() {
-            return Ok(truths);
-        }
-        let more = faults.len().saturating_sub(20);
-        faults.truncate(20);
-        if more > 0 {
-            faults.push(format!("{}: {more} more faults like these", self.args.data.display()));
-        }
-        Err(faults)
+        let faults = faults.done();
+        if faults.is_empty() { Ok(truths) } else { Err(faults) }
     }
 
     /// How long a score takes: over the first rows, the second time that each is scored.
@@ -236,23 +232,29 @@ fn missing(features: &[SeenFeature]) -> Vec<String> {
 }
 
 /// The hash, the number of rows and the days of the file that a model was trained on.
-fn training_set(file: &Path, format: Option<Format>, time: Option<&str>) -> Result<Training, String> {
+fn training_set(
+    file: &Path,
+    format: Option<Format>,
+    time: Option<&str>,
+    watching: &Watching,
+) -> Result<Training, String> {
     let name = file.display().to_string();
     if !fs::metadata(file).is_ok_and(|metadata| metadata.is_file()) {
         return Err(format!("`{name}` is no file; `--trained-on` names what the model was trained on"));
     }
-    let (mut lines, _) = Lines::open(&name, format)?;
+    let (mut lines, size) = Lines::open(&name, format)?;
     let (mut rows, mut days) = (0, std::collections::BTreeSet::new());
-    while let Some(line) = lines.next()? {
-        let place = |fault: String| format!("{name}:{}: {fault}", line.number);
-        let row = line.content.and_then(|content: Content| row_of(content)).map_err(place)?;
+    each_row(&mut lines, size, watching, |line, row| {
+        let place = |fault: String| format!("{name}:{line}: {fault}");
+        let row = row.map_err(place)?;
         rows += 1;
         if let Some(column) = time
             && let Some(Raw::Text(time)) = find(&row, column)
         {
             days.insert(day(column, time).map_err(place)?);
         }
-    }
+        Ok(())
+    })?;
     if rows == 0 {
         return Err(format!("`{name}` has no rows"));
     }

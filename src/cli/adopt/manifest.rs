@@ -2,22 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::super::train::{Named, list, quoted};
+use super::super::train::{Head, list, quoted};
 use super::table::SeenFeature;
-use crate::domain::Timestamp;
 
 /// The fields of a manifest.
 #[derive(Debug)]
 pub(super) struct Manifest<'a> {
-    pub(super) named: &'a Named,
-    pub(super) file: &'a str,
-    pub(super) sha256: String,
-    pub(super) owner: &'a str,
-    pub(super) created: Timestamp,
-    pub(super) purposes: &'a [String],
-    /// None of a regressor.
-    pub(super) labels: &'a [String],
-    pub(super) temperature: f32,
+    pub(super) head: Head<'a>,
     pub(super) training: Training,
     pub(super) metrics: &'a [(&'static str, f64)],
     pub(super) features: &'a [SeenFeature],
@@ -36,22 +27,7 @@ pub(super) struct Training {
 impl Manifest<'_> {
     /// The text of `manifest.toml`.
     pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let mut put = |key: &str, value: String| {
-            let _ = writeln!(text, "{key:<13} = {value}");
-        };
-        put("id", quoted(&self.named.id));
-        put("version", self.named.version.to_string());
-        put("kind", quoted("tabular"));
-        put("file", quoted(self.file));
-        put("sha256", quoted(&self.sha256));
-        put("owner", quoted(self.owner));
-        put("created", quoted(&Timestamp::from_micros(self.created.micros() / 1_000_000 * 1_000_000).to_string()));
-        put("consent_scope", list(self.purposes));
-        if !self.labels.is_empty() {
-            put("labels", list(self.labels));
-            put("temperature", format!("{:?}", self.temperature));
-        }
+        let mut text = self.head.text();
         self.put_training(&mut text);
         text.push_str("\n[metrics]\n");
         for (name, value) in self.metrics {

@@ -19,23 +19,8 @@ mod tests;
 pub(super) use args::{Adopt, EXAMPLES};
 
 use super::exit::Exit;
-use super::output::{say, tell};
+use super::train::finish;
 
 pub(super) fn run(args: &Adopt) -> Exit {
-    match course::run(args) {
-        Ok(report) => {
-            if args.json {
-                say(report.as_json());
-            } else {
-                say(report.show().trim_end());
-            }
-            Exit::Done
-        }
-        Err(faults) => {
-            for fault in faults {
-                tell(format!("error: {fault}"));
-            }
-            Exit::Failed
-        }
-    }
+    finish(course::run(args), args.target.json)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::super::output::{counted, grouped};
+use super::super::train::Reported;
 use crate::inference::{Certified, Coverage, Goal, NotCertifiable, Probability, coverage_table, worst_confusions};
 use crate::training::{AdoptedClassifier, RegressorQuality};
 
@@ -69,11 +70,8 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-// === for people ===
-
-impl Report {
-    /// The report as people read it.
-    pub(super) fn show(&self) -> String {
+impl Reported for Report {
+    fn show(&self) -> String {
         let mut text = String::new();
         let (rows, features) = (counted(self.rows, "row"), counted(self.features.len(), "feature"));
         let labels = if self.labels.is_empty() { "a number".to_owned() } else { counted(self.labels.len(), "label") };
@@ -93,6 +91,36 @@ impl Report {
         text
     }
 
+    fn as_json(&self) -> String {
+        let mut object = json!({
+            "id": self.id,
+            "version": self.version,
+            "folder": self.folder,
+            "rows": self.rows,
+            "features": self.features,
+            "features_with_missing_values": self.missing,
+            "labels": self.labels.len(),
+            "model_bytes": self.bytes,
+            "training_named": self.is_training_named,
+            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
+        });
+        match &self.judged {
+            Judged::Regressor(quality) => {
+                object["heldout"] = json!({ "mae": quality.mean_absolute_error, "r2": quality.r_squared });
+            }
+            Judged::Classifier { adopted, certified } => {
+                object["heldout"] = self.heldout(adopted);
+                object["temperature"] = adopted.temperature.into();
+                object["certified"] = certified.iter().map(certified_as_json).collect();
+            }
+        }
+        serde_json::to_string_pretty(&object).unwrap_or_default()
+    }
+}
+
+// === for people ===
+
+impl Report {
     fn show_classifier(
         &self,
         text: &mut String,
@@ -162,33 +190,6 @@ impl Report {
 // === for programs ===
 
 impl Report {
-    /// The report as one JSON object.
-    pub(super) fn as_json(&self) -> String {
-        let mut object = json!({
-            "id": self.id,
-            "version": self.version,
-            "folder": self.folder,
-            "rows": self.rows,
-            "features": self.features,
-            "features_with_missing_values": self.missing,
-            "labels": self.labels.len(),
-            "model_bytes": self.bytes,
-            "training_named": self.is_training_named,
-            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
-        });
-        match &self.judged {
-            Judged::Regressor(quality) => {
-                object["heldout"] = json!({ "mae": quality.mean_absolute_error, "r2": quality.r_squared });
-            }
-            Judged::Classifier { adopted, certified } => {
-                object["heldout"] = self.heldout(adopted);
-                object["temperature"] = adopted.temperature.into();
-                object["certified"] = certified.iter().map(certified_as_json).collect();
-            }
-        }
-        serde_json::to_string_pretty(&object).unwrap_or_default()
-    }
-
     fn heldout(&self, adopted: &AdoptedClassifier) -> Value {
         let label = |at: u16| self.labels.get(usize::from(at));
         let judgements = adopted.held_out.judgements(adopted.temperature);

@@ -5,14 +5,11 @@ use std::path::Path;
 
 use super::super::args::Format;
 use super::super::mapping::Row;
-use super::super::rows::{Content, Lines};
-use super::super::train::{Watching, day, find, row_of};
+use super::super::rows::Lines;
+use super::super::train::{RowFaults, Watching, day, each_row, find};
 use super::args::OneOf;
 use crate::domain::{Raw, suggestion};
 use crate::training::FeatureRows;
-
-/// Faults of a file that are told; who has more has one cause for them.
-const FAULTS_MAX: usize = 20;
 
 /// Numbers that are kept of a file: 1 GiB.
 const NUMBERS_MAX: usize = 1 << 28;
@@ -62,34 +59,23 @@ pub(super) fn read(
 ) -> Result<Table, Vec<String>> {
     let name = path.display().to_string();
     let (mut lines, size) = Lines::open(&name, format).map_err(|fault| vec![fault])?;
-    let mut reading = Reading::new(&name, columns, lines.columns())?;
-    watching.reading(size);
-    loop {
-        match lines.next() {
-            Ok(None) => break,
-            Ok(Some(line)) => reading.take(line.number, line.content)?,
-            Err(fault) => {
-                reading.faults.push(format!("{name}: {fault}"));
-                break;
-            }
-        }
-        watching.read(lines.bytes_read());
+    let mut reading = Reading::new(name, columns, lines.columns())?;
+    if let Err(fault) = each_row(&mut lines, size, watching, |line, row| reading.take(line, row)) {
+        reading.faults.note_of_all(&fault);
     }
     reading.done()
 }
 
 struct Reading<'a> {
-    name: &'a str,
     columns: &'a Columns<'a>,
     table: Table,
     days: BTreeSet<String>,
-    faults: Vec<String>,
-    further_faults: usize,
+    faults: RowFaults,
 }
 
 impl<'a> Reading<'a> {
-    fn new(name: &'a str, columns: &'a Columns<'a>, headers: Option<&[String]>) -> Result<Self, Vec<String>> {
-        let names = feature_names(name, columns, headers)?;
+    fn new(name: String, columns: &'a Columns<'a>, headers: Option<&[String]>) -> Result<Self, Vec<String>> {
+        let names = feature_names(&name, columns, headers)?;
         let mut faults = Vec::new();
         if let Some(headers) = headers {
             let needed = names.iter().map(String::as_str).chain([columns.label]).chain(columns.time);
@@ -112,22 +98,17 @@ impl<'a> Reading<'a> {
         let rows = FeatureRows { columns: names.len(), ..FeatureRows::default() };
         let features = names.into_iter().map(seen).collect();
         let table = Table { features, rows, labels: Vec::new(), days: None };
-        Ok(Self { name, columns, table, days: BTreeSet::new(), faults, further_faults: 0 })
+        Ok(Self { columns, table, days: BTreeSet::new(), faults: RowFaults::of(name) })
     }
 
-    fn take(&mut self, line: u64, content: Result<Content, String>) -> Result<(), Vec<String>> {
+    fn take(&mut self, line: u64, row: Result<Row, String>) -> Result<(), String> {
         let start = self.table.rows.features.len();
         if start >= NUMBERS_MAX {
-            return Err(vec![format!("{}: it has more than {NUMBERS_MAX} numbers", self.name)]);
+            return Err(format!("it has more than {NUMBERS_MAX} numbers"));
         }
-        let taken = content.and_then(row_of).and_then(|row| self.row(line, &row));
-        if let Err(fault) = taken {
+        if let Err(fault) = row.and_then(|row| self.row(line, &row)) {
             self.table.rows.features.truncate(start);
-            if self.faults.len() < FAULTS_MAX {
-                self.faults.push(format!("{}:{line}: {fault}", self.name));
-            } else {
-                self.further_faults += 1;
-            }
+            self.faults.note(line, &fault);
         }
         Ok(())
     }
@@ -150,15 +131,14 @@ impl<'a> Reading<'a> {
     }
 
     fn done(mut self) -> Result<Table, Vec<String>> {
-        if self.further_faults > 0 {
-            self.faults.push(format!("{}: {} more faults like these", self.name, self.further_faults));
-        }
         let rows = self.table.rows.len();
         let never = self.table.features.iter().filter(|feature| rows > 0 && feature.missing == rows);
-        let never: Vec<String> = never.map(|feature| format!("column `{}` never has a value", feature.name)).collect();
-        self.faults.extend(never.into_iter().map(|fault| format!("{}: {fault}", self.name)));
-        if !self.faults.is_empty() {
-            return Err(self.faults);
+        let never: Vec<String> =
+            never.map(|feature| format!("{}: column `{}` never has a value", self.faults.name, feature.name)).collect();
+        let mut faults = self.faults.done();
+        faults.extend(never);
+        if !faults.is_empty() {
+            return Err(faults);
         }
         self.table.days = self.days.first().cloned().zip(self.days.last().cloned());
         Ok(self.table)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
+use super::super::train::Reported;
 use super::args::Adopt;
 use super::course;
 use crate::bundle::{Artifacts, Bundle, Sources};

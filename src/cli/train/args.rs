@@ -1,8 +1,8 @@
 //! Options of `train`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::super::args::Format;
+use super::target::Target;
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples:
@@ -27,9 +27,8 @@ pub(in crate::cli) struct Train {
     #[arg(long, value_name = "COLUMN")]
     pub(super) label: String,
 
-    /// The model's folder; `intent-3` is version 3 of the model `intent`
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) target: Target,
 
     /// A folder with a sentence encoder, `model.onnx` and `tokenizer.json`, over whose embeddings a head is trained: a neural
     /// model instead of a text model. The encoder is copied beside the head
@@ -56,22 +55,6 @@ pub(in crate::cli) struct Train {
     #[arg(long, value_name = "COLUMN")]
     pub(super) time: Option<String>,
 
-    /// The model's name [default: from the folder's]
-    #[arg(long, value_name = "ID")]
-    pub(super) id: Option<String>,
-
-    /// Its version [default: from the folder's name, or 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) version: Option<u32>,
-
-    /// Who answers for it
-    #[arg(long, value_name = "NAME", default_value = "unknown")]
-    pub(super) owner: String,
-
-    /// A purpose that the data's subjects have consented to; may be given several times [default: none]
-    #[arg(long, value_name = "NAME")]
-    pub(super) purpose: Vec<String>,
-
     /// The least accuracy on rows held out, 0 to 1 [default: clearly better than the most frequent label]
     #[arg(long, value_name = "X", value_parser = share)]
     pub(super) accuracy_min: Option<f64>,
@@ -91,18 +74,6 @@ pub(in crate::cli) struct Train {
     /// Of every choice of chance: the same data and seed give the same model
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-
-    /// How the files are written [default: by their endings, else jsonl]
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) format: Option<Format>,
-
-    /// Replace the model that is in the folder
-    #[arg(long)]
-    pub(super) replace: bool,
-
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 pub(in crate::cli) fn share(text: &str) -> Result<f64, String> {
@@ -116,85 +87,5 @@ fn at_least_two(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(rows) if rows >= 2 => Ok(rows),
         _ => Err("expected at least 2: one row to learn from and one to judge by".to_owned()),
-    }
-}
-
-/// Bytes that a model's name may have, as manifests are read.
-const ID_BYTES_MAX: usize = 64;
-
-/// A model's name and version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Named {
-    pub(in crate::cli) id: String,
-    pub(in crate::cli) version: u32,
-}
-
-impl Train {
-    /// Name and version, as given or as the folder's name says.
-    pub(super) fn named(&self) -> Result<Named, String> {
-        Named::of(&self.out, self.id.as_deref(), self.version)
-    }
-}
-
-impl Named {
-    /// Name and version, as given or as the folder's name says.
-    pub(in crate::cli) fn of(out: &Path, id: Option<&str>, version: Option<u32>) -> Result<Self, String> {
-        let folder = folder_name(out)?;
-        let (stem, number) = match folder.rsplit_once('-') {
-            Some((stem, number)) => (stem, number.parse().ok().filter(|number| *number > 0)),
-            None => (folder, None),
-        };
-        let (stem, number) = if number.is_some() && !stem.is_empty() { (stem, number) } else { (folder, None) };
-        let id = id.unwrap_or(stem).to_owned();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
-        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.chars().all(is_plain) {
-            return Err(format!(
-                "the model's name `{id}` may have letters, digits, `_`, `-` and `.`, at most {ID_BYTES_MAX}; name one with `--id`"
-            ));
-        }
-        Ok(Self { id, version: version.or(number).unwrap_or(1) })
-    }
-}
-
-fn folder_name(out: &Path) -> Result<&str, String> {
-    let name = out.file_name().and_then(|name| name.to_str());
-    name.ok_or_else(|| {
-        format!("`--out {}` names no folder; expected one such as config/models/intent-1", out.display())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        train: Train,
-    }
-
-    fn named(out: &str, more: &[&str]) -> Result<(String, u32), String> {
-        let line = ["train", "--data", "d.csv", "--text", "text", "--label", "label", "--out", out];
-        let train = Line::parse_from(line.iter().chain(more)).train;
-        train.named().map(|named| (named.id, named.version))
-    }
-
-    #[test]
-    fn a_folder_names_model_and_version() {
-        let expected = |id: &str, version| Ok((id.to_owned(), version));
-        assert_eq!(named("config/models/intent-3", &[]), expected("intent", 3));
-        assert_eq!(named("models/intent", &[]), expected("intent", 1));
-        assert_eq!(named("models/second-line", &[]), expected("second-line", 1));
-        assert_eq!(named("models/intent-0", &[]), expected("intent-0", 1));
-        assert_eq!(named("intent-3/", &["--version", "4"]), expected("intent", 4));
-        assert_eq!(named("intent-3", &["--id", "route", "--version", "4"]), expected("route", 4));
-    }
-
-    #[test]
-    fn a_name_that_is_none_is_refused() {
-        assert!(named("..", &[]).unwrap_err().contains("names no folder"));
-        assert!(named("mein modell", &[]).unwrap_err().contains("`mein modell`"));
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::args::{Named, Train};
+use super::args::Train;
 use super::folder;
 use super::learnt::{Learnt, Told};
-use super::manifest::{Manifest, OutOfScope};
-use super::report::{Measured, Report, Scope};
+use super::manifest::{Head, Manifest, OutOfScope};
+use super::report::{Measured, Report, Scope, Tested};
+use super::target::Named;
 use super::texts::{self, Columns, ReadTexts};
 use super::watching::Watching;
 use crate::inference::{
@@ -23,12 +24,11 @@ use crate::training::{Demands, LabelledText, LabelledTexts};
 const KEPT_PPM: u32 = 950_000;
 
 /// Precisions for which a threshold is certified, and with what confidence, to show what the model is good for.
-const PRECISIONS_PPM: [u32; 2] = [950_000, 970_000];
-const CONFIDENCE_PPM: u32 = 950_000;
+pub(in crate::cli) const PRECISIONS_PPM: [u32; 2] = [950_000, 970_000];
+pub(in crate::cli) const CONFIDENCE_PPM: u32 = 950_000;
 
 pub(super) fn run(args: &Train) -> Result<Report, Vec<String>> {
-    let named = args.named().map_err(one)?;
-    folder::refuse_occupied(&args.out, args.replace).map_err(one)?;
+    let named = args.target.named().map_err(one)?;
     texts::refuse_stream(&args.data).map_err(one)?;
     let (clock, watching) = (Clock::system(), Watching::new());
     let start = clock.instant();
@@ -55,7 +55,7 @@ struct Files {
 impl Files {
     fn read(args: &Train, watching: &Watching) -> Result<Self, Vec<String>> {
         let read = |path: &Path, label, time| {
-            texts::read(path, args.format, &Columns { texts: &args.text, label, time }, watching)
+            texts::read(path, args.target.format, &Columns { texts: &args.text, label, time }, watching)
         };
         let mut faults = Vec::new();
         let mut gather = |read: Result<ReadTexts, Vec<String>>| match read {
@@ -108,13 +108,14 @@ impl Finished<'_> {
         let bytes = models.iter().map(|file| file.bytes.len()).sum();
         let entries: Vec<_> =
             models.iter().map(|file| (file.role, file.name, texts::hex(&Sha256::digest(&file.bytes)))).collect();
-        let manifest = self.manifest(entries, &scope)?;
         let calibration_text = calibration.write(self.files.texts.labels());
+        let calibration_sha256 = texts::hex(&Sha256::digest(&calibration_text));
+        let manifest = self.manifest(&entries, &calibration_sha256, &scope)?;
         let mut report = self.report(&calibration, scope, bytes).map_err(one)?;
         let texts = [(folder::MANIFEST, manifest.as_bytes()), ("calibration.csv", calibration_text.as_bytes())];
         let models = models.iter().map(|file| (file.name, &*file.bytes));
         let parts: Vec<(&str, &[u8])> = texts.into_iter().chain(models).collect();
-        folder::write(&args.out, &parts).map_err(one)?;
+        folder::write(&args.target.out, &parts).map_err(one)?;
         report.seconds = took(&self.clock).as_secs_f64();
         Ok(report)
     }
@@ -132,17 +133,30 @@ impl Finished<'_> {
         Ok(Scope::Below { threshold, texts })
     }
 
-    fn manifest(&self, models: Vec<(&str, &str, String)>, scope: &Scope) -> Result<String, Vec<String>> {
+    fn manifest(
+        &self,
+        models: &[(&str, &str, String)],
+        calibration_sha256: &str,
+        scope: &Scope,
+    ) -> Result<String, Vec<String>> {
         let Self { args, files, learnt, .. } = self;
+        let Some(((_, file, sha256), further)) = models.split_first() else {
+            return Err(one("the model has no file".to_owned()));
+        };
         let manifest = Manifest {
-            named: &self.named,
-            kind: learnt.kind(),
-            files: models,
-            owner: &args.owner,
-            created: self.clock.wall(),
-            purposes: &args.purpose,
-            labels: files.texts.labels(),
-            temperature: learnt.temperature,
+            head: Head {
+                named: &self.named,
+                kind: learnt.kind(),
+                file,
+                sha256,
+                calibration_sha256: Some(calibration_sha256),
+                owner: &args.target.owner,
+                created: self.clock.wall(),
+                purposes: &args.target.purpose,
+                labels: files.texts.labels(),
+                temperature: learnt.temperature,
+            },
+            files: further,
             out_of_scope: match scope {
                 Scope::Off => None,
                 Scope::Label(label) => Some(OutOfScope::Label(label.clone())),
@@ -180,12 +194,11 @@ impl Finished<'_> {
         });
         let certified: Vec<_> = certified.collect();
         let judgements = learnt.held_out.judgements(learnt.temperature);
-        let admitted = judged.in_scope().map(|row| row.is_admitted).collect();
-        let heldout = Measured::of(judgements, admitted, labels);
+        let heldout = Measured::of(judgements, labels);
         Ok(Report {
             id: self.named.id.clone(),
             version: self.named.version,
-            folder: args.out.display().to_string(),
+            folder: args.target.out.display().to_string(),
             rows: files.texts.len(),
             findings: files.texts.findings.clone(),
             counts: files.texts.counts(),
@@ -201,13 +214,13 @@ impl Finished<'_> {
             bytes,
             buckets: learnt.buckets(),
             score_time,
-            has_purpose: !args.purpose.is_empty(),
+            has_purpose: !args.target.purpose.is_empty(),
             seconds: 0.0,
         })
     }
 
     /// What the finished model says of texts that are only for measuring. A label that it does not know counts as told wrongly.
-    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Measured, String> {
+    fn test(&mut self, texts: &[LabelledText], check: ScopeCheck) -> Result<Tested, String> {
         let parts: Vec<&[String]> = texts.iter().map(|text| text.parts.as_slice()).collect();
         let told = self.learnt.tell(&parts, check)?;
         let labels = self.files.texts.labels();
@@ -217,12 +230,12 @@ impl Finished<'_> {
         };
         let judgements = texts.iter().zip(&told).map(judge).collect();
         let admitted = told.iter().map(|told| told.is_admitted).collect();
-        Ok(Measured::of(judgements, admitted, labels))
+        Ok(Tested { measured: Measured::of(judgements, labels), admitted })
     }
 }
 
 impl Measured {
-    fn of(judgements: Vec<Judgement>, admitted: Vec<bool>, labels: &[String]) -> Self {
-        Self { quality: Quality::of(&judgements), judgements, admitted, known: labels.len() }
+    fn of(judgements: Vec<Judgement>, labels: &[String]) -> Self {
+        Self { quality: Quality::of(&judgements), judgements, known: labels.len() }
     }
 }

@@ -2,22 +2,34 @@
 
 use std::fmt::Write as _;
 
-use super::args::Named;
+use super::target::Named;
 use crate::domain::Timestamp;
 use crate::inference::Quality;
+
+/// How every manifest begins: what the model is, its file, who answers for it and what it tells apart.
+#[derive(Debug)]
+pub(in crate::cli) struct Head<'a> {
+    pub(in crate::cli) named: &'a Named,
+    pub(in crate::cli) kind: &'a str,
+    /// The model's own file.
+    pub(in crate::cli) file: &'a str,
+    pub(in crate::cli) sha256: &'a str,
+    /// Of the calibration set, if there is one.
+    pub(in crate::cli) calibration_sha256: Option<&'a str>,
+    pub(in crate::cli) owner: &'a str,
+    pub(in crate::cli) created: Timestamp,
+    pub(in crate::cli) purposes: &'a [String],
+    /// None of a regressor, which has no temperature either.
+    pub(in crate::cli) labels: &'a [String],
+    pub(in crate::cli) temperature: f32,
+}
 
 /// The fields of a manifest.
 #[derive(Debug)]
 pub(super) struct Manifest<'a> {
-    pub(super) named: &'a Named,
-    pub(super) kind: &'a str,
-    /// What each file is for, its name and its hash; the model's own first.
-    pub(super) files: Vec<(&'a str, &'a str, String)>,
-    pub(super) owner: &'a str,
-    pub(super) created: Timestamp,
-    pub(super) purposes: &'a [String],
-    pub(super) labels: &'a [String],
-    pub(super) temperature: f32,
+    pub(super) head: Head<'a>,
+    /// What each further file is for, its name and its hash.
+    pub(super) files: &'a [(&'a str, &'a str, String)],
     pub(super) out_of_scope: Option<OutOfScope>,
     pub(super) data_sha256: String,
     pub(super) rows: usize,
@@ -32,31 +44,43 @@ pub(super) enum OutOfScope {
     Label(String),
 }
 
-impl Manifest<'_> {
-    /// The text of `manifest.toml`.
-    pub(super) fn text(&self) -> String {
-        let Named { id, version } = self.named;
+impl Head<'_> {
+    /// The first lines of `manifest.toml`.
+    pub(in crate::cli) fn text(&self) -> String {
         let mut text = String::new();
-        let mut put = |key: &str, value: String| {
-            let _ = writeln!(text, "{key:<13} = {value}");
-        };
-        put("id", quoted(id));
-        put("version", version.to_string());
+        let mut put = |key, value: String| put(&mut text, key, &value);
+        put("id", quoted(&self.named.id));
+        put("version", self.named.version.to_string());
         put("kind", quoted(self.kind));
-        if let Some((_, file, sha256)) = self.files.first() {
-            put("file", quoted(file));
-            put("sha256", quoted(sha256));
+        put("file", quoted(self.file));
+        put("sha256", quoted(self.sha256));
+        if let Some(sha256) = self.calibration_sha256 {
+            put("calibration_sha256", quoted(sha256));
         }
         put("owner", quoted(self.owner));
         // A quarter of a second tells nothing of a model.
         put("created", quoted(&Timestamp::from_micros(self.created.micros() / 1_000_000 * 1_000_000).to_string()));
         put("consent_scope", list(self.purposes));
-        put("labels", list(self.labels));
-        put("temperature", float(self.temperature));
+        if !self.labels.is_empty() {
+            put("labels", list(self.labels));
+            put("temperature", float(self.temperature));
+        }
+        text
+    }
+}
+
+impl Manifest<'_> {
+    /// The text of `manifest.toml`.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.head.text();
         match &self.out_of_scope {
             None => {}
-            Some(OutOfScope::Below(score)) => put("out_of_scope", format!("{{ below = {} }}", float(*score))),
-            Some(OutOfScope::Label(label)) => put("out_of_scope", format!("{{ label = {} }}", quoted(label))),
+            Some(OutOfScope::Below(score)) => {
+                put(&mut text, "out_of_scope", &format!("{{ below = {} }}", float(*score)));
+            }
+            Some(OutOfScope::Label(label)) => {
+                put(&mut text, "out_of_scope", &format!("{{ label = {} }}", quoted(label)));
+            }
         }
         let unknown = || "unknown".to_owned();
         let (from, until) = self.days.clone().unwrap_or_else(|| (unknown(), unknown()));
@@ -69,11 +93,15 @@ impl Manifest<'_> {
             quoted(&from),
             quoted(&until),
         );
-        for (role, file, sha256) in self.files.iter().skip(1) {
+        for (role, file, sha256) in self.files {
             let _ = write!(text, "\n[files.{role}]\nfile   = {}\nsha256 = {}\n", quoted(file), quoted(sha256));
         }
         text
     }
+}
+
+fn put(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "{key:<18} = {value}");
 }
 
 /// A number that reads back as the same: the shortest text that does.
@@ -105,14 +133,19 @@ mod tests {
         let labels = ["billing", "cards", "\"quoted\" \\ \u{7F}é\n"].map(str::to_owned);
         let manifest = |out_of_scope, purposes: &[String]| {
             Manifest {
-                named: &named,
-                kind: "text",
-                files: vec![("file", "model.bin", "ab".repeat(32))],
-                owner: "support",
-                created: "2026-11-23T10:00:00.25Z".parse().unwrap(),
-                purposes,
-                labels: &labels,
-                temperature: 0.685_718_1,
+                head: Head {
+                    named: &named,
+                    kind: "text",
+                    file: "model.bin",
+                    sha256: &"ab".repeat(32),
+                    calibration_sha256: Some(&"ef".repeat(32)),
+                    owner: "support",
+                    created: "2026-11-23T10:00:00.25Z".parse().unwrap(),
+                    purposes,
+                    labels: &labels,
+                    temperature: 0.685_718_1,
+                },
+                files: &[],
                 out_of_scope,
                 data_sha256: "cd".repeat(32),
                 rows: 10_003,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::super::output::{counted, grouped};
+use super::Reported;
 use crate::inference::{
     Certified, Coverage, Goal, Judgement, NotCertifiable, Probability, Quality, ScopeThreshold, coverage_table,
     worst_confusions,
@@ -34,7 +35,7 @@ pub(super) struct Report {
     /// Of rows held out, before the temperature.
     pub(super) raw: Quality,
     pub(super) heldout: Measured,
-    pub(super) test: Option<Measured>,
+    pub(super) test: Option<Tested>,
     pub(super) temperature: f32,
     pub(super) strength: f32,
     /// Of a text model.
@@ -54,10 +55,16 @@ pub(super) struct Report {
 pub(super) struct Measured {
     pub(super) quality: Quality,
     pub(super) judgements: Vec<Judgement>,
-    /// Whether each passed the model's check of scope.
-    pub(super) admitted: Vec<bool>,
     /// How many labels the model knows; a truth that is not below is none of them.
     pub(super) known: usize,
+}
+
+/// Rows that are only for measuring, with what the finished model said of them.
+#[derive(Debug)]
+pub(super) struct Tested {
+    pub(super) measured: Measured,
+    /// Whether each passed the model's check of scope.
+    pub(super) admitted: Vec<bool>,
 }
 
 /// How the model tells what is out of its scope.
@@ -81,9 +88,16 @@ impl Measured {
         self.judgements.iter().filter(|judgement| usize::from(judgement.truth) >= self.known).count()
     }
 
+    fn coverage(&self) -> Vec<Coverage> {
+        let shares = SHARES_PPM.map(|ppm| Probability::from_ppm(ppm).unwrap_or(Probability::ONE));
+        coverage_table(&self.judgements, &shares)
+    }
+}
+
+impl Tested {
     /// What a threshold accepts of these rows, and how much of that is right.
     fn under(&self, threshold: Probability) -> (f64, f64) {
-        let rows = self.judgements.iter().zip(&self.admitted);
+        let rows = self.measured.judgements.iter().zip(&self.admitted);
         let (mut accepted, mut right) = (0_u32, 0_u32);
         for (judgement, is_admitted) in rows {
             if *is_admitted && Probability::from_f32(judgement.confidence) >= threshold {
@@ -92,12 +106,7 @@ impl Measured {
             }
         }
         let share = |part: u32, whole: f64| if whole > 0.0 { f64::from(part) / whole } else { 0.0 };
-        (share(accepted, self.judgements.len() as f64), share(right, f64::from(accepted)))
-    }
-
-    fn coverage(&self) -> Vec<Coverage> {
-        let shares = SHARES_PPM.map(|ppm| Probability::from_ppm(ppm).unwrap_or(Probability::ONE));
-        coverage_table(&self.judgements, &shares)
+        (share(accepted, self.measured.judgements.len() as f64), share(right, f64::from(accepted)))
     }
 }
 
@@ -105,11 +114,8 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-// === for people ===
-
-impl Report {
-    /// The report as people read it.
-    pub(super) fn show(&self) -> String {
+impl Reported for Report {
+    fn show(&self) -> String {
         let mut text = String::new();
         self.show_rows(&mut text);
         self.show_quality(&mut text);
@@ -120,6 +126,56 @@ impl Report {
         text
     }
 
+    fn as_json(&self) -> String {
+        let certified = |(goal, certified): &(Goal, Result<Certified, NotCertifiable>)| {
+            let mut object = json!({
+                "precision": goal.precision().as_f64(),
+                "confidence": goal.confidence().as_f64(),
+            });
+            match certified {
+                Ok(certified) => {
+                    object["threshold"] = certified.threshold.as_f64().into();
+                    object["share"] = certified.share.as_f64().into();
+                    if let Some(test) = &self.test {
+                        let (share, precision) = test.under(certified.threshold);
+                        object["test"] = json!({ "share": share, "precision": precision });
+                    }
+                }
+                Err(refused) => object["refused"] = refused.to_string().into(),
+            }
+            object
+        };
+        let mut heldout = self.measured(&self.heldout);
+        heldout["ece_before_temperature"] = self.raw.ece.into();
+        let object = json!({
+            "id": self.id,
+            "version": self.version,
+            "folder": self.folder,
+            "rows": self.rows,
+            "labels": self.labels.len(),
+            "duplicates": self.findings.duplicates,
+            "contradictions": self.findings.contradictions.len(),
+            "dropped_labels": self.findings.dropped_labels.iter().map(|(label, _)| label).collect::<Vec<_>>(),
+            "dropped_texts": self.findings.dropped_texts,
+            "heldout": heldout,
+            "test": self.test.as_ref().map(|test| self.measured(&test.measured)),
+            "temperature": self.temperature,
+            "strength": self.strength,
+            "emphasis": self.emphasis,
+            "out_of_scope": self.scope_as_json(),
+            "certified": self.certified.iter().map(certified).collect::<Vec<_>>(),
+            "model_bytes": self.bytes,
+            "buckets": self.buckets,
+            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
+            "seconds": self.seconds,
+        });
+        serde_json::to_string_pretty(&object).unwrap_or_default()
+    }
+}
+
+// === for people ===
+
+impl Report {
     fn show_rows(&self, text: &mut String) {
         let (rows, labels) = (counted(self.rows, "row"), counted(self.labels.len(), "label"));
         let least = self.counts.iter().min().copied().unwrap_or_default();
@@ -134,7 +190,11 @@ impl Report {
             let _ = writeln!(text, "left out, without a letter or a digit: {}", counted(*dropped_texts, "text"));
         }
         if *duplicates > 0 {
-            let _ = writeln!(text, "{} the same as an earlier one of its label", counted(*duplicates, "row"));
+            let rows = counted(*duplicates, "row");
+            let _ = writeln!(
+                text,
+                "{rows} the same as an earlier one of its label; the calibration set has such rows once"
+            );
         }
         if !contradictions.is_empty() {
             let _ =
@@ -160,14 +220,14 @@ impl Report {
         };
         line("held out", self.heldout.judgements.len(), &self.heldout.quality, Some(self.raw.ece));
         if let Some(test) = &self.test {
-            line("test", test.judgements.len(), &test.quality, None);
+            line("test", test.measured.judgements.len(), &test.measured.quality, None);
         }
         let _ = writeln!(
             text,
             "Each held-out row was told by a model that did not see it. Temperature {:.3}.",
             self.temperature
         );
-        if let Some(unknown) = self.test.as_ref().map(Measured::unknown).filter(|unknown| *unknown > 0) {
+        if let Some(unknown) = self.test.as_ref().map(|test| test.measured.unknown()).filter(|unknown| *unknown > 0) {
             let _ =
                 writeln!(text, "{} of the test have a label that the model does not know.", counted(unknown, "row"));
         }
@@ -254,53 +314,6 @@ impl Report {
 // === for programs ===
 
 impl Report {
-    /// The report as one JSON object.
-    pub(super) fn as_json(&self) -> String {
-        let certified = |(goal, certified): &(Goal, Result<Certified, NotCertifiable>)| {
-            let mut object = json!({
-                "precision": goal.precision().as_f64(),
-                "confidence": goal.confidence().as_f64(),
-            });
-            match certified {
-                Ok(certified) => {
-                    object["threshold"] = certified.threshold.as_f64().into();
-                    object["share"] = certified.share.as_f64().into();
-                    if let Some(test) = &self.test {
-                        let (share, precision) = test.under(certified.threshold);
-                        object["test"] = json!({ "share": share, "precision": precision });
-                    }
-                }
-                Err(refused) => object["refused"] = refused.to_string().into(),
-            }
-            object
-        };
-        let mut heldout = self.measured(&self.heldout);
-        heldout["ece_before_temperature"] = self.raw.ece.into();
-        let object = json!({
-            "id": self.id,
-            "version": self.version,
-            "folder": self.folder,
-            "rows": self.rows,
-            "labels": self.labels.len(),
-            "duplicates": self.findings.duplicates,
-            "contradictions": self.findings.contradictions.len(),
-            "dropped_labels": self.findings.dropped_labels.iter().map(|(label, _)| label).collect::<Vec<_>>(),
-            "dropped_texts": self.findings.dropped_texts,
-            "heldout": heldout,
-            "test": self.test.as_ref().map(|test| self.measured(test)),
-            "temperature": self.temperature,
-            "strength": self.strength,
-            "emphasis": self.emphasis,
-            "out_of_scope": self.scope_as_json(),
-            "certified": self.certified.iter().map(certified).collect::<Vec<_>>(),
-            "model_bytes": self.bytes,
-            "buckets": self.buckets,
-            "score_us": { "p50": self.score_time.p50_us, "p99": self.score_time.p99_us },
-            "seconds": self.seconds,
-        });
-        serde_json::to_string_pretty(&object).unwrap_or_default()
-    }
-
     fn measured(&self, measured: &Measured) -> Value {
         let Quality { accuracy, macro_f1, ece } = measured.quality;
         let label = |at: u16| self.labels.get(usize::from(at));

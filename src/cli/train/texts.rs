@@ -10,13 +10,16 @@ use sha2::{Digest, Sha256};
 
 use super::super::args::Format;
 use super::super::mapping::Row;
-use super::super::rows::{Content, Lines};
+use super::super::output::grouped;
+use super::super::rows::Lines;
+use super::lines::{RowFaults, each_row, find};
 use super::watching::Watching;
 use crate::domain::{Raw, suggestion};
+use crate::inference::TEXT_BYTES_MAX;
 use crate::training::LabelledText;
 
-/// Faults of a file that are told; who has more has one cause for them.
-const FAULTS_MAX: usize = 20;
+/// Bytes of text that are kept of a file. Learning takes about 60 bytes of memory for each, some 4 GB for all.
+const TEXTS_BYTES_MAX: usize = 64 << 20;
 
 /// Where in a row text, label and time are.
 #[derive(Clone, Copy, Debug)]
@@ -43,50 +46,42 @@ pub(super) fn read(
 ) -> Result<ReadTexts, Vec<String>> {
     let name = path.display().to_string();
     let (mut lines, size) = Lines::open(&name, format).map_err(|fault| vec![fault])?;
-    let mut reading = Reading::new(&name, columns);
+    let mut reading = Reading::new(name, columns, TEXTS_BYTES_MAX);
     if let Some(headers) = lines.columns() {
         reading.refuse_unknown(headers)?;
     }
-    watching.reading(size);
-    loop {
-        match lines.next() {
-            Ok(None) => break,
-            Ok(Some(line)) => reading.take(line.number, line.content),
-            Err(fault) => {
-                reading.faults.push(format!("{name}: {fault}"));
-                break;
-            }
-        }
-        watching.read(lines.bytes_read());
+    if let Err(fault) = each_row(&mut lines, size, watching, |line, row| reading.take(line, row)) {
+        reading.faults.note_of_all(&fault);
     }
     reading.done()
 }
 
 struct Reading<'a> {
-    name: &'a str,
     columns: &'a Columns<'a>,
     texts: Vec<LabelledText>,
+    /// Bytes of text that may still be kept.
+    bytes_left: usize,
+    bytes_max: usize,
     days: BTreeSet<String>,
     /// Columns that no row has had so far.
     unseen: BTreeSet<&'a str>,
     /// Keys of the first row, to suggest one.
     keys: Vec<String>,
-    faults: Vec<String>,
-    further_faults: usize,
+    faults: RowFaults,
 }
 
 impl<'a> Reading<'a> {
-    fn new(name: &'a str, columns: &'a Columns<'a>) -> Self {
+    fn new(name: String, columns: &'a Columns<'a>, bytes_max: usize) -> Self {
         let unseen = columns.texts.iter().map(String::as_str).chain(columns.label).chain(columns.time).collect();
         Self {
-            name,
             columns,
             texts: Vec::new(),
+            bytes_left: bytes_max,
+            bytes_max,
             days: BTreeSet::new(),
             unseen,
             keys: Vec::new(),
-            faults: Vec::new(),
-            further_faults: 0,
+            faults: RowFaults::of(name),
         }
     }
 
@@ -98,15 +93,29 @@ impl<'a> Reading<'a> {
 
     fn no_column(&self, column: &str, known: &[String]) -> String {
         let hint = suggestion(column, known.iter().map(String::as_str));
-        format!("{}: there is no column `{column}`{hint}; it has {}", self.name, known.join(", "))
+        format!("{}: there is no column `{column}`{hint}; it has {}", self.faults.name, known.join(", "))
     }
 
-    fn take(&mut self, line: u64, content: Result<Content, String>) {
-        match content.and_then(row_of).and_then(|row| self.text(line, &row)) {
-            Ok(text) => self.texts.push(text),
-            Err(fault) if self.faults.len() < FAULTS_MAX => self.faults.push(format!("{}:{line}: {fault}", self.name)),
-            Err(_) => self.further_faults += 1,
+    fn take(&mut self, line: u64, row: Result<Row, String>) -> Result<(), String> {
+        match row.and_then(|row| self.text(line, &row)) {
+            Ok(text) => {
+                let bytes = text.parts.iter().map(String::len).sum();
+                let Some(left) = self.bytes_left.checked_sub(bytes) else { return Err(self.too_large(line)) };
+                self.bytes_left = left;
+                self.texts.push(text);
+            }
+            Err(fault) => self.faults.note(line, &fault),
         }
+        Ok(())
+    }
+
+    fn too_large(&self, line: u64) -> String {
+        let max = grouped(self.bytes_max as u64);
+        format!(
+            "up to line {line} it has more than {max} bytes of text, more than can be learnt from at once: take a sample, or \
+             shorten long texts, of which a text model reads {} bytes",
+            grouped(TEXT_BYTES_MAX as u64)
+        )
     }
 
     fn text(&mut self, line: u64, row: &Row) -> Result<LabelledText, String> {
@@ -149,54 +158,22 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn done(mut self) -> Result<ReadTexts, Vec<String>> {
-        if self.further_faults > 0 {
-            self.faults.push(format!("{}: {} more faults like these", self.name, self.further_faults));
-        }
+    fn done(self) -> Result<ReadTexts, Vec<String>> {
+        let mut faults = Vec::new();
         if !self.keys.is_empty() {
-            let unseen: Vec<String> = self.unseen.iter().map(|column| self.no_column(column, &self.keys)).collect();
+            faults.extend(self.unseen.iter().map(|column| self.no_column(column, &self.keys)));
             // Of rows without the column of the labels nothing else can be said than that they have none.
             if self.columns.label.is_some_and(|label| self.unseen.contains(label)) {
-                return Err(unseen);
+                return Err(faults);
             }
-            self.faults.splice(0..0, unseen);
         }
-        if !self.faults.is_empty() {
-            return Err(self.faults);
+        faults.extend(self.faults.done());
+        if !faults.is_empty() {
+            return Err(faults);
         }
         let days = self.days.first().cloned().zip(self.days.last().cloned());
         Ok(ReadTexts { texts: self.texts, days })
     }
-}
-
-/// An event as a row: its attributes under their CloudEvents names, what it carries under `data`.
-pub(in crate::cli) fn row_of(content: Content) -> Result<Row, String> {
-    let event = match content {
-        Content::Row(row) => return Ok(row),
-        Content::Event(event) => event.into_event().map(|arrived| arrived.event),
-    };
-    let event = event.map_err(|faults| faults.into_iter().map(|fault| fault.detail).collect::<Vec<_>>().join("; "))?;
-    let time = event.time.map_or(Raw::Null, |time| Raw::Text(time.to_string()));
-    let text = |key: &str, value: String| (key.to_owned(), Raw::Text(value));
-    Ok(vec![
-        text("id", event.id),
-        text("source", event.source),
-        text("type", event.kind),
-        text("subject", event.customer),
-        ("time".to_owned(), time),
-        ("data".to_owned(), Raw::Map(event.data)),
-    ])
-}
-
-/// A column by its name, or by keys inside keys: `data.subject`.
-pub(in crate::cli) fn find<'r>(row: &'r [(String, Raw)], column: &str) -> Option<&'r Raw> {
-    if let Some((_, value)) = row.iter().find(|(key, _)| key == column) {
-        return Some(value);
-    }
-    column.match_indices('.').find_map(|(at, _)| {
-        let Some((_, Raw::Map(inner))) = row.iter().find(|(key, _)| *key == column[..at]) else { return None };
-        find(inner, &column[at + 1..])
-    })
 }
 
 /// The day of a date or a time, as it is written.
@@ -281,6 +258,19 @@ mod tests {
         assert_eq!(faults, ["t.jsonl:2: column `label` has no label; label the row or take it out"]);
         let found = read_text("t.jsonl", jsonl.lines().next().unwrap(), &["data.subject"], None).unwrap();
         assert_eq!((found.texts[0].parts[0].as_str(), found.texts[0].label.as_str()), ("Card", "3"));
+    }
+
+    #[test]
+    fn more_text_than_can_be_learnt_from_ends_the_reading() {
+        let texts = ["text".to_owned()];
+        let columns = Columns { texts: &texts, label: Some("label"), time: None };
+        let row = |text: &str| Ok(["text", "label"].map(|key| (key.to_owned(), Raw::Text(text.to_owned()))).to_vec());
+        let mut reading = Reading::new("t.csv".to_owned(), &columns, 10);
+        assert_eq!(reading.take(2, row("eight by")), Ok(()));
+        assert_eq!(reading.take(3, row("to")), Ok(()), "just as many as may be");
+        let fault = reading.take(4, row("!")).unwrap_err();
+        assert!(fault.starts_with("up to line 4 it has more than 10 bytes of text"), "{fault}");
+        assert!(fault.ends_with("shorten long texts, of which a text model reads 4,096 bytes"), "{fault}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What models come to, and how far that has moved from what is expected of them.
 
 use super::*;
-use crate::bundle::model_tests::{MODEL, files, manifest};
+use crate::bundle::model_tests::{MODEL, calibrate, files, manifest};
 use crate::bundle::{Artifacts, Sources};
 use crate::domain::FeedbackVerdict;
 use crate::inference::{Calibration, CalibrationRow, Ranked, TextModel, TextWeights};
@@ -25,7 +25,7 @@ fn balanced(rows: u16) -> String {
 
 fn with_calibration(models: &str) -> (Sources, Artifacts) {
     let (mut sources, artifacts) = files(models);
-    sources.insert("models/intent-1/calibration.csv", balanced(300));
+    calibrate(&mut sources, &balanced(300));
     (sources, artifacts)
 }
 

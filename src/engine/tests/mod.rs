@@ -1,5 +1,6 @@
 //! The engine as a library's user has it.
 
+mod agents;
 mod consentless;
 mod consents;
 mod drift;
@@ -8,6 +9,7 @@ mod feedback;
 mod forbidden;
 mod looking;
 mod models;
+mod ordering;
 mod searching;
 mod slow_models;
 mod world;

@@ -40,12 +40,12 @@ fn slow_bundle() -> Bundle {
     compiled(sources, &artifacts)
 }
 
-fn compiled(sources: Sources, artifacts: &Artifacts) -> Bundle {
+pub(super) fn compiled(sources: Sources, artifacts: &Artifacts) -> Bundle {
     Bundle::compile_with(sources, artifacts).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// Files of a playbook that has ten seconds and uses these models, and of the slow model `intent@1`.
-fn slow_files(models: &str) -> (Sources, Artifacts) {
+pub(super) fn slow_files(models: &str) -> (Sources, Artifacts) {
     let (mut sources, mut artifacts) = (Sources::default(), Artifacts::default());
     let (given, _) = files(models);
     given.iter().for_each(|(path, text)| sources.insert(path, text));
@@ -75,7 +75,7 @@ fn config(bundle: Bundle, takes: impl Fn(&Manifest) -> Duration + Send + Sync + 
     (config, batches)
 }
 
-fn ticket(id: &str, customer: &str, subject: &str) -> Event {
+pub(super) fn ticket(id: &str, customer: &str, subject: &str) -> Event {
     Event::new(id, "helpdesk", "ticket.created", customer).with("channel", "chat").with("subject", subject)
 }
 
@@ -90,6 +90,8 @@ async fn a_slow_model_decides_and_its_word_is_found_again() {
     assert_eq!(again.id, decision.id);
     let explained = engine.explain(decision.id).unwrap().unwrap();
     assert_eq!((explained.models[0].word, explained.models[0].decided), ("accepted", true));
+    let page = engine.metrics();
+    assert!(page.contains("\nforthwith_turns_total 2\n"), "asking a model is no turn of its own: {page}");
     engine.shutdown().unwrap();
 }
 

@@ -104,8 +104,6 @@ fn a_file_that_is_no_model_is_refused_with_the_reason() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
     #[test]
     fn says_what_the_textbook_says(text in "(card|stolen|my|transfer|lost| |é|漢字|!){0,60}") {
         let (first, second) = ("my card was stolen", "where is my transfer 漢字");

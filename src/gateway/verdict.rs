@@ -1,0 +1,225 @@
+//! What the end of a request means: for the provider's breaker, for its limits, for the money, and for what is done next.
+
+use super::response::Unsaid;
+use crate::agents::Silence;
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// An answer of the asked form.
+    Answered,
+    /// A response that has no answer of the asked form.
+    Misfit(Misread),
+    /// A response with this status, which is no success.
+    Status(u16),
+    /// No connection: nothing was sent.
+    Unconnected,
+    /// The connection broke before the response was complete.
+    Broken,
+    /// The response was longer than it may be.
+    Overlong,
+    /// It took longer than one request may take.
+    TimedOut,
+}
+
+/// Why a response has no answer of the asked form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misread {
+    /// It has no text.
+    Unsaid(Unsaid),
+    /// Its text is not of the form.
+    Form,
+}
+
+/// What the ending of a request means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// What the breaker hears.
+    pub(super) fault: Fault,
+    /// Whether the provider says that it has too much to do.
+    pub(super) is_overload: bool,
+    /// What it costs.
+    pub(super) cost: Cost,
+    /// Who may be asked next.
+    pub(super) next: Next,
+    /// What the question's silence is if nobody else is asked.
+    pub(super) silence: Silence,
+}
+
+/// Whose fault a request's ending is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nobody's: the provider did what it should. Whether it was quick is another matter.
+    None,
+    /// The provider's.
+    Providers,
+    /// Ours, or one that says nothing about how the provider is.
+    Ours,
+}
+
+/// What a request costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// Nothing: providers bill no error.
+    Nothing,
+    /// What the provider counted; all that was reserved if it does not say.
+    Counted,
+    /// All that was reserved: nobody says how far the provider had come.
+    Full,
+}
+
+/// Who may be asked after a request that brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nobody: the question itself is at fault, and would be anywhere.
+    Nobody,
+    /// Another target: this one would say the same again.
+    Another,
+    /// Another target, or the same if there is no other.
+    Anyone,
+}
+
+impl Ending {
+    /// What it means. The one place that says so.
+    pub(super) fn verdict(&self) -> Verdict {
+        let sound = Verdict {
+            fault: Fault::None,
+            is_overload: false,
+            cost: Cost::Counted,
+            next: Next::Another,
+            silence: Silence::Unusable,
+        };
+        let failed = Verdict {
+            fault: Fault::Providers,
+            is_overload: false,
+            cost: Cost::Full,
+            next: Next::Anyone,
+            silence: Silence::Failed,
+        };
+        let refused = Verdict { fault: Fault::Ours, cost: Cost::Nothing, next: Next::Another, ..failed };
+        match self {
+            Self::Answered | Self::Misfit(_) => sound,
+            Self::Unconnected => Verdict { cost: Cost::Nothing, ..failed },
+            Self::Broken => failed,
+            // It would time out again, and the time is gone.
+            Self::TimedOut => Verdict { next: Next::Another, ..failed },
+            Self::Overlong => Verdict { next: Next::Another, silence: Silence::Unusable, ..failed },
+            // The prompt or the schema is refused as such: too long, malformed.
+            Self::Status(400 | 413 | 422) => Verdict { next: Next::Nobody, ..refused },
+            Self::Status(429) => {
+                Verdict { is_overload: true, next: Next::Anyone, silence: Silence::RateLimited, ..refused }
+            }
+            Self::Status(408 | 425) => Verdict { cost: Cost::Nothing, ..failed },
+            // 529 is what some providers say when they are overloaded.
+            Self::Status(503 | 529) => Verdict { is_overload: true, cost: Cost::Nothing, ..failed },
+            Self::Status(500 | 502 | 504) => Verdict { cost: Cost::Nothing, ..failed },
+            Self::Status(500..) => Verdict { cost: Cost::Nothing, next: Next::Another, ..failed },
+            // A wrong key, a model that is not there, a redirect: our settings for this provider.
+            Self::Status(_) => refused,
+        }
+    }
+
+    /// Whether a person must mend the settings before it gets better.
+    pub(super) fn is_for_people(&self) -> bool {
+        matches!(self, Self::Status(300..=407)) && !matches!(self, Self::Status(400))
+    }
+
+    /// In the words of metrics and logs.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Misfit(Misread::Form) => "misfit",
+            Self::Misfit(Misread::Unsaid(unsaid)) => unsaid.as_str(),
+            Self::Status(400 | 413 | 422) => "refused",
+            Self::Status(401 | 403) => "unauthorised",
+            Self::Status(404) => "not_found",
+            Self::Status(429) => "rate_limited",
+            Self::Status(500..) => "server_error",
+            Self::Status(_) => "client_error",
+            Self::Unconnected => "unconnected",
+            Self::Broken => "broken",
+            Self::Overlong => "overlong",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    /// All the words of [`Ending::as_str`], and those for requests that were given up.
+    pub(super) const WORDS: [&'static str; 19] = [
+        "answered",
+        "misfit",
+        "malformed",
+        "refused_to_say",
+        "cut_off",
+        "filtered",
+        "empty",
+        "refused",
+        "unauthorised",
+        "not_found",
+        "rate_limited",
+        "server_error",
+        "client_error",
+        "unconnected",
+        "broken",
+        "overlong",
+        "timed_out",
+        "given_up",
+        "cancelled",
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_question_is_at_fault_for_is_not_held_against_the_provider() {
+        for status in [400, 401, 403, 404, 413, 422] {
+            let verdict = Ending::Status(status).verdict();
+            assert_eq!((verdict.fault, verdict.cost), (Fault::Ours, Cost::Nothing), "{status}");
+            assert_ne!(verdict.next, Next::Anyone, "{status} is never tried again there");
+        }
+        for status in [400, 413, 422] {
+            assert_eq!(Ending::Status(status).verdict().next, Next::Nobody);
+        }
+    }
+
+    #[test]
+    fn servers_errors_broken_connections_and_timeouts_are_the_providers() {
+        for ending in [500, 502, 503, 504, 529].map(Ending::Status) {
+            let verdict = ending.verdict();
+            let expected = (Fault::Providers, Cost::Nothing, Next::Anyone);
+            assert_eq!((verdict.fault, verdict.cost, verdict.next), expected, "{ending:?}");
+        }
+        for ending in [Ending::Broken, Ending::TimedOut, Ending::Overlong] {
+            let verdict = ending.verdict();
+            assert_eq!((verdict.fault, verdict.cost), (Fault::Providers, Cost::Full), "{ending:?}");
+        }
+        assert_eq!(Ending::Unconnected.verdict().cost, Cost::Nothing);
+    }
+
+    #[test]
+    fn too_many_requests_shrink_the_limit_and_leave_the_breaker_alone() {
+        let verdict = Ending::Status(429).verdict();
+        assert_eq!((verdict.fault, verdict.is_overload), (Fault::Ours, true));
+        assert_eq!((verdict.next, verdict.silence), (Next::Anyone, Silence::RateLimited));
+    }
+
+    #[test]
+    fn an_answer_that_is_of_no_use_is_paid_for() {
+        let verdict = Ending::Misfit(Misread::Form).verdict();
+        assert_eq!((verdict.fault, verdict.cost), (Fault::None, Cost::Counted));
+        assert_eq!((verdict.next, verdict.silence), (Next::Another, Silence::Unusable));
+    }
+
+    #[test]
+    fn a_word_of_every_ending_is_in_the_list() {
+        let unsaid = [Unsaid::Malformed, Unsaid::Refused, Unsaid::CutOff, Unsaid::Filtered, Unsaid::Empty];
+        let misfits = unsaid.map(|unsaid| Ending::Misfit(Misread::Unsaid(unsaid)));
+        let statuses = (300..600).map(Ending::Status);
+        let others =
+            [Ending::Answered, Ending::Misfit(Misread::Form), Ending::Unconnected, Ending::Broken, Ending::Overlong];
+        for ending in misfits.into_iter().chain(statuses).chain(others).chain([Ending::TimedOut]) {
+            assert!(Ending::WORDS.contains(&ending.as_str()), "{ending:?}");
+        }
+    }
+}
