@@ -81,6 +81,20 @@ fn the_files_of_lists_belong_to_the_bundle() {
 }
 
 #[test]
+fn the_files_of_agents_belong_to_the_bundle_and_their_faults_are_told() {
+    let folder = folder("");
+    let before = Config::load_bundle(folder.path()).unwrap().id();
+    fs::create_dir(folder.path().join("agents")).unwrap();
+    fs::write(folder.path().join("agents/router.toml"), crate::bundle::agent_tests::AGENT).unwrap();
+    fs::write(folder.path().join("agents/.router.toml"), "a hidden copy").unwrap();
+    let bundle = Config::load_bundle(folder.path()).unwrap();
+    assert!(bundle.id() != before && bundle.sources().get("agents/router.toml").is_some());
+    fs::write(folder.path().join("agents/router.toml"), "agnet = \"router\"\n").unwrap();
+    let faults = load(folder.path(), &[]).unwrap_err();
+    assert!(faults.contains("agents/router.toml:1:1: `agnet`: unknown key (did you mean `agent`?)"), "{faults}");
+}
+
+#[test]
 fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
     let folder = folder(
         "[server]\nlisten = \"localhost\"\ntoken = \"x\"\ntoken_file = \"nowhere\"\nprot = 1\n\
