@@ -7,8 +7,8 @@ use anyhow::Context;
 use faulty_provider::{Behaviour, Provider};
 use forthwith::bundle::{Bundle, Sources};
 use forthwith::domain::Money;
-use forthwith::gateway::{LimitConfig, Provider as ProviderConfig, ProviderModel};
 use forthwith::engine::Config;
+use forthwith::gateway::{LimitConfig, Provider as ProviderConfig, ProviderModel};
 use forthwith::{Answer, Engine, Event, FallbackReason, Options, Tier};
 use tempfile::TempDir;
 

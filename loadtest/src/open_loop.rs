@@ -110,11 +110,15 @@ mod tests {
     fn every_call_is_made_at_its_time_or_later_and_heard_once() {
         let schedule = Schedule { per_second: 10_000, calls: 1_000 };
         let mut heard = Vec::new();
-        drive(schedule, |nth| std::future::ready(Ok(nth)), |ended| {
-            assert!(ended.intended <= ended.started && ended.started <= ended.ended);
-            assert_eq!(ended.answer, ended.nth);
-            heard.push((ended.nth, ended.intended));
-        })
+        drive(
+            schedule,
+            |nth| std::future::ready(Ok(nth)),
+            |ended| {
+                assert!(ended.intended <= ended.started && ended.started <= ended.ended);
+                assert_eq!(ended.answer, ended.nth);
+                heard.push((ended.nth, ended.intended));
+            },
+        )
         .unwrap();
         heard.sort();
         assert_eq!(heard.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(), (0..1_000).collect::<Vec<_>>());
@@ -134,7 +138,11 @@ mod tests {
         let order = RefCell::new(Vec::new());
         let call = |nth| {
             let (answer, waiting) = oneshot::channel();
-            if nth == 0 { tell.send(answer).unwrap() } else { answer.send(nth).unwrap() }
+            if nth == 0 {
+                tell.send(answer).unwrap()
+            } else {
+                answer.send(nth).unwrap()
+            }
             async { Ok(waiting.await?) }
         };
         drive(Schedule { per_second: 100_000, calls: 100 }, call, |ended| {

@@ -261,7 +261,8 @@ impl Case {
         let us = |of: &Histogram<u64>, quantile| of.value_at_quantile(quantile) as f64 / 1_000.0;
         let (late, timer) = (us(&all.late, 0.9999), us(&all.timer_late, 0.9999));
         let rounds = self.rounds.iter().zip(&without.rounds);
-        let mut ratios: Vec<f64> = rounds.map(|(with, without)| with.others_p99() / without.others_p99().max(1.0)).collect();
+        let mut ratios: Vec<f64> =
+            rounds.map(|(with, without)| with.others_p99() / without.others_p99().max(1.0)).collect();
         ratios.sort_by(f64::total_cmp);
         Ok(Line {
             case: self.name,

@@ -72,6 +72,7 @@ pub(super) struct Breaker {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each provider, and nearly always it is the large one")]
 enum State {
     /// Becomes `Open` where too many of the calls in the window are bad or slow.
     Closed(Window),
@@ -139,6 +140,7 @@ impl Breaker {
     }
 
     /// Whether a call would pass. Changes nothing.
+    #[cfg(test)]
     pub(super) fn would_pass(&self, now: Instant) -> bool {
         match &self.state {
             State::Closed(_) => true,
@@ -148,6 +150,7 @@ impl Breaker {
     }
 
     /// Takes back a pass, with what came of the call.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn record(&mut self, pass: Pass, outcome: Outcome, now: Instant) {
         let Pass { era } = pass;
         if era != self.era {
@@ -210,6 +213,15 @@ impl Breaker {
 // === impl BreakerState ===
 
 impl BreakerState {
+    /// The word for people.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+
     /// The value of the gauge.
     pub(super) const fn code(self) -> i64 {
         match self {

@@ -12,39 +12,39 @@ use super::attempt::{Attempt, Exchanged};
 use super::choosing::Ranking;
 use super::desk::{Desk, PassedOver, Takeoff};
 use super::flight::{Asking, Flight};
-use super::hedging::Slow;
+use super::landing::{End, Landing};
 use super::permit::Permit;
 use super::purse::NoMoney;
 use super::roster::Model;
-use super::verdict::{Ending, Next};
+use super::verdict::Next;
 use crate::agents::{Answer, Question, Silence};
 use crate::time::{Alarm, Instant};
 
 /// What a call does: it asks one target after the other, a second one beside a slow one, until somebody answers, the time is up, or
 /// there is nobody left to ask. It goes on for a while after the deadline if a request is under way then.
 pub(super) struct Course {
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     flight: Arc<Flight>,
-    question: Arc<Question>,
-    order: Ranking,
+    pub(super) question: Arc<Question>,
+    pub(super) order: Ranking,
     /// The targets that are not asked again.
-    closed: Vec<usize>,
+    pub(super) closed: Vec<usize>,
     passed_over: PassedOver,
     /// What came of the last request.
     silence: Option<Silence>,
     /// Two at most: a request, and the hedge beside it.
-    attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<Attempt>,
     requests: u8,
     /// The providers that were asked, by their place among the targets.
     asked: Vec<usize>,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     /// None once it has passed.
     due: Option<Alarm>,
     /// When requests under way are given up, once the deadline has passed.
     linger: Option<Alarm>,
     is_lingering: bool,
-    hedge: Option<Alarm>,
-    is_hedged: bool,
+    pub(super) hedge: Option<Alarm>,
+    pub(super) is_hedged: bool,
     /// A target is asked again after a while.
     pause: Option<(Alarm, usize)>,
 }
@@ -59,30 +59,13 @@ enum Event {
     PauseOver(usize),
 }
 
-/// How a call ends.
-pub(super) struct End {
-    pub(super) answer: Result<Answer, Silence>,
-    /// The target that answered, by its place among the question's.
-    pub(super) target: Option<usize>,
-}
-
-/// Takes a call off the desk when it has ended, however it does: also if its task is dropped.
-struct Landing {
-    desk: Arc<Desk>,
-    flight: Arc<Flight>,
-    end: Option<End>,
-}
-
 /// The time before a target is asked again: twice as much for each request before, and up to as much again, by the decision's name.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// A hedge is not thought of more often, where the first request is very young.
-const HEDGE_STEP_MIN: Duration = Duration::from_millis(1);
 
 /// Takes a call from its first request to its end.
 pub(super) async fn fly(desk: Arc<Desk>, takeoff: Takeoff) {
     let Takeoff { flight, order, at, permit, passed_over } = takeoff;
-    let mut landing = Landing { desk: Arc::clone(&desk), flight: Arc::clone(&flight), end: None };
+    let mut landing = Landing::new(Arc::clone(&desk), Arc::clone(&flight));
     let target = order.get(at).copied().unwrap_or_default();
     let mut course = Course::new(desk, flight, order, passed_over);
     let end = course.run(target, permit).await;
@@ -128,7 +111,7 @@ impl Course {
                 Event::Ended(nth, exchanged) => self.ended(nth, exchanged).await,
                 Event::Changed => self.look().await,
                 Event::Due => self.overdue(),
-                Event::LingerOver => Some(End::silent(Silence::Late)),
+                Event::LingerOver => self.in_vain(),
                 Event::HedgeDue => {
                     self.hedge_now().await;
                     None
@@ -177,7 +160,7 @@ impl Course {
     }
 
     /// Sends a request to a target, if the money is there and some time is left.
-    async fn start(&mut self, target: usize, mut permit: Permit, is_hedge: bool) -> Result<(), Silence> {
+    pub(super) async fn start(&mut self, target: usize, mut permit: Permit, is_hedge: bool) -> Result<(), Silence> {
         let worst = permit.model.cost_max(&self.question);
         let most = self.flight.cost_max().plus(worst);
         if self.question.cost_max.is_some_and(|max| most > max) {
@@ -303,11 +286,12 @@ impl Course {
 
     /// Asks a target if it may be asked.
     async fn ask(&mut self, target: usize) -> bool {
-        if !self.may_send_more() || !self.may_retry(target) {
+        if !self.may_send_more() {
             return false;
         }
         let left = self.deadline.since(self.desk.clock.instant());
         let started = match self.desk.admit(&self.question, target, left, false) {
+            Ok(_) if !self.may_retry(target) => return false,
             Ok(permit) => self.start(target, permit, false).await,
             Err(silence) => Err(silence),
         };
@@ -317,7 +301,7 @@ impl Course {
         started.is_ok()
     }
 
-    fn may_send_more(&self) -> bool {
+    pub(super) fn may_send_more(&self) -> bool {
         self.requests < self.desk.config.requests_per_call_max
     }
 
@@ -337,7 +321,7 @@ impl Course {
         if self.desk.is_stopping() {
             return Some(End::silent(Silence::Failed));
         }
-        if self.flight.is_abandoned() {
+        if self.flight.close_if_abandoned() {
             return Some(End::silent(Silence::Late));
         }
         if self.desk.switches.forbids_agent(&self.question.agent).is_some() {
@@ -385,68 +369,16 @@ impl Course {
             attempt.permit().overdue(now);
         }
         let linger = self.attempts.iter().map(|attempt| attempt.model().provider.config.linger).max();
-        let Some(linger) = linger.filter(|_| self.desk.may_linger()) else {
-            return Some(End::silent(Silence::Late));
-        };
+        let Some(linger) = linger.filter(|_| self.desk.may_linger()) else { return self.in_vain() };
         self.is_lingering = true;
         self.linger = Some(self.desk.timer.at(self.deadline.after(linger)));
         None
     }
 
-    /// When a second request is thought of.
-    fn plan_hedge(&mut self, model: &Model, now: Instant) {
-        if self.is_hedged {
-            return;
-        }
-        let delay = model.provider.config.hedge.delay(&model.learned().latency, now);
-        let at = delay.map(|delay| now.after(delay)).filter(|at| *at < self.deadline);
-        self.hedge = at.map(|at| self.desk.timer.at(at));
-    }
-
-    /// Sends a second request beside the slow one, to the next target or to the same, if that is worth it.
-    async fn hedge_now(&mut self) {
-        let [slow] = self.attempts.as_mut_slice() else { return };
-        let (target, model) = (slow.target, Arc::clone(slow.model()));
-        let Some(since) = slow.permit().since() else { return };
-        if !self.may_send_more() {
-            return;
-        }
-        let order = self.order.clone();
-        let start = order.iter().position(|known| *known == target).map_or(0, |at| at + 1);
-        for nth in 0..order.len() {
-            let other = order[(start + nth) % order.len()];
-            if !self.closed.contains(&other) && self.hedge_with((&model, since), other).await {
-                self.is_hedged = true;
-                return;
-            }
-        }
-        self.think_again(since);
-    }
-
-    /// A second request is not worth it, or may not be sent: it is thought of again when the first has taken half as long again. As
-    /// soon as that is longer than ever it may well be.
-    fn think_again(&mut self, since: Instant) {
-        let waited = self.desk.clock.instant().since(since).max(HEDGE_STEP_MIN);
-        let at = since.after(waited.mul_f64(1.5));
-        self.hedge = (at < self.deadline).then(|| self.desk.timer.at(at));
-    }
-
-    async fn hedge_with(&mut self, (slow, since): (&Arc<Model>, Instant), target: usize) -> bool {
-        let Some(other) = self.model(target).cloned() else { return false };
+    /// Nobody waits any more; unless somebody has come just now, who has a look taken next.
+    fn in_vain(&self) -> Option<End> {
         let now = self.desk.clock.instant();
-        let left = self.deadline.since(now);
-        if !is_worth_it((slow, &other), now.since(since), left, now) {
-            return false;
-        }
-        let Some(hedge) = other.provider.guards().hedges.try_spend() else { return false };
-        let is_sent = match self.desk.admit(&self.question, target, left, true) {
-            Ok(permit) => self.start(target, permit, true).await.is_ok(),
-            Err(_) => false,
-        };
-        if !is_sent {
-            other.provider.guards().hedges.give_back(hedge);
-        }
-        is_sent
+        self.flight.close_if_in_vain(now).then(|| End::silent(Silence::Late))
     }
 
     fn settle(&self, attempt: Attempt, exchanged: &Exchanged) {
@@ -473,7 +405,7 @@ impl Course {
         target.is_none_or(|target| self.desk.switches.forbids(&self.question.agent, target).is_some())
     }
 
-    fn model(&self, target: usize) -> Option<&Arc<Model>> {
+    pub(super) fn model(&self, target: usize) -> Option<&Arc<Model>> {
         self.desk.roster.find(self.question.targets.get(target)?)
     }
 
@@ -490,34 +422,6 @@ impl Drop for Course {
         }
         self.abandon_all(false);
     }
-}
-
-impl End {
-    fn silent(silence: Silence) -> Self {
-        Self { answer: Err(silence), target: None }
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        // Without an end the task was dropped: the gateway stops.
-        let end = self.end.take().unwrap_or(End { answer: Err(Silence::Failed), target: None });
-        let target = end.target.and_then(|target| self.flight.question.targets.get(target));
-        let target = target.and_then(|target| self.desk.roster.find(target)).map(|model| Arc::clone(&model.name));
-        self.desk.land(&self.flight, &end.answer, target);
-    }
-}
-
-/// Whether a second request makes an answer in time enough likelier.
-fn is_worth_it((slow, other): (&Arc<Model>, &Arc<Model>), waited: Duration, left: Duration, now: Instant) -> bool {
-    let config = &other.provider.config.hedge;
-    if Arc::ptr_eq(slow, other) {
-        let learned = slow.learned();
-        return config.is_worth_it(Slow { asked: &learned.latency, waited, other: &learned.latency, left }, now);
-    }
-    // Only the gateway's thread ever holds both locks.
-    let (asked, other) = (slow.learned(), other.learned());
-    config.is_worth_it(Slow { asked: &asked.latency, waited, other: &other.latency, left }, now)
 }
 
 /// Whether an alarm rings; then it is gone.

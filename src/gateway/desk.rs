@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::choosing::{Ranking, ranking};
 use super::config::Config;
-use super::flight::Flight;
+use super::flight::{Flight, Joined};
 use super::kept::{Found, Kept, Key};
 use super::latency::Chance;
 use super::metrics::Metrics;
@@ -87,24 +87,25 @@ impl Desk {
     /// that `take_off` sends on its way.
     pub(super) fn ask(
         &self,
-        question: Arc<Question>,
+        question: &Arc<Question>,
         deadline: Deadline,
         take_off: impl FnOnce(Takeoff) -> Result<(), Box<Takeoff>>,
     ) -> Pending {
         let asked = self.clock.instant();
-        if let Err(silence) = self.is_open(&question, deadline, asked) {
+        if let Err(silence) = self.is_open(question, deadline, asked) {
             return self.known(silence, None);
         }
-        let key = Key::of(&question);
-        let stale = match self.find_kept(key, &question, asked) {
-            Some((found, target)) if found.is_fresh => return self.from_cache(found.answer, target, asked),
+        let key = Key::of(question);
+        let stale = match self.find_kept(key, question, asked) {
+            Some((found, target)) if found.is_fresh => return self.cached(found.answer, target, asked),
             Some((found, target)) => Some((found.answer, target)),
             None => None,
         };
         let seat = Arc::new(Seat::new(asked, deadline));
         let mut under_way = self.under_way();
-        if let Some(flight) = under_way.get(&key).cloned() {
-            let joined = self.join(&flight, &seat, asked);
+        if let Some(flight) = under_way.get(&key).cloned()
+            && let Some(joined) = self.join(&flight, &seat, asked)
+        {
             drop(under_way);
             return match joined {
                 Ok(()) => self.wait(seat, flight, deadline, stale),
@@ -112,7 +113,7 @@ impl Desk {
             };
         }
         let begun = match under_way.len() < self.config.calls_max {
-            true => self.begin(key, &question, &seat, asked),
+            true => self.begin(key, question, &seat, asked),
             false => Err(Silence::Shed),
         };
         let takeoff = match begun {
@@ -153,18 +154,22 @@ impl Desk {
         self.switches.forbids(&question.agent, target).is_none().then(|| (found, Arc::clone(&model.name)))
     }
 
-    /// Lets one more wait for a call under way, if that is likely to end in time for it.
-    fn join(&self, flight: &Flight, seat: &Arc<Seat>, now: Instant) -> Result<(), Silence> {
+    /// Lets one more wait for a call under way, if that is likely to end in time for it. None if the call is about to end.
+    fn join(&self, flight: &Flight, seat: &Arc<Seat>, now: Instant) -> Option<Result<(), Silence>> {
         let question = &flight.question;
         let model = |target: usize| self.roster.find(question.targets.get(target)?);
         if let Some((asking, model)) = flight.asking().and_then(|asking| Some((asking, model(asking.target)?))) {
             let (waited, left) = (now.since(asking.since), seat.deadline().left(now));
             let chance = model.chance_after(waited, left, now);
             if chance.is_some_and(|chance| chance < Chance::from_milli(question.chance_min_milli)) {
-                return Err(Silence::WouldBeLate);
+                return Some(Err(Silence::WouldBeLate));
             }
         }
-        if flight.join(Arc::clone(seat)) { Ok(()) } else { Err(Silence::Shed) }
+        match flight.join(Arc::clone(seat)) {
+            Joined::Yes => Some(Ok(())),
+            Joined::Full => Some(Err(Silence::Shed)),
+            Joined::TooLate => None,
+        }
     }
 
     /// The first target that may be asked, with the leave to ask it; money is seen to where the disk can be waited for.
@@ -247,7 +252,7 @@ impl Desk {
         self.metrics.lingering.add(-1);
     }
 
-    fn from_cache(&self, answer: Answer, target: Arc<str>, asked: Instant) -> Pending {
+    fn cached(&self, answer: Answer, target: Arc<str>, asked: Instant) -> Pending {
         let took = self.clock.instant().since(asked);
         let call = Call { target: Some(target), source: Source::Cache, took, ..Call::default() };
         self.reply(Reply { answer: Ok(answer), call })
@@ -306,5 +311,23 @@ impl PassedOver {
     /// Why nobody was asked.
     pub(super) fn silence(self) -> Silence {
         self.0.unwrap_or(Silence::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_that_came_furthest_says_why_nobody_was_asked() {
+        let why = |silences: &[Silence]| {
+            let mut passed_over = PassedOver::default();
+            silences.iter().for_each(|silence| passed_over.note(*silence));
+            passed_over.silence()
+        };
+        assert_eq!(why(&[]), Silence::Failed, "there was none");
+        assert_eq!(why(&[Silence::Failed, Silence::SwitchedOff]), Silence::SwitchedOff);
+        assert_eq!(why(&[Silence::WouldBeLate, Silence::Down]), Silence::WouldBeLate);
+        assert_eq!(why(&[Silence::Shed, Silence::OverBudget, Silence::RateLimited]), Silence::OverBudget);
     }
 }

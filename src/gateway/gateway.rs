@@ -17,6 +17,7 @@ use super::kept_file::KeptFile;
 use super::metrics::Metrics;
 use super::pending::Pending;
 use super::roster::Roster;
+use super::standing::ProviderStanding;
 use super::switches::{SwitchBoard, SwitchError, SwitchKind, SwitchedOff};
 use super::till::Till;
 use crate::agents::{Question, Target};
@@ -95,8 +96,14 @@ impl Gateway {
     }
 
     /// Asks. The reply is there by the deadline; at once where asking is of no use. Waits for nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "a question that is asked belongs to the call")]
     pub fn ask(&self, question: Arc<Question>, deadline: Deadline) -> Pending {
-        self.0.desk.ask(question, deadline, |takeoff| self.0.take_off(takeoff))
+        self.0.desk.ask(&question, deadline, |takeoff| self.0.take_off(takeoff))
+    }
+
+    /// How every provider stands, by name.
+    pub fn providers(&self) -> Vec<ProviderStanding> {
+        self.0.desk.roster.stand(self.0.desk.clock.instant())
     }
 
     /// Everything that is switched off, by kind and name.

@@ -95,6 +95,7 @@ impl HedgeBudget {
     }
 
     /// A hedge was not sent after all.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn give_back(&mut self, hedge: Hedge) {
         let Hedge(()) = hedge;
         self.level += u64::from(Chance::CERTAIN.ppm());

@@ -28,22 +28,20 @@ pub struct Chance(u32);
 #[derive(Debug)]
 pub(super) struct Latency {
     half_life_nanos: f64,
-    /// A ring: the nth observation is in the place n modulo its size.
-    ring: [Observation; OBSERVATIONS_MAX],
-    /// The number of the oldest that is kept.
-    first: u64,
-    /// The number of the next.
-    next: u64,
-    /// Places in the ring, by time; of equal times the answers first.
+    /// In the order in which they were made. Not in that of the requests: of those sent last the slow ones are not known yet.
+    recent: SmallVec<[Observation; OBSERVATIONS_MAX]>,
+    /// Places in `recent`, by time; of equal times the answers first.
     sorted: SmallVec<[u8; OBSERVATIONS_MAX]>,
+    /// What is heard of requests that were sent earlier is about what was before a change.
+    since_nanos: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Observation {
     /// When it was made, on the steady clock.
     at_nanos: u64,
-    /// So long it took; or so long it was waited for.
-    time: Duration,
+    /// So long it took, in nanoseconds; or so long it was waited for.
+    time: u64,
     is_answer: bool,
 }
 
@@ -51,13 +49,13 @@ struct Observation {
 const OBSERVATIONS_MAX: usize = 64;
 
 /// The latest observations, which count in full whatever their age.
-const FULL: u64 = 16;
+const FULL: usize = 16;
 
 /// Fewer say nothing: the first call of all pays for the connection.
-const OBSERVATIONS_MIN: u64 = 3;
+const OBSERVATIONS_MIN: usize = 3;
 
 /// How many of the latest are held against all before them.
-const LATEST: [u64; 4] = [3, 4, 6, 8];
+const LATEST: [usize; 4] = [3, 4, 6, 8];
 
 /// A change is believed where chance alone would bring it about less often than this.
 const COINCIDENCE_MAX: f64 = 1.0 / 5_000.0;
@@ -104,33 +102,33 @@ impl Latency {
     pub(super) fn new(half_life: Duration) -> Self {
         Self {
             half_life_nanos: half_life.max(Duration::from_millis(1)).as_nanos() as f64,
-            ring: [Observation::default(); OBSERVATIONS_MAX],
-            first: 0,
-            next: 0,
+            recent: SmallVec::new(),
             sorted: SmallVec::new(),
+            since_nanos: 0,
         }
     }
 
     /// An answer came after `took`. Some 500 steps without an allocation, as for [`Latency::censor`].
     pub(super) fn observe(&mut self, took: Duration, now: Instant) {
-        self.push(Observation { at_nanos: now.nanos(), time: took, is_answer: true });
+        self.push(Observation { at_nanos: now.nanos(), time: nanos(took), is_answer: true });
     }
 
     /// After `waited` there was no answer, and nobody waits any more; or somebody still does, but not for the decision.
     pub(super) fn censor(&mut self, waited: Duration, now: Instant) {
-        self.push(Observation { at_nanos: now.nanos(), time: waited, is_answer: false });
+        self.push(Observation { at_nanos: now.nanos(), time: nanos(waited), is_answer: false });
     }
 
     /// What was given up after `waited` was answered after `took` all the same: takes the place of what [`Latency::censor`] noted. Of
     /// no effect where that has been forgotten: the answer belongs to the time before the change.
     pub(super) fn observe_after_censor(&mut self, waited: Duration, took: Duration) {
+        let (waited, took) = (nanos(waited), nanos(took));
         let is_it = |place: &&u8| {
-            let one = &self.ring[usize::from(**place)];
+            let one = &self.recent[usize::from(**place)];
             !one.is_answer && one.time == waited
         };
         let Some(place) = self.sorted.iter().find(is_it).copied() else { return };
         self.unsort(place);
-        let one = &mut self.ring[usize::from(place)];
+        let one = &mut self.recent[usize::from(place)];
         (one.time, one.is_answer) = (took.max(waited), true);
         self.sort(place);
     }
@@ -162,25 +160,33 @@ impl Latency {
     }
 
     /// How many observations it rests on.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sorted.len()
     }
 
     fn push(&mut self, observation: Observation) {
-        let place = place_of(self.next);
-        if self.sorted.len() == OBSERVATIONS_MAX {
-            self.unsort(place);
-            self.first += 1;
+        if observation.sent_nanos() < self.since_nanos {
+            return;
         }
-        self.ring[usize::from(place)] = observation;
-        self.next += 1;
-        self.sort(place);
+        if self.recent.len() == OBSERVATIONS_MAX {
+            self.forget(1);
+        }
+        self.recent.push(observation);
+        self.sort((self.recent.len() - 1) as u8);
         self.forget_before_change();
     }
 
+    /// Forgets the oldest.
+    fn forget(&mut self, many: usize) {
+        self.recent.drain(..many);
+        self.sorted.retain(|place| usize::from(*place) >= many);
+        self.sorted.iter_mut().for_each(|place| *place -= many as u8);
+    }
+
     fn sort(&mut self, place: u8) {
-        let key = self.ring[usize::from(place)].key();
-        let at = self.sorted.partition_point(|other| self.ring[usize::from(*other)].key() <= key);
+        let key = self.recent[usize::from(place)].key();
+        let at = self.sorted.partition_point(|other| self.recent[usize::from(*other)].key() <= key);
         self.sorted.insert(at, place);
     }
 
@@ -193,9 +199,8 @@ impl Latency {
     /// Forgets what was before a change.
     fn forget_before_change(&mut self) {
         let Some(latest) = LATEST.into_iter().find(|latest| self.is_changed(*latest)) else { return };
-        self.first = self.next - latest;
-        let kept: SmallVec<[u8; OBSERVATIONS_MAX]> = (self.first..self.next).map(place_of).collect();
-        self.sorted.retain(|place| kept.contains(place));
+        self.forget(self.recent.len() - latest);
+        self.since_nanos = self.recent.iter().map(Observation::sent_nanos).min().unwrap_or(0);
     }
 
     /// Whether so many of the latest are all slower, or all quicker, than nearly all before them.
@@ -203,31 +208,30 @@ impl Latency {
     /// If nothing changed, the latest are drawn from the same as those before. Of `older` ones `alike` are as slow as the quickest of
     /// the latest, so one more is with a chance of about `(alike + 1) / (older + 2)` (Laplace), and all of the latest are with its
     /// power. What cannot be compared, because it was given up before, counts as alike.
-    fn is_changed(&self, latest: u64) -> bool {
-        let Some(older) = (self.next - self.first).checked_sub(latest).filter(|older| *older > 0) else { return false };
-        let recent = || (self.next - latest..self.next).map(|nth| &self.ring[usize::from(place_of(nth))]);
-        let before = || (self.first..self.next - latest).map(|nth| &self.ring[usize::from(place_of(nth))]);
+    fn is_changed(&self, latest: usize) -> bool {
+        let Some(older) = self.recent.len().checked_sub(latest).filter(|older| *older > 0) else { return false };
+        let (before, recent) = self.recent.split_at(older);
         let is_rare = |alike: usize| {
             let chance = (alike + 1) as f64 / (older + 2) as f64;
             chance.powi(latest as i32) <= COINCIDENCE_MAX
         };
-        let quickest = recent().map(|one| one.time).min().unwrap_or_default();
-        if is_rare(before().filter(|one| one.time >= quickest || !one.is_answer).count()) {
+        let quickest = recent.iter().map(|one| one.time).min().unwrap_or_default();
+        if is_rare(before.iter().filter(|one| one.time >= quickest || !one.is_answer).count()) {
             return true;
         }
-        let slowest = recent().map(|one| one.time).max().unwrap_or_default();
-        recent().all(|one| one.is_answer) && is_rare(before().filter(|one| one.time <= slowest).count())
+        let slowest = recent.iter().map(|one| one.time).max().unwrap_or_default();
+        recent.iter().all(|one| one.is_answer) && is_rare(before.iter().filter(|one| one.time <= slowest).count())
     }
 
     /// The share of requests that are not answered yet, over time.
     fn curve(&self, now: Instant) -> Option<Curve> {
-        if self.next - self.first < OBSERVATIONS_MIN {
+        if self.recent.len() < OBSERVATIONS_MIN {
             return None;
         }
-        let mut steps: SmallVec<[(Duration, f64); OBSERVATIONS_MAX]> = SmallVec::new();
+        let mut steps: SmallVec<[(u64, f64); OBSERVATIONS_MAX]> = SmallVec::new();
         let mut at_risk = 0.0;
         for place in self.sorted.iter().rev() {
-            let one = &self.ring[usize::from(*place)];
+            let one = &self.recent[usize::from(*place)];
             let others = at_risk;
             at_risk += self.weight(*place, now);
             steps.push((one.time, if one.is_answer { others / at_risk } else { 1.0 }));
@@ -238,18 +242,16 @@ impl Latency {
 
     /// What an observation counts: never nothing, and never more for being older.
     fn weight(&self, place: u8, now: Instant) -> f64 {
-        let newest = place_of(self.next - 1);
-        let age = (u64::from(newest) + OBSERVATIONS_MAX as u64 - u64::from(place)) % OBSERVATIONS_MAX as u64;
-        if age < FULL {
+        if usize::from(place) + FULL >= self.recent.len() {
             return 1.0;
         }
-        let since_nanos = now.nanos().saturating_sub(self.ring[usize::from(place)].at_nanos);
-        half_to_the(since_nanos as f64 / self.half_life_nanos)
+        let age_nanos = now.nanos().saturating_sub(self.recent[usize::from(place)].at_nanos);
+        half_to_the(age_nanos as f64 / self.half_life_nanos)
     }
 }
 
-fn place_of(nth: u64) -> u8 {
-    (nth % OBSERVATIONS_MAX as u64) as u8
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Half to the power of `exponent`, straight between whole ones: a few steps, and the same on every machine.
@@ -263,17 +265,22 @@ fn half_to_the(exponent: f64) -> f64 {
 // === impl Observation ===
 
 impl Observation {
-    fn key(&self) -> (Duration, bool) {
+    fn key(&self) -> (u64, bool) {
         (self.time, !self.is_answer)
+    }
+
+    fn sent_nanos(&self) -> u64 {
+        self.at_nanos.saturating_sub(self.time)
     }
 }
 
 /// Times in order, each with the share of those still waited for that are still without an answer after it.
-struct Curve(SmallVec<[(Duration, f64); OBSERVATIONS_MAX]>);
+struct Curve(SmallVec<[(u64, f64); OBSERVATIONS_MAX]>);
 
 impl Curve {
     /// The share that is without an answer after `time`.
     fn alive_after(&self, time: Duration) -> f64 {
+        let time = nanos(time);
         self.0.iter().take_while(|(at, _)| *at <= time).fold(1.0, |alive, (_, stay)| alive * stay)
     }
 
@@ -288,14 +295,14 @@ impl Curve {
                 alive *= stay;
                 alive <= share
             })
-            .map(|(at, _)| *at)
+            .map(|(at, _)| Duration::from_nanos(*at))
     }
 
     /// Whether `time` lies so far beyond what anybody waited that nothing can be said: most were not answered, and nobody waited for
     /// half of it.
     fn is_beyond(&self, time: Duration, alive: f64) -> bool {
-        let longest = self.0.last().map_or(Duration::ZERO, |(at, _)| *at);
-        alive > 0.5 && longest < time / 2
+        let longest = self.0.last().map_or(0, |(at, _)| *at);
+        alive > 0.5 && longest < nanos(time) / 2
     }
 }
 
@@ -353,8 +360,9 @@ mod tests {
             observations in prop::collection::vec((0_u64..400, any::<bool>()), 3..=16),
             left in 0_u64..500,
         ) {
-            let (mut latency, now) = (latency(), start());
+            let (mut latency, mut now) = (latency(), start());
             for (millis, is_answer) in &observations {
+                now = now.after(SECOND);
                 let time = Duration::from_millis(*millis);
                 if *is_answer { latency.observe(time, now) } else { latency.censor(time, now) }
             }
@@ -462,6 +470,19 @@ mod tests {
         assert!(latency.chance_within(300 * MS, now).expect("it knows") > Chance::from_milli(900));
         (0..2).for_each(|_| latency.censor(300 * MS, now));
         assert_eq!((latency.len(), latency.chance_within(300 * MS, now)), (3, Some(Chance::NONE)));
+    }
+
+    #[test]
+    fn what_is_heard_after_a_change_of_requests_from_before_it_is_nothing_new() {
+        let (mut latency, start) = (latency(), start());
+        (0..20).for_each(|nth| latency.censor(2 * SECOND, start.after(nth * 100 * MS)));
+        let now = start.after(3 * SECOND);
+        (0..3).for_each(|_| latency.observe(50 * MS, now));
+        assert_eq!((latency.len(), latency.chance_within(300 * MS, now)), (3, Some(Chance::CERTAIN)));
+        (0..20).for_each(|nth| latency.censor(2 * SECOND, now.after(nth * 10 * MS)));
+        assert_eq!(latency.chance_within(300 * MS, now), Some(Chance::CERTAIN));
+        latency.censor(300 * MS, now.after(300 * MS));
+        assert_eq!(latency.chance_within(300 * MS, now), Some(Chance::from_ppm(750_000)), "that one was sent since");
     }
 
     #[test]

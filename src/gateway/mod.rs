@@ -15,6 +15,8 @@
 //! | `pending` | a reply that is waited for |
 //! | `flight` | a call under way, and all who wait for it |
 //! | `course` | what a call does: one target after the other, a hedge, until somebody answers or the time is up |
+//! | `second` | a second request of a call, beside one that is slow |
+//! | `landing` | the end of a call |
 //! | `attempt` | one request of a call |
 //! | `permit` | the leave to send one request, and what is settled when it ends |
 //! | `roster` | the providers and models, each with what is learned of it |
@@ -27,6 +29,7 @@
 //! | `wire` | what comes back over a connection |
 //! | `client` | the HTTP client of one provider (feature `large-model`) |
 //! | `metrics` | the series |
+//! | `standing` | how the providers stand, for people |
 //! | `choosing` | the order in which a question's targets are asked |
 //! | `latency` | how long a model takes, learnt |
 //! | `probing` | which questions go through to a model that looks hopeless |
@@ -54,10 +57,12 @@ mod config;
 mod course;
 mod desk;
 mod flight;
+#[expect(clippy::module_inception, reason = "the face of the room has its name")]
 mod gateway;
 mod hedging;
 mod kept;
 mod kept_file;
+mod landing;
 mod latency;
 mod limit;
 mod metrics;
@@ -70,7 +75,9 @@ mod rate_headers;
 mod request;
 mod response;
 mod roster;
+mod second;
 mod spending;
+mod standing;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -87,4 +94,5 @@ pub use limit::LimitConfig;
 pub use pending::{LateReply, Pending};
 pub use probing::ProbingConfig;
 pub use rate::RateConfig;
+pub use standing::{ModelStanding, ProviderStanding};
 pub use switches::{SwitchError, SwitchKind, SwitchedOff};

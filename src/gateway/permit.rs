@@ -148,12 +148,9 @@ impl Learned {
 
 impl Guards {
     fn lend(&mut self, pass: Pass, tokens: u64, now: Instant) -> Result<Held, Silence> {
-        let share = match self.rate.try_take(tokens, now) {
-            Ok(share) => share,
-            Err(_) => {
-                self.breaker.record(pass, Outcome::NotItsFault, now);
-                return Err(Silence::RateLimited);
-            }
+        let Ok(share) = self.rate.try_take(tokens, now) else {
+            self.breaker.record(pass, Outcome::NotItsFault, now);
+            return Err(Silence::RateLimited);
         };
         match self.limit.try_enter(now) {
             Some(place) => Ok(Held { pass, place, share, tokens }),

@@ -35,12 +35,16 @@ pub(super) struct Probing {
 /// A question that goes through though the model looks hopeless. To be handed back to [`Probing::ended`].
 #[derive(Debug)]
 #[must_use = "a probe that is not handed back is under way for ever"]
-pub(super) struct Probe(());
+pub(super) struct Probe {
+    began: Instant,
+}
 
 /// What follows a probe that was answered in time.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     left: u32,
+    /// When the good probe began: one that began before it says nothing about what is now.
+    began: Instant,
     until: Instant,
 }
 
@@ -74,17 +78,23 @@ impl Probing {
         }
         self.last = Some(now);
         self.under_way += 1;
-        Some(Probe(()))
+        Some(Probe { began: now })
     }
 
     /// A probe is over: answered in time, or not, or taken back.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn ended(&mut self, probe: Probe, is_in_time: bool, now: Instant) {
-        let Probe(()) = probe;
+        let Probe { began } = probe;
         self.under_way = self.under_way.saturating_sub(1);
-        self.trial = is_in_time.then(|| Trial { left: TRIAL, until: now.after(self.config.every) });
+        if is_in_time {
+            self.trial = Some(Trial { left: TRIAL, began, until: now.after(self.config.every) });
+        } else if self.trial.is_some_and(|trial| began > trial.began) {
+            self.trial = None;
+        }
     }
 
     /// Probes that are under way.
+    #[cfg(test)]
     pub(super) const fn under_way(&self) -> u32 {
         self.under_way
     }
@@ -170,16 +180,22 @@ mod tests {
     #[test]
     fn after_a_good_probe_others_follow_at_once_until_one_is_late() {
         let (mut probing, now) = (probing(0), start());
-        let probe = probing.lets_through(0, now).expect("the first is due");
+        let slow = probing.lets_through(0, now).expect("the first is due");
+        let now = now.after(250 * MS);
+        let probe = probing.lets_through(0, now).expect("one is due");
         assert!(probing.lets_through(1, now).is_none());
+        let now = now.after(50 * MS);
         probing.ended(probe, true, now);
+        probing.ended(slow, false, now);
         let trial: Vec<Probe> = (2..10).filter_map(|nth| probing.lets_through(nth, now)).collect();
         assert_eq!(trial.len(), TRIAL as usize, "so many and no more");
         let mut trial = trial.into_iter();
         probing.ended(trial.next().expect("it is one of four"), true, now);
-        assert!(probing.lets_through(11, now).is_some());
-        probing.ended(trial.next().expect("it is one of four"), false, now);
-        assert!(probing.lets_through(12, now).is_none());
+        let later = now.after(10 * MS);
+        let last = probing.lets_through(11, later).expect("there are four more");
+        probing.ended(trial.next().expect("it is one of four"), true, later);
+        probing.ended(last, false, later);
+        assert!(probing.lets_through(12, later).is_none());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) struct Purse {
     days: BTreeMap<Day, BTreeMap<Arc<str>, Account>>,
     /// Of days before this one it is not known what was spent.
     earliest: Day,
-    /// More was spent than is written down, and it could not be written.
+    /// More was spent than is written down.
     is_behind: bool,
     is_closed: bool,
 }
@@ -169,28 +169,23 @@ impl Purse {
         self.is_behind || budgets.iter().any(|budget| matches!(self.block_for(budget, amount, day), Ok(Some(_))))
     }
 
-    /// A call has cost so much. What is known to be more than was reserved is counted as well: the budget is then the poorer for it.
+    /// A call has cost so much. What is known to be more than was reserved is counted as well: the budget is then the poorer for it,
+    /// and the next reservation writes it down, if need be. Never waits for the disk.
     pub(super) fn settle(&mut self, reservation: Reservation, used: Money) {
         let Reservation { day, names, amount } = reservation;
         let used = used.max(Money::ZERO);
-        let mut is_behind = false;
         for name in &names {
             let Some(account) = self.days.get_mut(&day).and_then(|accounts| accounts.get_mut(name)) else { continue };
             account.reserved = account.reserved.minus(amount);
             account.spent = account.spent.plus(used);
-            is_behind |= account.gone() > account.written;
-        }
-        if is_behind && !self.is_closed {
-            self.is_behind = true;
-            // Where that fails, nothing more is reserved until it succeeds.
-            let _ = self.write_ahead(day, &[]);
+            self.is_behind |= account.gone() > account.written;
         }
     }
 
     /// Writes down the exact figure; what is still reserved counts in full. Nothing can be reserved afterwards.
     pub(super) fn close(&mut self) -> Result<(), NoMoney> {
         self.is_closed = true;
-        let exact = self.spending(|account| account.gone());
+        let exact = self.spending(Account::gone);
         self.write(&exact)
     }
 
@@ -388,8 +383,8 @@ mod tests {
         let disk = Disk::default();
         let mut first = purse(&disk);
         let reservation = first.reserve(&[budget("a", 6_400)], money(1), noon()).unwrap();
-        disk.set_fate(Fate::Lost);
         first.settle(reservation, money(6_000));
+        disk.set_fate(Fate::Lost);
         let other = first.reserve(&[budget("b", 6_400)], Money::ZERO, noon());
         assert!(matches!(other, Err(NoMoney::Unwritten { .. })), "{other:?}");
         disk.set_fate(Fate::Kept);

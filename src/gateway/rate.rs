@@ -94,6 +94,7 @@ impl Rate {
     }
 
     /// A request has used so many tokens.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn settle(&mut self, share: Share, tokens_used: u64, now: Instant) {
         self.come_in(&share);
         if let (Some(bucket), Some(taken)) = (&mut self.tokens, share.of_tokens) {
@@ -102,6 +103,7 @@ impl Rate {
     }
 
     /// A request was never sent.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed back is gone")]
     pub(super) fn give_back(&mut self, share: Share, now: Instant) {
         self.come_in(&share);
         for (bucket, taken) in [(&mut self.requests, share.of_requests), (&mut self.tokens, share.of_tokens)] {
