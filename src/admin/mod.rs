@@ -1,9 +1,10 @@
-//! The operator's surface: metrics, health, the bundle in force, the description of the interface.
+//! The operator's surface: metrics, health, the bundle in force, kill switches, the description of the interface.
 
 mod bundle;
 mod caps;
 mod health;
 mod set_aside;
+mod switches;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
@@ -28,6 +29,10 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(set_aside::show))
                 .route(web::delete().to(set_aside::release)),
         )
+        .service(resource("/v1/providers").route(web::get().to(switches::providers)))
+        .service(resource("/v1/switches").route(web::get().to(switches::list)))
+        // A model's name has a `/`.
+        .service(resource("/v1/switches/{kind}/{name:.+}").route(web::put().to(switches::turn)))
         .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
         .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
 }
@@ -64,7 +69,7 @@ fn full_description() -> utoipa::openapi::OpenApi {
 #[openapi(
     paths(
         metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
-        set_aside::show, set_aside::release
+        set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
     ),
     tags((name = "operate", description = "Operating the engine")),
 )]
@@ -103,8 +108,11 @@ mod tests {
         /v1/log/consistency
         /v1/log/inclusion
         /v1/log/key
+        /v1/providers
         /v1/set-aside
         /v1/set-aside/{id}
+        /v1/switches
+        /v1/switches/{kind}/{name}
         ");
         let json = serde_json::to_value(&description).unwrap();
         assert!(json["openapi"].as_str().unwrap().starts_with("3.1"));

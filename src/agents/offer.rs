@@ -5,20 +5,16 @@ use crate::domain::{Limits, Type, Value};
 
 /// What each field may be, a line for each.
 pub(super) fn choices(format: &AnswerFormat) -> String {
-    let line = |known: &AnswerField| format!("\n- {}: {}", known.field.name, choice(known));
-    let lines: String = format.fields().iter().map(line).collect();
-    format!("Choose:{lines}")
+    let line = |known: &AnswerField| format!("- \"{}\": {}", known.field.name, choice(known));
+    format.fields().iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// How the answer is to be given.
+/// How the answer is to be given, with everything that it may be.
 pub(super) fn form(format: &AnswerFormat) -> String {
-    let reason = format.reason().map(|(name, bytes)| format!("\"{name}\" (why, in at most {bytes} characters)"));
-    let fields = format.fields().iter().map(|known| format!("\"{}\"", known.field.name));
-    let members: Vec<String> = reason.into_iter().chain(fields).collect();
-    format!(
-        "Answer with one JSON object and nothing else. Its members, all of them and no others: {}.",
-        members.join(", ")
-    )
+    let reason = format.reason().map(|(name, bytes)| format!("- \"{name}\": why, in at most {bytes} characters"));
+    let members: Vec<String> = reason.into_iter().chain([choices(format)]).collect();
+    let members = members.join("\n");
+    format!("Answer with one JSON object and nothing else. Its members, all of them and no others:\n{members}")
 }
 
 fn choice(AnswerField { field, choices }: &AnswerField) -> String {

@@ -39,6 +39,8 @@ pub struct Prompt {
     wording: Arc<Wording>,
     /// The system part and the examples: the same for every question.
     prefix: Box<[Message]>,
+    /// The choices that the system part names.
+    choices: Box<str>,
     /// Tokens that are left for what is asked about.
     room: usize,
 }
@@ -76,23 +78,25 @@ impl Prompt {
             }))
         });
         let widest: Vec<_> = widest.collect();
-        let asked = estimate(&asked(&wording.template, &offer::choices(format), &widest)) + PER_MESSAGE;
+        let choices = offer::choices(format);
+        let asked = estimate(&asked(&wording.template, Some(&choices), &widest)) + PER_MESSAGE;
         let (needed, given) = (fixed + asked, wording.context_tokens);
         if needed + INPUTS_ROOM > given {
             return Err(NoRoom { needed, given });
         }
-        Ok(Self { room: given - fixed - PER_MESSAGE, wording, prefix })
+        Ok(Self { room: given - fixed - PER_MESSAGE, wording, prefix, choices: choices.into() })
     }
 
-    /// The messages of a question about these inputs, by their numbers, with these choices. The same values give the same bytes.
+    /// The messages of a question about these inputs, by their numbers, with these choices, the likeliest first. The same values give the same bytes.
     ///
     /// Where they are too long for the prompt, the longest are cut first, to one length, until all fit: texts that somebody else has
     /// written before any other.
     pub fn messages(&self, given: &[Option<Cow<'_, str>>], format: &AnswerFormat) -> Vec<Message> {
         let choices = offer::choices(format);
+        let choices = Some(&*choices).filter(|choices| *choices != &*self.choices);
         let texts = Texts::of(&self.wording.inputs, given, self.wording.context_tokens);
         let fits =
-            |lengths: Lengths| estimate(&asked(&self.wording.template, &choices, &texts.cut_to(lengths))) <= self.room;
+            |lengths: Lengths| estimate(&asked(&self.wording.template, choices, &texts.cut_to(lengths))) <= self.room;
         let longest = texts.longest();
         let lengths = if fits(Lengths::all(longest)) {
             Lengths::all(longest)
@@ -106,7 +110,7 @@ impl Prompt {
                 },
             }
         };
-        let text = asked(&self.wording.template, &choices, &texts.cut_to(lengths));
+        let text = asked(&self.wording.template, choices, &texts.cut_to(lengths));
         let mut messages = self.prefix.to_vec();
         messages.push(Message { role: Role::User, text: text.into() });
         messages
@@ -191,9 +195,14 @@ fn tokens(message: &Message) -> usize {
     estimate(&message.text) + PER_MESSAGE
 }
 
-/// The last message: what may be chosen, and what it is about.
-fn asked(template: &Template, choices: &str, inputs: &[Option<Cow<'_, str>>]) -> String {
-    format!("{choices}\n\n{}", template.filled(inputs))
+/// The last message: what it is about, and before it what may be chosen, if that is not what the system part says. So it mostly has
+/// the form of the examples, which small models go by more than by anything that they are told.
+fn asked(template: &Template, choices: Option<&str>, inputs: &[Option<Cow<'_, str>>]) -> String {
+    let filled = template.filled(inputs);
+    match choices {
+        Some(choices) => format!("Choose among these alone:\n{choices}\n\n{filled}"),
+        None => filled,
+    }
 }
 
 fn prefix(wording: &Wording, format: &AnswerFormat, shots: &[Shot]) -> Box<[Message]> {

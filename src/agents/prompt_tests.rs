@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::injection_tests::injections;
-use super::tokens::estimate;
+use super::tokens::{PER_MESSAGE, estimate};
 use super::{Answer, AnswerField, AnswerFormat, Input, InputKind, Message, Prompt, Role, Shot, Template, Wording};
 use crate::domain::{Enumeration, Field, Type, Value};
 
@@ -55,9 +55,9 @@ fn parted(text: &str) -> (String, Vec<String>) {
     let (mut outside, mut inside, mut rest) = (String::new(), Vec::new(), text);
     while let Some(at) = rest.find('<') {
         outside.push_str(&rest[..at]);
-        let id = &rest[at..].strip_prefix("<data id=\"").expect("an opening mark")[..8];
-        let body = &rest[at + "<data id=\"12345678\">".len()..];
-        let close = format!("</data id=\"{id}\">");
+        let id = &rest[at..].strip_prefix("<data ").expect("an opening mark")[..6];
+        let body = rest[at + "<data 123456".len()..].strip_prefix('>').expect("the end of an opening mark");
+        let close = format!("</data {id}>");
         let end = body.find('<').expect("a closing mark");
         assert!(body[end..].starts_with(&close), "closed by its own mark: {}", &body[end..]);
         inside.push(body[..end].to_owned());
@@ -82,7 +82,7 @@ fn what_is_the_same_comes_first_and_what_is_asked_last() {
 fn what_is_not_there_is_absent_and_leaves_no_gap() {
     let prompt = prompt(2_000);
     let last = |given| parted(&asked(&prompt, given).last().unwrap().text).0;
-    let choices = "Choose:\n- queue: \"general\", \"cards\"\n\n";
+    let choices = "Choose among these alone:\n- \"queue\": \"general\", \"cards\"\n\n";
     assert_eq!(last([Some("Hi"), None, None, None]), format!("{choices}Subject: #"));
     assert_eq!(last([None, Some("Hi"), None, None]), format!("{choices}#"));
     assert_eq!(last([None, None, Some("pro"), None]), format!("{choices}A customer on the plan pro wrote."));
@@ -95,7 +95,7 @@ fn what_is_not_there_is_absent_and_leaves_no_gap() {
 
 #[test]
 fn the_longest_untrusted_texts_are_cut_first_to_one_length() {
-    let prompt = prompt(500);
+    let prompt = prompt(540);
     let (short, long, note) = ("s".repeat(60), "b".repeat(9_000), "n".repeat(60));
     let messages = asked(&prompt, [Some(&short), Some(&long), Some("pro"), Some(&note)]);
     let text = &messages.last().unwrap().text;
@@ -223,28 +223,28 @@ fn some_text() -> impl Strategy<Value = Option<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn a_prompt_keeps_within_its_tokens_and_its_marks(
-        subject in some_text(), body in some_text(), note in some_text(), context_tokens in 500_usize..3_000,
+        subject in some_text(), body in some_text(), note in some_text(), context_tokens in 540_usize..3_000,
     ) {
         let prompt = prompt(context_tokens);
         let given = [subject.as_deref(), body.as_deref(), Some("free"), note.as_deref().map(|_| "a note")];
         let messages = asked(&prompt, given);
         prop_assert_eq!(&messages, &asked(&prompt, given), "the same values give the same bytes");
-        let tokens: usize = messages.iter().map(|message| estimate(&message.text) + 8).sum();
+        let tokens: usize = messages.iter().map(|message| estimate(&message.text) + PER_MESSAGE).sum();
         prop_assert!(tokens <= context_tokens, "{} of {}", tokens, context_tokens);
         let (outside, inside) = parted(&messages.last().unwrap().text);
         prop_assert!(inside.len() <= 2);
-        let lines = ["Choose:", "- queue: \"general\", \"cards\"", "", "A customer on the plan free wrote.", "Subject: #", "#", "Of note: a note"];
+        let lines = ["Choose among these alone:", "- \"queue\": \"general\", \"cards\"", "", "A customer on the plan free wrote.", "Subject: #", "#", "Of note: a note"];
         prop_assert!(outside.lines().all(|line| lines.contains(&line)), "{}", outside);
     }
 
     #[test]
-    fn trusted_texts_are_cut_to_fit_as_well(body in some_text(), note in "[a-z0-9 ,.\n]{0,5000}", context_tokens in 500_usize..1_000) {
+    fn trusted_texts_are_cut_to_fit_as_well(body in some_text(), note in "[a-z0-9 ,.\n]{0,5000}", context_tokens in 540_usize..1_000) {
         let messages = asked(&prompt(context_tokens), [None, body.as_deref(), Some("free"), Some(&note)]);
-        let tokens: usize = messages.iter().map(|message| estimate(&message.text) + 8).sum();
+        let tokens: usize = messages.iter().map(|message| estimate(&message.text) + PER_MESSAGE).sum();
         prop_assert!(tokens <= context_tokens, "{} of {}", tokens, context_tokens);
     }
 }

@@ -1,7 +1,7 @@
 //! How many tokens a text has, at most, as far as that can be told without the model's own tokenizer.
 
-/// Tokens of the marks around each message of a chat.
-pub(super) const PER_MESSAGE: usize = 8;
+/// Tokens of the marks around each message of a chat: where a model does not know them as tokens of their own they are spelt out.
+pub(super) const PER_MESSAGE: usize = 12;
 
 /// An estimate that errs on the side of more: a third of the bytes, or a token for each word, digit and sign, whichever is more.
 /// English has some four bytes to a token, other European languages three, and where a character has three bytes it is hardly more

@@ -12,7 +12,7 @@ use super::output::{counted, say, tell, tell_faults};
 use crate::analysis::{Finding, Severity, inspect};
 use crate::app::log;
 use crate::bundle::{Bundle, Playbook};
-use crate::config::Config;
+use crate::config::{Config, Unserved};
 use crate::document::{Fault, Faults, Place as FaultPlace};
 use crate::time::Clock;
 
@@ -36,9 +36,9 @@ pub(super) fn run(place: &Place, args: &Check) -> Exit {
     let findings = |playbook| if args.no_analysis { Vec::new() } else { analysed(bundle, playbook) };
     let found: Vec<(&Playbook, Vec<Finding>)> = bundle.playbooks().iter().map(|p| (p, findings(p))).collect();
     if args.json {
-        say(as_json(bundle, &found));
+        say(as_json(&config, &found));
     } else {
-        show(place, bundle, &found, args);
+        show(place, &config, &found, args);
     }
     let denied = denied(&found, &args.deny);
     if denied.is_empty() {
@@ -66,7 +66,8 @@ fn denied(found: &[(&Playbook, Vec<Finding>)], deny: &[Deny]) -> Vec<String> {
     found.iter().flat_map(of_playbook).collect()
 }
 
-fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], args: &Check) {
+fn show(place: &Place, config: &Config, found: &[(&Playbook, Vec<Finding>)], args: &Check) {
+    let (bundle, unserved) = (&config.engine.bundle, config.unserved());
     let layout = bundle.layout();
     let is_sound = denied(found, &args.deny).is_empty();
     let headline = if is_sound { "is sound" } else { "has no faults" };
@@ -80,6 +81,10 @@ fn show(place: &Place, bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)], arg
         }
         for agent in &playbook.agents {
             say(format!("    {}", super::show_model::agent(agent, playbook)));
+            let of_agent = |of: &&Unserved| (&of.playbook, &of.agent) == (&playbook.name, &agent.name);
+            for of in unserved.iter().filter(of_agent) {
+                say(format!("      note: {of}"));
+            }
         }
         findings.iter().flat_map(|finding| lines(bundle, playbook, finding)).for_each(|line| {
             say(format!("  {line}"));
@@ -106,13 +111,20 @@ fn summary(found: &[(&Playbook, Vec<Finding>)]) -> String {
 struct Report {
     bundle: String,
     findings: Vec<FindingShown>,
+    /// Agents whose models are not all there.
+    unserved: Vec<String>,
 }
 
-fn as_json(bundle: &Bundle, found: &[(&Playbook, Vec<Finding>)]) -> String {
+fn as_json(config: &Config, found: &[(&Playbook, Vec<Finding>)]) -> String {
+    let bundle = &config.engine.bundle;
     let shown = |(playbook, findings): &(&Playbook, Vec<Finding>)| -> Vec<FindingShown> {
         findings.iter().map(|finding| FindingShown::of(bundle, playbook, finding)).collect()
     };
-    let report = Report { bundle: bundle.id().to_string(), findings: found.iter().flat_map(shown).collect() };
+    let report = Report {
+        bundle: bundle.id().to_string(),
+        findings: found.iter().flat_map(shown).collect(),
+        unserved: config.unserved().iter().map(ToString::to_string).collect(),
+    };
     serde_json::to_string_pretty(&report).unwrap_or_default()
 }
 

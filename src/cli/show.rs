@@ -93,6 +93,7 @@ pub(super) fn explanation(explanation: &Explanation, all: bool) -> String {
     }
     explanation.caps.iter().for_each(|of| line(format!("  {}", cap(of))));
     super::show_model::models(&explanation.models).into_iter().for_each(&mut line);
+    super::show_model::agents(&explanation.agents, &explanation.late_answers).into_iter().for_each(&mut line);
     deciding(explanation).into_iter().for_each(&mut line);
     explanation.note.iter().for_each(|note| line(format!("note: {note}")));
     feedback(&explanation.feedback).into_iter().for_each(&mut line);

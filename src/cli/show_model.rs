@@ -1,7 +1,7 @@
 //! Models as people read them: what a playbook asks, and what was said of a decision.
 
 use crate::bundle::{AcceptRule, Acceptance, AgentUse, Playbook, SmallModel};
-use crate::engine::{ModelShown, ProposalShown};
+use crate::engine::{AgentShown, CallShown, LateAnswerShown, ModelShown, ProposalShown};
 use crate::inference::Statistic;
 
 /// A model of a playbook in one line.
@@ -93,4 +93,54 @@ fn model(shown: &ModelShown) -> Vec<String> {
     }
     lines.extend(shown.silent.iter().map(|why| format!("    {why}")));
     lines
+}
+
+/// What the agents said that were asked.
+pub(super) fn agents(agents: &[AgentShown], late: &[LateAnswerShown]) -> Vec<String> {
+    let title = (!agents.is_empty()).then(|| "agents that were asked".to_owned());
+    let late_title = (!late.is_empty()).then(|| "answers that came too late".to_owned());
+    let in_time = title.into_iter().chain(agents.iter().flat_map(agent_asked));
+    in_time.chain(late_title).chain(late.iter().flat_map(late_answer)).collect()
+}
+
+fn agent_asked(shown: &AgentShown) -> Vec<String> {
+    let decided = match (shown.decided, shown.word) {
+        (true, _) => " and decided",
+        (false, "accepted") => ", and the guardrail refused it",
+        (false, _) if shown.unneeded => ", when nobody would have asked it any more",
+        (false, _) => "",
+    };
+    let read = shown.reads.join(", ");
+    let mut lines = vec![format!("  {} ({}): {}{decided}; it may read {read}", shown.agent, shown.kind, shown.word)];
+    lines.extend(shown.proposed.iter().map(|(field, value)| format!("    {field} = {value}")));
+    lines.extend(shown.reason.iter().map(|reason| format!("    because, as it says: {}", on_one_line(reason))));
+    lines.push(format!("    {}", call(&shown.call)));
+    lines
+}
+
+fn late_answer(shown: &LateAnswerShown) -> Vec<String> {
+    let what = shown.silent.map_or_else(|| "proposed".to_owned(), str::to_owned);
+    let mut lines = vec![format!("  {}: {what} at {}", shown.agent, shown.received_at)];
+    lines.extend(shown.proposed.iter().map(|(field, value)| format!("    {field} = {value}")));
+    lines.push(format!("    {}", call(&shown.call)));
+    lines
+}
+
+fn call(call: &CallShown) -> String {
+    let Some(model) = &call.model else { return "no request was sent".to_owned() };
+    let requests = if call.requests == 1 { "1 request".to_owned() } else { format!("{} requests", call.requests) };
+    let hedges = if call.hedges == 0 { String::new() } else { format!(" ({} of them hedges)", call.hedges) };
+    format!(
+        "{model} ({}): {requests}{hedges}, {} and {} tokens, cost {}, {:.1} ms",
+        call.source,
+        call.prompt_tokens,
+        call.answer_tokens,
+        call.cost,
+        call.took_us as f64 / 1e3
+    )
+}
+
+/// A text of somebody else's, so that it cannot pass for lines of ours.
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

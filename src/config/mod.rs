@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config/
-//!   forthwith.toml       the engine, the server, the log; every key has a default
+//!   forthwith.toml       the engine, the providers of large models, the server, the log
 //!   context.toml         events, facts, signals
 //!   playbooks/*.toml     one kind of decision each
 //!   playbooks/*.cases.toml   golden cases: no part of the bundle
@@ -12,13 +12,21 @@
 //! Nothing is half loaded: with one fault anywhere there is no [`Config`]. Environment variables override the settings of
 //! `forthwith.toml`: `FORTHWITH__SERVER__LISTEN` is `listen` of `[server]`.
 
+mod environment;
 mod files;
 mod load;
+mod provider_reader;
+mod provider_settings;
+#[cfg(test)]
+mod provider_tests;
+mod secret_source;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod unserved;
 
 pub use files::{read_cases, read_models, read_sources};
 pub use load::Config;
 pub use load::read_bundle;
 pub use settings::{InferenceSettings, LogFormat, LogSettings, ServerSettings, Settings};
+pub use unserved::Unserved;

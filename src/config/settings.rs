@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment::Environment;
+use super::provider_settings::{self, ProviderSettings};
 use crate::actor;
 use crate::document::{Document, FaultSink, Node, Place, Section};
-use crate::domain::{Secret, TenantId, TimeDelta};
+use crate::domain::{Decimal, Secret, TenantId, TimeDelta};
+use crate::gateway::{self, Chance};
 use crate::journal;
 use crate::serving;
 
@@ -23,6 +26,8 @@ pub struct Settings {
     pub notary: journal::NotaryConfig,
     /// Models that are too slow for a turn.
     pub inference: InferenceSettings,
+    /// The providers of large models.
+    pub gateway: gateway::Config,
     /// The HTTP server.
     pub server: ServerSettings,
     /// The log.
@@ -80,9 +85,6 @@ pub(super) const SETTINGS_FILE: &str = "forthwith.toml";
 /// The environment variable by which other users of onnxruntime name its shared library.
 const ORT_DYLIB_PATH: &str = "ORT_DYLIB_PATH";
 
-/// What environment variables that override settings begin with.
-const PREFIX: &str = "FORTHWITH__";
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -99,6 +101,7 @@ impl Default for Settings {
                 model_threads: 1,
                 onnxruntime: None,
             },
+            gateway: gateway::Config::default(),
             server: ServerSettings {
                 listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
                 token: None,
@@ -118,22 +121,23 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         sink: &FaultSink,
     ) -> Self {
-        let mut settings = Self::default();
+        let (mut settings, mut providers) = (Self::default(), ProviderSettings::default());
         if let Some(text) = super::files::read_optional(folder, SETTINGS_FILE, sink) {
-            settings.apply(&Document::parse(SETTINGS_FILE, &text, sink), folder, Origin::File);
+            let document = Document::parse(SETTINGS_FILE, &text, sink);
+            settings.apply(&document, &mut providers, folder, Origin::File);
         }
-        let mut variables: Vec<(String, String)> =
-            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX) || name == ORT_DYLIB_PATH).collect();
-        variables.sort();
-        let library = variables.extract_if(.., |(name, _)| name == ORT_DYLIB_PATH).next();
-        for (name, value) in variables {
-            match as_toml(&name, &value) {
-                Some(text) => settings.apply(&Document::parse_derived(&name, &text, sink), folder, Origin::Environment),
-                None => sink.add(Place::file(&name), "", "a setting is named FORTHWITH__SECTION__KEY"),
-            }
+        let environment = Environment::new(environment);
+        for (name, text) in environment.settings() {
+            let Some(text) = text else {
+                sink.add(Place::file(name), "", "a setting is named FORTHWITH__SECTION__KEY");
+                continue;
+            };
+            let document = Document::parse_derived(name, &text, sink);
+            settings.apply(&document, &mut providers, folder, Origin::Environment);
         }
+        settings.gateway.providers = providers.finish(&environment, sink);
         // What others use for onnxruntime counts where nothing of ours names it.
-        let library = library.map(|(_, path)| PathBuf::from(path));
+        let library = environment.get(ORT_DYLIB_PATH).map(PathBuf::from);
         settings.inference.onnxruntime = settings.inference.onnxruntime.or(library);
         // Records are appended while the queue is under its bound, so a batch may pass it by what one caller each adds.
         if settings.journal.segment_bytes < 4 * settings.journal.queue_bytes as u64 {
@@ -151,11 +155,15 @@ impl Settings {
         settings
     }
 
-    fn apply(&mut self, document: &Document<'_>, folder: &Path, origin: Origin) {
+    fn apply(&mut self, document: &Document<'_>, providers: &mut ProviderSettings, folder: &Path, origin: Origin) {
         let root = document.root();
         with_section(&root, "engine", |section| self.engine(section));
         with_section(&root, "journal", |section| self.journal(section, folder));
         with_section(&root, "inference", |section| self.inference(section, folder));
+        with_section(&root, "gateway", |section| provider_settings::gateway(section, &mut self.gateway));
+        if let Some(section) = root.get("providers").and_then(|node| node.section()) {
+            providers.read(&section, folder, origin);
+        }
         with_section(&root, "server", |section| self.server(section, folder, origin));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
@@ -252,12 +260,12 @@ impl Settings {
 
 /// Where a setting comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     File,
     Environment,
 }
 
-fn with_section(root: &Section<'_>, key: &'static str, read: impl FnOnce(&Section<'_>)) {
+pub(super) fn with_section(root: &Section<'_>, key: &'static str, read: impl FnOnce(&Section<'_>)) {
     if let Some(section) = root.get(key).and_then(|node| node.section()) {
         read(&section);
         section.refuse_unknown();
@@ -265,15 +273,38 @@ fn with_section(root: &Section<'_>, key: &'static str, read: impl FnOnce(&Sectio
 }
 
 /// Sets a value if the key is there and sound.
-fn set<'d, T>(section: &Section<'d>, key: &'static str, value: &mut T, read: impl FnOnce(&Node<'d>) -> Option<T>) {
+pub(super) fn set<'d, T>(
+    section: &Section<'d>,
+    key: &'static str,
+    value: &mut T,
+    read: impl FnOnce(&Node<'d>) -> Option<T>,
+) {
     if let Some(read) = section.get(key).and_then(|node| read(&node)) {
         *value = read;
     }
 }
 
-fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
+pub(super) fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
     let bound = |text: &str| text.parse::<TimeDelta>().unwrap_or_default();
     node.duration(bound(min), bound(max)).map(TimeDelta::to_std)
+}
+
+/// A percentage such as `"5%"`, from so many millionths to so many.
+pub(super) fn share(node: &Node<'_>, min: u32, max: u32) -> Option<Chance> {
+    let text = node.text()?;
+    let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<Decimal>().ok());
+    // A percentage has as many decimal places as millionths have beyond it.
+    let millionths = percent.and_then(|percent| u32::try_from(percent.units()).ok());
+    let share = millionths.filter(|of| (min..=max).contains(of)).map(Chance::from_ppm);
+    if share.is_none() {
+        let shown = |of: u32| Decimal::from_units(of.into());
+        node.fault(format!(
+            "expected a percentage from {} to {} such as \"5%\", found `{text}`",
+            shown(min),
+            shown(max)
+        ));
+    }
+    share
 }
 
 /// The name of a log, which is that of the key that signs for it.
@@ -306,34 +337,4 @@ fn token(node: &Node<'_>, text: &str) -> Option<Secret> {
         return None;
     }
     Some(Secret::new(text))
-}
-
-/// A variable as the TOML it stands for: `FORTHWITH__SERVER__LISTEN` sets `listen` of `[server]`. A value that reads as a
-/// number or a boolean is one; anything else is a text.
-fn as_toml(name: &str, value: &str) -> Option<String> {
-    let (section, key) = name.strip_prefix(PREFIX)?.split_once("__")?;
-    let plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-    };
-    if !plain(section) || !plain(key) {
-        return None;
-    }
-    // A token of digits is a text all the same.
-    let is_plain = key != "TOKEN" && (value.parse::<i64>().is_ok() || matches!(value, "true" | "false"));
-    let value = if is_plain { value.to_owned() } else { quoted(value) };
-    Some(format!("[{}]\n{} = {value}\n", section.to_lowercase(), key.to_lowercase()))
-}
-
-/// The text as a TOML basic string.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -8,7 +8,7 @@ use crate::bundle::model_tests;
 use crate::bundle::tests::{CONTEXT, PLAYBOOK, TABLE};
 use crate::document::FaultSink;
 
-fn folder(settings: &str) -> tempfile::TempDir {
+pub(super) fn folder(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for subfolder in ["playbooks", "tables"] {
         fs::create_dir(folder.path().join(subfolder)).unwrap();
@@ -24,7 +24,7 @@ fn folder(settings: &str) -> tempfile::TempDir {
     folder
 }
 
-fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
+pub(super) fn load(folder: &Path, environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::load_with(folder, environment).map_err(|faults| faults.to_string())
 }
@@ -78,6 +78,20 @@ fn the_files_of_lists_belong_to_the_bundle() {
     fs::create_dir(folder.path().join("lists")).unwrap();
     fs::write(folder.path().join("lists/blocked.txt"), "a\r\nb\r\n").unwrap();
     assert_eq!(load(folder.path(), &[]).unwrap().engine.bundle.sources().get("lists/blocked.txt"), Some("a\r\nb\r\n"));
+}
+
+#[test]
+fn the_files_of_agents_belong_to_the_bundle_and_their_faults_are_told() {
+    let folder = folder("");
+    let before = Config::load_bundle(folder.path()).unwrap().id();
+    fs::create_dir(folder.path().join("agents")).unwrap();
+    fs::write(folder.path().join("agents/router.toml"), crate::bundle::agent_tests::AGENT).unwrap();
+    fs::write(folder.path().join("agents/.router.toml"), "a hidden copy").unwrap();
+    let bundle = Config::load_bundle(folder.path()).unwrap();
+    assert!(bundle.id() != before && bundle.sources().get("agents/router.toml").is_some());
+    fs::write(folder.path().join("agents/router.toml"), "agnet = \"router\"\n").unwrap();
+    let faults = load(folder.path(), &[]).unwrap_err();
+    assert!(faults.contains("agents/router.toml:1:1: `agnet`: unknown key (did you mean `agent`?)"), "{faults}");
 }
 
 #[test]

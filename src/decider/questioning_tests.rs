@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, ContextSource};
 use crate::context::TypedEvent;
 use crate::domain::{Event, Raw, Timestamp, Unavailable, Value};
 
-const MADE_FOR: QuestionFor = QuestionFor { decision: 7, customer: 42 };
+const MADE_FOR: QuestionFor = QuestionFor { decision: 7, customer: 42, bundle: [9; 32] };
 
 fn event(bundle: &Bundle, attributes: Vec<(&str, Raw)>) -> TypedEvent {
     let mut event = Event::new("t-1", "helpdesk", "ticket.created", "customer-42").with("channel", "email");
@@ -93,7 +93,10 @@ fn what_is_not_known_and_what_is_withheld_are_absent_alike() {
     let withheld = Sight::withheld(playbook);
     let sight = Sight::new(playbook, &event, Timestamp::from_micros(0), &withheld).unwrap().withholding();
     let question = question(playbook, &playbook.agents[0], &sight, &cards(), MADE_FOR);
-    assert_eq!(&*question.messages.last().unwrap().text, "Choose:\n- queue: \"cards\", \"general\"\n\n");
+    assert_eq!(
+        &*question.messages.last().unwrap().text,
+        "Choose among these alone:\n- \"queue\": \"cards\", \"general\"\n\n"
+    );
 }
 
 #[test]
@@ -128,8 +131,8 @@ fn injected_orders_change_nothing_but_what_stands_in_their_marks() {
         assert_eq!(others, &plain.messages[..plain.messages.len() - 1], "{injection}");
         assert_eq!(last.role, Role::User);
         let marks = |mark: &str| last.text.matches(mark).count();
-        assert_eq!((marks("<data id=\""), marks("</data id=\""), marks("<")), (3, 3, 6), "{}", last.text);
-        assert!(last.text.starts_with("Choose:\n- queue: \"cards\", \"general\"\n\n"));
+        assert_eq!((marks("<data "), marks("</data "), marks("<")), (3, 3, 6), "{}", last.text);
+        assert!(last.text.starts_with("Choose among these alone:\n- \"queue\": \"cards\", \"general\"\n\n"));
         assert_eq!(
             (&question.format, &question.targets, &question.budgets),
             (&plain.format, &plain.targets, &plain.budgets)

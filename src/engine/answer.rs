@@ -109,6 +109,15 @@ pub enum Error {
     /// As much was said of a decision as is kept.
     #[error("there are {FEEDBACK_MAX} feedbacks on decision {0}, the limit; no further one is taken")]
     FeedbackFull(DecisionId),
+    /// Something is to be switched off that is not there.
+    #[error("{0}")]
+    UnknownSwitch(String),
+    /// A switch cannot be turned like this.
+    #[error("{0}")]
+    SwitchRefused(String),
+    /// A switch was not turned, or not for good: it could not be written down.
+    #[error("{0}")]
+    SwitchNotKept(String),
     /// There is no such purpose.
     #[error("there is no purpose `{name}`{hint}")]
     UnknownPurpose {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::late_answers::Letterbox;
 use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
 use super::{Answer, Engine, Error};
@@ -31,8 +32,8 @@ pub(super) struct Again {
     pub(super) readings: Readings,
     /// The models of the bundle that it is taken on, whatever is in force meanwhile.
     handles: Arc<Handles>,
-    /// Questions whose answers did not come in time: the numbers of playbook and agent, and what is still awaited.
-    pub(super) late: Vec<(usize, usize, gateway::Pending)>,
+    /// Questions whose answers did not come in time: the numbers of playbook and agent, and where they will come to.
+    pub(super) late: Vec<(usize, usize, Arc<Letterbox>)>,
 }
 
 /// Who has been asked for one turn, and what is waited for.
@@ -41,8 +42,8 @@ pub(super) struct Consultation(Vec<Consulted>);
 enum Consulted {
     /// A slow model: the numbers of playbook and model.
     Model(usize, usize, Option<serving::Pending>),
-    /// An agent: the numbers of playbook and agent.
-    Agent(usize, usize, gateway::Pending),
+    /// An agent: the numbers of playbook and agent, and where an answer comes to that is late.
+    Agent(usize, usize, gateway::Pending, Arc<Letterbox>),
 }
 
 /// What was said to one turn.
@@ -50,7 +51,7 @@ enum Consulted {
 struct Answers {
     slow: Vec<SlowAnswer>,
     replies: Vec<AgentReply>,
-    late: Vec<(usize, usize, gateway::Pending)>,
+    late: Vec<(usize, usize, Arc<Letterbox>)>,
 }
 
 impl Consultation {
@@ -66,10 +67,10 @@ impl Consultation {
                     };
                     answers.slow.push(SlowAnswer { playbook, model, scores });
                 }
-                Consulted::Agent(playbook, agent, mut pending) => {
-                    let reply = (&mut pending).await;
+                Consulted::Agent(playbook, agent, pending, late) => {
+                    let reply = pending.await;
                     if reply.answer == Err(crate::agents::Silence::Late) {
-                        answers.late.push((playbook, agent, pending));
+                        answers.late.push((playbook, agent, late));
                     }
                     answers.replies.push(AgentReply { playbook, agent, reply });
                 }
@@ -200,7 +201,9 @@ impl Engine {
                 Consulted::Model(playbook, model, pending)
             }
             Wanted::Agent { playbook, agent, question } => {
-                Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
+                let pending = self.0.gateway.ask(question, deadline);
+                let late = Letterbox::of(&pending);
+                Consulted::Agent(playbook, agent, pending, late)
             }
         });
         Stage::Asking(Consultation(asked.collect()), held)

@@ -74,6 +74,7 @@ mod settling;
 mod signal_shown;
 mod slow_model_loader;
 mod slow_models;
+mod switching;
 #[cfg(test)]
 mod tests;
 mod turning;
@@ -123,4 +124,5 @@ pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};
 pub use slow_model_loader::slow_model_loader;
 pub use slow_models::SlowModelLoader;
+pub use switching::{BudgetView, LargeModelView, ProviderView, ProvidersView, SwitchView, Switching};
 pub use why_not::{ChangeShown, WhyNot};

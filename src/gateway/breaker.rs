@@ -213,6 +213,15 @@ impl Breaker {
 // === impl BreakerState ===
 
 impl BreakerState {
+    /// The word for people.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+
     /// The value of the gauge.
     pub(super) const fn code(self) -> i64 {
         match self {

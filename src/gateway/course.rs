@@ -111,7 +111,7 @@ impl Course {
                 Event::Ended(nth, exchanged) => self.ended(nth, exchanged).await,
                 Event::Changed => self.look().await,
                 Event::Due => self.overdue(),
-                Event::LingerOver => Some(End::silent(Silence::Late)),
+                Event::LingerOver => self.in_vain(),
                 Event::HedgeDue => {
                     self.hedge_now().await;
                     None
@@ -286,11 +286,12 @@ impl Course {
 
     /// Asks a target if it may be asked.
     async fn ask(&mut self, target: usize) -> bool {
-        if !self.may_send_more() || !self.may_retry(target) {
+        if !self.may_send_more() {
             return false;
         }
         let left = self.deadline.since(self.desk.clock.instant());
         let started = match self.desk.admit(&self.question, target, left, false) {
+            Ok(_) if !self.may_retry(target) => return false,
             Ok(permit) => self.start(target, permit, false).await,
             Err(silence) => Err(silence),
         };
@@ -320,7 +321,7 @@ impl Course {
         if self.desk.is_stopping() {
             return Some(End::silent(Silence::Failed));
         }
-        if self.flight.is_abandoned() {
+        if self.flight.close_if_abandoned() {
             return Some(End::silent(Silence::Late));
         }
         if self.desk.switches.forbids_agent(&self.question.agent).is_some() {
@@ -368,12 +369,16 @@ impl Course {
             attempt.permit().overdue(now);
         }
         let linger = self.attempts.iter().map(|attempt| attempt.model().provider.config.linger).max();
-        let Some(linger) = linger.filter(|_| self.desk.may_linger()) else {
-            return Some(End::silent(Silence::Late));
-        };
+        let Some(linger) = linger.filter(|_| self.desk.may_linger()) else { return self.in_vain() };
         self.is_lingering = true;
         self.linger = Some(self.desk.timer.at(self.deadline.after(linger)));
         None
+    }
+
+    /// Nobody waits any more; unless somebody has come just now, who has a look taken next.
+    fn in_vain(&self) -> Option<End> {
+        let now = self.desk.clock.instant();
+        self.flight.close_if_in_vain(now).then(|| End::silent(Silence::Late))
     }
 
     fn settle(&self, attempt: Attempt, exchanged: &Exchanged) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::choosing::{Ranking, ranking};
 use super::config::Config;
-use super::flight::Flight;
+use super::flight::{Flight, Joined};
 use super::kept::{Found, Kept, Key};
 use super::latency::Chance;
 use super::metrics::Metrics;
@@ -103,8 +103,9 @@ impl Desk {
         };
         let seat = Arc::new(Seat::new(asked, deadline));
         let mut under_way = self.under_way();
-        if let Some(flight) = under_way.get(&key).cloned() {
-            let joined = self.join(&flight, &seat, asked);
+        if let Some(flight) = under_way.get(&key).cloned()
+            && let Some(joined) = self.join(&flight, &seat, asked)
+        {
             drop(under_way);
             return match joined {
                 Ok(()) => self.wait(seat, flight, deadline, stale),
@@ -153,18 +154,22 @@ impl Desk {
         self.switches.forbids(&question.agent, target).is_none().then(|| (found, Arc::clone(&model.name)))
     }
 
-    /// Lets one more wait for a call under way, if that is likely to end in time for it.
-    fn join(&self, flight: &Flight, seat: &Arc<Seat>, now: Instant) -> Result<(), Silence> {
+    /// Lets one more wait for a call under way, if that is likely to end in time for it. None if the call is about to end.
+    fn join(&self, flight: &Flight, seat: &Arc<Seat>, now: Instant) -> Option<Result<(), Silence>> {
         let question = &flight.question;
         let model = |target: usize| self.roster.find(question.targets.get(target)?);
         if let Some((asking, model)) = flight.asking().and_then(|asking| Some((asking, model(asking.target)?))) {
             let (waited, left) = (now.since(asking.since), seat.deadline().left(now));
             let chance = model.chance_after(waited, left, now);
             if chance.is_some_and(|chance| chance < Chance::from_milli(question.chance_min_milli)) {
-                return Err(Silence::WouldBeLate);
+                return Some(Err(Silence::WouldBeLate));
             }
         }
-        if flight.join(Arc::clone(seat)) { Ok(()) } else { Err(Silence::Shed) }
+        match flight.join(Arc::clone(seat)) {
+            Joined::Yes => Some(Ok(())),
+            Joined::Full => Some(Err(Silence::Shed)),
+            Joined::TooLate => None,
+        }
     }
 
     /// The first target that may be asked, with the leave to ask it; money is seen to where the disk can be waited for.
@@ -306,5 +311,23 @@ impl PassedOver {
     /// Why nobody was asked.
     pub(super) fn silence(self) -> Silence {
         self.0.unwrap_or(Silence::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_that_came_furthest_says_why_nobody_was_asked() {
+        let why = |silences: &[Silence]| {
+            let mut passed_over = PassedOver::default();
+            silences.iter().for_each(|silence| passed_over.note(*silence));
+            passed_over.silence()
+        };
+        assert_eq!(why(&[]), Silence::Failed, "there was none");
+        assert_eq!(why(&[Silence::Failed, Silence::SwitchedOff]), Silence::SwitchedOff);
+        assert_eq!(why(&[Silence::WouldBeLate, Silence::Down]), Silence::WouldBeLate);
+        assert_eq!(why(&[Silence::Shed, Silence::OverBudget, Silence::RateLimited]), Silence::OverBudget);
     }
 }

@@ -29,6 +29,8 @@ struct State {
     reserved: Money,
     /// The request under way, which those who come later wait for too.
     asking: Option<Asking>,
+    /// Nobody may join any more.
+    is_closed: bool,
     /// Something has changed that the call must look at.
     is_changed: bool,
     waker: Option<Waker>,
@@ -40,6 +42,16 @@ pub(super) struct Asking {
     /// The target, by its place among the question's.
     pub(super) target: usize,
     pub(super) since: Instant,
+}
+
+/// Whether somebody may wait for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joined {
+    Yes,
+    /// Too many do.
+    Full,
+    /// It is about to end without an answer.
+    TooLate,
 }
 
 /// What became of those who waited.
@@ -60,22 +72,26 @@ impl Flight {
             call: Call::default(),
             reserved: Money::ZERO,
             asking: None,
+            is_closed: false,
             is_changed: false,
             waker: None,
         };
         Self { key, question, state: Mutex::new(state) }
     }
 
-    /// Lets one more wait, unless too many do.
-    pub(super) fn join(&self, seat: Arc<Seat>) -> bool {
+    /// Lets one more wait, if it may.
+    pub(super) fn join(&self, seat: Arc<Seat>) -> Joined {
         let mut state = self.lock();
+        if state.is_closed {
+            return Joined::TooLate;
+        }
         if state.seats.len() >= Self::SEATS_MAX {
-            return false;
+            return Joined::Full;
         }
         state.deadline = state.deadline.max(seat.deadline().instant());
         state.seats.push(seat);
         state.change();
-        true
+        Joined::Yes
     }
 
     /// The latest deadline of those who wait.
@@ -105,9 +121,18 @@ impl Flight {
         Poll::Pending
     }
 
-    /// Whether all who waited have left early.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.lock().seats.iter().all(|seat| seat.is_left())
+    /// Closes it if nobody waits any more who has some time left at `now`; whether it did.
+    pub(super) fn close_if_in_vain(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        state.is_closed = state.seats.iter().all(|seat| seat.is_left() || seat.deadline().is_past(now));
+        state.is_closed
+    }
+
+    /// Closes it if all who waited have left early; whether it did.
+    pub(super) fn close_if_abandoned(&self) -> bool {
+        let mut state = self.lock();
+        state.is_closed = state.seats.iter().all(|seat| seat.is_left());
+        state.is_closed
     }
 
     /// A request is sent.
@@ -180,4 +205,60 @@ impl State {
 /// The call as it is told to those who joined it: what it took and cost is told by the first, once.
 fn shared(call: &Call) -> Call {
     Call { target: call.target.clone(), source: Source::Shared, ..Call::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::questions::question;
+    use super::*;
+    use crate::time::{Clock, Deadline};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn seat(start: Instant, seconds: u32) -> Arc<Seat> {
+        Arc::new(Seat::new(start, Deadline::new(start, SECOND * seconds)))
+    }
+
+    fn flight(seat: Arc<Seat>) -> Flight {
+        let question = Arc::new(question("x"));
+        Flight::new(Key::of(&question), question, seat)
+    }
+
+    #[test]
+    fn nobody_joins_a_call_that_is_about_to_end() {
+        let start = Clock::manual(Default::default()).instant();
+        let flight = flight(seat(start, 1));
+        assert!(!flight.close_if_in_vain(start), "somebody still waits");
+        assert_eq!(flight.join(seat(start, 5)), Joined::Yes);
+        assert!(!flight.close_if_in_vain(start.after(2 * SECOND)), "the other has more time");
+        assert!(flight.close_if_in_vain(start.after(5 * SECOND)));
+        assert_eq!(flight.join(seat(start, 9)), Joined::TooLate);
+    }
+
+    #[test]
+    fn the_latest_deadline_counts_and_seats_are_bounded() {
+        let start = Clock::manual(Default::default()).instant();
+        let flight = flight(seat(start, 3));
+        let joined = (1..Flight::SEATS_MAX).all(|_| flight.join(seat(start, 1)) == Joined::Yes);
+        assert!(joined && flight.join(seat(start, 1)) == Joined::Full);
+        assert_eq!(flight.deadline(), start.after(3 * SECOND));
+    }
+
+    #[test]
+    fn what_a_call_costs_is_told_by_one_and_counts_in_full_while_it_is_not_known() {
+        let start = Clock::manual(Default::default()).instant();
+        let (first, second) = (seat(start, 1), seat(start, 1));
+        let flight = flight(Arc::clone(&first));
+        assert_eq!(flight.join(Arc::clone(&second)), Joined::Yes);
+        let cent = Money::from_nanos(10_000_000);
+        flight.sent(Asking { target: 0, since: start }, "a/m".into(), cent, false);
+        assert_eq!(flight.call_so_far(&first).cost, cent);
+        flight.ended(cent, Money::from_nanos(1), (5, 6));
+        let Call { cost, prompt_tokens, answer_tokens, requests, .. } = flight.call_so_far(&first);
+        assert_eq!((cost, prompt_tokens, answer_tokens, requests), (Money::from_nanos(1), 5, 6, 1));
+        let other = flight.call_so_far(&second);
+        assert_eq!((other.cost, other.requests, other.source), (Money::ZERO, 0, Source::Shared));
+    }
 }

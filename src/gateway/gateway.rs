@@ -17,6 +17,7 @@ use super::kept_file::KeptFile;
 use super::metrics::Metrics;
 use super::pending::Pending;
 use super::roster::Roster;
+use super::standing::ProviderStanding;
 use super::switches::{SwitchBoard, SwitchError, SwitchKind, SwitchedOff};
 use super::till::Till;
 use crate::agents::{Question, Target};
@@ -98,6 +99,11 @@ impl Gateway {
     #[expect(clippy::needless_pass_by_value, reason = "a question that is asked belongs to the call")]
     pub fn ask(&self, question: Arc<Question>, deadline: Deadline) -> Pending {
         self.0.desk.ask(&question, deadline, |takeoff| self.0.take_off(takeoff))
+    }
+
+    /// How every provider stands, by name.
+    pub fn providers(&self) -> Vec<ProviderStanding> {
+        self.0.desk.roster.stand(self.0.desk.clock.instant())
     }
 
     /// Everything that is switched off, by kind and name.

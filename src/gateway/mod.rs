@@ -29,6 +29,7 @@
 //! | `wire` | what comes back over a connection |
 //! | `client` | the HTTP client of one provider (feature `large-model`) |
 //! | `metrics` | the series |
+//! | `standing` | how the providers stand, for people |
 //! | `choosing` | the order in which a question's targets are asked |
 //! | `latency` | how long a model takes, learnt |
 //! | `probing` | which questions go through to a model that looks hopeless |
@@ -76,6 +77,7 @@ mod response;
 mod roster;
 mod second;
 mod spending;
+mod standing;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -92,4 +94,5 @@ pub use limit::LimitConfig;
 pub use pending::{LateReply, Pending};
 pub use probing::ProbingConfig;
 pub use rate::RateConfig;
+pub use standing::{ModelStanding, ProviderStanding};
 pub use switches::{SwitchError, SwitchKind, SwitchedOff};

@@ -14,7 +14,8 @@ use crate::time::{Alarm, Clock, Deadline, Instant};
 
 /// A reply that is waited for, on any runtime or none; at the deadline at the latest it is there.
 ///
-/// Dropped before that, the question is taken back, unless somebody wants to hear of a late reply.
+/// Dropped before that, the question is taken back, unless somebody wants to hear of a late answer. After a reply that says
+/// [`Silence::Late`] a late answer can still be heard of.
 #[derive(Debug)]
 #[must_use = "a question whose reply nobody waits for is taken back"]
 pub struct Pending(State);
@@ -41,6 +42,8 @@ struct Waiting {
     metrics: Arc<QuestionMetrics>,
     /// The answer that stands in if there is none in time.
     stale: Option<(Answer, Arc<str>)>,
+    /// Whether the reply was fetched.
+    is_told: bool,
 }
 
 /// One who waits for a call.
@@ -61,10 +64,12 @@ enum Wait {
     Reply(Option<Waker>),
     /// The reply is there, and has not been fetched.
     Given(Box<Reply>),
-    /// The deadline came first.
-    Late,
-    /// No more: it has its reply, or has left.
+    /// The deadline came first; what came afterwards, until somebody hears it.
+    Late(Option<Box<LateReply>>),
+    /// No more: it has its reply, or has been told that it is late.
     Over,
+    /// It has left before its deadline.
+    Gone,
 }
 
 /// What became of a reply.
@@ -95,25 +100,38 @@ impl Pending {
 
     pub(super) fn waiting(place: Place, clock: Clock, metrics: Arc<QuestionMetrics>) -> Self {
         let Place { seat, flight, alarm, stale } = place;
-        Self(State::Waiting(Waiting { seat, flight, alarm, clock, metrics, stale }))
+        Self(State::Waiting(Waiting { seat, flight, alarm, clock, metrics, stale, is_told: false }))
     }
 
-    /// Hands a reply that comes after the deadline to `hear`, on one of the gateway's threads, where it must not wait for
-    /// anything. Of no effect once a reply is there.
+    /// Hands an answer that comes after the deadline to `hear`, on one of the gateway's threads, where it must not wait for
+    /// anything; at once, if it has come already. Of no effect after a reply that came in time.
     pub fn hear_late(&self, hear: impl FnOnce(LateReply) + Send + 'static) {
         let State::Waiting(waiting) = &self.0 else { return };
         let mut seated = waiting.seat.lock();
-        if matches!(seated.wait, Wait::Reply(_)) {
-            seated.hear = Some(Box::new(hear));
+        match &mut seated.wait {
+            Wait::Late(came) => match came.take() {
+                Some(late) => {
+                    drop(seated);
+                    hear(*late);
+                }
+                None => seated.hear = Some(Box::new(hear)),
+            },
+            Wait::Reply(_) => seated.hear = Some(Box::new(hear)),
+            Wait::Given(_) | Wait::Over | Wait::Gone => {}
         }
     }
 
     /// Waits on a thread that may block.
     pub fn wait(mut self) -> Reply {
+        self.wait_mut()
+    }
+
+    /// The same, for those who want to hear of a late answer afterwards.
+    pub fn wait_mut(&mut self) -> Reply {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
         loop {
-            match Pin::new(&mut self).poll(&mut context) {
+            match Pin::new(&mut *self).poll(&mut context) {
                 Poll::Ready(reply) => return reply,
                 Poll::Pending => thread::park(),
             }
@@ -125,21 +143,19 @@ impl Future for Pending {
     type Output = Reply;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
-        let reply = match &mut self.0 {
-            State::Known(reply) => reply.take(),
-            State::Waiting(waiting) => match waiting.poll(context) {
-                Poll::Ready(reply) => Some(reply),
-                Poll::Pending => return Poll::Pending,
-            },
-        };
-        self.0 = State::Known(None);
-        // Asked again after its end, it has nothing better to say.
-        Poll::Ready(reply.unwrap_or(Reply { answer: Err(Silence::Late), call: Call::default() }))
+        match &mut self.0 {
+            // Asked again after its end, it has nothing better to say.
+            State::Known(reply) => Poll::Ready(reply.take().unwrap_or_else(late)),
+            State::Waiting(waiting) => waiting.poll(context),
+        }
     }
 }
 
 impl Waiting {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Reply> {
+        if self.is_told {
+            return Poll::Ready(late());
+        }
         if let Some(reply) = self.seat.fetch(context) {
             return Poll::Ready(self.counted(reply));
         }
@@ -152,12 +168,9 @@ impl Waiting {
     }
 
     /// The reply that is given: the one that came, or what is said in its place.
-    fn counted(&self, came: Option<Reply>) -> Reply {
-        let late = || {
-            let call = self.flight.call_so_far(&self.seat);
-            Reply { answer: Err(Silence::Late), call }
-        };
-        let mut reply = came.unwrap_or_else(late);
+    fn counted(&mut self, came: Option<Reply>) -> Reply {
+        self.is_told = true;
+        let mut reply = came.unwrap_or_else(|| Reply { call: self.flight.call_so_far(&self.seat), ..late() });
         reply.call.took = self.clock.instant().since(self.seat.asked);
         let reply = match &self.stale {
             Some((answer, target)) => standing_in(reply, answer, target),
@@ -198,39 +211,47 @@ impl Seat {
         self.deadline
     }
 
-    /// Gives the reply to who waits for it, or lets it be heard.
+    /// Gives the reply to who waits for it; or lets it be heard, where it is a late answer.
     pub(super) fn give(&self, mut reply: Reply, now: Instant) -> Handed {
         reply.call.took = now.since(self.asked);
         let mut seated = self.lock();
-        let is_late = self.deadline.is_past(now);
+        let mut waker = None;
         match &mut seated.wait {
-            Wait::Reply(waker) => {
-                let (waker, hear) = (waker.take(), seated.hear.take());
-                if !is_late {
+            Wait::Reply(waiting) => {
+                waker = waiting.take();
+                if !self.deadline.is_past(now) {
                     seated.wait = Wait::Given(Box::new(reply));
+                    seated.hear = None;
                     drop(seated);
                     wake(waker);
                     return Handed::InTime;
                 }
-                seated.wait = Wait::Late;
-                drop(seated);
-                wake(waker);
-                hear_out(hear, reply);
-                Handed::Late
+                seated.wait = Wait::Late(None);
             }
-            Wait::Late => {
-                let hear = seated.hear.take();
-                drop(seated);
-                hear_out(hear, reply);
-                Handed::Late
-            }
-            Wait::Given(_) | Wait::Over => Handed::ToNobody,
+            Wait::Late(_) => {}
+            Wait::Given(_) | Wait::Over | Wait::Gone => return Handed::ToNobody,
         }
+        let hear = seated.hear.take();
+        let is_answer = matches!(reply.answer, Ok(_) | Err(Silence::Unusable));
+        let late = LateReply { reply };
+        match hear {
+            Some(hear) if is_answer => {
+                drop(seated);
+                hear(late);
+            }
+            None if is_answer => {
+                seated.wait = Wait::Late(Some(Box::new(late)));
+                drop(seated);
+            }
+            _ => drop(seated),
+        }
+        wake(waker);
+        Handed::Late
     }
 
-    /// Whether nobody waits here, and nobody has waited until the deadline.
+    /// Whether who waited has left before the deadline.
     pub(super) fn is_left(&self) -> bool {
-        matches!(self.lock().wait, Wait::Over)
+        matches!(self.lock().wait, Wait::Gone)
     }
 
     /// The reply if it is there, or `Some(None)` if it is known to be late.
@@ -241,8 +262,8 @@ impl Seat {
                 *waker = Some(context.waker().clone());
                 None
             }
-            Wait::Late => Some(None),
-            Wait::Given(_) | Wait::Over => Some(seated.take()),
+            Wait::Late(_) => Some(None),
+            Wait::Given(_) | Wait::Over | Wait::Gone => Some(seated.take()),
         }
     }
 
@@ -250,11 +271,12 @@ impl Seat {
     fn close(&self) -> Option<Reply> {
         let mut seated = self.lock();
         match seated.wait {
-            Wait::Reply(_) | Wait::Late => {
-                seated.wait = Wait::Late;
+            Wait::Reply(_) => {
+                seated.wait = Wait::Late(None);
                 None
             }
-            Wait::Given(_) | Wait::Over => seated.take(),
+            Wait::Late(_) => None,
+            Wait::Given(_) | Wait::Over | Wait::Gone => seated.take(),
         }
     }
 
@@ -264,14 +286,18 @@ impl Seat {
         match seated.wait {
             // It wants to hear of it, however late it is.
             Wait::Reply(_) if seated.hear.is_some() => {
-                seated.wait = Wait::Late;
+                seated.wait = Wait::Late(None);
                 false
             }
             Wait::Reply(_) | Wait::Given(_) => {
-                seated.wait = Wait::Over;
+                seated.wait = Wait::Gone;
                 true
             }
-            Wait::Late | Wait::Over => false,
+            Wait::Late(_) if seated.hear.is_none() => {
+                seated.wait = Wait::Over;
+                false
+            }
+            Wait::Late(_) | Wait::Over | Wait::Gone => false,
         }
     }
 
@@ -294,22 +320,22 @@ impl fmt::Debug for Seated {
         let wait = match &self.wait {
             Wait::Reply(_) => "reply",
             Wait::Given(_) => "given",
-            Wait::Late => "late",
+            Wait::Late(_) => "late",
             Wait::Over => "over",
+            Wait::Gone => "gone",
         };
         f.debug_struct("Seated").field("wait", &wait).field("hears", &self.hear.is_some()).finish()
     }
 }
 
+/// The deadline was first, and nothing more is known.
+fn late() -> Reply {
+    Reply { answer: Err(Silence::Late), call: Call::default() }
+}
+
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
-    }
-}
-
-fn hear_out(hear: Option<Box<dyn FnOnce(LateReply) + Send>>, reply: Reply) {
-    if let Some(hear) = hear {
-        hear(LateReply { reply });
     }
 }
 

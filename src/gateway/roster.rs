@@ -93,6 +93,11 @@ impl Roster {
         self.models.get(&*target.provider)?.get(&*target.model)
     }
 
+    /// The models of each provider, by their names.
+    pub(super) fn by_provider(&self) -> impl Iterator<Item = Vec<&Model>> {
+        self.models.values().map(|models| models.values().map(Arc::as_ref).collect())
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.models.is_empty()

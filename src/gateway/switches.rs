@@ -44,6 +44,20 @@ pub struct SwitchedOff {
     pub since: Timestamp,
 }
 
+impl SwitchKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Provider, Self::Model, Self::Agent];
+
+    /// The word in files and addresses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Agent => "agent",
+        }
+    }
+}
+
 /// Why a switch was not turned, or not for good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SwitchError {

@@ -32,7 +32,7 @@ mod search;
 mod trace;
 
 pub(crate) use auth::{Gate, authorize};
-pub(crate) use body::{answer, answer_format};
+pub(crate) use body::{Body, Object, answer, answer_format};
 #[cfg(feature = "cli")]
 pub(crate) use cloud_event::CloudEvent;
 pub(crate) use fault::Fault;

@@ -168,6 +168,16 @@ impl From<Error> for Problem {
             Error::UnknownPurpose { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-purpose", "there is no such purpose", detail)
             }
+            Error::UnknownSwitch(_) => Self::not_found(detail),
+            Error::SwitchRefused(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "switch", "the switch cannot be turned like this", detail)
+            }
+            Error::SwitchNotKept(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "switch-not-kept",
+                "the switch could not be written down",
+                detail,
+            ),
             Error::Model(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model", "a model of the bundle cannot be used", detail)
             }

@@ -1,5 +1,6 @@
 //! The engine as a library's user has it.
 
+mod agents;
 mod consentless;
 mod consents;
 mod drift;

@@ -50,6 +50,36 @@ fn a_late_answer_is_heard_and_not_acted_on() {
 }
 
 #[test]
+fn a_late_answer_may_be_asked_for_after_the_reply_whether_it_has_come_or_not() {
+    for has_come in [false, true] {
+        let house = House::new([Conduct::after(150 * MS).into()]);
+        let (hear, heard) = mpsc::channel();
+        let mut pending = house.pending(to(&["a"], "x"), 20 * MS);
+        let reply = pending.wait_mut();
+        assert_eq!(reply.answer, Err(Silence::Late));
+        if has_come {
+            let series = r#"forthwith_gateway_late_answers_total{model="m",provider="a"}"#;
+            while house.number(series) < 1.0 || house.number("forthwith_gateway_calls") > 0.0 {
+                std::thread::yield_now();
+            }
+        }
+        pending.hear_late(move |late| hear.send(late).unwrap());
+        drop(pending);
+        assert!(heard.recv_timeout(PATIENCE).unwrap().reply.answer.is_ok());
+    }
+}
+
+#[test]
+fn what_never_came_is_not_heard_of() {
+    let house = House::with([hangs()], |config| config.providers[0].linger = 20 * MS);
+    let (hear, heard) = mpsc::channel::<crate::gateway::LateReply>();
+    let pending = house.pending(to(&["a"], "x"), 20 * MS);
+    pending.hear_late(move |late| hear.send(late).unwrap());
+    assert_eq!(pending.wait().answer, Err(Silence::Late));
+    assert!(heard.recv().is_err());
+}
+
+#[test]
 fn whoever_hears_late_replies_may_leave_early() {
     let house = House::new([Conduct::after(100 * MS).into()]);
     let (hear, heard) = mpsc::channel();
