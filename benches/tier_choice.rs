@@ -26,6 +26,7 @@ mod tier_choice {
 #[allow(unreachable_pub, reason = "the library hands it out")]
 mod latency;
 #[path = "../src/gateway/probing.rs"]
+#[allow(unreachable_pub, reason = "the library hands it out")]
 mod probing;
 
 use std::cmp::Reverse;
