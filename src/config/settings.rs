@@ -266,7 +266,9 @@ fn collector(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     if host.is_none_or(|host| host.is_empty() || host.contains(|c: char| c.is_whitespace() || "@?#".contains(c))) {
-        node.fault("expected the base URL of a collector, such as `http://127.0.0.1:4318`, without a user, a `?` and a `#`");
+        node.fault(
+            "expected the base URL of a collector, such as `http://127.0.0.1:4318`, without a user, a `?` and a `#`",
+        );
         return None;
     }
     if cfg!(not(feature = "otel")) {
