@@ -86,9 +86,13 @@ const ROOMS: [(&str, &[&str]); 29] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 28] = [
+const DOORS: [(&str, &[&str]); 32] = [
     ("reqwest", &["gateway"]),
-    ("rustls", &["gateway"]),
+    ("rustls", &["gateway", "app"]),
+    ("opentelemetry", &["gateway", "app"]),
+    ("opentelemetry_otlp", &["app"]),
+    ("opentelemetry_sdk", &["app"]),
+    ("tracing_opentelemetry", &["gateway", "app"]),
     ("ort", &["inference"]),
     ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),

@@ -18,6 +18,7 @@
 //! | `second` | a second request of a call, beside one that is slow |
 //! | `landing` | the end of a call |
 //! | `attempt` | one request of a call |
+//! | `span` | the span of a request, for traces |
 //! | `permit` | the leave to send one request, and what is settled when it ends |
 //! | `roster` | the providers and models, each with what is learned of it |
 //! | `desk` | what questions and calls share |
@@ -76,6 +77,7 @@ mod request;
 mod response;
 mod roster;
 mod second;
+mod span;
 mod spending;
 mod standing;
 mod switches;
