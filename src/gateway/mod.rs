@@ -28,6 +28,7 @@
 //! | `verdict` | what the end of a request means |
 //! | `wire` | what comes back over a connection |
 //! | `client` | the HTTP client of one provider (feature `large-model`) |
+//! | `client_absent` | in its place, where the crate is built without it |
 //! | `metrics` | the series |
 //! | `standing` | how the providers stand, for people |
 //! | `choosing` | the order in which a question's targets are asked |
@@ -51,8 +52,7 @@ mod choosing;
 #[cfg(feature = "large-model")]
 mod client;
 #[cfg(not(feature = "large-model"))]
-#[path = "client_absent.rs"]
-mod client;
+mod client_absent;
 mod config;
 mod course;
 mod desk;
@@ -84,6 +84,9 @@ mod tests;
 mod till;
 mod verdict;
 mod wire;
+
+#[cfg(not(feature = "large-model"))]
+use client_absent as client;
 
 pub use breaker::BreakerConfig;
 pub use config::{Config, Provider, ProviderModel, StructuredOutput, TokensField};
