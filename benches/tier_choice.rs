@@ -10,7 +10,12 @@
 //! provider is drawn beforehand, so that all policies meet the very same one; the oracle knows each latency before it asks. The
 //! sources of the estimate are the engine's own, mounted here, since the gateway shows them to nobody.
 
-#![allow(clippy::print_stdout, dead_code, reason = "a bench prints its figures, and uses a part of what it mounts")]
+#![allow(
+    clippy::print_stdout,
+    dead_code,
+    unreachable_pub,
+    reason = "a bench prints its figures, and uses a part of what it mounts"
+)]
 
 mod tier_choice {
     pub(super) mod policies;
@@ -18,8 +23,10 @@ mod tier_choice {
 }
 
 #[path = "../src/gateway/latency.rs"]
+#[allow(unreachable_pub, reason = "the library hands it out")]
 mod latency;
 #[path = "../src/gateway/probing.rs"]
+#[allow(unreachable_pub, reason = "the library hands it out")]
 mod probing;
 
 use std::cmp::Reverse;

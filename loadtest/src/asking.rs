@@ -37,10 +37,9 @@ tickets_24h = { count = "ticket.created", over = "24h" }
 
 /// What both playbooks have: five rules that a ticket runs through.
 const RULES: &str = r#"
-purpose = "service"
-on      = ["ticket.created"]
-ack     = "memory"
-budget  = "BUDGET"
+on     = ["ticket.created"]
+ack    = "memory"
+budget = "BUDGET"
 
 [outcome]
 queue    = ["general", "billing", "cards", "incident"]
@@ -52,7 +51,7 @@ permit = { queue = ["general", "billing", "cards"] }
 
 [[rules]]
 id   = "outage"
-when = 'event.body.contains("outage") && context.tickets_24h > 1'
+when = 'event.body.contains("outage") && signal.tickets_24h > 1'
 then = { queue = "incident", priority = 1 }
 
 [[rules]]
@@ -67,7 +66,7 @@ then = { queue = "billing" }
 
 [[rules]]
 id   = "many"
-when = 'context.tickets_24h > 1000'
+when = 'signal.tickets_24h > 1000'
 then = { queue = "incident", priority = 2 }
 "#;
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::actor::Shed;
 use crate::engine::{Engine, ProvidersView, SwitchView, Switching};
-use crate::ingress::{Body, Fault, Object, Problem, answer, answer_format};
+use crate::ingress::{Body, Object, Problem, answer, answer_format};
 
 /// Everything that is switched off.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,14 +61,9 @@ pub(super) async fn turn(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let Object(SwitchBody { off, reason, who }): Object<SwitchBody> = body.decode()?;
-    let reason = reason.filter(|reason| !reason.trim().is_empty());
-    if off && reason.is_none() {
-        let fault = Fault::new("/reason", "say why it is switched off, for those who find it off".to_owned());
-        return Err(Problem::of_faults(vec![fault]));
-    }
     let ((kind, name), engine) = (path.into_inner(), engine.into_inner());
     let turned = web::block(move || {
-        let (reason, who) = (reason.as_deref().unwrap_or_default(), who.as_deref().unwrap_or("http"));
+        let (reason, who) = (reason.as_deref().unwrap_or_default().trim(), who.as_deref().unwrap_or("http"));
         let to = if off { Switching::Off { reason, who } } else { Switching::On };
         engine.switch(&kind, &name, to)
     });

@@ -71,6 +71,8 @@ pub enum Silence {
     Unusable,
     /// The request failed.
     Failed,
+    /// Not asked: nothing of what it reads was there.
+    InputUnavailable,
 }
 
 impl Source {
@@ -108,7 +110,7 @@ impl Source {
 
 impl Silence {
     /// All of them, each at the place of its code.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Late,
         Self::WouldBeLate,
         Self::Shed,
@@ -118,6 +120,7 @@ impl Silence {
         Self::SwitchedOff,
         Self::Unusable,
         Self::Failed,
+        Self::InputUnavailable,
     ];
 
     /// The number under which records store it.
@@ -142,6 +145,7 @@ impl Silence {
             Self::SwitchedOff => "switched_off",
             Self::Unusable => "answer_unusable",
             Self::Failed => "failed",
+            Self::InputUnavailable => "input_unavailable",
         }
     }
 
@@ -157,6 +161,7 @@ impl Silence {
             Self::SwitchedOff => FallbackReason::SwitchedOff,
             Self::Unusable => FallbackReason::AnswerUnusable,
             Self::Failed => FallbackReason::ModelFailed,
+            Self::InputUnavailable => FallbackReason::InputUnavailable,
         }
     }
 }
@@ -170,6 +175,6 @@ mod tests {
         for silence in Silence::ALL {
             assert_eq!(Silence::from_code(silence.code()), Some(silence));
         }
-        assert_eq!(Silence::from_code(9), None);
+        assert_eq!(Silence::from_code(10), None);
     }
 }

@@ -179,4 +179,139 @@ mod tests {
         assert!(engine.metrics().contains("forthwith_inputs_set_aside 0"));
         assert_eq!(call!(app, Method::POST, decide, Some(ticket("poison"))).0, 500, "it is tried again");
     }
+
+    /// Doors of an engine that asks a large model, before a provider that always answers the same; with this token.
+    fn asking(token: Option<&str>) -> (faulty_provider::Provider, Doors) {
+        use faulty_provider::{Conduct, Content, Provider, Says, Usage};
+        let answer = Content::Texts(vec![r#"{"queue":"cards"}"#.to_owned()]);
+        let says = Says::Completion { content: answer, usage: Usage::default() };
+        let provider = Provider::start(Conduct { says, ..Conduct::default() }).unwrap();
+        let mut sources = crate::bundle::agent_tests::files(crate::bundle::agent_tests::USE);
+        let playbook = sources.get("playbooks/routing.toml").unwrap();
+        let playbook = playbook.replace("ack ", "budget       = \"10s\"\nack ");
+        sources.insert("playbooks/routing.toml", playbook);
+        let mut config = crate::engine::Config::new(Bundle::compile(sources).unwrap());
+        config.journal.segment_bytes = 1 << 20;
+        let price: crate::domain::Money = "1".parse().unwrap();
+        let small = crate::gateway::ProviderModel {
+            name: "small".to_owned(),
+            model: "small-2026".to_owned(),
+            input_price: price,
+            output_price: price,
+            ..Default::default()
+        };
+        config.gateway.providers.push(crate::gateway::Provider {
+            name: "openai".to_owned(),
+            base_url: provider.base_url(),
+            models: vec![small],
+            ..Default::default()
+        });
+        let listen = ([127, 0, 0, 1], 0).into();
+        let token = token.map(crate::domain::Secret::new);
+        let settings = ServerSettings { listen, token, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+        (provider, Doors::new(Engine::start(config).unwrap(), &settings))
+    }
+
+    fn question(id: &str) -> Option<Value> {
+        Some(json!({"specversion": "1.0", "id": id, "source": "helpdesk", "type": "ticket.created", "subject": id,
+                    "data": {"subject": format!("a strange thing: {id}"), "channel": "chat"}}))
+    }
+
+    #[test]
+    fn a_large_model_is_switched_off_and_on_over_http() {
+        actix_web::rt::System::new().block_on(switching());
+    }
+
+    async fn switching() {
+        let (provider, doors) = asking(None);
+        let app = test::init_service(App::new().configure(|app| doors.configure(app))).await;
+        let (status, before) = call!(app, Method::GET, "/v1/providers", None);
+        let openai = &before["providers"][0];
+        assert_eq!((status, &openai["name"], &openai["breaker"]), (200, &json!("openai"), &json!("closed")));
+        assert_eq!((&openai["off"], &openai["in_flight"]), (&json!(false), &json!(0)));
+        assert_eq!(openai["models"][0], json!({"name": "openai/small", "off": false, "p50_us": null, "p95_us": null}));
+        assert!(before["budgets"].as_array().unwrap().iter().all(|budget| budget["spent"] == "0"), "{before}");
+        let (_, asked) = call!(app, Method::POST, "/v1/decide/routing", question("t-1"));
+        assert_eq!((&asked["tier"], &asked["outcome"]["queue"]), (&json!("large_model"), &json!("cards")), "{asked}");
+        let (_, after) = call!(app, Method::GET, "/v1/providers", None);
+        let spent = &after["budgets"][0];
+        assert!(spent["spent"] != "0" && spent["left"] != spent["per_day"], "{after}");
+        for (path, shown) in [("provider/openai", 0), ("model/openai/small", 1), ("agent/router", 2)] {
+            let path = format!("/v1/switches/{path}");
+            let off = json!({"off": true, "reason": "it answers nonsense", "who": "anna"});
+            let (status, turned) = call!(app, Method::PUT, &path, Some(off));
+            assert_eq!((status, &turned["off"], &turned["who"]), (200, &json!(true), &json!("anna")), "{turned}");
+            let (_, list) = call!(app, Method::GET, "/v1/switches", None);
+            assert_eq!(list["switches"], json!([turned]));
+            let requests = provider.counts().requests;
+            let (_, decided) = call!(app, Method::POST, "/v1/decide/routing", question(&path));
+            assert_eq!(
+                (&decided["tier"], &decided["fallback"]),
+                (&json!("rules"), &json!("switched_off")),
+                "{decided}"
+            );
+            assert_eq!(provider.counts().requests, requests, "nobody is asked");
+            let (_, stands) = call!(app, Method::GET, "/v1/providers", None);
+            let openai = &stands["providers"][0];
+            assert_eq!((&openai["off"], &openai["models"][0]["off"]), (&json!(shown == 0), &json!(shown == 1)));
+            let (status, turned) = call!(app, Method::PUT, &path, Some(json!({"off": false})));
+            assert_eq!((status, &turned["off"]), (200, &json!(false)));
+            let (_, decided) = call!(app, Method::POST, "/v1/decide/routing", question(&format!("{path} again")));
+            assert_eq!(decided["tier"], "large_model", "{decided}");
+        }
+    }
+
+    #[test]
+    fn a_switch_that_cannot_be_turned_says_why() {
+        actix_web::rt::System::new().block_on(faulty_switches());
+    }
+
+    async fn faulty_switches() {
+        let (_provider, doors) = asking(None);
+        let app = test::init_service(App::new().configure(|app| doors.configure(app))).await;
+        let off = || Some(json!({"off": true, "reason": "a try"}));
+        let mut said = Vec::new();
+        for (path, body) in [
+            ("provder/openai", off()),
+            ("provider/opnai", off()),
+            ("model/small", off()),
+            ("agent/ruter", off()),
+            ("agent/nobody", Some(json!({"off": false}))),
+            ("provider/openai", Some(json!({"off": true}))),
+            ("provider/openai", Some(json!({"off": true, "reason": "x".repeat(2_000)}))),
+            ("provider/openai", Some(json!({"on": true}))),
+        ] {
+            let (status, problem) = call!(app, Method::PUT, &format!("/v1/switches/{path}"), body);
+            said.push(format!(
+                "{status} {}: {}",
+                problem["type"].as_str().unwrap(),
+                problem["detail"].as_str().unwrap()
+            ));
+        }
+        assert_eq!(
+            call!(app, Method::GET, "/v1/switches", None),
+            (200, json!({"switches": []})),
+            "nothing has changed"
+        );
+        assert_eq!(call!(app, Method::POST, "/v1/switches/provider/openai", off()).0, 405);
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        404 urn:forthwith:problem:not-found: `provder` is no `provider`, `model` or `agent` (did you mean `provider`?)
+        404 urn:forthwith:problem:not-found: `[providers]` of forthwith.toml has no provider `opnai` (did you mean `openai`?)
+        404 urn:forthwith:problem:not-found: `[providers]` of forthwith.toml has no model `small`
+        404 urn:forthwith:problem:not-found: no playbook in force uses an agent `ruter` (did you mean `router`?)
+        404 urn:forthwith:problem:not-found: no playbook in force uses an agent `nobody`
+        422 urn:forthwith:problem:switch: why `openai` is switched off must be said, in at most 1024 bytes
+        422 urn:forthwith:problem:switch: why `openai` is switched off must be said, in at most 1024 bytes
+        400 urn:forthwith:problem:unreadable: not readable as JSON: unknown field `on`, expected one of `off`, `reason`, `who` at line 1 column 5
+        "#);
+        let (_provider, doors) = asking(Some("1234567890123456"));
+        let app = test::init_service(App::new().configure(|app| doors.configure(app))).await;
+        for (method, path) in [
+            (Method::PUT, "/v1/switches/provider/openai"),
+            (Method::GET, "/v1/switches"),
+            (Method::GET, "/v1/providers"),
+        ] {
+            assert_eq!(call!(app, method, path, off()).0, 401, "{path} without the token");
+        }
+    }
 }

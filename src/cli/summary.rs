@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::output::grouped;
-use crate::domain::Type;
+use crate::domain::{Money, Type};
 use crate::engine::Decision;
 
 /// Counts of a run.
@@ -24,6 +24,8 @@ pub(super) struct Summary {
     rules: BTreeMap<String, u64>,
     reasons: BTreeMap<String, u64>,
     latency_us: Histogram<u64>,
+    /// What the large models cost, if any was asked.
+    cost: Option<Money>,
 }
 
 /// Rules that the summary lists.
@@ -43,12 +45,16 @@ impl Summary {
             rules: BTreeMap::new(),
             reasons: BTreeMap::new(),
             latency_us,
+            cost: None,
         })
     }
 
     pub(super) fn count(&mut self, decision: &Decision) {
         self.decided += 1;
         self.duplicates += u64::from(decision.is_duplicate);
+        if !decision.is_duplicate {
+            self.cost = self.cost.into_iter().chain(decision.cost).reduce(Money::plus);
+        }
         self.latency_us.saturating_record(decision.elapsed.as_micros() as u64);
         *self.tiers.entry(decision.tier.as_str()).or_default() += 1;
         *self.rules.entry(decision.rule.as_deref().unwrap_or("(default)").to_owned()).or_default() += 1;
@@ -98,6 +104,9 @@ impl Summary {
         table(&mut text, "tier", &tiers, usize::MAX);
         table(&mut text, "rule", &self.rules, RULES_SHOWN);
         table(&mut text, "reason", &self.reasons, usize::MAX);
+        if let Some(cost) = self.cost {
+            let _ = writeln!(text, "large models cost {cost} until their decisions were made");
+        }
         let mut note = |count: u64, what: &str| {
             if count > 0 {
                 let _ = writeln!(text, "{} {what}", grouped(count));

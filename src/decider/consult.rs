@@ -69,7 +69,7 @@ fn live(
         }
     }
     let left = Left { permit: asking.permit, plausible: by.map(|by| (by, &*plausible)) };
-    consult_agents(asking.playbook, left, replies, advice)
+    consult_agents(asking.playbook, (asking.sight, left), replies, advice)
 }
 
 /// What was said then comes to what it came to then, for a threshold is part of the bundle.

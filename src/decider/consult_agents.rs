@@ -1,11 +1,13 @@
 //! Asking a playbook's agents one after the other, once its models have not decided.
 
+use super::Sight;
 use super::asking::{Asks, Replies};
 use super::cascade::{Advice, By};
 use super::consulted::{AgentSaid, AgentWord, Consulted};
 use crate::agents::{Call, Reply, Silence};
 use crate::bundle::{AgentUse, Choices, Playbook, SmallModel};
 use crate::domain::Value;
+use crate::rules::Values;
 
 /// What is left to choose among: the number of the permit in force, and what the last model that could tell left plausible.
 #[derive(Clone, Copy)]
@@ -17,7 +19,7 @@ pub(super) struct Left<'a> {
 /// Asks the agents in order, as far as there are replies; or says which must be asked first.
 pub(super) fn consult_agents(
     playbook: &Playbook,
-    left: Left<'_>,
+    (sight, left): (&Sight<'_>, Left<'_>),
     replies: Replies<'_>,
     advice: &mut Advice,
 ) -> Result<(), Asks> {
@@ -25,6 +27,10 @@ pub(super) fn consult_agents(
         let Some(Some(choices)) = agent.choices.get(usize::from(left.permit)) else { continue };
         let consulted = match replies.of(number) {
             Some(reply) => consulted(number, agent, Some(left.permit), reply, playbook),
+            None if is_blind(agent, sight) => {
+                let said = AgentSaid::Silent(Silence::InputUnavailable);
+                Consulted { agent: number as u16, said, had_a_say: true, call: Call::default() }
+            }
             None if replies.is_last => {
                 let said = AgentSaid::Silent(Silence::Late);
                 Consulted { agent: number as u16, said, had_a_say: true, call: Call::default() }
@@ -91,6 +97,11 @@ fn is_permitted(agent: &AgentUse, permit: u16, values: &[Value], playbook: &Play
         is_choice && permit.allows(*set, field, value, &playbook.permit)
     };
     values.len() == agent.sets.len() && agent.sets.iter().zip(values).zip(choices).all(is_open)
+}
+
+/// Whether nothing is there of all that an agent reads.
+fn is_blind(agent: &AgentUse, sight: &Sight<'_>) -> bool {
+    !agent.reads.is_empty() && !agent.slots().any(|slot| sight.value(slot).is_ok())
 }
 
 /// What an agent may choose, less what an earlier model has left no chance, the likeliest first. A model that leaves but one value

@@ -1,7 +1,7 @@
 //! The engine: the one front door.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -43,6 +43,8 @@ pub(super) struct Inner {
     pub(super) metrics: Metrics,
     registry: Registry,
     pub(super) series: ArcSwap<BundleSeries>,
+    /// Held by whoever puts another bundle in force.
+    changing: Mutex<()>,
     /// Exports that may begin.
     pub(super) exports: Arc<Semaphore>,
     started: Started,
@@ -193,6 +195,7 @@ impl Engine {
             metrics,
             registry,
             series: ArcSwap::from_pointee(series),
+            changing: Mutex::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             started,
             directory,
@@ -226,6 +229,8 @@ impl Engine {
         if self.is_disk_full() {
             return Err(JournalError::DiskFull.into());
         }
+        // One after the other: the slow models in force must be those of the bundle in force.
+        let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let slow_models = self.0.slow_models.load(&bundle).map_err(Error::Model)?;
         // Turns on the new bundle may begin before anybody hears that it is in force.
         let before = self.0.slow_models.loaded();

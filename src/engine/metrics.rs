@@ -9,7 +9,9 @@ use crate::actor::Shed;
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::decider::{AgentWord, Consulted};
 use crate::domain::{FallbackReason, Settlement, Tier};
-use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+use crate::telemetry::{
+    Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry, Sum, SumFamily,
+};
 use crate::time::Instant;
 
 /// What operators see of decisions.
@@ -37,6 +39,7 @@ pub(super) struct Metrics {
     cap_max: GaugeFamily,
     pub(super) reloads: Counter,
     agent_answers: CounterFamily,
+    agent_cost: SumFamily,
     pub(super) late_answers: Counter,
     pub(super) late_answers_lost: Counter,
 }
@@ -64,8 +67,8 @@ pub(super) struct PlaybookSeries {
     pub(super) seconds: Histogram,
     /// By the number of the model.
     pub(super) models: Vec<Arc<ModelSeries>>,
-    /// By the number of the agent and the place of its word.
-    agents: Vec<Vec<Counter>>,
+    /// By the number of the agent.
+    agents: Vec<AgentSeries>,
     limits: Vec<BoundSeries>,
     caps: Vec<BoundSeries>,
 }
@@ -76,6 +79,14 @@ pub(super) struct TierSeries {
     pub(super) decided: Counter,
     pub(super) fallback: Counter,
     pub(super) duplicate: Counter,
+}
+
+/// The series of one agent of a playbook.
+#[derive(Clone, Debug)]
+struct AgentSeries {
+    /// By the place of its word.
+    words: Vec<Counter>,
+    cost: Sum,
 }
 
 /// The series of one limit or cap of a playbook.
@@ -99,8 +110,9 @@ impl PlaybookSeries {
     pub(super) fn count_agents(&self, agents: &[Consulted], playbook: &Playbook) {
         for consulted in agents {
             let number = usize::from(consulted.agent);
-            if let (Some(agent), Some(words)) = (playbook.agents.get(number), self.agents.get(number)) {
-                words[consulted.said.word(agent).place()].inc();
+            if let (Some(agent), Some(series)) = (playbook.agents.get(number), self.agents.get(number)) {
+                series.words[consulted.said.word(agent).place()].inc();
+                series.cost.add(consulted.call.cost.to_f64());
             }
         }
     }
@@ -222,6 +234,11 @@ impl Metrics {
                 "Agents that were asked for a decision, by what their word came to.",
                 &["playbook", "agent", "word"],
             ),
+            agent_cost: registry.sums(
+                "forthwith_agent_cost_total",
+                "Money that decisions cost, in units of the currency of the prices: what their agents' calls did until they were made.",
+                &["playbook", "agent"],
+            ),
             late_answers: registry.counter(
                 "forthwith_late_answers_total",
                 "Answers of large models that came after their decisions had been made, and were recorded.",
@@ -253,9 +270,10 @@ impl Metrics {
         };
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
-            let words = |agent: &AgentUse| {
+            let agent = |agent: &AgentUse| {
                 let word = |word: AgentWord| self.agent_answers.with(&[name, &agent.name, word.as_str()]);
-                AgentWord::all().map(word).collect()
+                let cost = self.agent_cost.with(&[name, &agent.name]);
+                AgentSeries { words: AgentWord::all().map(word).collect(), cost }
             };
             let decisions = |tier: Tier, outcome| self.decisions.with(&[name, tier.as_str(), outcome]);
             PlaybookSeries {
@@ -267,7 +285,7 @@ impl Metrics {
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
                 models: self.models.of_playbook(playbook, of_before(name), now),
-                agents: playbook.agents.iter().map(words).collect(),
+                agents: playbook.agents.iter().map(agent).collect(),
                 limits: playbook.limits.iter().map(|of| limit(name, &of.id)).collect(),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),
             }

@@ -129,6 +129,7 @@ impl Reason {
                     Silence::SwitchedOff => "agent_switched_off",
                     Silence::Unusable => "agent_answer_unusable",
                     Silence::Failed => "agent_failed",
+                    Silence::InputUnavailable => "agent_input_unavailable",
                 },
             },
             Self::ModelRefused(violation) | Self::GuardrailRefused(violation) if violation.check == Check::Cap => {
@@ -235,6 +236,7 @@ fn agent_said(word: AgentWord) -> &'static str {
             Silence::SwitchedOff => "was not listened to: it is switched off",
             Silence::Unusable => "gave an answer that is not what it was asked for",
             Silence::Failed => "failed",
+            Silence::InputUnavailable => "was not asked: nothing of what it reads is there",
         },
     }
 }

@@ -473,6 +473,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_up_early_is_no_sign_of_a_change() {
+        let (mut latency, now) = (latency(), start());
+        (0..20).for_each(|_| latency.censor(10 * MS, now));
+        (0..3).for_each(|_| latency.observe(50 * MS, now));
+        assert_eq!(latency.len(), 23, "those might have taken as long");
+    }
+
+    #[test]
     fn what_is_heard_after_a_change_of_requests_from_before_it_is_nothing_new() {
         let (mut latency, start) = (latency(), start());
         (0..20).for_each(|nth| latency.censor(2 * SECOND, start.after(nth * 100 * MS)));
@@ -495,7 +503,7 @@ mod tests {
                     latency.observe(50 * MS + MS * (nth % 7), now);
                 }
                 let mut questions = 0;
-                while latency.chance_within(300 * MS, now).is_none_or(|chance| chance >= HALF) {
+                while questions < 20 && latency.chance_within(300 * MS, now).is_none_or(|chance| chance >= HALF) {
                     now = now.after(pace);
                     latency.censor(300 * MS, now);
                     questions += 1;
@@ -523,6 +531,21 @@ mod tests {
             }
             assert!(off < 1_000, "of 20,000 estimates of {slow} {off} were off by more than {tolerance}");
             assert!(short < 2_000, "of 20,000 times it had forgotten too much {short} times at {slow}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_among_the_latest_counts_half_as_much_for_each_half_life() {
+        let (mut latency, now) = (latency(), start());
+        for nth in 0..32 {
+            // Of the older half three of four are quick, of the latest every other.
+            let is_slow = if nth < 16 { nth % 4 == 3 } else { nth % 2 == 1 };
+            latency.observe(if is_slow { 2 * SECOND } else { 50 * MS }, now);
+        }
+        let share = |later: Duration| latency.chance_within(300 * MS, now.after(later)).expect("it knows").share();
+        for (seconds, expected) in [(0, 20.0 / 32.0), (2, 14.0 / 24.0), (4, 11.0 / 20.0), (300, 8.0 / 16.0)] {
+            let share = share(seconds * SECOND);
+            assert!((share - expected).abs() < 2e-6, "after {seconds} s {share}, not {expected}");
         }
     }
 

@@ -210,7 +210,9 @@ mod tests {
     #[test]
     fn does_not_grow_where_it_is_not_used() {
         let (mut limit, mut now) = (limit(100), start());
+        round(&mut limit, Load::Unknown, &mut now);
         for _ in 0..1_000 {
+            now = now.after(MS);
             let place = limit.try_enter(now).expect("there is room");
             now = now.after(MS);
             limit.leave(place, Load::Fine, now);

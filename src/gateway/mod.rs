@@ -29,6 +29,7 @@
 //! | `verdict` | what the end of a request means |
 //! | `wire` | what comes back over a connection |
 //! | `client` | the HTTP client of one provider (feature `large-model`) |
+//! | `client_absent` | in its place, where the crate is built without it |
 //! | `metrics` | the series |
 //! | `standing` | how the providers stand, for people |
 //! | `choosing` | the order in which a question's targets are asked |
@@ -52,8 +53,7 @@ mod choosing;
 #[cfg(feature = "large-model")]
 mod client;
 #[cfg(not(feature = "large-model"))]
-#[path = "client_absent.rs"]
-mod client;
+mod client_absent;
 mod config;
 mod course;
 mod desk;
@@ -86,6 +86,9 @@ mod tests;
 mod till;
 mod verdict;
 mod wire;
+
+#[cfg(not(feature = "large-model"))]
+use client_absent as client;
 
 pub use breaker::BreakerConfig;
 pub use config::{Config, Provider, ProviderModel, StructuredOutput, TokensField};

@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn what_two_calls_did_not_use_ran_over_together() {
+        let (mut rate, now) = (rate(None, Some(6_000)), start());
+        let (first, second) = (rate.try_take(500, now).expect("half"), rate.try_take(500, now).expect("the rest"));
+        let now = now.after(5 * SECOND);
+        let third = rate.try_take(500, now).expect("half came");
+        rate.settle(first, 0, now);
+        rate.settle(second, 0, now);
+        // Had neither been taken, the bucket would have been full before the third, and would be half full now.
+        assert_eq!(rate.try_take(501, now).err(), Some(SECOND / 100));
+        rate.settle(third, 500, now);
+    }
+
+    #[test]
     fn is_quiet_as_long_as_the_provider_asks_but_not_for_days() {
         let (mut rate, now) = (rate(None, None), start());
         let quiet = |seconds| RateHeaders { retry_after: Some(seconds * SECOND), ..RateHeaders::default() };

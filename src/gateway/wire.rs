@@ -15,6 +15,7 @@ pub(super) struct Received {
 
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "large-model"), allow(dead_code, reason = "the client of that feature meets them all"))]
 pub(super) enum Broken {
     /// There was no connection, and nothing was sent.
     Unconnected(String),

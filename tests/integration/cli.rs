@@ -19,7 +19,9 @@ fn the_shipped_configuration_is_sound_and_routes_the_shipped_tickets() {
     let (code, out, err) = run(forthwith().arg("check"));
     assert_eq!(code, 0, "{err}");
     assert!(
-        out.contains("playbook ticket_routing version 1: 52 rules, then ticket_queue@1 on ticket.created"),
+        out.contains(
+            "playbook ticket_routing version 1: 52 rules, then ticket_queue@1, ticket_router@1 on ticket.created"
+        ),
         "{out}"
     );
     let facts = ["--facts", "config/samples/customers.jsonl"];

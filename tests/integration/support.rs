@@ -266,10 +266,16 @@ pub(crate) fn written_config(folder: &Path, context: &str, playbooks: &[(&str, &
 /// A copy of the shipped configuration that a test may change.
 pub(crate) fn own_config(folder: &Path) -> PathBuf {
     let to = folder.join("config");
-    for subfolder in ["playbooks", "tables", "models/ticket_queue-1"] {
+    for subfolder in ["playbooks", "tables", "agents", "models/ticket_queue-1"] {
         fs::create_dir_all(to.join(subfolder)).unwrap();
     }
-    let texts = ["forthwith.toml", "context.toml", "playbooks/ticket_routing.toml", "tables/ticket_routing.csv"];
+    let texts = [
+        "forthwith.toml",
+        "context.toml",
+        "playbooks/ticket_routing.toml",
+        "tables/ticket_routing.csv",
+        "agents/ticket_router.toml",
+    ];
     let model = ["manifest.toml", "calibration.csv", "model.bin"].map(|file| format!("models/ticket_queue-1/{file}"));
     for file in texts.map(str::to_owned).into_iter().chain(model) {
         let file = file.as_str();

@@ -21,7 +21,6 @@ subject = "string"
 
 const PLAYBOOK: &str = r#"
 playbook = "routing"
-purpose  = "service"
 on       = ["ticket.created"]
 ack      = "memory"
 budget   = "BUDGET"

@@ -4,6 +4,6 @@
 
 fn main() {
     println!("cargo::rustc-cfg=simulation");
-    println!("cargo::rustc-check-cfg=cfg(feature, values(\"http\", \"cli\", \"neural\"))");
+    println!("cargo::rustc-check-cfg=cfg(feature, values(\"http\", \"cli\", \"neural\", \"large-model\", \"otel\"))");
     println!("cargo::rerun-if-changed=build.rs");
 }
