@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("analysis", &["domain", "rules", "context", "bundle"]),
     ("guardrail", &["domain", "rules", "bundle"]),
     ("decider", &["domain", "agents", "rules", "inference", "context", "bundle", "guardrail"]),
-    ("turn", &["domain", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
+    ("turn", &["domain", "agents", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
     ("replay", &["domain", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
     ("actor", &["sync", "domain", "time", "telemetry", "context", "journal", "bundle", "turn"]),
@@ -39,9 +39,11 @@ const ROOMS: [(&str, &[&str]); 29] = [
             "domain",
             "time",
             "telemetry",
+            "agents",
             "rules",
             "inference",
             "serving",
+            "gateway",
             "context",
             "tlog",
             "journal",
@@ -55,7 +57,10 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ),
     ("ingress", &["domain", "turn", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
-    ("config", &["domain", "document", "serving", "journal", "bundle", "cases", "actor", "engine"]),
+    (
+        "config",
+        &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
+    ),
     ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
@@ -81,9 +86,13 @@ const ROOMS: [(&str, &[&str]); 29] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 28] = [
+const DOORS: [(&str, &[&str]); 32] = [
     ("reqwest", &["gateway"]),
-    ("rustls", &["gateway"]),
+    ("rustls", &["gateway", "app"]),
+    ("opentelemetry", &["gateway", "app"]),
+    ("opentelemetry_otlp", &["app"]),
+    ("opentelemetry_sdk", &["app"]),
+    ("tracing_opentelemetry", &["gateway", "app"]),
     ("ort", &["inference"]),
     ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),

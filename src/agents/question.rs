@@ -40,6 +40,8 @@ pub struct Question {
     pub sharing: Sharing,
     /// Names the decision: spreads weights and probes, in place of chance.
     pub spread: u64,
+    /// The caller's trace (the trace id of a W3C trace context), for spans; no part of what is asked.
+    pub trace: Option<[u8; 16]>,
 }
 
 /// A part of a prompt.

@@ -7,7 +7,14 @@ mod fault_tests;
 pub(crate) mod log;
 #[cfg(feature = "cli")]
 mod server;
+#[cfg(all(feature = "cli", feature = "otel"))]
+mod spans;
+#[cfg(all(feature = "cli", not(feature = "otel")))]
+#[path = "spans_absent.rs"]
+mod spans;
 
 pub use doors::Doors;
 #[cfg(feature = "cli")]
 pub(crate) use server::App;
+#[cfg(feature = "cli")]
+pub(crate) use spans::Spans;

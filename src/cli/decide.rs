@@ -14,6 +14,7 @@ use super::mapping::RowMapper;
 use super::output::tell;
 use super::rows::{Content, Line, Lines};
 use super::summary::Summary;
+use crate::app::{Spans, log};
 use crate::bundle::Bundle;
 use crate::config::Config;
 use crate::domain::Event;
@@ -56,6 +57,8 @@ struct Run<'a> {
     runtime: tokio::runtime::Runtime,
     clock: Clock,
     has_named_ignored: bool,
+    /// Dropped at the very end: the last spans are those of calls that end with the engine.
+    _spans: Option<Spans>,
 }
 
 fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
@@ -75,6 +78,7 @@ fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
     };
     let (lines, size) = Lines::open(&args.input, args.format).map_err(failed)?;
     let output = open_output(args.output.as_deref()).map_err(failed)?;
+    let spans = log::start_spans(&config.settings.log).map_err(failed)?;
     let engine = Engine::start(config.engine.for_history()).map_err(|e| failed(e.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| failed(e.to_string()))?;
     Ok(Run {
@@ -90,6 +94,7 @@ fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
         runtime,
         clock: Clock::system(),
         has_named_ignored: false,
+        _spans: spans,
     })
 }
 

@@ -67,6 +67,8 @@ pub struct LogSettings {
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
+    /// The base URL of the collector that spans are sent to, as OTLP over HTTP.
+    pub otlp: Option<String>,
 }
 
 /// How log lines look.
@@ -109,7 +111,7 @@ impl Default for Settings {
                 body_bytes_max: 1 << 20,
                 batch_max: 1_000,
             },
-            log: LogSettings { level: "info".to_owned(), format: LogFormat::Text },
+            log: LogSettings { level: "info".to_owned(), format: LogFormat::Text, otlp: None },
         }
     }
 }
@@ -255,7 +257,25 @@ impl Settings {
                 None
             }
         });
+        set(section, "otlp", &mut self.log.otlp, |node| collector(node).map(Some));
     }
+}
+
+/// The base URL of a collector of spans.
+fn collector(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    if host.is_none_or(|host| host.is_empty() || host.contains(|c: char| c.is_whitespace() || "@?#".contains(c))) {
+        node.fault(
+            "expected the base URL of a collector, such as `http://127.0.0.1:4318`, without a user, a `?` and a `#`",
+        );
+        return None;
+    }
+    if cfg!(not(feature = "otel")) {
+        node.fault("this build sends no spans: it lacks the cargo feature `otel`");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// Where a setting comes from.

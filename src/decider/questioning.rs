@@ -52,6 +52,7 @@ pub fn question(
         cache: asked.cache,
         sharing: if asked.is_shared { Sharing::Everyone } else { Sharing::Customer(made_for.customer) },
         spread: made_for.decision,
+        trace: None,
     }
 }
 

@@ -200,7 +200,10 @@ impl Engine {
                 let pending = found(&again.handles, manifest).map(|handle| handle.ask(text, deadline));
                 Consulted::Model(playbook, model, pending)
             }
-            Wanted::Agent { playbook, agent, question } => {
+            Wanted::Agent { playbook, agent, mut question } => {
+                if let Some(trace) = again.input.trace() {
+                    Arc::make_mut(&mut question).trace = Some(trace);
+                }
                 let pending = self.0.gateway.ask(question, deadline);
                 let late = Letterbox::of(&pending);
                 Consulted::Agent(playbook, agent, pending, late)

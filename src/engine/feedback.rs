@@ -84,7 +84,7 @@ pub(crate) struct Telling {
 pub(super) struct CountedAs {
     pub(super) playbook: Arc<str>,
     pub(super) tier: Tier,
-    /// The model that decided.
+    /// The model or the agent that decided.
     pub(super) model: Option<Arc<str>>,
     /// Models that were asked and proposed something, and whether that was right, as far as can be told.
     pub(super) models: Vec<(Arc<str>, bool)>,
@@ -240,10 +240,14 @@ impl Engine {
     }
 }
 
-/// The model that made a decision.
+/// The model or the agent that made a decision.
 fn model_of(record: &Record, recorded: &RecordedDecision, bundle: &Bundle) -> Option<Arc<str>> {
-    let made = record.remake(recorded, bundle).ok()?;
-    let model = bundle.playbooks()[recorded.playbook].models.get(usize::from(made.decided.model?))?;
+    let decided = record.remake(recorded, bundle).ok()?.decided;
+    let playbook = &bundle.playbooks()[recorded.playbook];
+    if let Some(agent) = decided.agent {
+        return playbook.agents.get(usize::from(agent)).map(|agent| Arc::clone(&agent.name));
+    }
+    let model = playbook.models.get(usize::from(decided.model?))?;
     Some(Arc::clone(&model.name))
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tracing::field::Empty;
-use tracing::{Span, debug, info_span};
+use tracing::{Span, debug};
 
 use super::permit::{self, Permit, Spent};
 use super::rate_headers::RateHeaders;
 use super::request;
-use super::response::{self, Said, error_code};
+use super::response::{self, error_code};
 use super::roster::Model;
+use super::span;
 use super::verdict::{Ending, Misread};
 use super::wire::{Broken, Received};
 use crate::agents::{Answer, Question};
@@ -49,7 +49,7 @@ impl Attempt {
         question: &Arc<Question>,
         (clock, timeout): (&Clock, Alarm),
     ) -> Self {
-        let span = span(&permit.model, question);
+        let span = span::open(&permit.model, question);
         let exchange = Box::pin(exchange(Arc::clone(&permit.model), Arc::clone(question), clock.clone(), span.clone()));
         Self { target, is_hedge, permit, exchange, timeout, span }
     }
@@ -73,16 +73,14 @@ impl Attempt {
     /// Settles what it has cost.
     pub(super) fn close(self, exchanged: &Exchanged) -> Spent {
         let Self { permit, span, .. } = self;
-        if exchanged.ending != Ending::Answered {
-            span.record("error.type", exchanged.ending.as_str());
-        }
+        span::note_ending(&span, &exchanged.ending);
         let Exchanged { ending, counted, told, first_byte, .. } = exchanged;
         permit.close(&permit::Course { ending, counted: *counted, told: *told, first_byte: *first_byte })
     }
 
     /// Gives it up; what it could cost counts in full.
     pub(super) fn abandon(mut self, is_beaten: bool) {
-        self.span.record("error.type", if is_beaten { "cancelled" } else { "given_up" });
+        span::note_given_up(&self.span, is_beaten);
         if is_beaten {
             self.permit.is_beaten();
         }
@@ -100,30 +98,6 @@ impl Exchanged {
     }
 }
 
-/// The span of a request, with the attributes that OpenTelemetry's conventions for generative models name.
-fn span(model: &Model, question: &Question) -> Span {
-    let provider = &model.provider;
-    info_span!(
-        "chat",
-        otel.name = %format_args!("chat {}", model.config.model),
-        otel.kind = "client",
-        gen_ai.operation.name = "chat",
-        gen_ai.provider.name = %provider.config.name,
-        gen_ai.request.model = %model.config.model,
-        gen_ai.request.max_tokens = question.answer_tokens,
-        gen_ai.request.temperature = f64::from(question.temperature_milli) / 1_000.0,
-        gen_ai.agent.name = %question.agent,
-        gen_ai.output.type = "json",
-        server.address = provider.client.host(),
-        gen_ai.response.model = Empty,
-        gen_ai.response.finish_reasons = Empty,
-        gen_ai.usage.input_tokens = Empty,
-        gen_ai.usage.output_tokens = Empty,
-        http.response.status_code = Empty,
-        error.type = Empty,
-    )
-}
-
 /// Sends a question and reads what comes back.
 async fn exchange(model: Arc<Model>, question: Arc<Question>, clock: Clock, span: Span) -> Exchanged {
     let body = request::body(&question, &model.provider.config, &model.config.model);
@@ -132,7 +106,7 @@ async fn exchange(model: Arc<Model>, question: Arc<Question>, clock: Clock, span
         Ok(received) => received,
         Err(broken) => return lost(&model, broken),
     };
-    span.record("http.response.status_code", received.status);
+    span::note_status(&span, received.status);
     let told = told(&received, &clock);
     let first_byte = Some(received.first_byte.since(sent));
     if !(200..300).contains(&received.status) {
@@ -141,7 +115,7 @@ async fn exchange(model: Arc<Model>, question: Arc<Question>, clock: Clock, span
         return Exchanged { told, first_byte, ..Exchanged::without_response(ending) };
     }
     let said = response::read(&received.body);
-    record(&span, &said);
+    span::note(&span, &said);
     let counted = said.usage.map(|usage| [usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens]);
     let (ending, answer) = match said.text.map(|text| question.format.read(&text)) {
         Ok(Ok(answer)) => (Ending::Answered, Some(answer)),
@@ -168,17 +142,4 @@ fn told(received: &Received, clock: &Clock) -> RateHeaders {
         hints.find_map(|(known, value)| (known == name).then_some(value.as_str()))
     };
     RateHeaders::read(header, clock.wall())
-}
-
-fn record(span: &Span, said: &Said) {
-    if let Some(model) = &said.model {
-        span.record("gen_ai.response.model", model.as_str());
-    }
-    if let Some(finish) = &said.finish {
-        span.record("gen_ai.response.finish_reasons", finish.as_str());
-    }
-    if let Some(usage) = said.usage {
-        span.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
-        span.record("gen_ai.usage.output_tokens", usage.answer_tokens);
-    }
 }

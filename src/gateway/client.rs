@@ -61,6 +61,11 @@ impl Client {
         &self.host
     }
 
+    /// The provider's port, for spans.
+    pub(super) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
     /// Sends a request and reads the response. Dropped before its end, it closes the stream, and a provider that looks stops.
     pub(super) async fn send(&self, body: &str, clock: &Clock, stale: &Counter) -> Result<Received, Broken> {
         let sent = match self.request(&self.pooled, body).send().await {

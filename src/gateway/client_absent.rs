@@ -20,6 +20,10 @@ impl Client {
         ""
     }
 
+    pub(super) fn port(&self) -> u16 {
+        0
+    }
+
     pub(super) async fn send(&self, _: &str, _: &Clock, _: &Counter) -> Result<Received, Broken> {
         Err(Broken::Unconnected(ABSENT.to_owned()))
     }

@@ -18,6 +18,7 @@
 //! | `second` | a second request of a call, beside one that is slow |
 //! | `landing` | the end of a call |
 //! | `attempt` | one request of a call |
+//! | `span` | the span of a request, for traces |
 //! | `permit` | the leave to send one request, and what is settled when it ends |
 //! | `roster` | the providers and models, each with what is learned of it |
 //! | `desk` | what questions and calls share |
@@ -28,6 +29,7 @@
 //! | `verdict` | what the end of a request means |
 //! | `wire` | what comes back over a connection |
 //! | `client` | the HTTP client of one provider (feature `large-model`) |
+//! | `client_absent` | in its place, where the crate is built without it |
 //! | `metrics` | the series |
 //! | `standing` | how the providers stand, for people |
 //! | `choosing` | the order in which a question's targets are asked |
@@ -51,8 +53,7 @@ mod choosing;
 #[cfg(feature = "large-model")]
 mod client;
 #[cfg(not(feature = "large-model"))]
-#[path = "client_absent.rs"]
-mod client;
+mod client_absent;
 mod config;
 mod course;
 mod desk;
@@ -76,6 +77,7 @@ mod request;
 mod response;
 mod roster;
 mod second;
+mod span;
 mod spending;
 mod standing;
 mod switches;
@@ -84,6 +86,9 @@ mod tests;
 mod till;
 mod verdict;
 mod wire;
+
+#[cfg(not(feature = "large-model"))]
+use client_absent as client;
 
 pub use breaker::BreakerConfig;
 pub use config::{Config, Provider, ProviderModel, StructuredOutput, TokensField};

@@ -220,7 +220,6 @@ impl Purse {
     fn write_ahead(&mut self, day: Day, blocks: &[(Arc<str>, Money)]) -> Result<(), NoMoney> {
         self.forget_days_but(day);
         let mut ahead = self.spending(|account| account.written.max(account.gone()));
-        ahead.earliest = self.earliest;
         let accounts = ahead.days.entry(day).or_default();
         for (name, block) in blocks {
             let written = accounts.entry(Arc::clone(name)).or_default();
@@ -412,6 +411,21 @@ mod tests {
             "the clock shows 2026-11-24, and what was spent before 2026-12-05 is no longer known".to_owned();
         assert_eq!(all(2), Err(forgotten));
         assert_eq!(all(13), over, "that one is known");
+    }
+
+    #[test]
+    fn a_day_that_was_forgotten_for_one_that_could_not_be_written_down_stays_forgotten() {
+        let disk = Disk::default();
+        let mut first = purse(&disk);
+        let day = |nth: i64| noon().saturating_add(TimeDelta::from_micros(nth * TimeDelta::DAY.micros()));
+        let all = [budget("a", 100)];
+        (0..8).for_each(|nth| drop(first.reserve(&all, money(100), day(nth)).unwrap()));
+        disk.set_fate(Fate::Lost);
+        assert!(matches!(first.reserve(&all, money(100), day(8)), Err(NoMoney::Unwritten { .. })));
+        disk.set_fate(Fate::Kept);
+        assert!(matches!(first.reserve(&all, money(1), day(0)), Err(NoMoney::Forgotten { .. })));
+        drop(first.reserve(&all, money(100), day(8)).unwrap());
+        assert_eq!(purse(&disk).earliest, Day::of(day(1)), "nor is it known after a restart");
     }
 
     #[test]

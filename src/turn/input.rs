@@ -294,6 +294,14 @@ impl Input {
         }
     }
 
+    /// The trace of the call that it came with.
+    pub fn trace(&self) -> Option<TraceId> {
+        match self {
+            Self::Event(input) => input.trace,
+            Self::Settlement(_) | Self::Facts(_) | Self::Consents(_) | Self::Feedback(_) | Self::LateAnswer(_) => None,
+        }
+    }
+
     /// Whom the input is about.
     pub fn customer(&self) -> &CustomerId {
         match self {

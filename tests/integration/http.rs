@@ -23,8 +23,10 @@ fn decides_finds_and_explains() {
     let mut keys: Vec<&String> = decision.as_object().unwrap().keys().collect();
     keys.sort();
     let expected = [
+        "agent",
         "bundle",
         "confidence",
+        "cost",
         "customer",
         "decision_id",
         "duplicate",

@@ -179,9 +179,11 @@ fn connections_are_kept_and_closed_when_the_provider_says_so() {
     let keep_alive = KeepAlive { requests_max: Some(1), ..KeepAlive::default() };
     house.providers[0].set(Conduct::default().keep_alive(keep_alive));
     for nth in 10..20 {
-        let reply = house.ask(to(&["a"], &format!("{nth}")));
-        assert_eq!((reply.answer.is_ok(), reply.call.requests), (true, 1), "{nth}");
+        let Reply { answer, call } = house.ask(to(&["a"], &format!("{nth}")));
+        // Twenty calls earn a hedge, and on a busy machine one of them may be slow enough for it.
+        assert_eq!((answer.is_ok(), call.requests - call.hedges), (true, 1), "{nth}");
     }
+    assert_eq!(house.number(r#"forthwith_gateway_requests_total{ending="broken",model="m",provider="a"}"#), 0.0);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(in crate::gateway) fn question(text: &str) -> Question {
         cache: None,
         sharing: Sharing::Everyone,
         spread: 1,
+        trace: None,
     }
 }
 

@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_named_and_explains_what_differs_behind_it() {
     assert_eq!((report.counts.unreadable_records, report.counts.different_after_gap), (1, 1));
     let [unreadable] = &report.unreadable[..] else { panic!("{:?}", report.unreadable) };
     assert_eq!(unreadable.record, 2);
-    assert_eq!(unreadable.reason, "a record has version 9, this release reads versions up to 3");
+    assert_eq!(unreadable.reason, "a record has version 9, this release reads versions up to 4");
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! The span of a request, with the attributes that OpenTelemetry's conventions for generative models name.
+//!
+//! What is said, in either direction, is in none of them: it may be about a customer. Numbers are signed, because the layer that
+//! exports spans writes unsigned ones as texts.
+
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+use super::response::Said;
+use super::roster::Model;
+use super::verdict::Ending;
+use crate::agents::Question;
+
+/// The span of a request to a model.
+pub(super) fn open(model: &Model, question: &Question) -> Span {
+    let provider = &model.provider;
+    let span = info_span!(
+        "chat",
+        otel.name = %format_args!("chat {}", model.config.model),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        gen_ai.operation.name = "chat",
+        gen_ai.provider.name = %provider.config.name,
+        gen_ai.request.model = %model.config.model,
+        gen_ai.request.max_tokens = i64::from(question.answer_tokens),
+        gen_ai.request.temperature = f64::from(question.temperature_milli) / 1_000.0,
+        gen_ai.agent.name = %question.agent,
+        gen_ai.output.type = "json",
+        server.address = provider.client.host(),
+        server.port = i64::from(provider.client.port()),
+        gen_ai.response.model = Empty,
+        gen_ai.response.finish_reasons = Empty,
+        gen_ai.usage.input_tokens = Empty,
+        gen_ai.usage.cache_read.input_tokens = Empty,
+        gen_ai.usage.output_tokens = Empty,
+        http.response.status_code = Empty,
+        error.type = Empty,
+    );
+    place(&span, question);
+    span
+}
+
+/// Puts a span into the caller's trace, below the span of the decision that it is made for.
+#[cfg(feature = "otel")]
+fn place(span: &Span, question: &Question) {
+    use opentelemetry::Context;
+    use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+    use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+    let Some(trace) = question.trace else { return };
+    // The same number that the caller is handed back as our span.
+    let decision = SpanId::from_bytes(question.spread.max(1).to_be_bytes());
+    let trace = TraceId::from_bytes(trace);
+    let parent = SpanContext::new(trace, decision, TraceFlags::SAMPLED, true, TraceState::default());
+    // Where nothing exports spans there is nothing to place.
+    let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+}
+
+#[cfg(not(feature = "otel"))]
+fn place(_: &Span, _: &Question) {}
+
+/// Notes that a response has come.
+pub(super) fn note_status(span: &Span, status: u16) {
+    span.record("http.response.status_code", i64::from(status));
+}
+
+/// Notes what a response says of itself.
+pub(super) fn note(span: &Span, said: &Said) {
+    if let Some(model) = &said.model {
+        span.record("gen_ai.response.model", model.as_str());
+    }
+    if let Some(finish) = &said.finish {
+        span.record("gen_ai.response.finish_reasons", finish.as_str());
+    }
+    if let Some(usage) = said.usage {
+        span.record("gen_ai.usage.input_tokens", i64::from(usage.prompt_tokens));
+        span.record("gen_ai.usage.cache_read.input_tokens", i64::from(usage.cached_tokens));
+        span.record("gen_ai.usage.output_tokens", i64::from(usage.answer_tokens));
+    }
+}
+
+/// Notes how the request ended.
+pub(super) fn note_ending(span: &Span, ending: &Ending) {
+    if *ending != Ending::Answered {
+        span.record("error.type", ending.as_str());
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Notes that it was given up. One that another was quicker than is no error.
+pub(super) fn note_given_up(span: &Span, is_beaten: bool) {
+    if is_beaten {
+        span.record("error.type", "cancelled");
+    } else {
+        span.record("error.type", "given_up");
+        span.record("otel.status_code", "ERROR");
+    }
+}
