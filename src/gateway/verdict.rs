@@ -71,8 +71,6 @@ pub(super) enum Cost {
 /// Who may be asked after a request that brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nobody: the question itself is at fault, and would be anywhere.
-    Nobody,
     /// Another target: this one would say the same again.
     Another,
     /// Another target, or the same if there is no other.
@@ -104,8 +102,8 @@ impl Ending {
             // It would time out again, and the time is gone.
             Self::TimedOut => Verdict { next: Next::Another, ..failed },
             Self::Overlong => Verdict { next: Next::Another, silence: Silence::Unusable, ..failed },
-            // The prompt or the schema is refused as such: too long, malformed.
-            Self::Status(400 | 413 | 422) => Verdict { next: Next::Nobody, ..refused },
+            // The prompt, the schema or a parameter is refused: what is too long or unknown to one model is not so to another.
+            Self::Status(400 | 413 | 422) => refused,
             Self::Status(429) => {
                 Verdict { is_overload: true, next: Next::Anyone, silence: Silence::RateLimited, ..refused }
             }
@@ -122,6 +120,11 @@ impl Ending {
     /// Whether a person must mend the settings before it gets better.
     pub(super) fn is_for_people(&self) -> bool {
         matches!(self, Self::Status(300..=407)) && !matches!(self, Self::Status(400))
+    }
+
+    /// Whether the provider refuses what was asked. If it does so again and again, it is not the question but how it is put.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status(400 | 413 | 422))
     }
 
     /// In the words of metrics and logs.
@@ -179,7 +182,7 @@ mod tests {
             assert_ne!(verdict.next, Next::Anyone, "{status} is never tried again there");
         }
         for status in [400, 413, 422] {
-            assert_eq!(Ending::Status(status).verdict().next, Next::Nobody);
+            assert_eq!(Ending::Status(status).verdict().next, Next::Another, "another model may take it");
         }
     }
 

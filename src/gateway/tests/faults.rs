@@ -91,17 +91,20 @@ fn a_provider_that_is_not_there_is_fallen_back_from() {
 }
 
 #[test]
-fn what_is_wrong_with_the_question_is_not_tried_elsewhere_nor_held_against_the_provider() {
-    for status in [400, 422] {
+fn what_one_refuses_another_may_take_and_it_is_not_held_against_the_provider() {
+    for status in [400, 413, 422] {
         let house = House::new([Conduct::error(status).into(), good()]);
         for nth in 0..30 {
             let reply = house.ask(to(&["a", "b"], &format!("{nth}")));
-            assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1), "{status}");
+            assert_eq!((reply.answer.is_ok(), reply.call.target.as_deref()), (true, Some("b/m")), "{status}");
         }
-        assert_eq!(house.providers[1].counts().requests, 0);
+        assert!(house.providers[0].counts().requests >= 30, "it is asked first each time");
         assert_eq!(house.number(r#"forthwith_gateway_breaker_state{provider="a"}"#), 0.0);
-        assert_eq!(house.number(r#"forthwith_gateway_cost_total{model="m",provider="a"}"#), 0.0);
     }
+    // Where there is nobody else, the same is not asked again.
+    let house = House::new([Conduct::error(400).into()]);
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1));
 }
 
 #[test]
