@@ -98,6 +98,8 @@ impl Ending {
         // of a day would be gone after an hour of them if they counted in full.
         let refused = Verdict { fault: Fault::Ours, cost: Cost::Nothing, next: Next::Another, ..failed };
         match self {
+            // No completion at all: a page of whatever stands before the provider, and no word from a model.
+            Self::Misfit(Misread::Unsaid(Unsaid::Malformed)) => Verdict { fault: Fault::Providers, ..sound },
             Self::Answered | Self::Misfit(_) => sound,
             Self::Unconnected => Verdict { cost: Cost::Nothing, ..failed },
             Self::Broken => failed,
@@ -220,6 +222,15 @@ mod tests {
         let verdict = Ending::Misfit(Misread::Form).verdict();
         assert_eq!((verdict.fault, verdict.cost), (Fault::None, Cost::Counted));
         assert_eq!((verdict.next, verdict.silence), (Next::Another, Silence::Unusable));
+    }
+
+    #[test]
+    fn what_is_no_completion_at_all_is_the_providers_fault() {
+        let verdict = Ending::Misfit(Misread::Unsaid(Unsaid::Malformed)).verdict();
+        assert_eq!((verdict.fault, verdict.next), (Fault::Providers, Next::Another));
+        for unsaid in [Unsaid::Refused, Unsaid::CutOff, Unsaid::Filtered, Unsaid::Empty] {
+            assert_eq!(Ending::Misfit(Misread::Unsaid(unsaid)).verdict().fault, Fault::None, "{unsaid:?}");
+        }
     }
 
     #[test]

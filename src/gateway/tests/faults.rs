@@ -210,6 +210,18 @@ fn a_provider_that_fails_too_often_is_left_alone_until_it_is_well() {
 }
 
 #[test]
+fn a_page_in_place_of_a_completion_opens_the_breaker_and_teaches_no_time() {
+    let house = House::with([body(b"<html>Log in</html>").into()], |config| {
+        config.providers[0].breaker = BreakerConfig { calls_min: 5, ..BreakerConfig::default() };
+    });
+    let silences: Vec<_> = (0..8).map(|nth| house.ask(to(&["a"], &format!("{nth}"))).answer.unwrap_err()).collect();
+    assert_eq!(silences[0], Silence::Unusable);
+    assert_eq!(silences.last(), Some(&Silence::Down), "{silences:?}");
+    let observed = house.number(r#"forthwith_gateway_request_seconds_count{model="m",provider="a"}"#);
+    assert_eq!(observed, 0.0, "{}", house.registry.render());
+}
+
+#[test]
 fn a_request_has_a_time_of_its_own() {
     for manner in [Manner::Hangs, Manner::HangsAfterHeaders, Manner::HangsInBody] {
         let house = House::with([Conduct::of(manner.clone()).into(), good()], |config| {
