@@ -174,7 +174,7 @@ impl Guards {
         Self {
             breaker: Breaker::new(provider.breaker),
             limit: Limit::new(provider.limit),
-            rate: Rate::new(provider.rate, now),
+            rate: Rate::new(provider.rate, provider.probing.every, now),
             hedges: HedgeBudget::new(provider.hedge),
             retries,
             openings: 0,
