@@ -173,6 +173,40 @@ fn a_kept_connection_that_turns_out_to_be_closed_is_no_failure() {
 }
 
 #[test]
+fn what_breaks_after_a_while_is_not_sent_again_behind_the_budgets_back() {
+    let late = Conduct::of(Manner::ResetsBefore);
+    let late = Conduct { latency: Conduct::after(std::time::Duration::from_millis(400)).latency, ..late };
+    let house = House::with([good()], |config| config.requests_per_call_max = 1);
+    assert!(house.ask(to(&["a"], "first")).answer.is_ok(), "its connection is kept");
+    house.providers[0].set([late, Conduct::default()]);
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1));
+    assert_eq!(house.providers[0].requests().len(), 2, "the provider has seen no other");
+    assert_eq!(house.number(r#"forthwith_gateway_stale_connections_total{provider="a"}"#), 0.0);
+    assert_eq!(house.number(r#"forthwith_gateway_requests_total{ending="broken",model="m",provider="a"}"#), 1.0);
+    assert!(reply.call.cost > crate::domain::Money::ZERO, "it may have been worked on");
+}
+
+#[test]
+fn after_a_request_that_was_overdue_the_next_has_a_connection_of_its_own() {
+    let slow = || Conduct::after(std::time::Duration::from_millis(100));
+    let house = House::new([slow().into()]);
+    let both = ["x", "y"].map(|text| house.pending(to(&["a"], text), PATIENCE));
+    assert!(both.into_iter().all(|pending| pending.wait().answer.is_ok()));
+    assert_eq!(house.providers[0].counts().connections, 2, "and both are kept");
+    house.providers[0].set([Conduct::of(Manner::Hangs), Conduct::default()]);
+    // It has one of them; the other may be as dead.
+    let reply = house.pending(to(&["a"], "z"), std::time::Duration::from_millis(200)).wait();
+    assert_eq!(reply.answer, Err(Silence::Late));
+    let lingers = || house.number("forthwith_gateway_lingering") > 0.0;
+    while !lingers() && house.providers[0].counts().closed_early == 0 {
+        std::thread::yield_now();
+    }
+    assert!(house.ask(to(&["a"], "w")).answer.is_ok());
+    assert_eq!(house.providers[0].counts().connections, 3);
+}
+
+#[test]
 fn connections_are_kept_and_closed_when_the_provider_says_so() {
     let house = House::new([good()]);
     for nth in 0..10 {
