@@ -1,6 +1,8 @@
 //! The HTTP client of one provider.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client as Http, Url, redirect};
@@ -8,7 +10,7 @@ use reqwest::{Client as Http, Url, redirect};
 use super::config::Provider;
 use super::wire::{Broken, Received};
 use crate::telemetry::Counter;
-use crate::time::Clock;
+use crate::time::{Clock, Instant};
 
 /// Sends requests to one provider, over connections that are kept.
 #[derive(Debug)]
@@ -24,7 +26,20 @@ pub(super) struct Client {
     /// provider that breaks every connection leaves none, so it is not asked twice for long.
     kept: AtomicUsize,
     kept_max: usize,
+    /// When a request last took longer than it may. No response has come over a kept connection since.
+    doubted: Mutex<Option<Instant>>,
 }
+
+/// A connection that carries several requests is asked for a sign of life so often, and is given up without one in that time: who has
+/// lost its network says nothing, and all requests on it would hang.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// A kept connection that was closed is noticed as soon as it is used. What breaks later than this may have been worked on, and may
+/// be billed.
+const STALE_WITHIN: Duration = Duration::from_millis(100);
+
+/// So long after a request that was overdue others have connections of their own; by then the kept ones have shown whether they live.
+const DOUBT: Duration = Duration::from_secs(3);
 
 impl Client {
     /// The client of a provider; or what is wrong with its settings.
@@ -42,6 +57,9 @@ impl Client {
                 .no_proxy()
                 .connect_timeout(provider.connect_timeout)
                 .pool_idle_timeout(provider.idle)
+                .http2_keep_alive_interval(SIGN_OF_LIFE)
+                .http2_keep_alive_timeout(SIGN_OF_LIFE)
+                .http2_keep_alive_while_idle(true)
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|e| told(&e));
         Ok(Self {
@@ -53,6 +71,7 @@ impl Client {
             response_bytes_max: provider.response_bytes_max,
             kept: AtomicUsize::new(0),
             kept_max: provider.idle_connections_max,
+            doubted: Mutex::new(None),
         })
     }
 
@@ -68,8 +87,12 @@ impl Client {
 
     /// Sends a request and reads the response. Dropped before its end, it closes the stream, and a provider that looks stops.
     pub(super) async fn send(&self, body: &str, clock: &Clock, stale: &Counter) -> Result<Received, Broken> {
-        let sent = match self.request(&self.pooled, body).send().await {
-            Err(e) if !e.is_connect() && self.may_be_stale() => {
+        let began = clock.instant();
+        let is_doubted = self.is_doubted(began);
+        let http = if is_doubted { &self.fresh } else { &self.pooled };
+        let sent = match self.request(http, body).send().await {
+            // Later it may have been worked on: whether it is sent again is for those to say who have to pay for it.
+            Err(e) if is_broken(&e) && !is_doubted && is_soon(began, clock) && self.may_be_stale() => {
                 stale.inc();
                 self.request(&self.fresh, body).send().await
             }
@@ -80,6 +103,9 @@ impl Client {
             false => Broken::Midway(told(&e)),
         })?;
         let first_byte = clock.instant();
+        if !is_doubted {
+            *self.doubted() = None;
+        }
         let (status, hints) = (response.status().as_u16(), hints(response.headers()));
         let mut read = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|e| Broken::Midway(told(&e)))? {
@@ -90,6 +116,19 @@ impl Client {
         }
         self.keep_one_more();
         Ok(Received { status, hints, body: read, first_byte })
+    }
+
+    /// A request takes longer than it may: its connection may be dead, and others with it.
+    pub(super) fn doubt(&self, now: Instant) {
+        *self.doubted() = Some(now);
+    }
+
+    fn is_doubted(&self, now: Instant) -> bool {
+        self.doubted().is_some_and(|since| now.since(since) < DOUBT)
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn request(&self, http: &Http, body: &str) -> reqwest::RequestBuilder {
@@ -107,6 +146,15 @@ impl Client {
         // At the bound it stays as it is.
         let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
+}
+
+/// Whether a connection that was there broke before anything of a response was read.
+fn is_broken(error: &reqwest::Error) -> bool {
+    !error.is_connect() && !error.is_body() && !error.is_decode()
+}
+
+fn is_soon(began: Instant, clock: &Clock) -> bool {
+    clock.instant().since(began) < STALE_WITHIN
 }
 
 fn url(base: &str) -> Result<Url, String> {

@@ -3,7 +3,7 @@
 use super::config::Provider;
 use super::wire::{Broken, Received};
 use crate::telemetry::Counter;
-use crate::time::Clock;
+use crate::time::{Clock, Instant};
 
 const ABSENT: &str = "this build cannot call large models: it lacks the cargo feature `large-model`";
 
@@ -23,6 +23,8 @@ impl Client {
     pub(super) fn port(&self) -> u16 {
         0
     }
+
+    pub(super) fn doubt(&self, _: Instant) {}
 
     pub(super) async fn send(&self, _: &str, _: &Clock, _: &Counter) -> Result<Received, Broken> {
         Err(Broken::Unconnected(ABSENT.to_owned()))

@@ -213,8 +213,10 @@ impl Course {
         let verdict = exchanged.ending.verdict();
         let retry_after = exchanged.retry_after();
         self.settle(attempt, &exchanged);
-        if exchanged.ending.is_for_people() && model.complain() {
-            warn!(model = %model.name, ending = exchanged.ending.as_str(), "a provider refuses all requests for this model: see its settings");
+        if exchanged.ending.is_for_people() && model.complain()
+            || exchanged.ending.is_refusal() && model.complain_of_refusals()
+        {
+            warn!(model = %model.name, ending = exchanged.ending.as_str(), "a provider refuses requests for this model: see its settings");
         }
         if let Some(answer) = exchanged.answer {
             if !self.is_off(target) {
@@ -230,7 +232,7 @@ impl Course {
         if !self.attempts.is_empty() {
             return None;
         }
-        if verdict.next == Next::Nobody || self.due.is_none() {
+        if self.due.is_none() {
             return Some(self.silent());
         }
         self.again(target, retry_after).await

@@ -11,7 +11,7 @@ use super::flight::{Flight, Joined};
 use super::kept::{Found, Kept, Key};
 use super::latency::Chance;
 use super::metrics::Metrics;
-use super::pending::{Pending, Place, Seat, standing_in};
+use super::pending::{Pending, Place, Seat, Stale};
 use super::permit::{Permit, Wish};
 use super::request::prompt_tokens_estimate;
 use super::roster::Roster;
@@ -98,7 +98,13 @@ impl Desk {
         let key = Key::of(question);
         let stale = match self.find_kept(key, question, asked) {
             Some((found, target)) if found.is_fresh => return self.cached(found.answer, target, asked),
-            Some((found, target)) => Some((found.answer, target)),
+            Some((found, name)) => Some(Stale {
+                answer: found.answer,
+                name,
+                target: found.target,
+                question: Arc::clone(question),
+                switches: Arc::clone(&self.switches),
+            }),
             None => None,
         };
         let seat = Arc::new(Seat::new(asked, deadline));
@@ -258,10 +264,10 @@ impl Desk {
         self.reply(Reply { answer: Ok(answer), call })
     }
 
-    fn known(&self, silence: Silence, stale: Option<(Answer, Arc<str>)>) -> Pending {
+    fn known(&self, silence: Silence, stale: Option<Stale>) -> Pending {
         let reply = Reply { answer: Err(silence), call: Call::default() };
         self.reply(match stale {
-            Some((answer, target)) => standing_in(reply, &answer, &target),
+            Some(stale) => stale.stand_in(reply),
             None => reply,
         })
     }
@@ -271,13 +277,7 @@ impl Desk {
         Pending::known(reply)
     }
 
-    fn wait(
-        &self,
-        seat: Arc<Seat>,
-        flight: Arc<Flight>,
-        deadline: Deadline,
-        stale: Option<(Answer, Arc<str>)>,
-    ) -> Pending {
+    fn wait(&self, seat: Arc<Seat>, flight: Arc<Flight>, deadline: Deadline, stale: Option<Stale>) -> Pending {
         let place = Place { seat, flight, alarm: self.timer.at(deadline.instant()), stale };
         Pending::waiting(place, self.clock.clone(), Arc::clone(&self.metrics.questions))
     }

@@ -9,7 +9,8 @@ use std::thread;
 
 use super::flight::Flight;
 use super::metrics::QuestionMetrics;
-use crate::agents::{Answer, Call, Reply, Silence, Source};
+use super::switches::Switches;
+use crate::agents::{Answer, Call, Question, Reply, Silence, Source};
 use crate::time::{Alarm, Clock, Deadline, Instant};
 
 /// A reply that is waited for, on any runtime or none; at the deadline at the latest it is there.
@@ -41,7 +42,7 @@ struct Waiting {
     clock: Clock,
     metrics: Arc<QuestionMetrics>,
     /// The answer that stands in if there is none in time.
-    stale: Option<(Answer, Arc<str>)>,
+    stale: Option<Stale>,
     /// Whether the reply was fetched.
     is_told: bool,
 }
@@ -88,7 +89,19 @@ pub(super) struct Place {
     pub(super) seat: Arc<Seat>,
     pub(super) flight: Arc<Flight>,
     pub(super) alarm: Alarm,
-    pub(super) stale: Option<(Answer, Arc<str>)>,
+    pub(super) stale: Option<Stale>,
+}
+
+/// A kept answer that is no longer fresh.
+#[derive(Debug)]
+pub(super) struct Stale {
+    pub(super) answer: Answer,
+    /// The name of the target that gave it.
+    pub(super) name: Arc<str>,
+    /// The same, by its place among the question's.
+    pub(super) target: usize,
+    pub(super) question: Arc<Question>,
+    pub(super) switches: Arc<Switches>,
 }
 
 // === impl Pending ===
@@ -173,7 +186,7 @@ impl Waiting {
         let mut reply = came.unwrap_or_else(|| Reply { call: self.flight.call_so_far(&self.seat), ..late() });
         reply.call.took = self.clock.instant().since(self.seat.asked);
         let reply = match &self.stale {
-            Some((answer, target)) => standing_in(reply, answer, target),
+            Some(stale) => stale.stand_in(reply),
             None => reply,
         };
         self.metrics.replied(&reply);
@@ -181,14 +194,22 @@ impl Waiting {
     }
 }
 
-/// The reply, or the kept answer where there is none. What somebody has switched off is not spoken for by what it once said.
-pub(super) fn standing_in(mut reply: Reply, answer: &Answer, target: &Arc<str>) -> Reply {
-    if reply.answer.as_ref().is_err_and(|silence| *silence != Silence::SwitchedOff) {
-        reply.answer = Ok(answer.clone());
-        reply.call.source = Source::Stale;
-        reply.call.target = Some(Arc::clone(target));
+impl Stale {
+    /// The reply, or this answer where there is none. What somebody has switched off by now is not spoken for by what it once said.
+    pub(super) fn stand_in(&self, mut reply: Reply) -> Reply {
+        let is_wanting = reply.answer.as_ref().is_err_and(|silence| *silence != Silence::SwitchedOff);
+        if is_wanting && !self.is_off() {
+            reply.answer = Ok(self.answer.clone());
+            reply.call.source = Source::Stale;
+            reply.call.target = Some(Arc::clone(&self.name));
+        }
+        reply
     }
-    reply
+
+    fn is_off(&self) -> bool {
+        let target = self.question.targets.get(self.target);
+        target.is_none_or(|target| self.switches.forbids(&self.question.agent, target).is_some())
+    }
 }
 
 impl Drop for Waiting {

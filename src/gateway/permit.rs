@@ -195,6 +195,7 @@ impl Permit {
         let (Some(sent), None) = (self.sent, self.overdue_after) else { return };
         let waited = now.since(sent);
         self.overdue_after = Some(waited);
+        self.model.provider.client.doubt(now);
         self.model.learned().latency.censor(waited, now);
         if let Some(held) = &mut self.held {
             let mut guards = self.model.provider.guards();

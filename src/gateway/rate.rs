@@ -25,6 +25,10 @@ pub(super) struct Rate {
     tokens: Option<Bucket>,
     told_requests: Option<Quota>,
     told_tokens: Option<Quota>,
+    /// When the provider last said what is left, or was last asked in spite of it.
+    tried: Option<Instant>,
+    /// It is asked in spite of what it said so often, as that may be wrong.
+    try_every: Duration,
     /// The provider has asked for quiet until then.
     quiet_until: Option<Instant>,
     /// Requests that are under way, and the tokens that were taken for them: a provider may not have counted them yet.
@@ -44,7 +48,9 @@ pub(super) struct Share {
 /// What a provider says is left, and until when.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
-    left: u64,
+    /// Without what is under way. Below zero if the provider said that less is left than is under way, so that whatever of that is
+    /// given back unsent is added to what it said and to no more.
+    left: i128,
     until: Instant,
 }
 
@@ -54,14 +60,16 @@ const QUIET_MAX: Duration = Duration::from_secs(300);
 // === impl Rate ===
 
 impl Rate {
-    /// Full buckets.
-    pub(super) fn new(config: RateConfig, now: Instant) -> Self {
+    /// Full buckets. What the provider itself says is left is put to the test every `try_every`.
+    pub(super) fn new(config: RateConfig, try_every: Duration, now: Instant) -> Self {
         let bucket = |per_minute: Option<u32>| per_minute.map(|per_minute| Bucket::new(per_minute, now));
         Self {
             requests: bucket(config.requests_per_minute),
             tokens: bucket(config.tokens_per_minute),
             told_requests: None,
             told_tokens: None,
+            tried: None,
+            try_every,
             quiet_until: None,
             requests_out: 0,
             tokens_out: 0,
@@ -70,22 +78,25 @@ impl Rate {
 
     /// The share of a request that may use so many tokens; or how long to wait before there may be one. Takes all of it or nothing.
     pub(super) fn try_take(&mut self, tokens: u64, now: Instant) -> Result<Share, Duration> {
-        let waits = [
+        let ours = [
             self.quiet_until.map_or(Duration::ZERO, |until| until.since(now)),
-            wait_of_quota(&mut self.told_requests, 1, now),
-            wait_of_quota(&mut self.told_tokens, tokens, now),
             self.requests.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait_for(1, now)),
             self.tokens.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait_for(tokens, now)),
         ];
-        let wait = waits.into_iter().max().unwrap_or_default();
+        let told =
+            wait_of_quota(&mut self.told_requests, 1, now).max(wait_of_quota(&mut self.told_tokens, tokens, now));
+        let wait = ours.into_iter().max().unwrap_or_default().max(self.wait_to_try(told, now));
         if !wait.is_zero() {
             return Err(wait);
+        }
+        if !told.is_zero() {
+            self.tried = Some(now);
         }
         let of_requests = self.requests.as_mut().map(|bucket| bucket.take(1, now));
         let of_tokens = self.tokens.as_mut().map(|bucket| bucket.take(tokens, now));
         for (quota, amount) in [(&mut self.told_requests, 1), (&mut self.told_tokens, tokens)] {
             if let Some(quota) = quota {
-                quota.left = quota.left.saturating_sub(amount);
+                quota.left -= i128::from(amount);
             }
         }
         self.requests_out += 1;
@@ -111,6 +122,12 @@ impl Rate {
                 bucket.correct(taken, 0, now);
             }
         }
+        // It was taken from what was left then, or counted as under way when the provider said what is left since.
+        for (quota, amount) in [(&mut self.told_requests, 1), (&mut self.told_tokens, share.tokens)] {
+            if let Some(quota) = quota {
+                quota.left += i128::from(amount);
+            }
+        }
     }
 
     /// Takes the provider at its word.
@@ -126,6 +143,16 @@ impl Rate {
         if let Some(quota) = quota_of(headers.tokens, self.tokens_out, now) {
             self.told_tokens = Some(quota);
         }
+        if headers.requests.remaining.is_some() || headers.tokens.remaining.is_some() {
+            self.tried = Some(now);
+        }
+    }
+
+    /// How long nobody is asked because the provider says that too little is left. Its word may be wrong, and who asks nobody hears
+    /// no better one: where nothing is under way, one request goes out now and then.
+    fn wait_to_try(&self, told: Duration, now: Instant) -> Duration {
+        let last = self.tried.filter(|_| self.requests_out == 0);
+        last.map_or(told, |last| told.min(last.after(self.try_every).since(now)))
     }
 
     fn come_in(&mut self, share: &Share) {
@@ -136,7 +163,7 @@ impl Rate {
 
 fn quota_of(told: Told, out: u64, now: Instant) -> Option<Quota> {
     let (Some(left), Some(reset)) = (told.remaining, told.reset) else { return None };
-    Some(Quota { left: left.saturating_sub(out), until: now.after(reset.min(QUIET_MAX)) })
+    Some(Quota { left: i128::from(left) - i128::from(out), until: now.after(reset.min(QUIET_MAX)) })
 }
 
 fn wait_of_quota(quota: &mut Option<Quota>, amount: u64, now: Instant) -> Duration {
@@ -145,7 +172,7 @@ fn wait_of_quota(quota: &mut Option<Quota>, amount: u64, now: Instant) -> Durati
             *quota = None;
             Duration::ZERO
         }
-        Some(told) if told.left < amount => told.until.since(now),
+        Some(told) if told.left < i128::from(amount) => told.until.since(now),
         _ => Duration::ZERO,
     }
 }
@@ -165,7 +192,7 @@ mod tests {
     }
 
     fn rate(requests: Option<u32>, tokens: Option<u32>) -> Rate {
-        Rate::new(RateConfig { requests_per_minute: requests, tokens_per_minute: tokens }, start())
+        Rate::new(RateConfig { requests_per_minute: requests, tokens_per_minute: tokens }, SECOND / 4, start())
     }
 
     #[test]
@@ -258,6 +285,50 @@ mod tests {
         assert_eq!(rate.try_take(0, now.after(SECOND)).err(), Some(SECOND), "two more requests and no third");
         assert!(rate.try_take(1_000, now.after(2 * SECOND)).is_ok());
         rate.settle(out, 100, now);
+    }
+
+    fn left(remaining: u64) -> RateHeaders {
+        let told = Told { limit: None, remaining: Some(remaining), reset: Some(60 * SECOND) };
+        RateHeaders { requests: told, ..RateHeaders::default() }
+    }
+
+    #[test]
+    fn what_was_never_sent_is_still_left() {
+        let (mut rate, now) = (rate(None, None), start());
+        let out = rate.try_take(0, now).expect("nothing is known");
+        rate.hear(&left(2), now);
+        for _ in 0..10 {
+            let share = rate.try_take(0, now).expect("one is left beside the one under way");
+            assert!(rate.try_take(0, now).is_err());
+            rate.give_back(share, now);
+        }
+        // Taken before the provider said what is left, and given back after it.
+        let early = rate.try_take(0, now).expect("one is left");
+        rate.hear(&left(1), now);
+        rate.give_back(early, now);
+        assert!(rate.try_take(0, now).is_err(), "the one that is left is under way");
+        rate.give_back(out, now);
+        assert!(rate.try_take(0, now).is_ok(), "it was not sent either");
+        assert!(rate.try_take(0, now).is_err());
+    }
+
+    #[test]
+    fn a_provider_that_says_nothing_is_left_is_asked_now_and_then() {
+        let (mut rate, now) = (rate(None, None), start());
+        rate.hear(&left(0), now);
+        assert_eq!(rate.try_take(0, now).err(), Some(SECOND / 4));
+        let now = now.after(SECOND / 4);
+        let share = rate.try_take(0, now).expect("its word is put to the test");
+        let later = now.after(SECOND);
+        assert!(rate.try_take(0, later).is_err(), "one is under way");
+        rate.settle(share, 0, later);
+        let share = rate.try_take(0, later).expect("the next");
+        rate.settle(share, 0, later);
+        assert_eq!(rate.try_take(0, later).err(), Some(SECOND / 4), "one each time");
+        rate.hear(&RateHeaders { retry_after: Some(5 * SECOND), ..RateHeaders::default() }, later);
+        assert_eq!(rate.try_take(0, later.after(SECOND)).err(), Some(4 * SECOND), "whoever asks for quiet has it");
+        rate.hear(&left(7), later);
+        assert!(rate.try_take(0, later.after(5 * SECOND)).is_ok());
     }
 
     /// A request at a moment: so many tokens taken, so many used, so long under way in milliseconds; and how long until the next.

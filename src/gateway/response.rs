@@ -57,8 +57,9 @@ struct Completion {
     #[serde(default)]
     model: Option<String>,
     choices: Vec<Choice>,
+    /// Of no form that is relied upon: an answer is one, however it was counted.
     #[serde(default)]
-    usage: Option<Counted>,
+    usage: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -89,36 +90,29 @@ struct Part {
     text: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Counted {
-    prompt_tokens: u32,
-    #[serde(default)]
-    completion_tokens: u32,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-}
-
-#[derive(Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<u32>,
-}
-
 /// Reads the body of a response that succeeded.
 pub(super) fn read(body: &[u8]) -> Said {
     let Ok(Completion { model, choices, usage }) = serde_json::from_slice(body) else {
         return Said { text: Err(Unsaid::Malformed), usage: None, model: None, finish: None };
     };
-    let usage = usage.map(|counted| Usage {
-        prompt_tokens: counted.prompt_tokens,
-        cached_tokens: counted.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-        answer_tokens: counted.completion_tokens,
-    });
     let Some(choice) = choices.into_iter().next() else {
-        return Said { text: Err(Unsaid::Empty), usage, model, finish: None };
+        return Said { text: Err(Unsaid::Empty), usage: counted(&usage, false), model, finish: None };
     };
     let finish = choice.finish_reason.clone();
-    Said { text: text(choice), usage, model, finish }
+    let text = text(choice);
+    Said { usage: counted(&usage, text.is_ok()), text, model, finish }
+}
+
+/// What was counted. What is missing, no count, or a zero that cannot be is as if nothing was said: a request without a count is
+/// paid for in full, one with a false zero would be free.
+fn counted(usage: &serde_json::Value, has_text: bool) -> Option<Usage> {
+    let tokens = |value: &serde_json::Value| value.as_u64().and_then(|count| u32::try_from(count).ok());
+    let (prompt_tokens, answer_tokens) = (tokens(&usage["prompt_tokens"])?, tokens(&usage["completion_tokens"])?);
+    if prompt_tokens == 0 || has_text && answer_tokens == 0 {
+        return None;
+    }
+    let cached_tokens = tokens(&usage["prompt_tokens_details"]["cached_tokens"]).unwrap_or(0).min(prompt_tokens);
+    Some(Usage { prompt_tokens, cached_tokens, answer_tokens })
 }
 
 fn text(choice: Choice) -> Result<String, Unsaid> {
@@ -203,6 +197,41 @@ mod tests {
             7,
             "it is paid for"
         );
+    }
+
+    #[test]
+    fn an_answer_counts_however_it_was_counted() {
+        let counted = |usage: &str| {
+            let choices = r#""choices":[{"message":{"content":"yes"}}]"#;
+            let said = read(format!("{{{choices}{usage}}}").as_bytes());
+            assert_eq!(said.text.as_deref(), Ok("yes"), "{usage}");
+            said.usage
+        };
+        let unsaid = [
+            "",
+            r#","usage":null"#,
+            r#","usage":{}"#,
+            r#","usage":[]"#,
+            r#","usage":7"#,
+            r#","usage":{"prompt_tokens":null,"completion_tokens":null}"#,
+            r#","usage":{"prompt_tokens":7}"#,
+            r#","usage":{"prompt_tokens":7,"completion_tokens":null}"#,
+            r#","usage":{"prompt_tokens":0,"completion_tokens":0}"#,
+            r#","usage":{"prompt_tokens":7,"completion_tokens":0}"#,
+            r#","usage":{"prompt_tokens":-1,"completion_tokens":3}"#,
+            r#","usage":{"prompt_tokens":"7","completion_tokens":"3"}"#,
+            r#","usage":{"prompt_tokens":5000000000,"completion_tokens":3}"#,
+        ];
+        for usage in unsaid {
+            assert_eq!(counted(usage), None, "{usage}");
+        }
+        let usage = |cached_tokens| Some(Usage { prompt_tokens: 7, cached_tokens, answer_tokens: 3 });
+        let said =
+            |details: &str| counted(&format!(r#","usage":{{"prompt_tokens":7,"completion_tokens":3{details}}}"#));
+        assert_eq!(said(""), usage(0));
+        assert_eq!(said(r#","prompt_tokens_details":null"#), usage(0));
+        assert_eq!(said(r#","prompt_tokens_details":{"cached_tokens":null}"#), usage(0));
+        assert_eq!(said(r#","prompt_tokens_details":{"cached_tokens":9}"#), usage(7), "no more than there were");
     }
 
     #[test]

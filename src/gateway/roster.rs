@@ -1,7 +1,7 @@
 //! The providers and their models, each with what is learned of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(super) struct Model {
     learned: Mutex<Learned>,
     /// Whether its settings look wrong, and somebody was told.
     is_complained_of: AtomicBool,
+    /// Questions that were refused in a row.
+    refusals: AtomicU32,
 }
 
 /// What is known of how long a model takes.
@@ -69,6 +71,9 @@ pub(super) struct Learned {
 
 /// Retries that may be saved up: a provider that hiccups once in a while is asked again at once.
 const RETRY_BURST: u32 = 10;
+
+/// So many questions in a row are not all too long: the settings are at fault.
+const REFUSALS_MAX: u32 = 3;
 
 impl Roster {
     /// Every provider with its client; or what is wrong with which one.
@@ -169,7 +174,7 @@ impl Guards {
         Self {
             breaker: Breaker::new(provider.breaker),
             limit: Limit::new(provider.limit),
-            rate: Rate::new(provider.rate, now),
+            rate: Rate::new(provider.rate, provider.probing.every, now),
             hedges: HedgeBudget::new(provider.hedge),
             retries,
             openings: 0,
@@ -188,6 +193,7 @@ impl Model {
             metrics: metrics.of_model(&config.name, &model.name),
             learned: Mutex::new(Learned { latency, probing: Probing::new(config.probing) }),
             is_complained_of: AtomicBool::new(false),
+            refusals: AtomicU32::new(0),
         }
     }
 
@@ -210,8 +216,14 @@ impl Model {
         !self.is_complained_of.swap(true, Ordering::Relaxed)
     }
 
+    /// It has refused a question: whether so many in a row were, for the first time, that its settings look wrong.
+    pub(super) fn complain_of_refusals(&self) -> bool {
+        self.refusals.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= REFUSALS_MAX && self.complain()
+    }
+
     /// It has answered: its settings are right.
     pub(super) fn is_well(&self) {
+        self.refusals.store(0, Ordering::Relaxed);
         self.is_complained_of.store(false, Ordering::Relaxed);
     }
 }

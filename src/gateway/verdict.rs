@@ -60,19 +60,17 @@ pub(super) enum Fault {
 /// What a request costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// Nothing: providers bill no error.
+    /// Nothing: the provider turned the request away before a model saw it, or failed so that it has nothing to bill.
     Nothing,
     /// What the provider counted; all that was reserved if it does not say.
     Counted,
-    /// All that was reserved: nobody says how far the provider had come.
+    /// All that was reserved: a model may have read the prompt and written an answer, and nobody says how far it had come.
     Full,
 }
 
 /// Who may be asked after a request that brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nobody: the question itself is at fault, and would be anywhere.
-    Nobody,
     /// Another target: this one would say the same again.
     Another,
     /// Another target, or the same if there is no other.
@@ -96,23 +94,30 @@ impl Ending {
             next: Next::Anyone,
             silence: Silence::Failed,
         };
+        // With 401, 403, 404, 429, 503 and 529 no model was reached, and nobody bills that. A 500 is what the provider's own program says when it broke down: it has no usage to put on a bill. The budget
+        // of a day would be gone after an hour of them if they counted in full.
         let refused = Verdict { fault: Fault::Ours, cost: Cost::Nothing, next: Next::Another, ..failed };
         match self {
+            // No completion at all: a page of whatever stands before the provider, and no word from a model.
+            Self::Misfit(Misread::Unsaid(Unsaid::Malformed)) => Verdict { fault: Fault::Providers, ..sound },
             Self::Answered | Self::Misfit(_) => sound,
             Self::Unconnected => Verdict { cost: Cost::Nothing, ..failed },
             Self::Broken => failed,
             // It would time out again, and the time is gone.
             Self::TimedOut => Verdict { next: Next::Another, ..failed },
             Self::Overlong => Verdict { next: Next::Another, silence: Silence::Unusable, ..failed },
-            // The prompt or the schema is refused as such: too long, malformed.
-            Self::Status(400 | 413 | 422) => Verdict { next: Next::Nobody, ..refused },
+            // The prompt, the schema or a parameter is refused: what is too long or unknown to one model is not so to another.
+            // A content filter or a limit may say so after a model has read or written, which is billed.
+            Self::Status(400 | 413 | 422) => Verdict { cost: Cost::Full, ..refused },
             Self::Status(429) => {
                 Verdict { is_overload: true, next: Next::Anyone, silence: Silence::RateLimited, ..refused }
             }
-            Self::Status(408 | 425) => Verdict { cost: Cost::Nothing, ..failed },
+            Self::Status(425) => Verdict { cost: Cost::Nothing, ..failed },
+            // Somebody between us and the model lost patience: the model may have been at work, and its work is billed.
+            Self::Status(408 | 502 | 504) => failed,
             // 529 is what some providers say when they are overloaded.
             Self::Status(503 | 529) => Verdict { is_overload: true, cost: Cost::Nothing, ..failed },
-            Self::Status(500 | 502 | 504) => Verdict { cost: Cost::Nothing, ..failed },
+            Self::Status(500) => Verdict { cost: Cost::Nothing, ..failed },
             Self::Status(500..) => Verdict { cost: Cost::Nothing, next: Next::Another, ..failed },
             // A wrong key, a model that is not there, a redirect: our settings for this provider.
             Self::Status(_) => refused,
@@ -122,6 +127,11 @@ impl Ending {
     /// Whether a person must mend the settings before it gets better.
     pub(super) fn is_for_people(&self) -> bool {
         matches!(self, Self::Status(300..=407)) && !matches!(self, Self::Status(400))
+    }
+
+    /// Whether the provider refuses what was asked. If it does so again and again, it is not the question but how it is put.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status(400 | 413 | 422))
     }
 
     /// In the words of metrics and logs.
@@ -175,20 +185,23 @@ mod tests {
     fn what_the_question_is_at_fault_for_is_not_held_against_the_provider() {
         for status in [400, 401, 403, 404, 413, 422] {
             let verdict = Ending::Status(status).verdict();
-            assert_eq!((verdict.fault, verdict.cost), (Fault::Ours, Cost::Nothing), "{status}");
+            let is_read = [400, 413, 422].contains(&status);
+            let cost = if is_read { Cost::Full } else { Cost::Nothing };
+            assert_eq!((verdict.fault, verdict.cost), (Fault::Ours, cost), "{status}");
             assert_ne!(verdict.next, Next::Anyone, "{status} is never tried again there");
         }
         for status in [400, 413, 422] {
-            assert_eq!(Ending::Status(status).verdict().next, Next::Nobody);
+            assert_eq!(Ending::Status(status).verdict().next, Next::Another, "another model may take it");
         }
     }
 
     #[test]
     fn servers_errors_broken_connections_and_timeouts_are_the_providers() {
-        for ending in [500, 502, 503, 504, 529].map(Ending::Status) {
-            let verdict = ending.verdict();
-            let expected = (Fault::Providers, Cost::Nothing, Next::Anyone);
-            assert_eq!((verdict.fault, verdict.cost, verdict.next), expected, "{ending:?}");
+        let costs = [(500, Cost::Nothing), (503, Cost::Nothing), (529, Cost::Nothing)];
+        for (status, cost) in costs.into_iter().chain([408, 502, 504].map(|status| (status, Cost::Full))) {
+            let verdict = Ending::Status(status).verdict();
+            let expected = (Fault::Providers, cost, Next::Anyone);
+            assert_eq!((verdict.fault, verdict.cost, verdict.next), expected, "{status}");
         }
         for ending in [Ending::Broken, Ending::TimedOut, Ending::Overlong] {
             let verdict = ending.verdict();
@@ -209,6 +222,15 @@ mod tests {
         let verdict = Ending::Misfit(Misread::Form).verdict();
         assert_eq!((verdict.fault, verdict.cost), (Fault::None, Cost::Counted));
         assert_eq!((verdict.next, verdict.silence), (Next::Another, Silence::Unusable));
+    }
+
+    #[test]
+    fn what_is_no_completion_at_all_is_the_providers_fault() {
+        let verdict = Ending::Misfit(Misread::Unsaid(Unsaid::Malformed)).verdict();
+        assert_eq!((verdict.fault, verdict.next), (Fault::Providers, Next::Another));
+        for unsaid in [Unsaid::Refused, Unsaid::CutOff, Unsaid::Filtered, Unsaid::Empty] {
+            assert_eq!(Ending::Misfit(Misread::Unsaid(unsaid)).verdict().fault, Fault::None, "{unsaid:?}");
+        }
     }
 
     #[test]

@@ -91,17 +91,20 @@ fn a_provider_that_is_not_there_is_fallen_back_from() {
 }
 
 #[test]
-fn what_is_wrong_with_the_question_is_not_tried_elsewhere_nor_held_against_the_provider() {
-    for status in [400, 422] {
+fn what_one_refuses_another_may_take_and_it_is_not_held_against_the_provider() {
+    for status in [400, 413, 422] {
         let house = House::new([Conduct::error(status).into(), good()]);
         for nth in 0..30 {
             let reply = house.ask(to(&["a", "b"], &format!("{nth}")));
-            assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1), "{status}");
+            assert_eq!((reply.answer.is_ok(), reply.call.target.as_deref()), (true, Some("b/m")), "{status}");
         }
-        assert_eq!(house.providers[1].counts().requests, 0);
+        assert!(house.providers[0].counts().requests >= 30, "it is asked first each time");
         assert_eq!(house.number(r#"forthwith_gateway_breaker_state{provider="a"}"#), 0.0);
-        assert_eq!(house.number(r#"forthwith_gateway_cost_total{model="m",provider="a"}"#), 0.0);
     }
+    // Where there is nobody else, the same is not asked again.
+    let house = House::new([Conduct::error(400).into()]);
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1));
 }
 
 #[test]
@@ -170,6 +173,40 @@ fn a_kept_connection_that_turns_out_to_be_closed_is_no_failure() {
 }
 
 #[test]
+fn what_breaks_after_a_while_is_not_sent_again_behind_the_budgets_back() {
+    let late = Conduct::of(Manner::ResetsBefore);
+    let late = Conduct { latency: Conduct::after(std::time::Duration::from_millis(400)).latency, ..late };
+    let house = House::with([good()], |config| config.requests_per_call_max = 1);
+    assert!(house.ask(to(&["a"], "first")).answer.is_ok(), "its connection is kept");
+    house.providers[0].set([late, Conduct::default()]);
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer, reply.call.requests), (Err(Silence::Failed), 1));
+    assert_eq!(house.providers[0].requests().len(), 2, "the provider has seen no other");
+    assert_eq!(house.number(r#"forthwith_gateway_stale_connections_total{provider="a"}"#), 0.0);
+    assert_eq!(house.number(r#"forthwith_gateway_requests_total{ending="broken",model="m",provider="a"}"#), 1.0);
+    assert!(reply.call.cost > crate::domain::Money::ZERO, "it may have been worked on");
+}
+
+#[test]
+fn after_a_request_that_was_overdue_the_next_has_a_connection_of_its_own() {
+    let slow = || Conduct::after(std::time::Duration::from_millis(100));
+    let house = House::new([slow().into()]);
+    let both = ["x", "y"].map(|text| house.pending(to(&["a"], text), PATIENCE));
+    assert!(both.into_iter().all(|pending| pending.wait().answer.is_ok()));
+    assert_eq!(house.providers[0].counts().connections, 2, "and both are kept");
+    house.providers[0].set([Conduct::of(Manner::Hangs), Conduct::default()]);
+    // It has one of them; the other may be as dead.
+    let reply = house.pending(to(&["a"], "z"), std::time::Duration::from_millis(200)).wait();
+    assert_eq!(reply.answer, Err(Silence::Late));
+    let lingers = || house.number("forthwith_gateway_lingering") > 0.0;
+    while !lingers() && house.providers[0].counts().closed_early == 0 {
+        std::thread::yield_now();
+    }
+    assert!(house.ask(to(&["a"], "w")).answer.is_ok());
+    assert_eq!(house.providers[0].counts().connections, 3);
+}
+
+#[test]
 fn connections_are_kept_and_closed_when_the_provider_says_so() {
     let house = House::new([good()]);
     for nth in 0..10 {
@@ -204,6 +241,18 @@ fn a_provider_that_fails_too_often_is_left_alone_until_it_is_well() {
         house.ask(to(&["a"], &format!("{nth}"))).answer.is_ok()
     });
     assert!(is_well);
+}
+
+#[test]
+fn a_page_in_place_of_a_completion_opens_the_breaker_and_teaches_no_time() {
+    let house = House::with([body(b"<html>Log in</html>").into()], |config| {
+        config.providers[0].breaker = BreakerConfig { calls_min: 5, ..BreakerConfig::default() };
+    });
+    let silences: Vec<_> = (0..8).map(|nth| house.ask(to(&["a"], &format!("{nth}"))).answer.unwrap_err()).collect();
+    assert_eq!(silences[0], Silence::Unusable);
+    assert_eq!(silences.last(), Some(&Silence::Down), "{silences:?}");
+    let observed = house.number(r#"forthwith_gateway_request_seconds_count{model="m",provider="a"}"#);
+    assert_eq!(observed, 0.0, "{}", house.registry.render());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use faulty_provider::{Behaviour, Conduct, Manner};
 
 use super::house::{House, PATIENCE, start, to};
-use crate::agents::{CachePolicy, Question, Silence};
+use crate::agents::{CachePolicy, Question, Silence, Source};
 use crate::gateway::{Config, SwitchKind};
 use crate::telemetry::Registry;
 
@@ -62,6 +62,22 @@ fn what_it_once_said_is_not_used_either() {
     assert!(house.ask(question.clone()).answer.is_ok());
     off(&house, SwitchKind::Model, "a/m");
     assert_eq!(house.ask(question).answer, Err(Silence::SwitchedOff));
+}
+
+#[test]
+fn what_it_once_said_does_not_stand_in_if_it_is_switched_off_meanwhile() {
+    let house = House::new([Behaviour::default(), Conduct::error(400).into()]);
+    let cache = Some(CachePolicy { fresh: std::time::Duration::ZERO, stale: PATIENCE });
+    let question = Question { cache, ..to(&["a", "b"], "x") };
+    assert!(house.ask(question.clone()).answer.is_ok());
+    house.providers[0].set(Conduct::error(400));
+    assert_eq!(house.ask(question.clone()).call.source, Source::Stale, "as long as it is on");
+    house.providers[0].set(hangs());
+    let pending = house.pending(question, PATIENCE);
+    assert!(house.providers[0].wait(|counts| counts.under_way == 1, PATIENCE));
+    off(&house, SwitchKind::Provider, "a");
+    // The other is asked in its place, and refuses.
+    assert_eq!(pending.wait().answer, Err(Silence::Failed));
 }
 
 #[test]
