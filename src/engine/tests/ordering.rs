@@ -38,9 +38,13 @@ struct Gate {
 
 impl Gate {
     fn new(ordering: &str) -> Self {
+        Self::of(ordered(ordering))
+    }
+
+    fn of(bundle: Bundle) -> Self {
         let ((asked, is_asked), (go, may_go)) = (channel(), channel());
         let gate = Mutex::new(Some((asked, may_go)));
-        let mut config = Config::new(ordered(ordering));
+        let mut config = Config::new(bundle);
         config.journal.segment_bytes = 1 << 20;
         config.slow_models = Arc::new(move |_: &Manifest, _: &SlowFiles| {
             let (asked, go) = gate.lock().unwrap().take().ok_or("there is one gate")?;
@@ -131,6 +135,36 @@ async fn in_strict_order_a_later_event_waits_its_turn() {
     assert_eq!((first.tier, second.rule.as_deref()), (Tier::SmallModel, Some("urgent")));
     gate.is_kept();
     assert!(gate.record_of(&first) < gate.record_of(&second));
+}
+
+/// Decides on the same events, in strict order, and asks nobody.
+const STRICT: &str = r#"
+playbook = "strict"
+on       = ["ticket.created"]
+ack      = "memory"
+ordering = "strict"
+outcome  = { known = "bool" }
+default  = { then = { known = false } }
+"#;
+
+#[tokio::test]
+async fn one_strict_playbook_is_enough_whoever_asks() {
+    let (mut sources, artifacts) = slow_files(MODEL);
+    sources.insert("playbooks/strict.toml", STRICT);
+    let gate = Gate::of(compiled(sources, &artifacts));
+    let observe = |id: &str, subject: &str| {
+        let (engine, event) = (gate.engine.clone(), ticket(id, "c-1", subject));
+        tokio::spawn(async move { engine.observe_with(event, &patient()).await })
+    };
+    let first = observe("1", "my card");
+    gate.is_asked().await;
+    let second = observe("2", "urgent");
+    gate.waits(1).await;
+    gate.go.send(()).unwrap();
+    let [first, second] = [first, second].map(|begun| async { begun.await.unwrap().unwrap().into_result().unwrap() });
+    let (first, second) = (first.await, second.await);
+    gate.is_kept();
+    assert!(gate.record_of(&first.decisions[0]) < gate.record_of(&second.decisions[0]));
 }
 
 #[tokio::test]
