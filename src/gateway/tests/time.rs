@@ -100,6 +100,25 @@ fn nobody_hears_twice_or_of_what_came_in_time() {
 }
 
 #[test]
+fn nobody_is_held_back_by_a_call_that_goes_on_for_nobody() {
+    let house = House::with([Behaviour::default()], |config| {
+        config.providers[0].linger = PATIENCE;
+        config.providers[0].hedge = HedgeConfig { share: Chance::NONE, ..HedgeConfig::default() };
+    });
+    for nth in 0..20 {
+        assert!(house.ask(to(&["a"], &format!("{nth}"))).answer.is_ok());
+    }
+    house.providers[0].set([Conduct::of(Manner::Hangs), Conduct::default()]);
+    assert_eq!(house.pending(to(&["a"], "x"), 300 * MS).wait().answer, Err(Silence::Late));
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer.is_ok(), reply.call.source), (true, Source::Model));
+    // The first goes on, and is still somebody's to look after.
+    assert_eq!(house.number("forthwith_gateway_calls"), 1.0);
+    house.gateway.stop();
+    assert!(house.providers[0].wait(|counts| counts.closed_early == 1, PATIENCE));
+}
+
+#[test]
 fn a_question_that_is_taken_back_closes_its_stream() {
     let house = House::new([hangs()]);
     let pending = house.pending(to(&["a"], "x"), PATIENCE);
