@@ -182,7 +182,10 @@ impl Flight {
         let seats = state.seats.clone();
         drop(state);
         let mut landing = Landing::default();
-        for (nth, seat) in seats.iter().enumerate() {
+        let mut seats: Vec<_> = seats.iter().enumerate().collect();
+        // Those who are in time first: who hears a late answer takes its time.
+        seats.sort_by_key(|(_, seat)| seat.deadline().is_past(now));
+        for (nth, seat) in seats {
             let call = if nth == 0 { call.clone() } else { shared(&call) };
             match seat.give(Reply { answer: answer.clone(), call }, now) {
                 Handed::InTime => landing.in_time += 1,

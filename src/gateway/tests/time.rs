@@ -70,6 +70,21 @@ fn a_late_answer_may_be_asked_for_after_the_reply_whether_it_has_come_or_not() {
 }
 
 #[test]
+fn who_is_in_time_does_not_wait_for_those_who_hear_late_answers() {
+    let house = House::new([Conduct::after(200 * MS).into()]);
+    let early = house.pending(to(&["a"], "x"), 20 * MS);
+    let (served, is_served) = mpsc::channel();
+    let (hear, heard) = mpsc::channel();
+    // It hears the answer, and goes on only when the other has it too; or not at all.
+    early.hear_late(move |_| hear.send(is_served.recv_timeout(5_000 * MS)).unwrap());
+    let patient = house.pending(to(&["a"], "x"), PATIENCE);
+    assert_eq!(early.wait().answer, Err(Silence::Late));
+    assert_eq!(patient.wait().call.source, Source::Shared);
+    served.send(()).unwrap_or_default();
+    assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), Ok(()));
+}
+
+#[test]
 fn what_never_came_is_not_heard_of() {
     let house = House::with([hangs()], |config| config.providers[0].linger = 20 * MS);
     let (hear, heard) = mpsc::channel::<crate::gateway::LateReply>();
