@@ -139,9 +139,9 @@ mod tests {
         let call = |nth| {
             let (answer, waiting) = oneshot::channel();
             if nth == 0 {
-                tell.send(answer).unwrap()
+                tell.send(answer).unwrap();
             } else {
-                answer.send(nth).unwrap()
+                answer.send(nth).unwrap();
             }
             async { Ok(waiting.await?) }
         };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use faulty_provider::{Behaviour, Conduct, Latency, Manner};
 use forthwith::Tier;
+use forthwith::domain::Money;
 use forthwith::time::{Clock, Timer};
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -211,7 +212,7 @@ impl Seen {
             self.shed += 1;
             return;
         };
-        self.cost_nanos += cost.map_or(0, |cost| cost.nanos());
+        self.cost_nanos += cost.map_or(0, Money::nanos);
         if *tier == Tier::LargeModel {
             self.by_model += 1;
         } else {

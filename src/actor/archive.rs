@@ -110,14 +110,23 @@ impl Archive {
     fn save(&self, cells: &[Arc<Cell>]) -> Result<usize, JournalError> {
         let mut saved: Vec<(Arc<Cell>, Snapshot)> = Vec::with_capacity(cells.len());
         let mut broken = 0;
+        let mut busy = Vec::new();
+        let mut see = |cell: &Arc<Cell>, seen| match seen {
+            Seen::Changed(snapshot) => saved.push((Arc::clone(cell), snapshot)),
+            Seen::Unchanged => {}
+            // A cell that is gone was stored before it went.
+            Seen::Nothing if cell.is_gone() => {}
+            Seen::Nothing => broken += 1,
+        };
         for cell in cells {
-            match self.changed(cell) {
-                Seen::Changed(snapshot) => saved.push((Arc::clone(cell), snapshot)),
-                Seen::Unchanged => {}
-                // A cell that is gone was stored before it went.
-                Seen::Nothing if cell.is_gone() => {}
-                Seen::Nothing => broken += 1,
+            match cell.try_own() {
+                Some(owner) => see(cell, self.changed(owner)),
+                None => busy.push((cell, self.ask_in_turn(cell))),
             }
+        }
+        // All that are busy are asked before any is waited for: one that is held keeps the others no longer than itself.
+        for (cell, asked) in busy {
+            see(cell, asked.recv().ok().into());
         }
         self.store(saved).map(|_| broken)
     }
@@ -158,8 +167,7 @@ impl Archive {
     }
 
     /// The state of a cell if it has changed.
-    fn changed(&self, cell: &Arc<Cell>) -> Seen {
-        let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell).into() };
+    fn changed(&self, owner: Owner) -> Seen {
         let seen = if owner.is_dirty() { self.house.snapshot(&owner).into() } else { Seen::Unchanged };
         self.house.drive(owner, DRAIN_MAX);
         seen
@@ -168,16 +176,17 @@ impl Archive {
     /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
     /// gone, or broken.
     pub(super) fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
-        let Some(owner) = cell.try_own() else { return self.snapshot_in_turn(cell) };
+        let Some(owner) = cell.try_own() else { return self.ask_in_turn(cell).recv().ok() };
         let snapshot = self.house.snapshot(&owner);
         self.house.drive(owner, DRAIN_MAX);
         snapshot
     }
 
-    fn snapshot_in_turn(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
+    /// Asks whoever runs a cell's turns for its state.
+    fn ask_in_turn(&self, cell: &Arc<Cell>) -> mpsc::Receiver<Snapshot> {
         let (reply, received) = mpsc::sync_channel(1);
         self.house.in_turn(cell, Job::Snapshot(reply));
-        received.recv().ok()
+        received
     }
 
     /// Puts customers to rest: at once those who have not changed since they were stored, the others when they are stored. One

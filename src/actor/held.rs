@@ -10,7 +10,7 @@ use super::cell::Owner;
 use super::house::{DRAIN_MAX, House};
 use super::{Asked, Request, TurnDone};
 use crate::bundle::Ordering;
-use crate::turn::{Taken, Wanted};
+use crate::turn::{Input, Taken, playbooks_of};
 
 /// A customer who is held. Dropped, it lets whoever waits be served.
 #[must_use = "a customer who is not held is overtaken"]
@@ -38,14 +38,12 @@ impl Held {
     }
 }
 
-/// Whether the customer of a turn is to be held until those have answered whom it wants to ask.
+/// Whether the customer of a turn is to be held until those have answered whom it wants to ask: where any playbook that decides on
+/// the event orders strictly, whoever of them asks. They decide in one turn.
 pub(super) fn holds(done: &TurnDone, request: &Request) -> bool {
-    let Taken::Asks(wanted) = &done.taken else { return false };
-    let playbooks = request.bundle.bundle.playbooks();
-    wanted.iter().any(|wanted| {
-        let (Wanted::Model { playbook, .. } | Wanted::Agent { playbook, .. }) = wanted;
-        playbooks[*playbook].ordering == Ordering::Strict
-    })
+    let (Taken::Asks(_), Input::Event(event)) = (&done.taken, &request.input) else { return false };
+    let bundle = &request.bundle.bundle;
+    playbooks_of(event, bundle).any(|number| bundle.playbooks()[number].ordering == Ordering::Strict)
 }
 
 impl Drop for Held {

@@ -92,9 +92,9 @@ impl Worth {
                 let subscribed = playbooks.iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
                 subscribed.map(|playbook| playbook.priority).max().unwrap_or(PRIORITY_DEFAULT)
             }
-            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) | Input::LateAnswer(_) => {
-                PRIORITY_TOLD
-            }
+            Input::Facts(_) | Input::Consents(_) | Input::Settlement(_) | Input::Feedback(_) => PRIORITY_TOLD,
+            // Nobody waits for it.
+            Input::LateAnswer(_) => 0,
         };
         Self { priority, deadline: request.deadline }
     }

@@ -10,8 +10,10 @@ mod server;
 #[cfg(all(feature = "cli", feature = "otel"))]
 mod spans;
 #[cfg(all(feature = "cli", not(feature = "otel")))]
-#[path = "spans_absent.rs"]
-mod spans;
+mod spans_absent;
+
+#[cfg(all(feature = "cli", not(feature = "otel")))]
+use spans_absent as spans;
 
 pub use doors::Doors;
 #[cfg(feature = "cli")]

@@ -70,6 +70,21 @@ fn the_library_of_onnxruntime_is_named_by_the_settings_before_the_environment() 
 }
 
 #[test]
+fn a_collector_of_spans_is_named_where_spans_are_sent() {
+    let read = load(folder("[log]\notlp = \"http://127.0.0.1:4318\"\n").path(), &[]);
+    if cfg!(feature = "otel") {
+        assert_eq!(read.unwrap().settings.log.otlp.as_deref(), Some("http://127.0.0.1:4318"));
+    } else {
+        let faults = read.unwrap_err();
+        assert!(faults.contains("`log.otlp`") && faults.contains("lacks the cargo feature `otel`"), "{faults}");
+    }
+    for wrong in ["localhost:4318", "grpc://a:4317", "http://", "http://me:pass@a", "http://a/?k=1"] {
+        let faults = load(folder(&format!("[log]\notlp = \"{wrong}\"\n")).path(), &[]).unwrap_err();
+        assert!(faults.contains("such as `http://127.0.0.1:4318`"), "{wrong}: {faults}");
+    }
+}
+
+#[test]
 fn the_files_of_lists_belong_to_the_bundle() {
     let folder = folder("");
     fs::write(folder.path().join("context.toml"), format!("{CONTEXT}[lists]\nblocked = \"lists/blocked.txt\"\n"))

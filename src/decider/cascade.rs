@@ -64,7 +64,7 @@ impl Decided {
     /// Whether the rules were asked. If not, the default holds for what the decision's circumstances say.
     pub fn is_asked(&self) -> bool {
         let is_told = self.rule.is_some() || self.violation.is_some() || self.refused.is_some();
-        self.fallback.is_none() || is_told || !self.asked.is_empty() || !self.agents.is_empty()
+        self.fallback.is_none() || is_told || !self.asked.is_empty() || self.agents.iter().any(|of| of.had_a_say)
     }
 }
 
@@ -88,7 +88,9 @@ pub fn decide(
     workspace: &mut Workspace,
 ) -> Ruling {
     if let Some(reason) = circumstances.refusal {
-        return Ruling::Decided(fallen_back(playbook, reason));
+        // What was asked before it came to that has been paid for.
+        let Advice { agents, .. } = unneeded(playbook, answers);
+        return Ruling::Decided(Decided { agents, ..fallen_back(playbook, reason) });
     }
     let judgement = playbook.rules.judge(sight, &mut workspace.rules);
     let (proposal, not_computed) = match judgement.rule {

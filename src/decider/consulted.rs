@@ -42,6 +42,8 @@ pub enum AgentWord {
     Advised,
     /// What it proposed is not permitted.
     NotPermitted,
+    /// It had no say: nobody would have asked it any more.
+    Unneeded,
     /// It said nothing.
     Silent(Silence),
 }
@@ -55,6 +57,13 @@ pub struct AgentReply {
     pub agent: usize,
     /// What came of the question.
     pub reply: Reply,
+}
+
+impl Consulted {
+    /// What its word comes to.
+    pub fn word(&self, agent: &AgentUse) -> AgentWord {
+        if self.had_a_say { self.said.word(agent) } else { AgentWord::Unneeded }
+    }
 }
 
 impl AgentSaid {
@@ -71,11 +80,13 @@ impl AgentSaid {
 
 impl AgentWord {
     /// How many there are.
-    pub const COUNT: usize = 3 + Silence::ALL.len();
+    pub const COUNT: usize = 4 + Silence::ALL.len();
 
     /// All of them, for metrics, each at its [`AgentWord::place`].
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Accepted, Self::Advised, Self::NotPermitted].into_iter().chain(Silence::ALL.map(Self::Silent))
+        [Self::Accepted, Self::Advised, Self::NotPermitted, Self::Unneeded]
+            .into_iter()
+            .chain(Silence::ALL.map(Self::Silent))
     }
 
     /// Its place among all.
@@ -84,7 +95,8 @@ impl AgentWord {
             Self::Accepted => 0,
             Self::Advised => 1,
             Self::NotPermitted => 2,
-            Self::Silent(silence) => 3 + usize::from(silence.code()),
+            Self::Unneeded => 3,
+            Self::Silent(silence) => 4 + usize::from(silence.code()),
         }
     }
 
@@ -94,6 +106,7 @@ impl AgentWord {
             Self::Accepted => "accepted",
             Self::Advised => "advised",
             Self::NotPermitted => "not_permitted",
+            Self::Unneeded => "unneeded",
             Self::Silent(silence) => silence.as_str(),
         }
     }
@@ -101,7 +114,7 @@ impl AgentWord {
     /// Why the rules' answer is taken instead; `None` if it is not.
     pub fn fallback(self) -> Option<FallbackReason> {
         match self {
-            Self::Accepted => None,
+            Self::Accepted | Self::Unneeded => None,
             Self::Advised => Some(FallbackReason::AdviceOnly),
             Self::NotPermitted => Some(FallbackReason::NotPermitted),
             Self::Silent(silence) => Some(silence.fallback()),

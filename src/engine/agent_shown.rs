@@ -18,7 +18,7 @@ pub struct AgentShown {
     pub agent: String,
     /// What it may do: `advisory`, `executor` or `escalation`.
     pub kind: &'static str,
-    /// What its word came to: `accepted`, `advised`, `not_permitted`, or why it said nothing.
+    /// What its word came to: `accepted`, `advised`, `not_permitted`, `unneeded`, or why it said nothing.
     pub word: &'static str,
     /// Whether its proposal passed the guardrail and is the decision.
     pub decided: bool,
@@ -89,7 +89,7 @@ impl AgentShown {
             Some(Self {
                 agent: agent.name.to_string(),
                 kind: agent.agent.kind.as_str(),
-                word: consulted.said.word(agent).as_str(),
+                word: consulted.word(agent).as_str(),
                 decided: decided == Some(consulted.agent),
                 unneeded: !consulted.had_a_say,
                 reads: agent.slots().map(|slot| playbook.scope.declared(slot).path.to_string()).collect(),

@@ -7,20 +7,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::late_answers::Letterbox;
+use futures_util::future::join_all;
+
+use super::deciding::when_disk_full;
 use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
+use super::wait::{Expired, within};
 use super::{Answer, Engine, Error};
-use crate::actor::{Asked, Held, InForce, Request, TurnDone};
-use crate::bundle::Bundle;
+use crate::actor::{Asked, Held, InForce, Refusal, Request, Shed, TurnDone};
+use crate::agents::Source;
+use crate::bundle::{Ack, Bundle, WhenDiskFull};
 use crate::decider::{AgentReply, Silence, SlowAnswer, SlowScores};
 use crate::gateway;
 use crate::serving;
 use crate::time::{Deadline, Instant};
-use crate::turn::{Input, ModelReadings, Readings, Served, Taken, Wanted};
+use crate::turn::{Input, ModelReadings, Readings, Run, Served, Taken, Wanted, playbooks_of};
 
 /// What is left of a budget for the turn itself and the reply when a model answers at the last moment.
 const RESERVE: Duration = Duration::from_millis(2);
+
+/// The same where the answer waits for the disk: an `fdatasync` takes a millisecond, and some more when the disk is busy. Else who
+/// asks a model that hangs would always be told that the disk had not confirmed in time. At most a quarter of the budget.
+const RESERVE_FOR_DISK: Duration = Duration::from_millis(10);
 
 /// Answers that one turn is given. More would only be needed if the customer's state changed at each try; then what was not
 /// asked counts as late.
@@ -32,8 +40,10 @@ pub(super) struct Again {
     pub(super) readings: Readings,
     /// The models of the bundle that it is taken on, whatever is in force meanwhile.
     handles: Arc<Handles>,
-    /// Questions whose answers did not come in time: the numbers of playbook and agent, and where they will come to.
-    pub(super) late: Vec<(usize, usize, Arc<Letterbox>)>,
+    /// Questions whose answers did not come in time: the numbers of playbook and agent, and what is still awaited.
+    pub(super) late: Vec<(usize, usize, gateway::Pending)>,
+    /// What is left of the budget for the turn itself, the disk and the reply.
+    reserve: Duration,
 }
 
 /// Who has been asked for one turn, and what is waited for.
@@ -42,8 +52,8 @@ pub(super) struct Consultation(Vec<Consulted>);
 enum Consulted {
     /// A slow model: the numbers of playbook and model.
     Model(usize, usize, Option<serving::Pending>),
-    /// An agent: the numbers of playbook and agent, and where an answer comes to that is late.
-    Agent(usize, usize, gateway::Pending, Arc<Letterbox>),
+    /// An agent: the numbers of playbook and agent.
+    Agent(usize, usize, gateway::Pending),
 }
 
 /// What was said to one turn.
@@ -51,7 +61,7 @@ enum Consulted {
 struct Answers {
     slow: Vec<SlowAnswer>,
     replies: Vec<AgentReply>,
-    late: Vec<(usize, usize, Arc<Letterbox>)>,
+    late: Vec<(usize, usize, gateway::Pending)>,
 }
 
 impl Consultation {
@@ -67,10 +77,11 @@ impl Consultation {
                     };
                     answers.slow.push(SlowAnswer { playbook, model, scores });
                 }
-                Consulted::Agent(playbook, agent, pending, late) => {
-                    let reply = pending.await;
-                    if reply.answer == Err(crate::agents::Silence::Late) {
-                        answers.late.push((playbook, agent, late));
+                Consulted::Agent(playbook, agent, mut pending) => {
+                    let reply = (&mut pending).await;
+                    let is_late = reply.answer == Err(crate::agents::Silence::Late);
+                    if is_late || reply.call.source == Source::Stale {
+                        answers.late.push((playbook, agent, pending));
                     }
                     answers.replies.push(AgentReply { playbook, agent, reply });
                 }
@@ -91,6 +102,13 @@ fn said(answer: serving::Answer) -> Result<SlowScores, Silence> {
     }
 }
 
+/// What is to be left of a budget when models have answered.
+fn reserve(input: &Input, bundle: &Bundle, budget: Duration) -> Duration {
+    let Input::Event(event) = input else { return RESERVE };
+    let waits_for_disk = playbooks_of(event, bundle).any(|number| bundle.playbooks()[number].ack == Ack::Disk);
+    if waits_for_disk { RESERVE_FOR_DISK.min(budget / 4).max(RESERVE) } else { RESERVE }
+}
+
 impl Engine {
     /// Begins a turn. If it turns out at once that somebody must be asked, that is done.
     pub(super) fn begin_turn(&self, request: Request, started: Instant) -> Begun {
@@ -100,7 +118,8 @@ impl Engine {
             let served = served.map(Arc::clone).unwrap_or_default();
             readings.models = ModelReadings::Live { slow: Vec::new(), replies: Vec::new(), served, is_last: false };
             let (handles, late) = (self.0.slow_models.handles(), Vec::new());
-            Box::new(Again { input: input.clone(), readings: readings.clone(), handles, late })
+            let reserve = reserve(&input, &bundle.bundle, deadline.left(started));
+            Box::new(Again { input: input.clone(), readings: readings.clone(), handles, late, reserve })
         });
         let customer = input.customer().clone();
         let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline });
@@ -132,35 +151,21 @@ impl Engine {
         &self,
         begun: Vec<Result<Answer<Begun>, Error>>,
     ) -> Vec<Result<Answer<Begun>, Error>> {
-        let mut all = Vec::with_capacity(begun.len());
-        for begun in begun {
-            all.push(match begun {
-                Ok(Answer::Given(begun)) if begun.again.is_some() => {
-                    let mut begun = self.turn_tried(begun).await;
-                    // Later events of the batch may wait for the customer who is held.
-                    while matches!(begun.asked, Stage::Asking(_, Some(_))) {
-                        begun = self.tried_anew(begun).await;
-                    }
-                    Ok(Answer::Given(begun))
-                }
-                other => other,
-            });
+        // Side by side: nobody waits for whoever another event of the batch asks. The first try of each is taken in their order.
+        join_all(begun.into_iter().map(async |begun| match begun {
+            Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.fully_asked(begun).await)),
+            other => other,
+        }))
+        .await
+    }
+
+    /// Waits until nobody is to be asked any more for a turn.
+    async fn fully_asked(&self, begun: Begun) -> Begun {
+        let mut begun = self.turn_tried(begun).await;
+        while matches!(begun.asked, Stage::Asking(..)) {
+            begun = self.tried_anew(begun).await;
         }
-        let is_asking = |begun: &Result<Answer<Begun>, Error>| {
-            matches!(begun, Ok(Answer::Given(Begun { asked: Stage::Asking(..), .. })))
-        };
-        // Each round asks of every turn the next of its models.
-        while all.iter().any(is_asking) {
-            let mut round = Vec::with_capacity(all.len());
-            for begun in all {
-                round.push(match begun {
-                    Ok(Answer::Given(begun)) => Ok(Answer::Given(self.tried_anew(begun).await)),
-                    other => other,
-                });
-            }
-            all = round;
-        }
-        all
+        begun
     }
 
     /// Waits for the slow models that were asked for a turn, if any, and for its next try.
@@ -193,7 +198,7 @@ impl Engine {
         (again, bundle): (&Again, &Bundle),
         deadline: Deadline,
     ) -> Stage {
-        let deadline = deadline.earlier_by(RESERVE);
+        let deadline = deadline.earlier_by(again.reserve);
         let asked = wanted.into_iter().map(|wanted| match wanted {
             Wanted::Model { playbook, model, text } => {
                 let manifest = &bundle.playbooks()[playbook].models[model].model.manifest;
@@ -204,12 +209,29 @@ impl Engine {
                 if let Some(trace) = again.input.trace() {
                     Arc::make_mut(&mut question).trace = Some(trace);
                 }
-                let pending = self.0.gateway.ask(question, deadline);
-                let late = Letterbox::of(&pending);
-                Consulted::Agent(playbook, agent, pending, late)
+                Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
             }
         });
         Stage::Asking(Consultation(asked.collect()), held)
+    }
+
+    /// Why there is no room for a turn that was begun when there was: the journal or the disk may have filled up since.
+    async fn has_no_room(&self, input: &Input, bundle: &Bundle, deadline: Deadline) -> Option<Shed> {
+        let journal = &self.0.journal;
+        let Input::Event(event) = input else { return None };
+        if !journal.is_full() {
+            return None;
+        }
+        let waited = within(journal.room(), self.0.timer.at(deadline.instant())).await;
+        if !journal.is_disk_full() {
+            return waited.err().map(|Expired| Shed::JournalBehind);
+        }
+        let playbook = match event.run {
+            Run::Playbook(number) => bundle.playbooks().get(number),
+            Run::Subscribed => None,
+        };
+        let is_answered = when_disk_full(bundle, playbook, &event.event) == WhenDiskFull::Answer;
+        (!is_answered || !journal.has_overflow_room()).then_some(Shed::DiskFull)
     }
 
     /// Begins a turn anew with what slow models say.
@@ -222,10 +244,13 @@ impl Engine {
         again.late.extend(answers.late);
         if let ModelReadings::Live { slow, replies, is_last, .. } = &mut again.readings.models {
             // A model that would have been late says nothing of the next one, which may be quicker.
-            let is_out_of_time = deadline.earlier_by(RESERVE).is_past(self.0.clock.instant());
+            let is_out_of_time = deadline.earlier_by(again.reserve).is_past(self.0.clock.instant());
             slow.extend(answers.slow);
             replies.extend(answers.replies);
             *is_last = is_out_of_time || slow.len() + replies.len() >= ANSWERS_MAX;
+        }
+        if let Some(shed) = self.has_no_room(&again.input, &bundle.bundle, deadline).await {
+            return Asked::Done(Err(Refusal::Shed(shed)));
         }
         let (input, readings) = (again.input.clone(), again.readings.clone());
         let request = Request { input, readings, bundle: Arc::clone(bundle), deadline };

@@ -390,7 +390,7 @@ fn no_decision() -> Error {
 }
 
 /// What becomes of an event while the disk is full: it is answered if every playbook that decides on it says so.
-fn when_disk_full(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent) -> WhenDiskFull {
+pub(super) fn when_disk_full(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent) -> WhenDiskFull {
     if let Some(playbook) = playbook {
         return playbook.when_disk_full;
     }

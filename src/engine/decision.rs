@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::reason::{Reason, Shown};
 use super::{AgentReason, ModelReason};
 use crate::bundle::{Bundle, BundleId, Outcome, Playbook};
-use crate::decider::{Decided, fallen_back};
+use crate::decider::{Consulted, Decided, fallen_back};
 use crate::domain::{CustomerId, DecisionId, Durability, FallbackReason, Money, Tier, Timestamp};
 use crate::guardrail::{Approved, Refused};
 use crate::inference::Probability;
@@ -187,7 +187,9 @@ impl Decision {
         };
         if durability != Durability::Disk && is_taken(&made) {
             let reason = FallbackReason::InDoubt;
-            made.decided = fallen_back(playbook, reason);
+            let unneeded = |consulted| Consulted { had_a_say: false, ..consulted };
+            let agents = std::mem::take(&mut made.decided.agents).into_iter().map(unneeded).collect();
+            made.decided = Decided { agents, ..fallen_back(playbook, reason) };
             made.circumstances.refusal = Some(reason);
             made.settle_by = None;
         }

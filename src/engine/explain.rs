@@ -16,7 +16,7 @@ use super::{
     WhyNot,
 };
 use crate::actor::bundle_of;
-use crate::agents::Silence;
+use crate::agents::{Silence, Source};
 use crate::bundle::{Bundle, ContextSource, Playbook};
 use crate::decider::Decided;
 use crate::domain::{Datum, DecisionId, Durability, Timestamp, Unavailable};
@@ -231,7 +231,9 @@ impl Explanation {
         bundle: &Bundle,
         read: impl FnOnce(&Playbook) -> Result<Vec<LateAnswerShown>, Error>,
     ) -> Self {
-        let is_any = self.agents.iter().any(|agent| agent.word == Silence::Late.as_str());
+        let is_late =
+            |agent: &AgentShown| agent.word == Silence::Late.as_str() || agent.call.source == Source::Stale.as_str();
+        let is_any = self.agents.iter().any(|agent| agent.unneeded || is_late(agent));
         let number = bundle.playbook_number(&self.decision.playbook).filter(|_| is_any);
         match number.map(|number| read(&bundle.playbooks()[number])) {
             None => {}

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,10 +17,10 @@ use super::{CallShown, Engine, Error};
 use crate::actor::{Asked, InForce, RecordTerms, Request};
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::domain::{CustomerId, Datum, DecisionId, Raw, RawMap, Term, Timestamp};
-use crate::gateway::{LateReply, Pending};
+use crate::gateway::LateReply;
 use crate::journal::{Found, Hear, JournalError, Kind, TermIndex, journal_folder};
 use crate::time::Deadline;
-use crate::turn::{Input, LateAnswerInput, Readings, Record, Taken, Termed, Turn};
+use crate::turn::{Input, LateAnswerInput, Made, Readings, Record, Termed};
 
 /// How long a late answer may wait for a busy customer: nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,66 +50,16 @@ pub struct LateAnswerShown {
     pub record: u64,
 }
 
-/// Where an answer comes to that is late: it may come before it is known which decision it is late for.
-#[derive(Default)]
-pub(super) struct Letterbox(Mutex<Letter>);
-
-#[derive(Default)]
-enum Letter {
-    /// It has not come, and nobody is there to read it.
-    #[default]
-    Nothing,
-    /// It has come.
-    Come(LateReply),
-    /// Somebody is there to read it.
-    Awaited(Box<dyn FnOnce(LateReply) + Send>),
-}
-
-impl Letterbox {
-    /// The letterbox of a question that has just been asked.
-    pub(super) fn of(pending: &Pending) -> Arc<Self> {
-        let letterbox = Arc::new(Self::default());
-        let of_gateway = Arc::clone(&letterbox);
-        pending.hear_late(move |late| {
-            let mut letter = of_gateway.lock();
-            match std::mem::take(&mut *letter) {
-                Letter::Awaited(read) => {
-                    drop(letter);
-                    read(late);
-                }
-                Letter::Nothing | Letter::Come(_) => *letter = Letter::Come(late),
-            }
-        });
-        letterbox
-    }
-
-    /// Hands the answer to `read`, now or when it comes.
-    fn read_by(&self, read: impl FnOnce(LateReply) + Send + 'static) {
-        let mut letter = self.lock();
-        match std::mem::take(&mut *letter) {
-            Letter::Come(late) => {
-                drop(letter);
-                read(late);
-            }
-            Letter::Nothing | Letter::Awaited(_) => *letter = Letter::Awaited(Box::new(read)),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Letter> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Engine {
     /// Has the answers recorded that come after their decisions were made; those of a turn that came to no decision are dropped.
-    pub(super) fn hear_late(&self, again: &mut Option<Box<Again>>, taken: &Taken, bundle: &InForce, of: &CustomerId) {
-        let (Some(again), Taken::Turn(Turn { decisions, .. })) = (again, taken) else { return };
-        for (playbook, agent, letterbox) in again.late.drain(..) {
-            let Some(made) = decisions.iter().find(|made| made.playbook == playbook) else { continue };
+    pub(super) fn hear_late(&self, again: &mut Option<Box<Again>>, made: &[Made], bundle: &InForce, of: &CustomerId) {
+        let Some(again) = again else { return };
+        for (playbook, agent, pending) in again.late.drain(..) {
+            let Some(made) = made.iter().find(|made| made.playbook == playbook) else { continue };
             let Some(agent) = bundle.bundle.playbooks()[playbook].agents.get(agent) else { continue };
             let (decision, customer, agent) = (made.id, of.clone(), Arc::clone(&agent.name));
             let (inner, bundle) = (Arc::downgrade(&self.0), Arc::clone(&bundle.bundle));
-            letterbox.read_by(move |late| {
+            pending.hear_late(move |late| {
                 if let Some(inner) = inner.upgrade() {
                     Self(inner).record_late((customer, decision), (playbook, agent), &bundle, late);
                 }

@@ -111,7 +111,7 @@ impl PlaybookSeries {
         for consulted in agents {
             let number = usize::from(consulted.agent);
             if let (Some(agent), Some(series)) = (playbook.agents.get(number), self.agents.get(number)) {
-                series.words[consulted.said.word(agent).place()].inc();
+                series.words[consulted.word(agent).place()].inc();
                 series.cost.add(consulted.call.cost.to_f64());
             }
         }

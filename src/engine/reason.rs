@@ -119,6 +119,7 @@ impl Reason {
                 AgentWord::Accepted => "agent_accepted",
                 AgentWord::Advised => "agent_advised",
                 AgentWord::NotPermitted => "agent_not_permitted",
+                AgentWord::Unneeded => "agent_unneeded",
                 AgentWord::Silent(silence) => match silence {
                     Silence::Late => "agent_late",
                     Silence::WouldBeLate => "agent_would_be_late",
@@ -226,6 +227,7 @@ fn agent_said(word: AgentWord) -> &'static str {
         AgentWord::Accepted => "decided",
         AgentWord::Advised => "advised",
         AgentWord::NotPermitted => "proposed what is not permitted",
+        AgentWord::Unneeded => "was asked and is not needed any more",
         AgentWord::Silent(silence) => match silence {
             Silence::Late => "had no answer in time",
             Silence::WouldBeLate => "was not asked: an answer in time is not likely enough",

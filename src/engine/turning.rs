@@ -102,10 +102,15 @@ impl Engine {
         };
         match turn {
             Ok(Ok(done)) => {
-                self.hear_late(&mut again, &done.taken, &bundle, &customer);
+                if let Taken::Turn(turn) = &done.taken {
+                    self.hear_late(&mut again, &turn.decisions, &bundle, &customer);
+                }
                 Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done })))
             }
-            Ok(Err(request)) => Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started)))),
+            Ok(Err(request)) => {
+                self.hear_late(&mut again, &self.0.customers.late(&request), &bundle, &customer);
+                Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started))))
+            }
             Err(refusal) => self.refused(refusal),
         }
     }

@@ -199,7 +199,7 @@ impl Permit {
         self.model.learned().latency.censor(waited, now);
         if let Some(held) = &mut self.held {
             let mut guards = self.model.provider.guards();
-            guards.limit.tell(&mut held.place, Load::TooMuch, now);
+            guards.limit.tell(&mut held.place, Load::Late, now);
             self.model.provider.show(&guards);
         }
     }
@@ -227,7 +227,8 @@ impl Permit {
             Fault::Ours => Outcome::NotItsFault,
         };
         let load = match verdict.fault {
-            _ if verdict.is_overload || *course.ending == Ending::TimedOut => Load::TooMuch,
+            _ if verdict.is_overload => Load::TooMuch,
+            _ if *course.ending == Ending::TimedOut => Load::Late,
             Fault::None if self.overdue_after.is_none() => Load::Fine,
             _ => Load::Unknown,
         };

@@ -21,6 +21,8 @@
 //! | `terms` | what records are searched by |
 //! | `replay` | records applied, decisions remade |
 
+#[cfg(test)]
+mod agent_tests;
 mod asked_read;
 mod bundle_record;
 mod cap_change;

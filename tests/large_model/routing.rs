@@ -22,7 +22,7 @@ subject = "string"
 const PLAYBOOK: &str = r#"
 playbook = "routing"
 on       = ["ticket.created"]
-ack      = "memory"
+ack      = "disk"
 budget   = "BUDGET"
 
 [outcome]

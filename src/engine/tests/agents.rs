@@ -195,3 +195,40 @@ async fn in_strict_order_a_large_model_holds_its_customer() {
     let first = first.await.unwrap().unwrap().into_result().unwrap();
     assert!(asking.explained(&first).record < asking.explained(&second).record);
 }
+
+#[tokio::test]
+async fn nobody_waits_for_whom_another_event_of_the_batch_asks() {
+    let hangs = Conduct::of(Manner::Hangs);
+    let asking = Asking::new([hangs, after(Duration::from_millis(40), r#"{"queue": "cards"}"#)]);
+    let other = |id: &str, customer: &str| Event { customer: customer.to_owned(), ..ticket(id) };
+    let events = vec![other("1", "c-1"), other("2", "c-2")];
+    let answers = asking.engine.decide_batch("routing", events, &at_most(Duration::from_millis(400))).await;
+    let [first, second] = answers.try_into().unwrap_or_else(|_| panic!("two answers"));
+    let (first, second) = (first.unwrap().into_result().unwrap(), second.unwrap().into_result().unwrap());
+    // The provider takes them in any order: one of them hung.
+    let (slow, quick) = if first.tier == Tier::Rules { (first, second) } else { (second, first) };
+    assert_eq!((slow.fallback, quick.tier), (Some(FallbackReason::ModelLate), Tier::LargeModel));
+    assert!(asking.explained(&quick).record < asking.explained(&slow).record, "it was decided when it was answered");
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_decision_was_throttled_is_still_told_and_paid_for() {
+    let mut sources = unhurried(USE);
+    let flow = "\n[flow]\nthrottle = { max = 1, over = \"1h\" }\n";
+    let playbook = sources.get("playbooks/routing.toml").unwrap().replace("[outcome]", &format!("{flow}\n[outcome]"));
+    sources.insert("playbooks/routing.toml", playbook);
+    let asking = Asking::of(sources, after(Duration::from_millis(80), r#"{"queue": "cards"}"#));
+    let decided = ["1", "2"].map(|id| {
+        let engine = asking.engine.clone();
+        tokio::spawn(async move { engine.decide_with("routing", ticket(id), &patient()).await })
+    });
+    let mut costs = Vec::new();
+    let mut fallbacks = Vec::new();
+    for decided in decided {
+        let decision = decided.await.unwrap().unwrap().into_result().unwrap();
+        costs.push(decision.cost.unwrap_or_default() > Money::ZERO);
+        fallbacks.push(decision.fallback);
+    }
+    assert!(fallbacks.contains(&Some(FallbackReason::Throttled)), "{fallbacks:?}");
+    assert_eq!(costs, [true, true], "both were asked before either was decided");
+}
