@@ -31,9 +31,18 @@ pub(super) struct Desk {
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     pub(super) timer: Timer,
-    under_way: Mutex<HashMap<Key, Arc<Flight>, foldhash::fast::RandomState>>,
+    under_way: Mutex<UnderWay>,
     lingering: AtomicUsize,
     is_stopping: AtomicBool,
+}
+
+/// The calls under way.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// Those that can be joined.
+    known: HashMap<Key, Arc<Flight>, foldhash::fast::RandomState>,
+    /// Those in whose place another call has begun.
+    replaced: Vec<Arc<Flight>>,
 }
 
 /// What a desk is made of.
@@ -109,7 +118,7 @@ impl Desk {
         };
         let seat = Arc::new(Seat::new(asked, deadline));
         let mut under_way = self.under_way();
-        if let Some(flight) = under_way.get(&key).cloned()
+        if let Some(flight) = under_way.known.get(&key).cloned()
             && let Some(joined) = self.join(&flight, &seat, asked)
         {
             drop(under_way);
@@ -130,7 +139,7 @@ impl Desk {
             }
         };
         let flight = Arc::clone(&takeoff.flight);
-        under_way.insert(key, Arc::clone(&flight));
+        under_way.insert(Arc::clone(&flight));
         self.metrics.under_way.set(under_way.len() as i64);
         drop(under_way);
         if let Err(takeoff) = take_off(takeoff) {
@@ -160,7 +169,8 @@ impl Desk {
         self.switches.forbids(&question.agent, target).is_none().then(|| (found, Arc::clone(&model.name)))
     }
 
-    /// Lets one more wait for a call under way, if that is likely to end in time for it. None if the call is about to end.
+    /// Lets one more wait for a call under way, if that is likely to end in time for it. None if the call is about to end, or
+    /// goes on only so that something is learned from it: then it is no reason not to ask anew.
     fn join(&self, flight: &Flight, seat: &Arc<Seat>, now: Instant) -> Option<Result<(), Silence>> {
         let question = &flight.question;
         let model = |target: usize| self.roster.find(question.targets.get(target)?);
@@ -168,7 +178,7 @@ impl Desk {
             let (waited, left) = (now.since(asking.since), seat.deadline().left(now));
             let chance = model.chance_after(waited, left, now);
             if chance.is_some_and(|chance| chance < Chance::from_milli(question.chance_min_milli)) {
-                return Some(Err(Silence::WouldBeLate));
+                return (!flight.is_in_vain(now)).then_some(Err(Silence::WouldBeLate));
             }
         }
         match flight.join(Arc::clone(seat)) {
@@ -218,9 +228,7 @@ impl Desk {
     /// A call has come to its end: it is nobody's to join any more, and all who waited are told.
     pub(super) fn land(&self, flight: &Arc<Flight>, answer: &Result<Answer, Silence>, target: Option<Arc<str>>) {
         let mut under_way = self.under_way();
-        if under_way.get(&flight.key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
-            under_way.remove(&flight.key);
-        }
+        under_way.remove(flight);
         self.metrics.under_way.set(under_way.len() as i64);
         drop(under_way);
         flight.land(answer, target, self.clock.instant());
@@ -228,7 +236,7 @@ impl Desk {
 
     /// Has every call look at what has changed.
     pub(super) fn look(&self) {
-        let flights: Vec<Arc<Flight>> = self.under_way().values().cloned().collect();
+        let flights = self.under_way().all();
         for flight in flights {
             flight.look();
         }
@@ -282,8 +290,33 @@ impl Desk {
         Pending::waiting(place, self.clock.clone(), Arc::clone(&self.metrics.questions))
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<Key, Arc<Flight>, foldhash::fast::RandomState>> {
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl UnderWay ===
+
+impl UnderWay {
+    fn len(&self) -> usize {
+        self.known.len() + self.replaced.len()
+    }
+
+    /// Whoever asks the same from now on joins this one.
+    fn insert(&mut self, flight: Arc<Flight>) {
+        self.replaced.extend(self.known.insert(flight.key, flight));
+    }
+
+    fn remove(&mut self, flight: &Arc<Flight>) {
+        if self.known.get(&flight.key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            self.known.remove(&flight.key);
+        } else {
+            self.replaced.retain(|replaced| !Arc::ptr_eq(replaced, flight));
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Flight>> {
+        self.known.values().chain(&self.replaced).cloned().collect()
     }
 }
 

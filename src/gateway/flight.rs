@@ -124,8 +124,13 @@ impl Flight {
     /// Closes it if nobody waits any more who has some time left at `now`; whether it did.
     pub(super) fn close_if_in_vain(&self, now: Instant) -> bool {
         let mut state = self.lock();
-        state.is_closed = state.seats.iter().all(|seat| seat.is_left() || seat.deadline().is_past(now));
+        state.is_closed = state.is_in_vain(now);
         state.is_closed
+    }
+
+    /// Whether nobody waits any more who has some time left at `now`.
+    pub(super) fn is_in_vain(&self, now: Instant) -> bool {
+        self.lock().is_in_vain(now)
     }
 
     /// Closes it if all who waited have left early; whether it did.
@@ -177,7 +182,10 @@ impl Flight {
         let seats = state.seats.clone();
         drop(state);
         let mut landing = Landing::default();
-        for (nth, seat) in seats.iter().enumerate() {
+        let mut seats: Vec<_> = seats.iter().enumerate().collect();
+        // Those who are in time first: who hears a late answer takes its time.
+        seats.sort_by_key(|(_, seat)| seat.deadline().is_past(now));
+        for (nth, seat) in seats {
             let call = if nth == 0 { call.clone() } else { shared(&call) };
             match seat.give(Reply { answer: answer.clone(), call }, now) {
                 Handed::InTime => landing.in_time += 1,
@@ -194,6 +202,10 @@ impl Flight {
 }
 
 impl State {
+    fn is_in_vain(&self, now: Instant) -> bool {
+        self.seats.iter().all(|seat| seat.is_left() || seat.deadline().is_past(now))
+    }
+
     fn change(&mut self) {
         self.is_changed = true;
         if let Some(waker) = self.waker.take() {

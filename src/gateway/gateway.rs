@@ -31,7 +31,7 @@ pub struct Gateway(Arc<Running>);
 
 struct Running {
     desk: Arc<Desk>,
-    board: Mutex<SwitchBoard>,
+    board: SwitchBoard,
     /// To the thread; none without providers, and once it is to end.
     calls: Mutex<Option<mpsc::Sender<Takeoff>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -86,7 +86,7 @@ impl Gateway {
                 (Some(calls), Some(thread))
             }
         };
-        let (calls, thread, board) = (Mutex::new(calls), Mutex::new(thread), Mutex::new(board));
+        let (calls, thread) = (Mutex::new(calls), Mutex::new(thread));
         Ok(Self(Arc::new(Running { desk, board, calls, thread })))
     }
 
@@ -116,14 +116,12 @@ impl Gateway {
     pub fn switch_off(&self, kind: SwitchKind, name: &str, reason: &str, who: &str) -> Result<(), SwitchError> {
         let since = self.0.desk.clock.wall();
         let off = SwitchedOff { kind, name: name.into(), reason: reason.into(), who: who.into(), since };
-        let turned = lock(&self.0.board).turn_off(off);
-        self.0.desk.look();
-        turned
+        self.0.board.turn_off(off, || self.0.desk.look())
     }
 
     /// Switches it on again; whether it was off. Waits for the disk.
     pub fn switch_on(&self, kind: SwitchKind, name: &str) -> Result<bool, SwitchError> {
-        lock(&self.0.board).turn_on(kind, name)
+        self.0.board.turn_on(kind, name)
     }
 
     /// What was spent of a budget on the day of `wall`, with what is reserved for calls under way.

@@ -8,7 +8,7 @@
 //! whatever fails, what somebody wanted off is off.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -98,10 +98,13 @@ pub(super) struct UnreadableSwitches {
 #[derive(Debug, Default)]
 pub(super) struct Switches(ArcSwap<Off>);
 
-/// Turns the switches. The caller locks it; turning writes to the disk.
+/// Turns the switches. To turn writes to the disk; a slow disk keeps nothing from being switched off.
 pub(super) struct SwitchBoard {
     switches: Arc<Switches>,
-    file: Box<dyn Keep>,
+    /// Held while what is off changes in memory.
+    turning: Mutex<()>,
+    /// Held while it is written. Locked before `turning` where both are.
+    file: Mutex<Box<dyn Keep>>,
 }
 
 /// Everything that is off, by kind and name; models by provider and model.
@@ -179,7 +182,8 @@ impl SwitchBoard {
                 off.insert(Arc::new(switch));
             }
         }
-        Ok(Self { switches: Arc::new(Switches(ArcSwap::from_pointee(off))), file })
+        let switches = Arc::new(Switches(ArcSwap::from_pointee(off)));
+        Ok(Self { switches, turning: Mutex::new(()), file: Mutex::new(file) })
     }
 
     /// For those who look.
@@ -187,38 +191,51 @@ impl SwitchBoard {
         Arc::clone(&self.switches)
     }
 
-    /// Switches off, at once. What is off already has its reason replaced.
-    pub(super) fn turn_off(&mut self, switch: SwitchedOff) -> Result<(), SwitchError> {
+    /// Switches off, at once; then has somebody `look`, and only then waits for the disk. What is off already has its reason replaced.
+    pub(super) fn turn_off(&self, switch: SwitchedOff, look: impl FnOnce()) -> Result<(), SwitchError> {
         check(&switch).map_err(SwitchError::Refused)?;
-        let mut off = Off::clone(&self.switches.0.load());
         let name = switch.name.to_string();
+        let turning = lock(&self.turning);
+        let mut off = Off::clone(&self.switches.0.load());
         off.insert(Arc::new(switch));
         if off.all().count() > SWITCHES_MAX {
             return Err(SwitchError::Refused(format!("{SWITCHES_MAX} things are off already, no more can be")));
         }
-        let bytes = write(&off);
         self.switches.0.store(Arc::new(off));
-        self.keep(bytes).map_err(|reason| SwitchError::NotKept { name, file: self.file.name(), reason })
+        drop(turning);
+        look();
+        let mut file = lock(&self.file);
+        // Others may have turned theirs since: the newest is written.
+        let newest = self.switches.0.load_full();
+        keep(&mut **file, &newest).map_err(|reason| SwitchError::NotKept { name, file: file.name(), reason })
     }
 
     /// Switches on again, once that is written. Whether it was off.
-    pub(super) fn turn_on(&mut self, kind: SwitchKind, name: &str) -> Result<bool, SwitchError> {
+    pub(super) fn turn_on(&self, kind: SwitchKind, name: &str) -> Result<bool, SwitchError> {
+        let mut file = lock(&self.file);
         let mut off = Off::clone(&self.switches.0.load());
-        if !off.remove(kind, name) {
-            return Ok(false);
-        }
-        self.keep(write(&off)).map_err(|reason| SwitchError::StaysOff {
+        let Some(was_off) = off.remove(kind, name) else { return Ok(false) };
+        keep(&mut **file, &off).map_err(|reason| SwitchError::StaysOff {
             name: name.to_owned(),
-            file: self.file.name(),
+            file: file.name(),
             reason,
         })?;
-        self.switches.0.store(Arc::new(off));
+        let _turning = lock(&self.turning);
+        let mut newest = Off::clone(&self.switches.0.load());
+        // Whoever has switched it off again meanwhile waits for the file, and has it off.
+        if newest.remove(kind, name).is_some_and(|is_off| Arc::ptr_eq(&is_off, &was_off)) {
+            self.switches.0.store(Arc::new(newest));
+        }
         Ok(true)
     }
+}
 
-    fn keep(&mut self, bytes: Result<Vec<u8>, String>) -> Result<(), String> {
-        bytes.and_then(|bytes| self.file.write(&bytes).map_err(|e| e.to_string()))
-    }
+fn keep(file: &mut dyn Keep, off: &Off) -> Result<(), String> {
+    write(off).and_then(|bytes| file.write(&bytes).map_err(|e| e.to_string()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // === impl Off ===
@@ -250,19 +267,19 @@ impl Off {
         named.insert(name, switch);
     }
 
-    fn remove(&mut self, kind: SwitchKind, name: &str) -> bool {
+    fn remove(&mut self, kind: SwitchKind, name: &str) -> Option<Arc<SwitchedOff>> {
         match (kind, name.split_once('/')) {
-            (SwitchKind::Provider, _) => self.providers.remove(name).is_some(),
-            (SwitchKind::Agent, _) => self.agents.remove(name).is_some(),
+            (SwitchKind::Provider, _) => self.providers.remove(name),
+            (SwitchKind::Agent, _) => self.agents.remove(name),
             (SwitchKind::Model, Some((provider, model))) => {
-                let Some(models) = self.models.get_mut(provider) else { return false };
-                let was_off = models.remove(model).is_some();
+                let models = self.models.get_mut(provider)?;
+                let was_off = models.remove(model);
                 if models.is_empty() {
                     self.models.remove(provider);
                 }
                 was_off
             }
-            (SwitchKind::Model, None) => false,
+            (SwitchKind::Model, None) => None,
         }
     }
 }
@@ -337,18 +354,47 @@ mod tests {
         Target { provider: provider.into(), model: model.into(), weight: 1 }
     }
 
+    /// A file that tells what is said to it.
+    struct Slow(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Keep for Slow {
+        fn read(&self) -> std::io::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+
+        fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+            lock(&self.0).push("written");
+            Ok(())
+        }
+
+        fn name(&self) -> String {
+            "switches.json".to_owned()
+        }
+    }
+
+    #[test]
+    fn calls_look_before_the_disk_is_waited_for() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let board = SwitchBoard::open(Box::new(Slow(Arc::clone(&told)))).unwrap();
+        let switches = board.switches();
+        let one = switch(SwitchKind::Agent, "router");
+        let look = || lock(&told).push(if switches.forbids_agent("router@1").is_some() { "off" } else { "on" });
+        board.turn_off(one, look).unwrap();
+        assert_eq!(*lock(&told), ["off", "written"]);
+    }
+
     #[test]
     fn forbids_what_is_off_by_provider_model_or_agent() {
-        let mut board = SwitchBoard::open(Disk::default().file()).unwrap();
+        let board = SwitchBoard::open(Disk::default().file()).unwrap();
         let switches = board.switches();
         let forbids = |agent: &str, provider: &str, model: &str| {
             switches.forbids(agent, &target(provider, model)).map(|off| off.name.to_string())
         };
         assert_eq!(forbids("router@1", "near", "meta/llama"), None);
-        board.turn_off(switch(SwitchKind::Provider, "far")).unwrap();
-        board.turn_off(switch(SwitchKind::Model, "near/meta/llama")).unwrap();
-        board.turn_off(switch(SwitchKind::Agent, "summary")).unwrap();
-        board.turn_off(switch(SwitchKind::Agent, "router@2")).unwrap();
+        board.turn_off(switch(SwitchKind::Provider, "far"), || {}).unwrap();
+        board.turn_off(switch(SwitchKind::Model, "near/meta/llama"), || {}).unwrap();
+        board.turn_off(switch(SwitchKind::Agent, "summary"), || {}).unwrap();
+        board.turn_off(switch(SwitchKind::Agent, "router@2"), || {}).unwrap();
         assert_eq!(forbids("router@1", "far", "any").as_deref(), Some("far"));
         assert_eq!(forbids("router@1", "near", "meta/llama").as_deref(), Some("near/meta/llama"));
         assert_eq!(forbids("router@1", "near", "meta"), None);
@@ -365,10 +411,10 @@ mod tests {
     fn what_is_off_is_off_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let file = || Box::new(KeptFile::new(folder.path(), "switches.json"));
-        let mut board = SwitchBoard::open(file()).unwrap();
+        let board = SwitchBoard::open(file()).unwrap();
         let off =
             [switch(SwitchKind::Provider, "far"), switch(SwitchKind::Model, "near/m"), switch(SwitchKind::Agent, "a")];
-        off.iter().for_each(|one| board.turn_off(one.clone()).unwrap());
+        off.iter().for_each(|one| board.turn_off(one.clone(), || {}).unwrap());
         board.turn_on(SwitchKind::Agent, "a").unwrap();
         drop(board);
         let again = SwitchBoard::open(file()).unwrap().switches().list();
@@ -378,10 +424,10 @@ mod tests {
     #[test]
     fn whatever_fails_what_was_wanted_off_is_off() {
         let disk = Disk::default();
-        let mut board = SwitchBoard::open(disk.file()).unwrap();
-        board.turn_off(switch(SwitchKind::Provider, "first")).unwrap();
+        let board = SwitchBoard::open(disk.file()).unwrap();
+        board.turn_off(switch(SwitchKind::Provider, "first"), || {}).unwrap();
         disk.set_fate(Fate::Lost);
-        let failed = board.turn_off(switch(SwitchKind::Provider, "second")).unwrap_err();
+        let failed = board.turn_off(switch(SwitchKind::Provider, "second"), || {}).unwrap_err();
         assert_eq!(
             failed.to_string(),
             "`second` is off, but failed to write `spending.json`: no space left on device; after a restart it would be on again"
@@ -394,8 +440,8 @@ mod tests {
 
     #[test]
     fn refuses_what_says_too_little() {
-        let mut board = SwitchBoard::open(Disk::default().file()).unwrap();
-        let mut refused = |one: SwitchedOff| board.turn_off(one).unwrap_err().to_string();
+        let board = SwitchBoard::open(Disk::default().file()).unwrap();
+        let refused = |one: SwitchedOff| board.turn_off(one, || {}).unwrap_err().to_string();
         assert_eq!(
             refused(switch(SwitchKind::Model, "near")),
             "`near` is no model; a model is named as `provider/model`"
@@ -413,11 +459,11 @@ mod tests {
             "who switches `a` off must be said, in at most 256 bytes"
         );
         for nth in 0..SWITCHES_MAX {
-            board.turn_off(switch(SwitchKind::Agent, &nth.to_string())).unwrap();
+            board.turn_off(switch(SwitchKind::Agent, &nth.to_string()), || {}).unwrap();
         }
-        let full = board.turn_off(switch(SwitchKind::Agent, "one more")).unwrap_err();
+        let full = board.turn_off(switch(SwitchKind::Agent, "one more"), || {}).unwrap_err();
         assert_eq!(full.to_string(), "1024 things are off already, no more can be");
-        assert_eq!(board.turn_off(switch(SwitchKind::Agent, "0")), Ok(()), "that one is off already");
+        assert_eq!(board.turn_off(switch(SwitchKind::Agent, "0"), || {}), Ok(()), "that one is off already");
     }
 
     #[test]
@@ -450,13 +496,13 @@ mod tests {
         ) {
             let names = ["a", "b@1", "c", "d"];
             let disk = Disk::default();
-            let mut board = SwitchBoard::open(disk.file()).unwrap();
+            let board = SwitchBoard::open(disk.file()).unwrap();
             let mut acknowledged = [false; 4];
             for (nth, is_off, fate) in steps {
                 disk.set_fate([Fate::Kept, Fate::Lost, Fate::KeptAndFailed][usize::from(fate)]);
                 let was_off = board.switches().forbids_agent(names[nth]).is_some();
                 if is_off {
-                    let kept = board.turn_off(switch(SwitchKind::Agent, names[nth]));
+                    let kept = board.turn_off(switch(SwitchKind::Agent, names[nth]), || {});
                     prop_assert!(board.switches().forbids_agent(names[nth]).is_some());
                     acknowledged[nth] |= kept.is_ok();
                 } else if board.turn_on(SwitchKind::Agent, names[nth]).is_ok() {

@@ -70,6 +70,21 @@ fn a_late_answer_may_be_asked_for_after_the_reply_whether_it_has_come_or_not() {
 }
 
 #[test]
+fn who_is_in_time_does_not_wait_for_those_who_hear_late_answers() {
+    let house = House::new([Conduct::after(200 * MS).into()]);
+    let early = house.pending(to(&["a"], "x"), 20 * MS);
+    let (served, is_served) = mpsc::channel();
+    let (hear, heard) = mpsc::channel();
+    // It hears the answer, and goes on only when the other has it too; or not at all.
+    early.hear_late(move |_| hear.send(is_served.recv_timeout(5_000 * MS)).unwrap());
+    let patient = house.pending(to(&["a"], "x"), PATIENCE);
+    assert_eq!(early.wait().answer, Err(Silence::Late));
+    assert_eq!(patient.wait().call.source, Source::Shared);
+    served.send(()).unwrap_or_default();
+    assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), Ok(()));
+}
+
+#[test]
 fn what_never_came_is_not_heard_of() {
     let house = House::with([hangs()], |config| config.providers[0].linger = 20 * MS);
     let (hear, heard) = mpsc::channel::<crate::gateway::LateReply>();
@@ -97,6 +112,25 @@ fn nobody_hears_twice_or_of_what_came_in_time() {
     pending.hear_late(move |late| hear.send(late).unwrap());
     assert!(pending.wait().answer.is_ok());
     assert!(heard.recv().is_err(), "the one who would have heard is gone");
+}
+
+#[test]
+fn nobody_is_held_back_by_a_call_that_goes_on_for_nobody() {
+    let house = House::with([Behaviour::default()], |config| {
+        config.providers[0].linger = PATIENCE;
+        config.providers[0].hedge = HedgeConfig { share: Chance::NONE, ..HedgeConfig::default() };
+    });
+    for nth in 0..20 {
+        assert!(house.ask(to(&["a"], &format!("{nth}"))).answer.is_ok());
+    }
+    house.providers[0].set([Conduct::of(Manner::Hangs), Conduct::default()]);
+    assert_eq!(house.pending(to(&["a"], "x"), 300 * MS).wait().answer, Err(Silence::Late));
+    let reply = house.ask(to(&["a"], "x"));
+    assert_eq!((reply.answer.is_ok(), reply.call.source), (true, Source::Model));
+    // The first goes on, and is still somebody's to look after.
+    assert_eq!(house.number("forthwith_gateway_calls"), 1.0);
+    house.gateway.stop();
+    assert!(house.providers[0].wait(|counts| counts.closed_early == 1, PATIENCE));
 }
 
 #[test]
