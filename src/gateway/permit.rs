@@ -196,10 +196,19 @@ impl Permit {
         let waited = now.since(sent);
         self.overdue_after = Some(waited);
         self.model.provider.client.doubt(now);
-        self.model.learned().latency.censor(waited, now);
+        let probe = self.probe.take();
+        // Who was sent although it looked hopeless says nothing of how much the provider can take.
+        let load = if probe.is_some() { Load::Unknown } else { Load::Late };
+        let mut learned = self.model.learned();
+        learned.latency.censor(waited, now);
+        if let Some(probe) = probe {
+            // It has told what it was sent for: the next may be tried, however long this one goes on.
+            learned.probing.ended(probe, false, now);
+        }
+        drop(learned);
         if let Some(held) = &mut self.held {
             let mut guards = self.model.provider.guards();
-            guards.limit.tell(&mut held.place, Load::Late, now);
+            guards.limit.tell(&mut held.place, load, now);
             self.model.provider.show(&guards);
         }
     }
