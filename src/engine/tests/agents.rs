@@ -202,7 +202,7 @@ async fn nobody_waits_for_whom_another_event_of_the_batch_asks() {
     let asking = Asking::new([hangs, after(Duration::from_millis(40), r#"{"queue": "cards"}"#)]);
     let other = |id: &str, customer: &str| Event { customer: customer.to_owned(), ..ticket(id) };
     let events = vec![other("1", "c-1"), other("2", "c-2")];
-    let answers = asking.engine.decide_batch("routing", events, &at_most(Duration::from_millis(400))).await;
+    let answers = asking.engine.decide_batch("routing", events, &at_most(Duration::from_millis(1_500))).await;
     let [first, second] = answers.try_into().unwrap_or_else(|_| panic!("two answers"));
     let (first, second) = (first.unwrap().into_result().unwrap(), second.unwrap().into_result().unwrap());
     // The provider takes them in any order: one of them hung.
