@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// Waits until nobody is to be asked any more for a turn.
-    async fn fully_asked(&self, begun: Begun) -> Begun {
+    pub(super) async fn fully_asked(&self, begun: Begun) -> Begun {
         let mut begun = self.turn_tried(begun).await;
         while matches!(begun.asked, Stage::Asking(..)) {
             begun = self.tried_anew(begun).await;
@@ -192,7 +192,7 @@ impl Engine {
     }
 
     /// Asks what a turn wants to be asked.
-    pub(super) fn ask_all(
+    fn ask_all(
         &self,
         (wanted, held): (Vec<Wanted>, Option<Held>),
         (again, bundle): (&Again, &Bundle),
@@ -235,7 +235,7 @@ impl Engine {
     }
 
     /// Begins a turn anew with what slow models say.
-    pub(super) async fn begin_anew(
+    async fn begin_anew(
         &self,
         (consultation, held): (Consultation, Option<Held>),
         (again, bundle, deadline): (&mut Again, &Arc<InForce>, Deadline),

@@ -81,7 +81,7 @@ pub(super) struct FeedbackFound {
 }
 
 /// A search of a journal: for records that may have any of some terms, from one on.
-type SearchFrom<'a> = &'a mut dyn FnMut(&[Term], u64, Hear<'_>) -> Result<(), JournalError>;
+pub(super) type SearchFrom<'a> = &'a mut dyn FnMut(&[Term], u64, Hear<'_>) -> Result<(), JournalError>;
 
 /// What a journal has of feedback on a decision, from a record on, in the order in which it came.
 pub(super) fn feedback_in(

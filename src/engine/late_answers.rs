@@ -13,12 +13,13 @@ use serde::Serialize;
 
 use super::consulting::Again;
 use super::explain::read_record;
+use super::feedback_shown::SearchFrom;
 use super::{CallShown, Engine, Error};
 use crate::actor::{Asked, InForce, RecordTerms, Request};
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::domain::{CustomerId, Datum, DecisionId, Raw, RawMap, Term, Timestamp};
 use crate::gateway::LateReply;
-use crate::journal::{Found, Hear, JournalError, Kind, TermIndex, journal_folder};
+use crate::journal::{Found, Hear, Kind, TermIndex, journal_folder};
 use crate::time::Deadline;
 use crate::turn::{Input, LateAnswerInput, Made, Readings, Record, Termed};
 
@@ -123,9 +124,6 @@ pub(super) fn late_answers_beside(
     let mut search = |any: &[Term], from: u64, hear: Hear<'_>| index.records_beside(any, from, hear);
     late_answers_in((id, playbook), seq + 1, &mut search, &mut |seq| terms.bundle_at(seq).map_err(|e| e.to_string()))
 }
-
-/// A search of a journal: for records that may have any of some terms, from one on.
-type SearchFrom<'a> = &'a mut dyn FnMut(&[Term], u64, Hear<'_>) -> Result<(), JournalError>;
 
 fn late_answers_in(
     (decision, playbook): (DecisionId, &Playbook),

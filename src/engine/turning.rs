@@ -8,7 +8,7 @@ use super::{Answer, Decision, Engine, Error};
 use crate::actor::{Asked, Held, InForce, Overdue, Refusal, Request, Shed, TurnDone};
 use crate::domain::{CustomerId, Durability};
 use crate::time::{Deadline, Instant};
-use crate::turn::Taken;
+use crate::turn::{Made, Taken};
 
 /// A turn that was begun for a caller who still has to wait.
 pub(super) struct Begun {
@@ -80,26 +80,16 @@ impl Engine {
 
     /// The turn of what was begun.
     pub(super) async fn turned(&self, begun: Answer<Begun>) -> Result<Answer<Outturn>, Error> {
-        let Begun { started, deadline, bundle, customer, mut asked, mut again } = match begun {
+        let begun = match begun {
+            Answer::Given(begun) if begun.again.is_some() => self.fully_asked(begun).await,
             Answer::Given(begun) => begun,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        let turn = loop {
-            let turn = match (asked, &mut again) {
-                (Stage::Asking(consultation, held), Some(again)) => {
-                    let anew = self.begin_anew((consultation, held), (again, &bundle, deadline)).await;
-                    self.turn_or_late(anew, deadline).await
-                }
-                (Stage::Turn(turn), _) => self.turn_or_late(turn, deadline).await,
-                (Stage::Asking(..), None) => return Err(Error::Record("somebody was asked for no turn".to_owned())),
-            };
-            match (turn, &again) {
-                (Ok(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. })), Some(again)) => {
-                    asked = self.ask_all((wanted, held), (again, &bundle.bundle), deadline);
-                }
-                (turn, _) => break turn,
-            }
+        let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
+        let Stage::Turn(asked) = asked else {
+            return Err(Error::Record("somebody was asked for no turn".to_owned()));
         };
+        let turn = self.turn_or_late(asked, deadline).await;
         match turn {
             Ok(Ok(done)) => {
                 if let Taken::Turn(turn) = &done.taken {
@@ -108,8 +98,9 @@ impl Engine {
                 Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done })))
             }
             Ok(Err(request)) => {
-                self.hear_late(&mut again, &self.0.customers.late(&request), &bundle, &customer);
-                Ok(Answer::Given(Outturn::Late(customer, self.late(&request, started))))
+                let made = self.0.customers.late(&request);
+                self.hear_late(&mut again, &made, &bundle, &customer);
+                Ok(Answer::Given(Outturn::Late(customer, self.late((made, &request), started))))
             }
             Err(refusal) => self.refused(refusal),
         }
@@ -117,7 +108,7 @@ impl Engine {
 
     /// The answer to a caller who can wait no longer: every playbook's default, made without the customer's state. The event
     /// stays in the mailbox; its turn records these very decisions, unless it finds that the event was decided before.
-    fn late(&self, request: &Request, started: Instant) -> Vec<Decision> {
+    fn late(&self, (made, request): (Vec<Made>, &Request), started: Instant) -> Vec<Decision> {
         let bundle = &request.bundle.bundle;
         let elapsed = self.0.clock.instant().since(started);
         let decision = |made| {
@@ -126,6 +117,6 @@ impl Engine {
             self.count(bundle, &decision);
             decision
         };
-        self.0.customers.late(request).into_iter().map(decision).collect()
+        made.into_iter().map(decision).collect()
     }
 }
