@@ -29,6 +29,8 @@ mod closed_loop;
 mod in_process;
 mod large_tier;
 mod open_loop;
+#[allow(dead_code, unused_imports, reason = "the runs that fill it come next")]
+mod outcome;
 mod over_http;
 mod report;
 mod slow_agent;
