@@ -54,7 +54,7 @@ impl TextModel {
 
     /// Bytes that it holds in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.weights.rows.as_slice()) + 10 * self.weights.known.len() + 8 * self.biases.len()
+        self.weights.bytes() + 8 * self.biases.len()
     }
 
     /// How many buckets it has weights for.

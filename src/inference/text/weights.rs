@@ -16,8 +16,9 @@ const ROWS_AT_ONCE: usize = 256;
 pub(super) struct Weights {
     /// One bit for each bucket that has a row.
     pub(super) known: Box<[u64; BUCKETS / 64]>,
-    /// How many rows lie before those of each 64 buckets.
-    before: Box<[u16; BUCKETS / 64]>,
+    /// Which row is a bucket's: that of the unknown if it has none. A table, although the bits of `known` could be counted: baseline
+    /// processors have no instruction for that, and a text has hundreds of buckets.
+    nth: Box<[u16]>,
     /// How many buckets have a row. One more follows, for all that have none.
     count: usize,
     /// Bytes from one row to the next.
@@ -34,14 +35,17 @@ pub(super) const fn stride(labels: usize) -> usize {
 impl Weights {
     /// Brings together what was checked to belong together: as many rows as there are bits in `known`, and one more.
     pub(super) fn new(known: Box<[u64; BUCKETS / 64]>, labels: usize, rows: Vec<u8>) -> Self {
-        let mut before = Box::new([0; BUCKETS / 64]);
-        let mut count = 0_usize;
-        for (before, bits) in before.iter_mut().zip(known.iter()) {
-            // Before the last 64 buckets there are at most 65,472 rows.
-            *before = count as u16;
-            count += bits.count_ones() as usize;
-        }
-        Self { known, before, count, stride: stride(labels), rows }
+        let count: usize = known.iter().map(|bits| bits.count_ones() as usize).sum();
+        let is_known = |bucket: usize| known[bucket >> 6] >> (bucket & 63) & 1 == 1;
+        let mut next = 0;
+        let nth = (0..BUCKETS).map(|bucket| {
+            let nth = if is_known(bucket) { next } else { count };
+            next += usize::from(is_known(bucket));
+            // At most 65,535: with a row for each bucket none is unknown.
+            nth as u16
+        });
+        let nth = nth.collect();
+        Self { known, nth, count, stride: stride(labels), rows }
     }
 
     /// How many buckets have a row.
@@ -49,14 +53,15 @@ impl Weights {
         self.count
     }
 
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.rows.as_slice()) + size_of_val(&*self.nth) + size_of_val(&*self.known)
+    }
+
     /// Where a bucket's row begins; that of the unknown if it has none.
     #[inline]
     pub(super) fn place(&self, bucket: u16) -> u32 {
-        let at = usize::from(bucket >> 6);
-        let (bits, bit) = (self.known[at], bucket & 63);
-        let is_known = bits >> bit & 1 == 1;
-        let rank = usize::from(self.before[at]) + (bits & ((1 << bit) - 1)).count_ones() as usize;
-        let nth = if is_known { rank } else { self.count };
+        let nth = usize::from(self.nth[usize::from(bucket)]);
         // 65,537 rows of at most 4,112 bytes.
         (nth * self.stride) as u32
     }
