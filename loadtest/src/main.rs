@@ -20,6 +20,7 @@
 //! | `asking` | an engine that asks large models, and their providers |
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
 //! | `report` | what people read |
+//! | `outcome/`, `reports/` | what a run came to; how it is told, drawn and compared |
 
 mod args;
 mod asking;
@@ -33,6 +34,8 @@ mod open_loop;
 mod outcome;
 mod over_http;
 mod report;
+#[allow(dead_code, unused_imports, reason = "the runs that call it come next")]
+mod reports;
 mod slow_agent;
 mod spread;
 mod subject;
