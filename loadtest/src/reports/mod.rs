@@ -8,6 +8,7 @@
 //! | `figure` | a number of a run: what it is called, its unit, which way is better |
 //! | `units` | numbers as people write them |
 //! | `verdict` | passed or not, and why |
+//! | `tables` | what is told in tables, on a terminal and on a page alike |
 //! | `terminal` | the report at the end, in Markdown |
 //! | `page/` | the report as one HTML file |
 //! | `compare/` | two outcomes beside each other, and whether they differ beyond the noise |
@@ -19,6 +20,7 @@ mod live;
 mod page;
 #[cfg(test)]
 mod sample;
+mod tables;
 mod terminal;
 mod units;
 mod verdict;

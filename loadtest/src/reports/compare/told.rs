@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Compared, Comparison, Finding, JudgedBy, Side};
-use crate::reports::terminal::{heading, push, row};
+use crate::reports::tables::Table;
+use crate::reports::terminal::{markdown, push};
 use crate::reports::units::{self, Unit};
 use crate::reports::verdict::number;
 
@@ -19,12 +20,13 @@ impl Comparison {
             push(&mut text, format_args!(""));
         }
         push(&mut text, format_args!("A: {}\nB: {}", self.a.told(), self.b.told()));
-        heading(&mut text, &["figure", "A", "B", "B / A", "95 % interval", "finding"]);
+        let mut table = Table::of_numbers(&["figure", "A", "B", "B / A", "95 % interval", "finding"]);
         for figure in self.figures.iter().filter(|figure| figure.finding != Finding::Absent) {
             let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| figure.unit.write(value));
             let ratio = figure.ratio.map_or("-".to_owned(), units::times);
-            row(&mut text, figure.name, &[cell(figure.a), cell(figure.b), ratio, figure.between(), figure.told()]);
+            table.row(figure.name, [cell(figure.a), cell(figure.b), ratio, figure.between(), figure.told()]);
         }
+        markdown(&mut text, &table);
         push(&mut text, format_args!("\n{}", self.how()));
         text
     }
