@@ -1,5 +1,6 @@
 //! What is told of an outcome in tables, on a terminal and on a page alike.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure::{self, Drift, FIGURES, Range};
@@ -21,14 +22,14 @@ pub(super) struct Table {
 }
 
 /// The head of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    Words(&'static str),
-    Number(&'static str),
+    Words(Cow<'static, str>),
+    Number(Cow<'static, str>),
 }
 
 impl Column {
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(&self) -> &str {
         match self {
             Self::Words(name) | Self::Number(name) => name,
         }
@@ -37,13 +38,13 @@ impl Column {
 
 impl Table {
     /// The first column has words, the others numbers.
-    pub(super) fn of_numbers(columns: &[&'static str]) -> Self {
-        let columns = columns.iter().enumerate();
+    pub(super) fn of_numbers<S: Into<Cow<'static, str>>>(columns: impl IntoIterator<Item = S>) -> Self {
+        let columns = columns.into_iter().map(Into::into).enumerate();
         let columns = columns.map(|(nth, name)| if nth == 0 { Column::Words(name) } else { Column::Number(name) });
         Self { columns: columns.collect(), rows: Vec::new(), note: None }
     }
 
-    fn of(columns: &[Column]) -> Self {
+    fn of(columns: impl Into<Vec<Column>>) -> Self {
         Self { columns: columns.into(), rows: Vec::new(), note: None }
     }
 
@@ -58,7 +59,7 @@ impl Table {
 
 /// Calls by what became of them.
 pub(super) fn calls(outcome: &Outcome) -> Table {
-    let mut table = Table::of_numbers(&["calls", "number", "a second", "share of offered"]);
+    let mut table = Table::of_numbers(["calls", "number", "a second", "share of offered"]);
     let per_second = |of: fn(&Run) -> u64| {
         Range::over(outcome, |run| (run.totals.seconds > 0.0).then(|| of(run) as f64 / run.totals.seconds))
     };
@@ -88,7 +89,7 @@ pub(super) fn calls(outcome: &Outcome) -> Table {
 /// Percentiles of latency and service time, and what lies between.
 pub(super) fn ladder(outcome: &Outcome) -> Table {
     let mut table =
-        Table::of_numbers(&["latency", "from the intended start", "service time", "hidden by a closed loop"]);
+        Table::of_numbers(["latency", "from the intended start", "service time", "hidden by a closed loop"]);
     for quantile in LADDER {
         let of = |curve: fn(&Run) -> &Curve| Range::over(outcome, |run| figure::at(curve(run), quantile));
         let (latency, service) = (of(|run| &run.latency), of(|run| &run.service));
@@ -121,10 +122,10 @@ pub(super) fn reasons(outcome: &Outcome) -> Vec<Table> {
     let answered: fn(&Run) -> u64 = |run| run.totals.answered;
     let offered: fn(&Run) -> u64 = |run| run.totals.offered;
     [
-        shares("decided by", "share of answers", outcome, |run| &run.tiers, answered),
-        shares("fell back because of", "share of answers", outcome, |run| &run.fallbacks, answered),
-        shares("shed because of", "share of offered", outcome, |run| &run.shed, offered),
-        shares("failed by", "share of offered", outcome, |run| &run.failed, offered),
+        shares("decided by", "share", outcome, |run| &run.tiers, answered),
+        shares("fell back because of", "share", outcome, |run| &run.fallbacks, answered),
+        shares("shed because of", "share", outcome, |run| &run.shed, offered),
+        shares("failed by", "share", outcome, |run| &run.failed, offered),
     ]
     .into_iter()
     .flatten()
@@ -138,7 +139,7 @@ fn shares(
     of: fn(&Run) -> &BTreeMap<String, u64>,
     whole: fn(&Run) -> u64,
 ) -> Option<Table> {
-    let mut table = Table::of_numbers(&[title, "calls", share]);
+    let mut table = Table::of_numbers([title, "calls", share]);
     let number = |run: &Run, name: &String| of(run).get(name).copied().unwrap_or(0);
     let names: BTreeSet<&String> = outcome.runs.iter().flat_map(|run| of(run).keys()).collect();
     let mut names: Vec<_> = names.into_iter().collect();
@@ -156,7 +157,7 @@ pub(super) fn engine(outcome: &Outcome) -> Option<Table> {
     if outcome.runs.iter().all(|run| run.usage.is_empty()) {
         return None;
     }
-    let mut table = Table::of_numbers(&["engine", "mean", "most", "at first", "at last", "drift an hour"]);
+    let mut table = Table::of_numbers(["engine", "mean", "most", "at first", "at last", "drift an hour"]);
     let rows: [(&str, Unit, fn(&Usage) -> f64); 4] = [
         ("processors busy", Unit::Processors, |usage| usage.processors),
         ("memory", Unit::Bytes, |usage| usage.resident_bytes as f64),
@@ -194,7 +195,7 @@ fn signed(unit: Unit, value: f64) -> String {
 
 /// The driver's own standing.
 pub(super) fn driver(outcome: &Outcome) -> Table {
-    let mut table = Table::of_numbers(&["driver", "p50", "p99", "max"]);
+    let mut table = Table::of_numbers(["driver", "p50", "p99", "max"]);
     let rows: [(&str, fn(&Run) -> &Curve); 2] =
         [("its own lag", |run| &run.driver.lag), ("waited for a connection", |run| &run.driver.waited)];
     for (name, of) in rows {
@@ -219,8 +220,13 @@ pub(super) fn driver(outcome: &Outcome) -> Table {
 /// What was done to the engine in these runs, each with its number.
 pub(super) fn happened<'a>(runs: impl IntoIterator<Item = (usize, &'a Run)>) -> Option<Table> {
     use Column::{Number, Words};
-    let mut table =
-        Table::of(&[Words("what happened"), Number("run"), Number("at"), Number("took"), Words("what came of it")]);
+    let mut table = Table::of([
+        Words("what happened".into()),
+        Number("run".into()),
+        Number("at".into()),
+        Number("took".into()),
+        Words("what came of it".into()),
+    ]);
     for (nth, run) in runs {
         for Happened { at_s, what, took_s, said } in &run.happened {
             let cells = [(nth + 1).to_string(), format!("{at_s:.1} s"), units::seconds(*took_s), said.clone()];
@@ -233,7 +239,8 @@ pub(super) fn happened<'a>(runs: impl IntoIterator<Item = (usize, &'a Run)>) -> 
 /// Every check over all runs.
 pub(super) fn checks(outcome: &Outcome) -> Option<Table> {
     use Column::{Number, Words};
-    let mut table = Table::of(&[Words("check"), Words("asks"), Number("looked at"), Number("violated")]);
+    let mut table =
+        Table::of([Words("check".into()), Words("asks".into()), Number("looked at".into()), Number("violated".into())]);
     for (name, asks, checked, violations) in added(outcome) {
         let violated = if violations == 0 { "never".to_owned() } else { units::count(violations as f64) };
         table.row(name, [asks, units::count(checked as f64), violated]);
@@ -269,17 +276,16 @@ pub(super) fn first_cases(outcome: &Outcome) -> Vec<(String, String)> {
     cases
 }
 
-/// A column for each figure, a row for each run; none of a single run.
+/// A row for each figure, a column for each run; none of a single run.
 pub(super) fn runs(outcome: &Outcome) -> Option<Table> {
     if outcome.runs.len() < 2 {
         return None;
     }
-    let names: Vec<&'static str> = std::iter::once("run").chain(FIGURES.iter().map(|figure| figure.name)).collect();
-    let mut table = Table::of_numbers(&names);
-    for (nth, run) in outcome.runs.iter().enumerate() {
-        let written =
-            |figure: &figure::Figure| (figure.of)(run).map_or("-".to_owned(), |value| figure.unit.write(value));
-        table.row((nth + 1).to_string(), FIGURES.iter().map(written));
+    let names = (1..=outcome.runs.len()).map(|nth| format!("run {nth}"));
+    let mut table = Table::of_numbers(std::iter::once("figure".to_owned()).chain(names));
+    for figure in &FIGURES {
+        let written = |run: &Run| (figure.of)(run).map_or("-".to_owned(), |value| figure.unit.write(value));
+        table.row(figure.name, outcome.runs.iter().map(written));
     }
     Some(table)
 }

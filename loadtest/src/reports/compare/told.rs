@@ -20,7 +20,7 @@ impl Comparison {
             push(&mut text, format_args!(""));
         }
         push(&mut text, format_args!("A: {}\nB: {}", self.a.told(), self.b.told()));
-        let mut table = Table::of_numbers(&["figure", "A", "B", "B / A", "95 % interval", "finding"]);
+        let mut table = Table::of_numbers(["figure", "A", "B", "B / A", "95 % interval", "finding"]);
         for figure in self.figures.iter().filter(|figure| figure.finding != Finding::Absent) {
             let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| figure.unit.write(value));
             let ratio = figure.ratio.map_or("-".to_owned(), units::times);

@@ -34,7 +34,7 @@ impl Canvas {
     }
 
     fn narrow() -> Self {
-        Self { class: "narrow", width: 360.0, height: 260.0, left: 60.0, ticks: 5 }
+        Self { class: "narrow", width: 360.0, height: 244.0, left: 60.0, ticks: 5 }
     }
 
     fn across(&self) -> f64 {

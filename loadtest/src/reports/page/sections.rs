@@ -223,14 +223,14 @@ fn command(words: &[String]) -> String {
 fn table(page: &mut String, table: &Table) {
     page.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     for column in &table.columns {
-        let class = class(*column);
+        let class = class(column);
         let _ = write!(page, "<th scope=\"col\"{class}>{}</th>", Escaped(&upper_first(column.name())));
     }
     page.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
         page.push_str("<tr>");
         for (nth, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-            let class = class(*column);
+            let class = class(column);
             let _ = match nth {
                 0 => write!(page, "<th scope=\"row\">{}</th>", Escaped(cell)),
                 _ => write!(page, "<td{class}>{}</td>", Escaped(cell)),
@@ -244,7 +244,7 @@ fn table(page: &mut String, table: &Table) {
     }
 }
 
-fn class(column: Column) -> &'static str {
+fn class(column: &Column) -> &'static str {
     match column {
         Column::Words(_) => "",
         Column::Number(_) => " class=\"n\"",
