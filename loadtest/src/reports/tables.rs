@@ -13,6 +13,9 @@ const LADDER: [f64; 9] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 1.
 /// From this many answers above it a percentile is more than the luck of one call.
 const ABOVE_MIN: f64 = 10.0;
 
+/// From this length of a run drift is told by the hour.
+const HOURLY_FROM_S: f64 = 600.0;
+
 /// Rows under a head; the first column names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
@@ -157,7 +160,7 @@ pub(super) fn engine(outcome: &Outcome) -> Option<Table> {
     if outcome.runs.iter().all(|run| run.usage.is_empty()) {
         return None;
     }
-    let mut table = Table::of_numbers(["engine", "mean", "most", "at first", "at last", "drift an hour"]);
+    let mut table = Table::of_numbers(["engine", "mean", "most", "at first", "at last", "drift"]);
     let rows: [(&str, Unit, fn(&Usage) -> f64); 4] = [
         ("processors busy", Unit::Processors, |usage| usage.processors),
         ("memory", Unit::Bytes, |usage| usage.resident_bytes as f64),
@@ -167,13 +170,13 @@ pub(super) fn engine(outcome: &Outcome) -> Option<Table> {
     for (name, unit, of) in rows {
         let values = |run: &Run| figure::used(run, of).into_iter().map(|point| point.1).collect::<Vec<_>>();
         let over = |of: fn(&[f64]) -> Option<f64>| cell(Range::over(outcome, |run| of(&values(run))), unit);
-        let drift = Range::over(outcome, |run| Drift::of(&figure::used(run, of)).map(|drift| drift.per_hour));
+        let drifts: Vec<Drift> = outcome.runs.iter().filter_map(|run| Drift::of(&figure::used(run, of))).collect();
         let cells = [
             over(|values| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)),
             over(|values| values.iter().copied().reduce(f64::max)),
             over(|values| values.first().copied()),
             over(|values| values.last().copied()),
-            drift.map_or("-".to_owned(), |range| signed(unit, range.median)),
+            drifted(unit, &drifts),
         ];
         table.row(name, cells);
     }
@@ -181,6 +184,22 @@ pub(super) fn engine(outcome: &Outcome) -> Option<Table> {
         table.note = Some(format!("Processor time for each decision: {}.", range.write(Unit::Micros)));
     }
     Some(table)
+}
+
+/// How much something grew or shrank: in an hour of a long run, over the whole of a short one, of which an hour would be a guess.
+fn drifted(unit: Unit, drifts: &[Drift]) -> String {
+    let median = |of: fn(&Drift) -> f64| Range::of(drifts.iter().map(of).collect()).map(|range| range.median);
+    match median(|drift| drift.seconds) {
+        None => "-".to_owned(),
+        Some(seconds) if seconds < HOURLY_FROM_S => {
+            let grown = signed(unit, median(|drift| drift.last - drift.first).unwrap_or(0.0));
+            if grown == "none" { grown } else { format!("{grown} in {}", units::seconds(seconds)) }
+        }
+        Some(_) => {
+            let grown = signed(unit, median(|drift| drift.per_hour).unwrap_or(0.0));
+            if grown == "none" { grown } else { format!("{grown} an hour") }
+        }
+    }
 }
 
 /// With a plus before what grew.

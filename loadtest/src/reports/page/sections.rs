@@ -153,7 +153,11 @@ pub(super) fn checks(page: &mut String, outcome: &Outcome) {
     page.push_str("<section>\n<h2>Checks</h2>\n");
     match tables::checks(outcome) {
         None => page.push_str("<p>Nothing was checked.</p>\n"),
-        Some(checks) => table(page, &checks),
+        Some(checks) => {
+            table_with(page, &checks, |row| {
+                if row.last().is_some_and(|violated| violated != "never") { " class=\"bad\"" } else { "" }
+            });
+        }
     }
     for (title, case) in tables::first_cases(outcome) {
         let _ = write!(
@@ -221,6 +225,11 @@ fn command(words: &[String]) -> String {
 
 /// A table as on the terminal; what it is of is the head of its first column.
 fn table(page: &mut String, table: &Table) {
+    table_with(page, table, |_| "");
+}
+
+/// A table whose rows may have a class of their own.
+fn table_with(page: &mut String, table: &Table, class_of: impl Fn(&[String]) -> &'static str) {
     page.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     for column in &table.columns {
         let class = class(column);
@@ -228,7 +237,7 @@ fn table(page: &mut String, table: &Table) {
     }
     page.push_str("</tr></thead>\n<tbody>\n");
     for row in &table.rows {
-        page.push_str("<tr>");
+        let _ = write!(page, "<tr{}>", class_of(row));
         for (nth, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
             let class = class(column);
             let _ = match nth {
