@@ -31,6 +31,12 @@ pub(super) enum Column {
     Number(Cow<'static, str>),
 }
 
+/// A name, and how many of a run.
+type Row = (&'static str, fn(&Run) -> u64);
+
+/// The same of what the engine took.
+type UsageRow = (&'static str, Unit, fn(&Usage) -> f64);
+
 impl Column {
     pub(super) fn name(&self) -> &str {
         match self {
@@ -66,7 +72,7 @@ pub(super) fn calls(outcome: &Outcome) -> Table {
     let per_second = |of: fn(&Run) -> u64| {
         Range::over(outcome, |run| (run.totals.seconds > 0.0).then(|| of(run) as f64 / run.totals.seconds))
     };
-    let rows: [(&str, fn(&Run) -> u64); 7] = [
+    let rows: [Row; 7] = [
         ("offered", |run| run.totals.offered),
         ("answered", |run| run.totals.answered),
         ("late", |run| run.totals.late),
@@ -161,7 +167,7 @@ pub(super) fn engine(outcome: &Outcome) -> Option<Table> {
         return None;
     }
     let mut table = Table::of_numbers(["engine", "mean", "most", "at first", "at last", "drift"]);
-    let rows: [(&str, Unit, fn(&Usage) -> f64); 4] = [
+    let rows: [UsageRow; 4] = [
         ("processors busy", Unit::Processors, |usage| usage.processors),
         ("memory", Unit::Bytes, |usage| usage.resident_bytes as f64),
         ("open files", Unit::Count, |usage| usage.open_files as f64),
@@ -215,13 +221,14 @@ fn signed(unit: Unit, value: f64) -> String {
 /// The driver's own standing.
 pub(super) fn driver(outcome: &Outcome) -> Table {
     let mut table = Table::of_numbers(["driver", "p50", "p99", "max"]);
-    let rows: [(&str, fn(&Run) -> &Curve); 2] =
-        [("its own lag", |run| &run.driver.lag), ("waited for a connection", |run| &run.driver.waited)];
-    for (name, of) in rows {
-        let cells = [0.5, 0.99, 1.0]
-            .map(|quantile| cell(Range::over(outcome, |run| figure::at(of(run), quantile)), Unit::Micros));
-        table.row(name, cells);
-    }
+    let ladder = |of: fn(&Run) -> &Curve| {
+        [0.5, 0.99, 1.0].map(|quantile| {
+            let over = Range::over(outcome, |run| figure::at(of(run), quantile));
+            cell(over, Unit::Micros)
+        })
+    };
+    table.row("its own lag", ladder(|run| &run.driver.lag));
+    table.row("waited for a connection", ladder(|run| &run.driver.waited));
     let threads = outcome.runs.first().map_or(0, |run| run.driver.threads);
     let busy = match Range::over(outcome, |run| Some(run.driver.processors)) {
         Some(range) if range.high > 0.0 => format!("{} processors busy", range.write(Unit::Processors)),

@@ -69,7 +69,7 @@ pub(super) fn machine(machine: &Machine) -> String {
 
 /// A table after an empty line.
 pub(super) fn markdown(text: &mut String, table: &Table) {
-    let names: Vec<&str> = table.columns.iter().map(|column| column.name()).collect();
+    let names: Vec<&str> = table.columns.iter().map(Column::name).collect();
     let rules = table.columns.iter().map(|column| match column {
         Column::Words(_) => "---|",
         Column::Number(_) => "--:|",

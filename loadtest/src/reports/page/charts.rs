@@ -138,7 +138,7 @@ fn latency(outcome: &Outcome, run: &Run, spans: &Spans<'_>) -> Chart {
         width: Width::Full,
         form: Form::Lines,
         x: time(run),
-        y: Axis { name: "latency, logarithmic", along: Along::Of(Unit::Micros), scale: Scale::log(values.into_iter()) },
+        y: Axis { name: "latency, logarithmic", along: Along::Of(Unit::Micros), scale: Scale::log(&values) },
         at: spans.at(),
         series,
         guides: promise(outcome),
@@ -177,7 +177,7 @@ fn percentiles(outcome: &Outcome, nth: usize, run: &Run) -> Chart {
         width: Width::Half,
         form: Form::Lines,
         x: Axis { name: "percentile", along: Along::Percentile, scale: Scale::Linear { low: 0.0, high: end } },
-        y: Axis { name: "time, logarithmic", along: Along::Of(Unit::Micros), scale: Scale::log(values.into_iter()) },
+        y: Axis { name: "time, logarithmic", along: Along::Of(Unit::Micros), scale: Scale::log(&values) },
         at,
         series,
         guides: Vec::new(),
@@ -266,42 +266,73 @@ fn by_name(
     })
 }
 
+/// A chart of what the engine took of the machine.
+struct Taken {
+    id: &'static str,
+    title: &'static str,
+    says: &'static str,
+    axis: &'static str,
+    unit: Unit,
+    colour: usize,
+    of: fn(&Usage) -> f64,
+}
+
+const TAKEN: [Taken; 3] = [
+    Taken {
+        id: "processors",
+        title: "CPU",
+        says: "Processors that the engine kept busy.",
+        axis: "processors",
+        unit: Unit::Processors,
+        colour: 4,
+        of: |usage| usage.processors,
+    },
+    Taken {
+        id: "memory",
+        title: "Memory",
+        says: "What the engine had resident.",
+        axis: "resident",
+        unit: Unit::Bytes,
+        colour: 5,
+        of: |usage| usage.resident_bytes as f64,
+    },
+    Taken {
+        id: "files",
+        title: "Open files",
+        says: "Descriptors that the engine held.",
+        axis: "open files",
+        unit: Unit::Count,
+        colour: 3,
+        of: |usage| usage.open_files as f64,
+    },
+];
+
 fn usages(run: &Run) -> Vec<Chart> {
-    let charts: [(&'static str, &str, &str, &'static str, Unit, usize, fn(&Usage) -> f64); 3] = [
-        ("processors", "CPU", "Processors that the engine kept busy.", "processors", Unit::Processors, 4, |usage| {
-            usage.processors
-        }),
-        ("memory", "Memory", "What the engine had resident.", "resident", Unit::Bytes, 5, |usage| {
-            usage.resident_bytes as f64
-        }),
-        ("files", "Open files", "Descriptors that the engine held.", "open files", Unit::Count, 3, |usage| {
-            usage.open_files as f64
-        }),
-    ];
     if run.usage.is_empty() {
         return Vec::new();
     }
-    let step = run.usage.len().div_ceil(POINTS_MAX).max(1);
-    charts
-        .map(|(id, title, says, name, unit, colour, of)| {
-            // Of a span the most, so that no peak is lost.
-            let spans = || run.usage.chunks(step);
-            let values: Vec<Option<f64>> = spans().map(|span| span.iter().map(of).reduce(f64::max)).collect();
-            let scale = Scale::from_zero(values.iter().flatten().copied(), Along::Of(unit));
-            Chart {
-                id,
-                title: title.to_owned(),
-                says: says.to_owned(),
-                width: Width::Third,
-                form: Form::Lines,
-                x: time(run),
-                y: Axis { name, along: Along::Of(unit), scale },
-                at: spans().filter_map(|span| span.first()).map(|usage| usage.at_s).collect(),
-                series: vec![line(title, colour, Look::Line, values)],
-                guides: Vec::new(),
-                bands: bands(run),
-                marks: marks(run),
-            }
-        })
-        .into()
+    let length = run.usage.len().div_ceil(POINTS_MAX).max(1);
+    TAKEN.iter().map(|taken| usage(run, taken, length)).collect()
+}
+
+/// Of a span the most is drawn, so that no peak is lost.
+fn usage(run: &Run, taken: &Taken, length: usize) -> Chart {
+    let spans = || run.usage.chunks(length);
+    let values: Vec<Option<f64>> = spans().map(|span| span.iter().map(taken.of).reduce(f64::max)).collect();
+    let along = Along::Of(taken.unit);
+    let scale = Scale::from_zero(values.iter().flatten().copied(), along);
+    Chart {
+        id: taken.id,
+        title: taken.title.to_owned(),
+        says: taken.says.to_owned(),
+        width: Width::Third,
+        form: Form::Lines,
+        x: time(run),
+        y: Axis { name: taken.axis, along, scale },
+        at: spans().filter_map(|span| span.first()).map(|usage| usage.at_s).collect(),
+        series: vec![line(taken.title, taken.colour, Look::Line, values)],
+        guides: Vec::new(),
+        bands: bands(run),
+        marks: marks(run),
+    }
 }

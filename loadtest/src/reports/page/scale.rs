@@ -36,8 +36,8 @@ impl Scale {
     }
 
     /// From a power of ten below all values to one above; a step of 2 or 5 where that leaves less empty.
-    pub(super) fn log(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let above_zero = || values.clone().filter(|value| *value > 0.0);
+    pub(super) fn log(values: &[f64]) -> Self {
+        let above_zero = || values.iter().copied().filter(|value| *value > 0.0);
         let (low, high) = (above_zero().fold(f64::INFINITY, f64::min), above_zero().fold(0.0, f64::max));
         if high <= 0.0 {
             return Self::Log { low: 1.0, high: 10.0 };
@@ -192,7 +192,7 @@ mod tests {
         let hours = Scale::Linear { low: 0.0, high: 14_400.0 };
         let labels: Vec<_> = hours.ticks(Along::Time, 5).into_iter().map(|tick| Along::Time.tick(tick)).collect();
         assert_eq!(labels.join(", "), "0 s, 60 min, 2 h, 3 h, 4 h");
-        let log = Scale::log([180.0, 57_000.0].into_iter());
+        let log = Scale::log(&[180.0, 57_000.0]);
         assert_eq!(log.ends(), (100.0, 100_000.0));
         assert_eq!(log.ticks(Along::Of(Unit::Micros), 5), [100.0, 1_000.0, 10_000.0, 100_000.0]);
         let labels: Vec<_> = [0.0, 1.0, 2.0, 3.0, 5.0].map(|nines| Along::Percentile.tick(nines)).into();
@@ -205,11 +205,7 @@ mod tests {
 
     #[test]
     fn no_values_make_no_broken_axis() {
-        for scale in [
-            Scale::log(std::iter::empty()),
-            Scale::from_zero(std::iter::empty(), Along::Time),
-            Scale::log([5.0].into_iter()),
-        ] {
+        for scale in [Scale::log(&[]), Scale::from_zero(std::iter::empty(), Along::Time), Scale::log(&[5.0])] {
             let (low, high) = scale.ends();
             assert!(low < high && scale.at(low) == 0.0 && scale.at(high) == 1.0, "{scale:?}");
         }
