@@ -20,6 +20,9 @@ const TOP: f64 = 44.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 
+/// How large the number of a mark is.
+const MARK: f64 = 8.0;
+
 /// About how wide a letter is.
 const LETTER: f64 = 6.4;
 
@@ -241,15 +244,19 @@ fn guides(page: &mut String, chart: &Chart, canvas: Canvas) {
     }
 }
 
+/// Moments with their numbers; one that stands too near to the last numbered one is a line alone.
 fn marks(page: &mut String, chart: &Chart, canvas: Canvas) {
+    let mut free = f64::NEG_INFINITY;
     for (nth, mark) in chart.marks.iter().enumerate() {
         let at = x(chart, canvas, *mark);
+        let _ = writeln!(page, "<path class=\"mark\" d=\"M{at:.1} {:.1}V{:.1}\"/>", TOP - 20.0, canvas.bottom());
+        if at < free {
+            continue;
+        }
+        free = at + 2.0 * MARK + 2.0;
         let _ = writeln!(
             page,
-            "<path class=\"mark\" d=\"M{at:.1} {:.1}V{:.1}\"/><circle class=\"mark\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"8\"/>\
-             <text class=\"mark\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
-            TOP - 20.0,
-            canvas.bottom(),
+            "<circle class=\"mark\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"{MARK}\"/><text class=\"mark\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
             TOP - 28.0,
             TOP - 24.0,
             nth + 1
