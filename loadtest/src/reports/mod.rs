@@ -12,8 +12,10 @@
 //! | `terminal` | the report at the end, in Markdown |
 //! | `page/` | the report as one HTML file |
 //! | `compare/` | two outcomes beside each other, and whether they differ beyond the noise |
+//! | `command` | the commands `report` and `compare` |
 //! | `live/` | the view while a run goes on |
 
+mod command;
 mod compare;
 mod figure;
 mod live;
@@ -25,6 +27,7 @@ mod terminal;
 mod units;
 mod verdict;
 
+pub(crate) use command::{CompareFiles, ReportFile, compare_files, report};
 pub(crate) use compare::{Allowance, Comparison, compare};
 pub(crate) use live::{Live, Showing, Watched};
 pub(crate) use page::html;
