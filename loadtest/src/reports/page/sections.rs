@@ -115,6 +115,14 @@ pub(super) fn which_run(page: &mut String, outcome: &Outcome, nth: usize) {
     );
 }
 
+/// What came of each phase of the run that is drawn.
+pub(super) fn phases(page: &mut String, run: &Run) {
+    let Some(phases) = tables::phases(run) else { return };
+    page.push_str("<section>\n<h2>Phases</h2>\n");
+    table(page, &phases);
+    page.push_str("</section>\n");
+}
+
 /// What was done to the engine in the run that is drawn, with the numbers of the marks.
 pub(super) fn happened(page: &mut String, run: &Run) {
     if run.happened.is_empty() {
