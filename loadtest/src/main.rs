@@ -11,6 +11,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
+//! | `answers` | what a check sees of each answer |
 //! | `subject` | the engine, started and warm |
 //! | `workload`, `spread` | which event of which customer comes next |
 //! | `closed_loop` | callers and their clock |
@@ -21,6 +22,8 @@
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
 //! | `report` | what people read |
 
+#[allow(dead_code, reason = "the runs that fill it come next")]
+mod answers;
 mod args;
 mod asking;
 mod bare_cell;
