@@ -20,6 +20,7 @@
 //! | `open_loop` | calls at a steady pace |
 //! | `asking` | an engine that asks large models, and their providers |
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
+//! | `knee` | the highest rate at which a promise holds, by search |
 //! | `report` | what people read |
 
 #[allow(dead_code, reason = "the runs that fill it come next")]
@@ -30,6 +31,8 @@ mod bare_cell;
 mod bare_commit;
 mod closed_loop;
 mod in_process;
+#[allow(dead_code, unused_imports, reason = "the command that runs it comes next")]
+mod knee;
 mod large_tier;
 mod open_loop;
 #[allow(dead_code, unused_imports, reason = "the runs that fill it come next")]
