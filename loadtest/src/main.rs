@@ -20,6 +20,7 @@
 //! | `open_loop` | calls at a steady pace |
 //! | `asking` | an engine that asks large models, and their providers |
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
+//! | `checks` | checks of every answer, and of the journal in the end |
 //! | `knee` | the highest rate at which a promise holds, by search |
 //! | `report` | what people read |
 
@@ -29,6 +30,8 @@ mod args;
 mod asking;
 mod bare_cell;
 mod bare_commit;
+#[allow(dead_code, unused_imports, reason = "the runs that use it come next")]
+mod checks;
 mod closed_loop;
 mod in_process;
 #[allow(dead_code, unused_imports, reason = "the command that runs it comes next")]
