@@ -10,9 +10,9 @@ use forthwith::{Budget, Config, Engine, Options};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::{AckChoice, Load};
+use crate::args::floors::{AckChoice, Load};
 use crate::report::{bar, say, thousands};
-use crate::workload::Workload;
+use crate::floors::workload::Workload;
 
 /// Events that are decided at once while customers are brought into memory.
 const FIRST_BATCH: u64 = 1_000;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use futures_util::stream::{FuturesUnordered, Stream};
 
-use crate::closed_loop::now;
+use crate::clock::now;
 
 /// Calls that are made in one go before answers are heard again, when the driver is behind.
 const BURST_MAX: u64 = 32;

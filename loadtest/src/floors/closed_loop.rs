@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
+
+use crate::clock::now;
 
 /// Calls after which a caller lets the others on its thread go on.
 const YIELD_EVERY: u64 = 64;
@@ -155,16 +157,4 @@ async fn calls<C: Caller>(
         }
     }
     Ok(measured)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the driver has its own clock")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
-/// How long something takes.
-pub(crate) fn timed(work: impl FnOnce()) -> Duration {
-    let started = now();
-    work();
-    now() - started
 }

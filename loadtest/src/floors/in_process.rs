@@ -2,13 +2,13 @@
 
 use forthwith::{Answer, Durability, Engine, Event, Options};
 
-use crate::args::{AckChoice, EngineRun};
-use crate::bare_cell::{BareCaller, BareCells};
-use crate::bare_commit::BareCommit;
-use crate::closed_loop::{Answered, Caller, Measured, drive};
+use crate::args::floors::{AckChoice, EngineRun};
+use crate::floors::bare_cell::{BareCaller, BareCells};
+use crate::floors::bare_commit::BareCommit;
+use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
 use crate::report::{Row, say, table, thousands};
-use crate::subject::{Subject, patient};
-use crate::workload::Stream;
+use crate::floors::subject::{Subject, patient};
+use crate::floors::workload::Stream;
 
 /// Someone who has decisions made.
 #[derive(Debug)]

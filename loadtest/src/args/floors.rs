@@ -1,42 +1,10 @@
-//! Commands and options.
+//! Options of the commands that measure beside a floor.
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::ValueEnum;
 
-use crate::spread::Spread;
-
-/// Drives the Forthwith engine and prints throughput and latencies as a Markdown table, beside a floor
-/// measured in the same run. Build it with --release.
-#[derive(Debug, Parser)]
-#[command(name = "forthwith-load", version, max_term_width = 100)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Decisions in process.
-    ///
-    /// With --ack memory the floor is a bare cell in a dashmap: a look-up, a lock that nobody else holds, 300 ns of work.
-    /// With --ack disk it is a bare group commit: records of the same size appended to a zeroed file, one fdatasync for
-    /// all that wait.
-    Engine(EngineRun),
-    /// Decisions over HTTP, with the clients in the same process.
-    ///
-    /// The floor is an actix-web handler in the same process, with as many workers, that decodes the same body and echoes
-    /// it.
-    Http(HttpRun),
-    /// Decisions of which a tenth ask a large model that is healthy, bimodal, hanging or flapping, in an open loop.
-    ///
-    /// Every call has its time, and latencies are counted from it. Beside the questions runs a bare timer, the floor of how late an
-    /// answer is; the run without a large model is the floor of what the other decisions take. The provider is a server in the same
-    /// process. How long it takes in all: five runs of --seconds and a tenth, --rounds times.
-    SlowAgent(SlowAgentRun),
-    /// What the large tier takes above a bare HTTP client that sends the same bytes, in an open loop.
-    LargeTier(LargeTierRun),
-}
+use crate::population::Spread;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EngineRun {

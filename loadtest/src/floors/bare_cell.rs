@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-use crate::closed_loop::{Answered, Caller, timed};
-use crate::workload::{Stream, Workload};
+use crate::clock::timed;
+use crate::floors::closed_loop::{Answered, Caller};
+use crate::floors::workload::{Stream, Workload};
 
 /// Words of a context.
 const WORDS: usize = 41;

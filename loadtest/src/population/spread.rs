@@ -15,6 +15,28 @@ pub(crate) enum Spread {
     Uniform,
     /// A few have most events: rank k has a share of 1 / k^0.99.
     Zipf,
+    /// One has a share of all events, the others are alike.
+    #[value(skip)]
+    Hot {
+        /// In millionths.
+        share_ppm: u32,
+    },
+}
+
+impl Spread {
+    /// One customer with a share of all events, from 0 to 1.
+    pub(crate) fn hot(share: f64) -> Self {
+        Self::Hot { share_ppm: (share.clamp(0.0, 1.0) * 1e6).round() as u32 }
+    }
+
+    /// In words.
+    pub(crate) fn shown(self) -> String {
+        match self {
+            Self::Uniform => "all alike".to_owned(),
+            Self::Zipf => format!("zipf, {EXPONENT}"),
+            Self::Hot { share_ppm } => format!("{:.4} % on one", f64::from(share_ppm) / 1e4),
+        }
+    }
 }
 
 /// Draws customers, the same ones for the same seed.
@@ -23,6 +45,7 @@ pub(crate) struct Draw {
     random: Pcg64Mcg,
     customers: u64,
     zipf: Option<Zipf<f64>>,
+    hot_ppm: u32,
 }
 
 impl Draw {
@@ -30,14 +53,18 @@ impl Draw {
     pub(crate) fn new(spread: Spread, customers: u64, seed: u64, caller: u64) -> Self {
         let random = Pcg64Mcg::seed_from_u64(seed ^ caller.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let zipf = match spread {
-            Spread::Uniform => None,
+            Spread::Uniform | Spread::Hot { .. } => None,
             Spread::Zipf => Zipf::new(customers as f64, EXPONENT).ok(),
         };
-        Self { random, customers, zipf }
+        let hot_ppm = if let Spread::Hot { share_ppm } = spread { share_ppm } else { 0 };
+        Self { random, customers, zipf, hot_ppm }
     }
 
-    /// The next customer, from 0.
+    /// The next customer, from 0. The hot one, if there is one, is the first.
     pub(crate) fn next(&mut self) -> u64 {
+        if self.hot_ppm > 0 && self.random.random_range(0..1_000_000) < self.hot_ppm {
+            return 0;
+        }
         match &self.zipf {
             None => self.random.random_range(0..self.customers),
             // Ranks are strewn over the numbers, so that the busy customers are not neighbours.
@@ -62,6 +89,13 @@ mod tests {
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(2, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
+    }
+
+    #[test]
+    fn the_hot_customer_has_its_share() {
+        let mut draw = Draw::new(Spread::hot(0.9), 1_000, 7, 0);
+        let hot = (0..100_000).filter(|_| draw.next() == 0).count();
+        assert!((89_000..91_500).contains(&hot), "{hot}");
     }
 
     #[test]

@@ -12,9 +12,9 @@ use forthwith::gateway::{LimitConfig, Provider as ProviderConfig, ProviderModel}
 use forthwith::{Answer, Engine, Event, FallbackReason, Options, Tier};
 use tempfile::TempDir;
 
-use crate::args::OpenLoad;
+use crate::args::floors::OpenLoad;
 use crate::report::{bar, say, thousands};
-use crate::subject::patient;
+use crate::floors::subject::patient;
 
 /// The playbook that asks nobody.
 pub(crate) const PLAIN: &str = "plain";

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use forthwith::{Event, Raw};
 use serde::Deserialize;
 
-use crate::args::Load;
-use crate::spread::{Draw, Spread};
+use crate::args::floors::Load;
+use crate::population::{Draw, Spread};
 
 /// A sample event: what of it is sent again.
 #[derive(Debug, Deserialize)]

@@ -12,10 +12,10 @@ use forthwith::time::{Clock, Timer};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::args::SlowAgentRun;
-use crate::asking::{Asked, Asking, Came, PLAIN};
-use crate::closed_loop::LATENCY_MAX;
-use crate::open_loop::{Ended, Schedule, drive};
+use crate::args::floors::SlowAgentRun;
+use crate::floors::asking::{Asked, Asking, Came, PLAIN};
+use crate::floors::closed_loop::LATENCY_MAX;
+use crate::floors::open_loop::{Ended, Schedule, drive};
 use crate::report::{markdown, micros, object, say, thousands};
 
 /// Of so many slots of the schedule one is a question, one an alarm of the bare timer, and the others ask nobody.

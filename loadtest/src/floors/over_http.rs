@@ -16,11 +16,11 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::args::HttpRun;
-use crate::closed_loop::{Answered, Caller, Measured, drive};
+use crate::args::floors::HttpRun;
+use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
 use crate::report::{Row, say, table, thousands};
-use crate::subject::Subject;
-use crate::workload::Stream;
+use crate::floors::subject::Subject;
+use crate::floors::workload::Stream;
 
 /// A server on a thread of its own.
 struct Server {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-use crate::closed_loop::{Answered, Caller};
+use crate::floors::closed_loop::{Answered, Caller};
 
 /// Bytes of the file. Written from the beginning again when it is full.
 const FILE_BYTES: u64 = 256 << 20;

@@ -12,10 +12,11 @@ use hyper::body::Bytes;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use crate::args::LargeTierRun;
-use crate::asking::{Asked, Asking, Came};
-use crate::closed_loop::{LATENCY_MAX, now};
-use crate::open_loop::{Schedule, drive};
+use crate::args::floors::LargeTierRun;
+use crate::floors::asking::{Asked, Asking, Came};
+use crate::clock::now;
+use crate::floors::closed_loop::LATENCY_MAX;
+use crate::floors::open_loop::{Schedule, drive};
 use crate::report::{markdown, micros, object, say, thousands};
 
 /// The provider, its agent and their playbook.
