@@ -21,6 +21,7 @@
 //! | `asking` | an engine that asks large models, and their providers |
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
 //! | `report` | what people read |
+//! | `outcome/`, `reports/` | what a run came to; how it is told, drawn and compared |
 
 mod answers;
 mod args;
@@ -33,6 +34,8 @@ mod outcome;
 #[allow(dead_code)]
 mod population;
 mod report;
+#[allow(dead_code, unused_imports, reason = "the runs that call it come next")]
+mod reports;
 #[allow(dead_code)]
 mod scenario;
 
