@@ -23,35 +23,34 @@
 //! | `checks` | checks of every answer, and of the journal in the end |
 //! | `knee` | the highest rate at which a promise holds, by search |
 //! | `report` | what people read |
+//! | `outcome/`, `reports/` | what a run came to; how it is told, drawn and compared |
 
-#[allow(dead_code, reason = "the runs that fill it come next")]
 mod answers;
 mod args;
-mod asking;
-mod bare_cell;
-mod bare_commit;
 #[allow(dead_code, unused_imports, reason = "the runs that use it come next")]
 mod checks;
-mod closed_loop;
-mod in_process;
+mod clock;
+#[allow(dead_code)]
+mod driving;
+mod floors;
 #[allow(dead_code, unused_imports, reason = "the command that runs it comes next")]
 mod knee;
-mod large_tier;
-mod open_loop;
 #[allow(dead_code, unused_imports, reason = "the runs that fill it come next")]
 mod outcome;
-mod over_http;
+#[allow(dead_code)]
+mod population;
 mod report;
-mod slow_agent;
-mod spread;
-mod subject;
-mod workload;
+#[allow(dead_code, unused_imports, reason = "the runs that call it come next")]
+mod reports;
+#[allow(dead_code)]
+mod scenario;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
+use floors::{in_process, large_tier, over_http, slow_agent};
 
 /// The allocator of the `forthwith` command, so that the figures are its figures.
 #[global_allocator]
@@ -64,6 +63,7 @@ fn main() -> ExitCode {
         Command::Http(run) => over_http::run(run),
         Command::SlowAgent(run) => slow_agent::run(run),
         Command::LargeTier(run) => large_tier::run(run),
+        _ => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -97,6 +97,8 @@ pub(crate) struct Second {
     pub(crate) in_flight: u64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    #[serde(default)]
+    pub(crate) p999_us: f64,
     pub(crate) max_us: f64,
     pub(crate) tiers: BTreeMap<String, u64>,
     pub(crate) fallbacks: BTreeMap<String, u64>,
