@@ -77,8 +77,10 @@ pub(super) async fn drive<D: Door, C: Checker>(mut desk: Desk<D, C>, mut alarm: 
             let call = desk.door.call(line, &desk.stream, &made.ready.outgoing);
             under_way.push(async move { (made, call.await) });
         }
+        let mut has_heard = false;
         while let Poll::Ready(Some((made, returned))) = under_way.poll_next_unpin(context) {
             desk.hear(made, returned);
+            has_heard = true;
         }
         let waiting = ready.len() + under_way.len();
         let time = desk.time();
@@ -90,7 +92,8 @@ pub(super) async fn drive<D: Door, C: Checker>(mut desk: Desk<D, C>, mut alarm: 
             return Poll::Ready(());
         }
         let wake = desk.wake(time, &ready);
-        if is_behind || alarm.poll_at(wake, context).is_ready() {
+        // Who was answered in a closed loop calls again, and a line that is free may be waited for.
+        if is_behind || has_heard || alarm.poll_at(wake, context).is_ready() {
             // The connections' tasks have their turn first.
             context.waker().wake_by_ref();
         }
