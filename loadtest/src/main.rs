@@ -21,6 +21,7 @@
 //! | `asking` | an engine that asks large models, and their providers |
 //! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
 //! | `checks` | checks of every answer, and of the journal in the end |
+//! | `cross_check` | our driver beside wrk |
 //! | `knee` | the highest rate at which a promise holds, by search |
 //! | `report` | what people read |
 //! | `outcome/`, `reports/` | what a run came to; how it is told, drawn and compared |
@@ -30,6 +31,7 @@ mod args;
 #[allow(dead_code, unused_imports, reason = "the runs that use it come next")]
 mod checks;
 mod clock;
+mod cross_check;
 #[allow(dead_code)]
 mod driving;
 mod floors;
@@ -63,6 +65,10 @@ fn main() -> ExitCode {
         Command::Http(run) => over_http::run(run),
         Command::SlowAgent(run) => slow_agent::run(run),
         Command::LargeTier(run) => large_tier::run(run),
+        Command::CrossCheck(run) => cross_check::run(run).and_then(|agrees| {
+            anyhow::ensure!(agrees, "our driver and wrk do not agree");
+            Ok(())
+        }),
         _ => Ok(()),
     };
     match done {

@@ -3,11 +3,14 @@
 //! | file | noun |
 //! |---|---|
 //! | `run` | options of runs of scenarios |
+//! | `cross_check` | options of the cross-check with wrk |
 //! | `floors` | options of the commands that measure beside a floor |
 
+mod cross_check;
 pub(crate) mod floors;
 mod run;
 
+pub(crate) use cross_check::CrossCheck;
 pub(crate) use run::{Overrides, ScenarioRun, Serve, TransportChoice};
 
 use clap::{Parser, Subcommand};
@@ -60,6 +63,10 @@ pub(crate) enum Command {
     SlowAgent(SlowAgentRun),
     /// What the large tier takes above a bare HTTP client that sends the same bytes, in an open loop.
     LargeTier(LargeTierRun),
+    /// Our driver beside wrk: a closed loop over HTTP, in turns, against the engine and against a floor.
+    ///
+    /// Ends with 1 if the calls a second of the two differ beyond the noise. wrk has to be installed.
+    CrossCheck(CrossCheck),
     /// An engine behind HTTP doors, for a run to drive: prints its address, takes orders on standard input.
     #[command(hide = true)]
     Serve(Serve),

@@ -25,5 +25,5 @@ pub(crate) mod large_tier;
 mod open_loop;
 pub(crate) mod over_http;
 pub(crate) mod slow_agent;
-mod subject;
+pub(crate) mod subject;
 mod workload;

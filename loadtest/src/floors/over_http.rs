@@ -15,6 +15,7 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 
 use crate::args::floors::HttpRun;
 use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
@@ -23,8 +24,8 @@ use crate::floors::subject::Subject;
 use crate::floors::workload::Stream;
 
 /// A server on a thread of its own.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     handle: ServerHandle,
     thread: JoinHandle<std::io::Result<()>>,
 }
@@ -108,8 +109,8 @@ pub(crate) fn run(run: &HttpRun) -> anyhow::Result<()> {
         );
         table(&title, &[floor, engine])?;
     }
-    echo.stop(&subject)?;
-    server.stop(&subject)?;
+    echo.stop(&subject.runtime)?;
+    server.stop(&subject.runtime)?;
     subject.stop(load.quiet)
 }
 
@@ -129,7 +130,7 @@ fn measure(
 }
 
 impl Server {
-    fn start(
+    pub(crate) fn start(
         workers: usize,
         configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
@@ -149,8 +150,8 @@ impl Server {
         Ok(Self { address: address.context("a server has no address")?, handle, thread })
     }
 
-    fn stop(self, subject: &Subject) -> anyhow::Result<()> {
-        subject.runtime.block_on(self.handle.stop(true));
+    pub(crate) fn stop(self, runtime: &Runtime) -> anyhow::Result<()> {
+        runtime.block_on(self.handle.stop(true));
         match self.thread.join() {
             Ok(ended) => Ok(ended?),
             Err(_) => bail!("a server panicked"),

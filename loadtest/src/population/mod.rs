@@ -18,7 +18,7 @@ mod stream;
 mod workload;
 mod writing;
 
-pub(crate) use sample::{Sample, shipped_samples};
+pub(crate) use sample::{Sample, read as read_samples, shipped_samples};
 pub(crate) use spread::{Draw, Spread};
 pub(crate) use stream::{Outgoing, Stream};
 pub(crate) use workload::Workload;

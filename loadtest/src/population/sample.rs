@@ -43,7 +43,7 @@ pub(crate) fn shipped_samples(name: &str) -> Option<&'static str> {
 }
 
 /// Reads CloudEvents, one a line.
-pub(super) fn read(lines: &str) -> anyhow::Result<Vec<Sample>> {
+pub(crate) fn read(lines: &str) -> anyhow::Result<Vec<Sample>> {
     let lines = lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let samples: Vec<Sample> = lines
         .map(|(nth, line)| Sample::of(line).with_context(|| format!("line {} is no CloudEvent", nth + 1)))
