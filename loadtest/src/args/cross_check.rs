@@ -45,6 +45,9 @@ pub(crate) struct CrossCheck {
     /// In place of all that: a server that stalls once for a second, seen by our open loop, our closed loop and wrk.
     #[arg(long)]
     pub(crate) stall: bool,
+    /// Ends with 1 where the calls a second of the two differ beyond the noise.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// One JSON object in place of the table.
     #[arg(long)]
     pub(crate) json: bool,

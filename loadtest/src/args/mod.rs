@@ -65,7 +65,7 @@ pub(crate) enum Command {
     LargeTier(LargeTierRun),
     /// Our driver beside wrk: a closed loop over HTTP, in turns, against the engine and against a floor.
     ///
-    /// Ends with 1 if the calls a second of the two differ beyond the noise. wrk has to be installed.
+    /// Says whether their figures agree within the noise. wrk has to be installed.
     CrossCheck(CrossCheck),
     /// An engine behind HTTP doors, for a run to drive: prints its address, takes orders on standard input.
     #[command(hide = true)]

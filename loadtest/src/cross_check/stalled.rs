@@ -16,7 +16,7 @@ use crate::population::read_samples;
 use crate::report::{markdown, object, thousands};
 
 /// Calls a second in the open loop: few enough that nobody is busy.
-const RATE: f64 = 500.0;
+const RATE: f64 = 200.0;
 const LENGTH: Duration = Duration::from_secs(1);
 
 /// Measures and prints the worked example of the documentation.
