@@ -1,5 +1,7 @@
 //! The cross-check with wrk: it runs, its figures can be read, and it says what to do where wrk is missing. Nothing is judged by time.
 
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test stops where it cannot go on")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

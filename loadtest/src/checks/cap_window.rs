@@ -118,3 +118,76 @@ impl Stretches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_pcg::Pcg64Mcg;
+
+    use super::*;
+
+    fn take(at_ms: u64, number: u64, amount: i64) -> Take {
+        let id = u128::from(1_763_800_000_000 + at_ms) << 80 | u128::from(number);
+        Take { decision: DecisionId::from_u128(id), amount }
+    }
+
+    /// Takes at random times, each only if it is within the limit: what an engine grants that keeps to it.
+    fn within(random: &mut Pcg64Mcg, window_ms: u64, max: i64) -> Vec<Take> {
+        let (mut granted, mut now): (Vec<(u64, i64)>, u64) = (Vec::new(), 0);
+        let mut takes = Vec::new();
+        for number in 0..2_000 {
+            now += random.random_range(0..=window_ms / 50);
+            let amount = random.random_range(1..=max / 4);
+            let taken: i64 = granted.iter().filter(|(at, _)| now - at < window_ms).map(|(_, amount)| amount).sum();
+            if taken + amount <= max {
+                granted.push((now, amount));
+                takes.push(take(now, number, amount));
+            }
+        }
+        takes
+    }
+
+    #[test]
+    fn what_keeps_to_the_limit_is_no_excess_and_what_does_not_is() {
+        for seed in 0..60 {
+            let mut random = Pcg64Mcg::seed_from_u64(seed);
+            let (window_ms, max) = (random.random_range(100..20_000), random.random_range(40..5_000));
+            let takes = within(&mut random, window_ms, max);
+            let window = Some(window_ms as i64);
+            let stretches = |takes: &[Take], lengthen: u32| {
+                let (mut one, mut other) = (Stretches::new(window), Stretches::new(window));
+                takes.iter().enumerate().for_each(|(nth, take)| [&mut one, &mut other][nth % 2].take(*take));
+                (0..lengthen).for_each(|_| other.lengthen());
+                one.add(other);
+                one.excess(max).1
+            };
+            assert_eq!(excesses(&mut takes.clone(), window, max), [], "seed {seed}");
+            // However long the stretches become, nobody is accused who did nothing.
+            (0..12).for_each(|lengthen| assert_eq!(stretches(&takes, lengthen), 0, "seed {seed}, {lengthen}"));
+            // As much again in one moment.
+            let mut more = takes;
+            let at_ms = random.random_range(0..10_000);
+            more.extend((0..2).map(|nth| take(at_ms, 1_000_000 + nth, max / 2 + 1)));
+            assert!(!excesses(&mut more.clone(), window, max).is_empty() && stretches(&more, 0) > 0, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_window_without_end_is_added_up_for_ever() {
+        let mut stretches = Stretches::new(None);
+        (0..10).for_each(|nth| stretches.take(take(nth * 1_000_000_000, nth, 10)));
+        assert_eq!((stretches.excess(100), stretches.excess(99).1), ((None, 0), 1));
+        let mut takes: Vec<Take> = (0..10).map(|nth| take(nth * 1_000_000_000, nth, 10)).collect();
+        assert_eq!((excesses(&mut takes, None, 100).len(), excesses(&mut takes, None, 89).len()), (0, 2));
+    }
+
+    #[test]
+    fn stretches_are_bounded() {
+        let mut stretches = Stretches::new(Some(1_000));
+        (0..400_000).for_each(|nth| stretches.take(take(nth * 4, nth, 1)));
+        assert!(stretches.sums.len() <= BUCKETS_MAX && stretches.length_ms >= 3 * 4, "{}", stretches.length_ms);
+        assert_eq!(stretches.sums.values().sum::<i64>(), 400_000);
+        assert_eq!(stretches.excess(250).1, 0, "250 in a second is what there is");
+        assert!(stretches.excess(150).1 > 0);
+    }
+}

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{Scenario, read};
 
-const SHIPPED: [(&str, &str); 12] = [
+const SHIPPED: [(&str, &str); 13] = [
     ("ticket_routing", include_str!("../../scenarios/ticket_routing.toml")),
     ("single_call", include_str!("../../scenarios/single_call.toml")),
     ("slow_agent", include_str!("../../scenarios/slow_agent.toml")),
@@ -16,6 +16,7 @@ const SHIPPED: [(&str, &str); 12] = [
     ("soak", include_str!("../../scenarios/soak.toml")),
     ("reload", include_str!("../../scenarios/reload.toml")),
     ("crash", include_str!("../../scenarios/crash.toml")),
+    ("caps", include_str!("../../scenarios/caps.toml")),
     ("disk_full", include_str!("../../scenarios/disk_full.toml")),
     ("overload", include_str!("../../scenarios/overload.toml")),
     ("recorded", include_str!("../../scenarios/recorded.toml")),
