@@ -22,6 +22,7 @@
 
 mod answers;
 mod args;
+mod checks;
 mod clock;
 mod driving;
 mod floors;
