@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `run` | options of runs of scenarios |
 //! | `cross_check` | options of the cross-check with wrk |
+//! | `knee` | options of the search for the knee |
 //! | `floors` | options of the commands that measure beside a floor |
 
 mod cross_check;
 pub(crate) mod floors;
+mod knee;
 mod run;
 
 pub(crate) use cross_check::CrossCheck;
+pub(crate) use knee::KneeRun;
 pub(crate) use run::{Overrides, ScenarioRun, Serve, TransportChoice};
 
 use clap::{Parser, Subcommand};
@@ -63,6 +66,8 @@ pub(crate) enum Command {
     SlowAgent(SlowAgentRun),
     /// What the large tier takes above a bare HTTP client that sends the same bytes, in an open loop.
     LargeTier(LargeTierRun),
+    /// Finds the highest rate at which a promise holds, by trials of a scenario, and says how sure that is.
+    Knee(KneeRun),
     /// Our driver beside wrk: a closed loop over HTTP, in turns, against the engine and against a floor.
     ///
     /// Says whether their figures agree within the noise. wrk has to be installed.

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::clock::now;
-use crate::floors::over_http::Server;
+use crate::target::Server;
 
 /// What of an event is answered with.
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct Standing {
 /// Starts it on a free port of this machine.
 pub(super) fn start(workers: usize, stall: Option<Stall>) -> anyhow::Result<Server> {
     let standing = web::Data::new(Standing { calls: AtomicU64::new(0), stall, until: Mutex::new(None) });
-    Server::start(workers, move |app| {
+    Server::start(0, workers, move |app| {
         app.app_data(standing.clone()).route("/v1/decide/{playbook}", web::post().to(answer));
     })
 }

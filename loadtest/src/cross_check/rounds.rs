@@ -10,10 +10,10 @@ use super::ours::Loop;
 use super::wrk::{self, Wrk};
 use super::{Seen, floor, ours};
 use crate::args::CrossCheck;
-use crate::floors::over_http::Server;
 use crate::floors::subject::Subject;
 use crate::population::read_samples;
 use crate::report::{markdown, object, say, thousands};
+use crate::target::Server;
 
 /// A difference that does not matter, however sure it is: figures of 2 % one way or the other are the machine's own.
 const CLOSE: f64 = 0.02;
@@ -85,7 +85,7 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<bool> {
     let subject = Subject::start(&load)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let doors = Doors::new(subject.engine.clone(), &subject.settings);
-    let engine = Server::start(workers, move |app| doors.configure(app))?;
+    let engine = Server::start(0, workers, move |app| doors.configure(app))?;
     let floor = floor::start(workers, None)?;
     let mut pairs = [("floor: decode and answer", &floor, Vec::new()), ("engine", &engine, Vec::new())];
     let path = format!("/v1/decide/{}", load.playbook);
@@ -130,8 +130,8 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<bool> {
         }
     }
     let beside: Vec<Beside> = pairs.into_iter().map(|(name, _, rounds)| Beside::new(name, rounds)).collect();
-    floor.stop(&subject.runtime)?;
-    engine.stop(&subject.runtime)?;
+    floor.stop()?;
+    engine.stop()?;
     subject.stop(run.quiet)?;
     let agrees = beside.iter().all(|beside| beside.calls_per_second.agrees());
     if run.json {

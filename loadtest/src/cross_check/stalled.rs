@@ -4,7 +4,6 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::runtime::Builder;
 
 use super::Seen;
 use super::floor::{self, Stall};
@@ -25,7 +24,6 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<()> {
     let lines = fs::read_to_string(&load.samples)
         .with_context(|| format!("cannot use the samples {}", load.samples.display()))?;
     let samples = read_samples(&lines).with_context(|| format!("cannot use the samples {}", load.samples.display()))?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let stall = Stall { at_call: 100, length: LENGTH };
     let mut seen = Vec::new();
     for (name, loops) in [("our open loop", Loop::Open(RATE)), ("our closed loop", Loop::Closed)] {
@@ -48,7 +46,7 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<()> {
             let filled_in = plain.filled_in(&latency, run.seconds as f64, run.connections);
             seen.push(("our closed loop, filled in as wrk does it", filled_in, None));
         }
-        server.stop(&runtime)?;
+        server.stop()?;
     }
     let server = floor::start(1, Some(stall))?;
     let job = wrk::Job {
@@ -62,7 +60,7 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<()> {
         run: "stalled",
     };
     seen.push(("wrk", wrk.measure(job)?, None));
-    server.stop(&runtime)?;
+    server.stop()?;
     if run.json {
         return object(&serde_json::json!({ "stall_s": LENGTH.as_secs_f64(), "open_rate": RATE, "seen":
             seen.iter().map(|(name, seen, slow)| serde_json::json!({ "by": name, "seen": seen, "over_100_ms": slow }))
@@ -108,7 +106,7 @@ mod tests {
         };
         let (latency, failed) = ours::drive(&job).unwrap();
         assert_eq!(failed, 0);
-        server.stop(&Builder::new_current_thread().enable_all().build().unwrap()).unwrap();
+        server.stop().unwrap();
         over(&latency, LENGTH / 2)
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A trial is one run at one rate. On a machine that others use too, a trial may fail where the next one holds, so no single trial decides
 //! anything: rates near the knee are tried again and again, in turns, and what comes of it is an estimate, an interval, and how sure it is.
-//! The knee is the rate at which as many trials hold as fail. This room drives nothing and reads no clock: it says which rate comes next and
-//! hears what became of it.
+//! The knee is the rate at which as many trials hold as fail. But for `command` this room drives nothing and reads no clock: it says which rate
+//! comes next and hears what became of it.
 //!
 //! | file | noun |
 //! |---|---|
@@ -12,9 +12,11 @@
 //! | `share` | how often something happens, with the interval of it |
 //! | `verdict` | whether a trial held |
 //! | `search` | which rate comes next |
+//! | `command` | the command: trials of a scenario |
 //! | `finding` | what the search comes to, in JSON and for people |
 
 mod belief;
+mod command;
 mod finding;
 mod ladder;
 mod search;
@@ -24,7 +26,8 @@ mod verdict;
 #[cfg(test)]
 mod simulated;
 
-pub(crate) use finding::{AtRate, Finding, Knee};
-pub(crate) use search::{Config, Search, Trial};
-pub(crate) use share::Share;
-pub(crate) use verdict::{Heard, Verdict};
+pub(crate) use command::run;
+
+use finding::{Finding, Knee};
+use search::{Config, Search};
+use verdict::{Heard, Verdict};

@@ -8,14 +8,13 @@ use forthwith::Event;
 
 use super::sample::{self, Sample};
 use super::Spread;
-use crate::scenario::{Scenario, Transport};
+use crate::scenario::Scenario;
 
 /// Everything that may be sent in a run.
 #[derive(Debug)]
 pub(crate) struct Workload {
     /// What the ids of a run begin with, so that no two runs on the same engine meet.
     pub(super) run: String,
-    pub(super) transport: Transport,
     pub(super) kinds: Vec<Kind>,
     pub(super) customers: u64,
     pub(super) spread: Spread,
@@ -69,7 +68,6 @@ impl Workload {
         let recorded = population.recorded.as_ref().map(|recorded| due(&kinds[0].samples, recorded.speed));
         Ok(Arc::new(Self {
             run,
-            transport: scenario.transport,
             kinds,
             customers: population.customers,
             spread: population.spread,

@@ -16,10 +16,12 @@ use crate::population::shipped_samples;
 pub(crate) fn read(file: &str, text: &str, folder: Option<&Path>) -> Result<Scenario, Faults> {
     let sink = FaultSink::default();
     let document = Document::parse(file, text, &sink);
-    let root = document.root();
-    let scenario = whole(&root, folder);
-    root.refuse_unknown();
-    drop(root);
+    let scenario = {
+        let root = document.root();
+        let scenario = whole(&root, folder);
+        root.refuse_unknown();
+        scenario
+    };
     drop(document);
     match scenario {
         Some(scenario) if sink.is_empty() => Ok(scenario),
