@@ -1,11 +1,8 @@
 //! Decisions over HTTP, beside a handler that decodes and echoes.
 
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
 
-use actix_web::dev::ServerHandle;
-use actix_web::rt::System;
-use actix_web::{App, HttpServer, web};
+use actix_web::web;
 use anyhow::{Context, bail};
 use forthwith::Doors;
 use http_body_util::{BodyExt, Full};
@@ -18,16 +15,10 @@ use tokio::net::TcpStream;
 
 use crate::args::floors::HttpRun;
 use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
-use crate::report::{Row, say, table, thousands};
 use crate::floors::subject::Subject;
 use crate::floors::workload::Stream;
-
-/// A server on a thread of its own.
-struct Server {
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: JoinHandle<std::io::Result<()>>,
-}
+use crate::report::{Row, say, table, thousands};
+use crate::target::Server;
 
 /// One connection with one request under way.
 struct Connection {
@@ -84,11 +75,11 @@ pub(crate) fn run(run: &HttpRun) -> anyhow::Result<()> {
     let load = &run.load;
     let subject = Subject::start(load)?;
     let workers = run.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let echo = Server::start(workers, |app| {
+    let echo = Server::start(0, workers, |app| {
         app.route("/echo", web::post().to(echo));
     })?;
     let doors = Doors::new(subject.engine.clone(), &subject.settings);
-    let server = Server::start(workers, move |app| doors.configure(app))?;
+    let server = Server::start(0, workers, move |app| doors.configure(app))?;
     let path = format!("/v1/decide/{}", load.playbook);
     for &connections in &run.connections {
         let (mut floor, mut engine) = (Row::new("floor: decode and echo"), Row::new("decide"));
@@ -108,8 +99,8 @@ pub(crate) fn run(run: &HttpRun) -> anyhow::Result<()> {
         );
         table(&title, &[floor, engine])?;
     }
-    echo.stop(&subject)?;
-    server.stop(&subject)?;
+    echo.stop()?;
+    server.stop()?;
     subject.stop(load.quiet)
 }
 
@@ -126,34 +117,4 @@ fn measure(
 ) -> anyhow::Result<Measured> {
     let connection = |stream| Connection { address, sender: None, path: path.to_owned(), stream };
     drive(subject.threads, seconds, streams.map(connection).collect())
-}
-
-impl Server {
-    fn start(
-        workers: usize,
-        configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
-    ) -> anyhow::Result<Self> {
-        let (told, hear) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            System::new().block_on(async move {
-                let server =
-                    HttpServer::new(move || App::new().configure(&configure)).workers(workers).disable_signals();
-                let server = server.bind(("127.0.0.1", 0))?;
-                let address = server.addrs().first().copied();
-                let server = server.run();
-                let _ = told.send((address, server.handle()));
-                server.await
-            })
-        });
-        let (address, handle) = hear.recv().context("a server did not start")?;
-        Ok(Self { address: address.context("a server has no address")?, handle, thread })
-    }
-
-    fn stop(self, subject: &Subject) -> anyhow::Result<()> {
-        subject.runtime.block_on(self.handle.stop(true));
-        match self.thread.join() {
-            Ok(ended) => Ok(ended?),
-            Err(_) => bail!("a server panicked"),
-        }
-    }
 }
