@@ -79,7 +79,10 @@ impl TimerFd {
     pub(super) fn new() -> std::io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        #[expect(deprecated, reason = "what is unsound with it is a descriptor that is closed too early; this one is owned")]
+        #[expect(
+            deprecated,
+            reason = "what is unsound with it is a descriptor that is closed too early; this one is owned"
+        )]
         let timer = tokio::io::unix::AsyncFd::new(timer)?;
         Ok(Self { timer, set: None })
     }

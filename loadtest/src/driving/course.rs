@@ -69,7 +69,8 @@ impl Course {
             let (from, to) = (Duration::from_secs_f64(begins), Duration::from_secs_f64(from));
             Stretch { from, to, arrivals: phase.arrivals }
         });
-        let random = Pcg64Mcg::seed_from_u64(share.seed ^ (share.thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let random =
+            Pcg64Mcg::seed_from_u64(share.seed ^ (share.thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let stretches = stretches.collect();
         let mut course = Self {
             stretches,
@@ -141,7 +142,8 @@ impl Course {
 
     /// A call of a phase was answered in time.
     pub(crate) fn heard(&mut self, phase: usize) {
-        if let Some(Stretch { from, to, arrivals: Arrivals::Closed { is_peak: true, .. } }) = self.stretches.get(phase) {
+        if let Some(Stretch { from, to, arrivals: Arrivals::Closed { is_peak: true, .. } }) = self.stretches.get(phase)
+        {
             self.peak += 1.0 / (*to - *from).as_secs_f64();
         }
     }

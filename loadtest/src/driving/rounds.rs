@@ -211,7 +211,8 @@ impl<D: Door, C: Checker> Desk<D, C> {
     fn wake(&self, time: Duration, ready: &VecDeque<Ready>) -> Instant {
         let second = Duration::from_secs(time.as_secs() + 1);
         let due = self.course.next().unwrap_or(second);
-        let given_up = ready.front().map_or(second, |ready| ready.since + self.terms.give_up + Duration::from_millis(1));
+        let given_up =
+            ready.front().map_or(second, |ready| ready.since + self.terms.give_up + Duration::from_millis(1));
         self.terms.begin + due.min(second).min(given_up)
     }
 }

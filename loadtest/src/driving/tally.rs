@@ -107,9 +107,9 @@ impl Words {
 
 /// The class of a customer: a hash of the name, so that busy and idle customers are in all of them.
 fn class(customer: &str) -> usize {
-    let hash = customer.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = customer
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 32) as usize % CLASSES
 }
 

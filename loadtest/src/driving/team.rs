@@ -58,7 +58,8 @@ impl<C: Checker> Team<C> {
         let TeamPlan { scenario, workload, destination, checkers } = plan;
         let (tell, parts) = channel();
         let threads = checkers.len();
-        let lead = LEAD + Duration::from_micros(200) * u32::try_from(scenario.connections).unwrap_or(10_000).min(10_000);
+        let lead =
+            LEAD + Duration::from_micros(200) * u32::try_from(scenario.connections).unwrap_or(10_000).min(10_000);
         let begin = now() + lead;
         let mut members = Vec::with_capacity(threads);
         for (thread, checker) in checkers.into_iter().enumerate() {
@@ -110,7 +111,8 @@ fn recorded_of(workload: &Workload, thread: usize, threads: usize) -> Vec<(Durat
     let samples = &workload.kind(0).samples;
     let of_thread = |number: &usize| {
         let customer = samples[*number].customer.as_deref().unwrap_or_default();
-        customer.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte))) % threads == thread
+        customer.bytes().fold(0_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte))) % threads
+            == thread
     };
     let due = workload.recorded().unwrap_or_default();
     (0..due.len()).filter(of_thread).map(|number| (due[number], number)).collect()

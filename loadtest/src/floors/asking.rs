@@ -13,8 +13,8 @@ use forthwith::{Answer, Engine, Event, FallbackReason, Options, Tier};
 use tempfile::TempDir;
 
 use crate::args::floors::OpenLoad;
-use crate::report::{bar, say, thousands};
 use crate::floors::subject::patient;
+use crate::report::{bar, say, thousands};
 
 /// The playbook that asks nobody.
 pub(crate) const PLAIN: &str = "plain";

@@ -6,9 +6,9 @@ use crate::args::floors::{AckChoice, EngineRun};
 use crate::floors::bare_cell::{BareCaller, BareCells};
 use crate::floors::bare_commit::BareCommit;
 use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
-use crate::report::{Row, say, table, thousands};
 use crate::floors::subject::{Subject, patient};
 use crate::floors::workload::Stream;
+use crate::report::{Row, say, table, thousands};
 
 /// Someone who has decisions made.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::args::floors::LargeTierRun;
-use crate::floors::asking::{Asked, Asking, Came};
 use crate::clock::now;
+use crate::floors::asking::{Asked, Asking, Came};
 use crate::floors::closed_loop::LATENCY_MAX;
 use crate::floors::open_loop::{Schedule, drive};
 use crate::report::{markdown, micros, object, say, thousands};

@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 
 use crate::args::floors::HttpRun;
 use crate::floors::closed_loop::{Answered, Caller, Measured, drive};
-use crate::report::{Row, say, table, thousands};
-use crate::target::Server;
 use crate::floors::subject::Subject;
 use crate::floors::workload::Stream;
+use crate::report::{Row, say, table, thousands};
+use crate::target::Server;
 
 /// One connection with one request under way.
 struct Connection {

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::floors::{AckChoice, Load};
-use crate::report::{bar, say, thousands};
 use crate::floors::workload::Workload;
+use crate::report::{bar, say, thousands};
 
 /// Events that are decided at once while customers are brought into memory.
 const FIRST_BATCH: u64 = 1_000;

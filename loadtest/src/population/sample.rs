@@ -60,7 +60,8 @@ impl Sample {
         let text = serde_json::to_string(&data)?;
         let attributes = data.into_iter().map(|(name, value)| Ok((name, serde_json::from_value(value)?)));
         let attributes = attributes.collect::<serde_json::Result<_>>()?;
-        let time = time.map(|time| time.parse::<Timestamp>().with_context(|| format!("`time` is `{time}`"))).transpose()?;
+        let time =
+            time.map(|time| time.parse::<Timestamp>().with_context(|| format!("`time` is `{time}`"))).transpose()?;
         Ok(Self { kind, text, packed, attributes, id, source, customer: subject, time })
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use forthwith::Event;
 
-use super::sample::{self, Sample};
 use super::Spread;
+use super::sample::{self, Sample};
 use crate::scenario::Scenario;
 
 /// Everything that may be sent in a run.
@@ -50,7 +50,8 @@ impl Workload {
         let (mut kinds, mut up_to) = (Vec::new(), 0.0);
         for call in &scenario.calls {
             let lines = population.recorded.as_ref().map_or(&call.samples, |recorded| &recorded.lines);
-            let samples = sample::read(lines).with_context(|| format!("the samples of playbook `{}`", call.playbook))?;
+            let samples =
+                sample::read(lines).with_context(|| format!("the samples of playbook `{}`", call.playbook))?;
             up_to += call.share / shares;
             let own = budget_of(&call.playbook);
             kinds.push(Kind {
@@ -126,7 +127,10 @@ fn due(samples: &[Sample], speed: Option<f64>) -> anyhow::Result<Vec<Duration>> 
         let first = *first.get_or_insert(micros);
         let after = micros - first;
         let after = u64::try_from(after).ok().with_context(|| {
-            format!("line {} of the recording is earlier than the first: expected events in the order of their times", nth + 1)
+            format!(
+                "line {} of the recording is earlier than the first: expected events in the order of their times",
+                nth + 1
+            )
         })?;
         Ok(Duration::from_micros(after).div_f64(speed))
     });

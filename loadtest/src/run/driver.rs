@@ -38,7 +38,8 @@ fn bottleneck(scenario: &Scenario, tally: &Tally, busy: f64) -> Option<String> {
     }
     let lag = tally.lag.quantile_us(0.99);
     if is_much(lag) {
-        let why = if is_apart { "" } else { "; in process that is also what turns on the driver's own threads hold up" };
+        let why =
+            if is_apart { "" } else { "; in process that is also what turns on the driver's own threads hold up" };
         let share = share(lag) * 100.0;
         return Some(format!("calls were made {lag:.0} us late at p99, {share:.0} % of the p99 of latencies{why}"));
     }

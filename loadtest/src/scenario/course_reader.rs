@@ -37,7 +37,8 @@ pub(super) fn phases(node: &Node<'_>) -> Option<Vec<Phase>> {
 }
 
 fn phase(section: &Section<'_>) -> Option<Phase> {
-    let name = section.require("name", "a short name such as \"burst\"").and_then(|node| node.text().map(str::to_owned));
+    let name =
+        section.require("name", "a short name such as \"burst\"").and_then(|node| node.text().map(str::to_owned));
     let seconds = section.require("seconds", "how long it is").and_then(|node| node.number(0.001, PHASE_MAX));
     let arrivals = section.require("arrivals", "\"constant\", \"poisson\", \"closed\" or \"recorded\"");
     let arrivals = arrivals.and_then(|node| match node.text()? {
@@ -78,7 +79,8 @@ pub(super) fn events(node: &Node<'_>) -> Option<Vec<Event>> {
 
 fn event(section: &Section<'_>) -> Option<Event> {
     const WORDS: [&str; 6] = ["reload", "kill_and_restart", "stop_and_restart", "fill_disk", "free_disk", "provider"];
-    let at = section.require("at", "when, such as \"5s\", since the first call").and_then(|node| span(&node, "0s", "7d"));
+    let at =
+        section.require("at", "when, such as \"5s\", since the first call").and_then(|node| span(&node, "0s", "7d"));
     let every = section.get("every").map(|node| span(&node, "10ms", "1d"));
     let what = section.require("do", &format!("one of {}", WORDS.join(", "))).and_then(|node| match node.text()? {
         "reload" => Some(What::Reload),

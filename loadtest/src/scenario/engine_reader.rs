@@ -28,7 +28,9 @@ pub(super) fn engine(section: &Section<'_>, folder: Option<&Path>) -> EngineSour
     if let Some(files) = section.get("files").and_then(|node| node.section()) {
         for (path, node) in files.entries() {
             if Path::new(&path).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-                node.fault(format!("`{path}` leads out of the folder: expected a path such as \"playbooks/offer.toml\""));
+                node.fault(format!(
+                    "`{path}` leads out of the folder: expected a path such as \"playbooks/offer.toml\""
+                ));
                 continue;
             }
             source.files.extend(node.text().map(|text| (path, text.to_owned())));

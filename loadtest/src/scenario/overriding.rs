@@ -77,16 +77,23 @@ impl Scenario {
             (self.transport, self.events.iter().find(|event| event.what.needs_process()))
         {
             let what = event.what.as_str();
-            bail!("scenario `{name}` has the event `{what}`, which needs an engine in a process of its own: choose --transport json or msgpack");
+            bail!(
+                "scenario `{name}` has the event `{what}`, which needs an engine in a process of its own: choose --transport json or msgpack"
+            );
         }
         if options.url.is_none() {
             return Ok(());
         }
         if let Some(event) = self.events.iter().find(|event| event.what.needs_process()) {
-            bail!("--url: scenario `{name}` has the event `{}`, which is done only to an engine of one's own", event.what.as_str());
+            bail!(
+                "--url: scenario `{name}` has the event `{}`, which is done only to an engine of one's own",
+                event.what.as_str()
+            );
         }
         if self.provider.is_some() || self.engine.disk_bytes.is_some() {
-            bail!("--url: scenario `{name}` needs an engine of its own, for it brings a provider of large models or a small disk");
+            bail!(
+                "--url: scenario `{name}` needs an engine of its own, for it brings a provider of large models or a small disk"
+            );
         }
         Ok(())
     }

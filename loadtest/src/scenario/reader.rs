@@ -33,7 +33,8 @@ fn whole(root: &Section<'_>, folder: Option<&Path>) -> Option<Scenario> {
     let name = root.require("name", "a short name such as \"burst\"").and_then(|node| node.text().map(str::to_owned));
     let description = root.require("description", "what it shows, in a sentence");
     let description = description.and_then(|node| node.text().map(str::to_owned));
-    let transport = root.require("transport", "\"in-process\", \"json\" or \"msgpack\"").and_then(|node| transport(&node));
+    let transport =
+        root.require("transport", "\"in-process\", \"json\" or \"msgpack\"").and_then(|node| transport(&node));
     let threads = root.get("threads").and_then(|node| node.int(1, 256)).map(|threads| threads as usize);
     let connections = root.get("connections").and_then(|node| node.int(1, 100_000)).unwrap_or(64) as usize;
     let timeout = root.get("timeout").and_then(|node| span(&node, "1ms", "1h")).unwrap_or(Duration::from_secs(10));
@@ -52,7 +53,9 @@ fn whole(root: &Section<'_>, folder: Option<&Path>) -> Option<Scenario> {
     let (population, phases) = (population?, phases?);
     let is_recorded = phases.iter().any(|phase| phase.arrivals == Arrivals::Recorded);
     if is_recorded && population.recorded.is_none() {
-        root.fault("a phase with `arrivals = \"recorded\"` needs `[population]` with `kind = \"replay\"` and a `speed`");
+        root.fault(
+            "a phase with `arrivals = \"recorded\"` needs `[population]` with `kind = \"replay\"` and a `speed`",
+        );
     }
     Some(Scenario {
         name: name?,
@@ -137,7 +140,8 @@ fn recording(section: &Section<'_>, folder: Option<&Path>) -> Option<Recorded> {
 }
 
 fn call(section: &Section<'_>, folder: Option<&Path>) -> Option<Call> {
-    let playbook = section.require("playbook", "the name of a playbook").and_then(|node| node.text().map(str::to_owned));
+    let playbook =
+        section.require("playbook", "the name of a playbook").and_then(|node| node.text().map(str::to_owned));
     let samples = match section.get("samples") {
         Some(node) => lines_of(&node, folder),
         None => Some(Call::usual().samples),
@@ -160,7 +164,9 @@ fn lines_of(node: &Node<'_>, folder: Option<&Path>) -> Option<String> {
     match folder.map(|folder| std::fs::read_to_string(folder.join(text))) {
         Some(Ok(lines)) => Some(lines),
         Some(Err(error)) => {
-            node.fault(format!("cannot read `{text}`: {error}; expected a file beside the scenario, or `tickets.jsonl`"));
+            node.fault(format!(
+                "cannot read `{text}`: {error}; expected a file beside the scenario, or `tickets.jsonl`"
+            ));
             None
         }
         None => {

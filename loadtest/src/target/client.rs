@@ -67,7 +67,8 @@ impl Client {
     pub(super) fn budgets(&mut self) -> anyhow::Result<Vec<(String, u64)>> {
         let (status, body) = self.call(Method::GET, "/v1/bundle", String::new())?;
         let answer: Value = serde_json::from_slice(&body).with_context(|| format!("/v1/bundle answered {status}"))?;
-        let playbooks = answer["playbooks"].as_array().with_context(|| format!("/v1/bundle answered {status}: {answer}"))?;
+        let playbooks =
+            answer["playbooks"].as_array().with_context(|| format!("/v1/bundle answered {status}: {answer}"))?;
         let budget = |of: &Value| Some((of["playbook"].as_str()?.to_owned(), of["budget_ms"].as_u64()?));
         Ok(playbooks.iter().filter_map(budget).collect())
     }

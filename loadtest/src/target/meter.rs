@@ -42,7 +42,9 @@ impl Meter {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let resident_kib: u64 = resident.trim().trim_end_matches(" kB").trim().parse().ok()?;
         let processors = match self.last {
-            Some((known, since, before)) if known == process => (busy - before) / (time - since).as_secs_f64().max(0.001),
+            Some((known, since, before)) if known == process => {
+                (busy - before) / (time - since).as_secs_f64().max(0.001)
+            }
             _ => 0.0,
         };
         self.last = Some((process, time, busy));

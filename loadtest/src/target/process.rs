@@ -103,7 +103,11 @@ impl Plan {
         };
         command.arg("serve").arg("--config").arg(&self.config).arg("--data").arg(&self.data);
         command.args(["--port", &port.to_string()]);
-        command.envs(self.settings.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .envs(self.settings.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn().context("cannot start a process for the engine")?;
         let (told, lines) = channel();
         let out = child.stdout.take().context("the engine has no output")?;

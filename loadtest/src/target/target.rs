@@ -101,7 +101,9 @@ impl Target {
 
     fn running(scenario: &Scenario, url: &str, token_file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(authority) = url.strip_prefix("http://") else {
-            bail!("--url {url}: expected `http://HOST:PORT`; the driver speaks HTTP without TLS, so put it on the engine's side of a proxy");
+            bail!(
+                "--url {url}: expected `http://HOST:PORT`; the driver speaks HTTP without TLS, so put it on the engine's side of a proxy"
+            );
         };
         let authority = authority.trim_end_matches('/').to_owned();
         if authority.contains('/') || !authority.contains(':') {
@@ -197,7 +199,9 @@ impl Target {
     }
 
     /// The outcomes of decisions, as the engine has them now.
-    pub(crate) fn decisions(&self) -> anyhow::Result<Box<dyn FnMut(DecisionId) -> anyhow::Result<Option<Option<String>>>>> {
+    pub(crate) fn decisions(
+        &self,
+    ) -> anyhow::Result<Box<dyn FnMut(DecisionId) -> anyhow::Result<Option<Option<String>>>>> {
         if let Some(engine) = self.engine.clone() {
             return Ok(Box::new(move |id| {
                 let decision = engine.decision(id)?;
@@ -248,7 +252,8 @@ impl Hands {
     }
 
     fn folder(&self) -> anyhow::Result<MutexGuard<'_, Folder>> {
-        let folder = self.0.folder.as_ref().context("the configuration of an engine that runs already is not ours to change")?;
+        let folder =
+            self.0.folder.as_ref().context("the configuration of an engine that runs already is not ours to change")?;
         Ok(folder.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
