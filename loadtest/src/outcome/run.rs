@@ -125,6 +125,9 @@ pub(crate) struct Driver {
     pub(crate) threads: usize,
     /// Processors that the driver kept busy; 0 where the engine is in the same process.
     pub(crate) processors: f64,
+    /// Connections that had to be opened again.
+    #[serde(default)]
+    pub(crate) reconnects: u64,
     /// Why the driver, and not the engine, may have set the figures.
     pub(crate) bottleneck: Option<String>,
 }
