@@ -52,9 +52,9 @@ async fn what_waits_too_long_is_shed_before_it_is_typed_and_recovers() {
     let unreadable = || Event { data: vec![("nonsense".to_owned(), 1.into())], ..ticket("x", "") };
     let late = engine.decide_with("routing", unreadable(), &waited(19, None)).await.unwrap();
     assert!(matches!(late, Answer::Shed(Shed::Overloaded)), "its budget is nearly used up");
-    assert!(engine.decide("routing", unreadable()).await.is_err(), "whoever has not waited is told what is wrong");
     let after = offer(&engine, &clock, 600..2_600, &waited(0, None)).await;
     assert!(after[1_000..].iter().all(|is_shed| !is_shed), "a second later everything is admitted");
+    assert!(engine.decide("routing", unreadable()).await.is_err(), "whoever is admitted is told what is wrong");
     let page = engine.metrics();
     assert!(page.contains(r#"forthwith_admission_shed_total{priority="normal",reason="deadline"} 1"#), "{page}");
     assert!(page.contains("forthwith_admission_share_ratio 1\n") && page.contains("forthwith_admission_under_way 0\n"));
