@@ -290,6 +290,16 @@ impl Customers {
         self.house.waiting()
     }
 
+    /// How long the keepers will take for the turns that wait. What one customer's mailbox holds does not count: it waits for
+    /// that customer alone.
+    pub fn backlog(&self) -> Duration {
+        self.house.turns_take(self.house.waiting().saturating_sub(self.house.config.mailbox)) / self.keepers()
+    }
+
+    fn keepers(&self) -> u32 {
+        u32::try_from(self.house.config.keepers).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Whether further turns are refused because the engine stops.
     pub fn is_stopping(&self) -> bool {
         self.house.is_stopping()

@@ -199,6 +199,11 @@ impl House {
         late(&request.input, request.readings.arrival, around)
     }
 
+    /// How long so many turns will take, one after the other.
+    pub(super) fn turns_take(&self, turns: usize) -> std::time::Duration {
+        self.turn_time.of(turns)
+    }
+
     /// Whether a turn behind so many cannot begin before its deadline: then its caller need not wait for that.
     fn comes_too_late(&self, waiting: &Waiting, ahead: usize) -> bool {
         let Waiting { request, claim, .. } = waiting;

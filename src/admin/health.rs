@@ -45,6 +45,14 @@ impl Health {
         Self { status, reason, recovery: None }
     }
 
+    /// More has been offered than can be done, for longer than a burst.
+    fn overloaded() -> Self {
+        Self::new(
+            "overloaded",
+            Some("requests of normal priority are being shed: more is offered than can be done".to_owned()),
+        )
+    }
+
     /// The health of an engine; an error if it acknowledges nothing.
     fn of(recovery: &RecoveryProgress, stopped: Option<String>, disk: Disk) -> Result<Self, Self> {
         if let Some(reason) = recovery.failure() {
@@ -80,7 +88,7 @@ pub(super) async fn alive() -> HttpResponse {
     get, path = "/readyz", tag = "operate",
     responses(
         (status = 200, description = "Ready; with the status `disk_full` for playbooks alone that are answered without the disk", body = Health),
-        (status = 503, description = "Not ready: the journal has stopped, recovery has failed, or the disk is full", body = Health),
+        (status = 503, description = "Not ready: the journal has stopped, recovery has failed, the disk is full, or requests have been shed for seconds because more is offered than can be done", body = Health),
     ),
 )]
 pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
@@ -91,6 +99,7 @@ pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
         (true, false) => Disk::Full,
     };
     match Health::of(&engine.recovery(), stopped, disk) {
+        Ok(_) if engine.is_strained() => HttpResponse::ServiceUnavailable().json(Health::overloaded()),
         Ok(health) => HttpResponse::Ok().json(health),
         Err(health) => HttpResponse::ServiceUnavailable().json(health),
     }

@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::config::ServerSettings;
 use crate::document::Faults;
 use crate::engine::Engine;
-use crate::ingress::{self, Gate, Limits, authorize};
+use crate::ingress::{self, Gate, Limits, Turnstile, admit, authorize};
 
 /// All HTTP doors of an engine, to be put into an `actix_web` application. `forthwith serve` is built from this.
 ///
@@ -41,7 +41,8 @@ impl Doors {
     /// The doors of an engine, with the token and the limits of these settings. Where the server listens, and with how many
     /// threads, is the server's affair: beyond the loopback it should have a token.
     pub fn new(engine: Engine, settings: &ServerSettings) -> Self {
-        let limits = Limits { body_bytes_max: settings.body_bytes_max, batch_max: settings.batch_max };
+        let ServerSettings { body_bytes_max, batch_max, body_timeout, .. } = *settings;
+        let limits = Limits { body_bytes_max, batch_max, body_timeout };
         Self {
             engine: web::Data::new(engine),
             limits: web::Data::new(limits),
@@ -64,6 +65,9 @@ impl Doors {
             .app_data(self.limits.clone())
             .app_data(self.gate.clone())
             .app_data(self.reload.clone())
+            // One for each application, and each worker has its own.
+            .app_data(web::Data::new(Turnstile::new(&self.engine)))
+            .wrap(from_fn(admit))
             .wrap(from_fn(authorize))
             .configure(ingress::routes)
             .configure(admin::routes)
@@ -95,7 +99,7 @@ mod tests {
         config.journal.segment_bytes = 1 << 20;
         let engine = Engine::start(config).unwrap();
         let listen = ([127, 0, 0, 1], 0).into();
-        let settings = ServerSettings { listen, token: None, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+        let settings = ServerSettings { listen, workers: 1, batch_max: 10, ..ServerSettings::default() };
         (engine.clone(), Doors::new(engine, &settings))
     }
 
@@ -208,7 +212,7 @@ mod tests {
         });
         let listen = ([127, 0, 0, 1], 0).into();
         let token = token.map(crate::domain::Secret::new);
-        let settings = ServerSettings { listen, token, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+        let settings = ServerSettings { listen, token, workers: 1, batch_max: 10, ..ServerSettings::default() };
         (provider, Doors::new(Engine::start(config).unwrap(), &settings))
     }
 

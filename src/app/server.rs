@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
@@ -17,9 +16,6 @@ use crate::engine::{Engine, Stopped};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN_SECONDS: u64 = 10;
-
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// An engine behind an HTTP server.
 pub(crate) struct App {
@@ -65,7 +61,10 @@ impl App {
         let address = settings.listen;
         let server = server
             .workers(settings.workers)
-            .keep_alive(KEEP_ALIVE)
+            .max_connections(settings.connections_max.div_ceil(settings.workers.max(1)))
+            .backlog(settings.backlog)
+            .keep_alive(settings.keep_alive)
+            .client_request_timeout(settings.header_timeout)
             .shutdown_timeout(DRAIN_SECONDS)
             .disable_signals()
             .bind(address)

@@ -35,6 +35,7 @@ impl Config {
         engine.customers = settings.customers.clone();
         let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
         engine.gateway = settings.gateway.clone();
+        engine.admission = settings.admission.clone();
         engine.inference = pool;
         engine.slow_models = engine::slow_model_loader(onnxruntime, model_threads);
         Ok(Self { engine, settings })

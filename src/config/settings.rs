@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::provider_settings::{self, ProviderSettings};
+use super::{admission_settings, server_settings};
 use crate::actor;
 use crate::document::{Document, FaultSink, Node, Place, Section};
 use crate::domain::{Decimal, Secret, TenantId, TimeDelta};
+use crate::engine::admission;
 use crate::gateway::{self, Chance};
 use crate::journal;
 use crate::serving;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub inference: InferenceSettings,
     /// The providers of large models.
     pub gateway: gateway::Config,
+    /// How much is taken on.
+    pub admission: admission::Config,
     /// The HTTP server.
     pub server: ServerSettings,
     /// The log.
@@ -58,6 +62,35 @@ pub struct ServerSettings {
     pub body_bytes_max: usize,
     /// Events that a batch may have.
     pub batch_max: usize,
+    /// Connections that may be open at a time.
+    pub connections_max: usize,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long the head of a request may take to come.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take to come.
+    pub body_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    /// What listens on this machine only, with a thread for every processor. Eight thousand connections take some 100 MB with
+    /// their buffers; a caller who sends a head in more than five seconds, or a body in more than ten, holds a place for nothing.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            token: None,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            body_bytes_max: 1 << 20,
+            batch_max: 1_000,
+            connections_max: 8_192,
+            backlog: 2_048,
+            keep_alive: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Settings of the log.
@@ -104,13 +137,8 @@ impl Default for Settings {
                 onnxruntime: None,
             },
             gateway: gateway::Config::default(),
-            server: ServerSettings {
-                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-                token: None,
-                workers: std::thread::available_parallelism().map_or(2, usize::from),
-                body_bytes_max: 1 << 20,
-                batch_max: 1_000,
-            },
+            admission: admission::Config::default(),
+            server: ServerSettings::default(),
             log: LogSettings { level: "info".to_owned(), format: LogFormat::Text, otlp: None },
         }
     }
@@ -166,6 +194,7 @@ impl Settings {
         if let Some(section) = root.get("providers").and_then(|node| node.section()) {
             providers.read(&section, folder, origin);
         }
+        with_section(&root, "admission", |section| admission_settings::read(section, &mut self.admission));
         with_section(&root, "server", |section| self.server(section, folder, origin));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
@@ -239,6 +268,7 @@ impl Settings {
             node.bytes(1 << 10, 256 << 20).map(|bytes| bytes as usize)
         });
         set(section, "batch_max", &mut server.batch_max, |node| node.int(1, 100_000).map(|n| n as usize));
+        server_settings::read_bounds(section, server);
         set(section, "token_file", &mut server.token, |node| token_file(node, folder).map(Some));
         if origin == Origin::Environment {
             set(section, "token", &mut server.token, |node| token(node, node.text()?).map(Some));

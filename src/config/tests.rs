@@ -128,7 +128,7 @@ fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
       forthwith.toml:2:10: `server.listen`: expected an address and a port, such as `127.0.0.1:8080` or `[::1]:8080`
       forthwith.toml:3:9: `server.token`: a token does not belong in a configuration file; put it into a file of its own and name it by `token_file`
       forthwith.toml:4:14: `server.token_file`: cannot read `…/nowhere`: No such file or directory (os error 2)
-      forthwith.toml:5:1: `server.prot`: unknown key; known here: `listen`, `workers`, `body_bytes_max`, `batch_max`, `token_file`, `token`
+      forthwith.toml:5:1: `server.prot`: unknown key; known here: `listen`, `workers`, `body_bytes_max`, `batch_max`, `connections_max`, `backlog`, `keep_alive`, `header_timeout`, `body_timeout`, `token_file`, `token`
       forthwith.toml:8:10: `journal.linger`: expected a duration from 0s to 1s, found `"2s"`
       forthwith.toml:9:2: `engin`: unknown key (did you mean `engine`?)
       playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: none

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{SlowModelLoader, slow_model_loader};
+use super::{SlowModelLoader, admission, slow_model_loader};
 use crate::actor;
 use crate::bundle::Bundle;
 use crate::domain::TenantId;
@@ -34,6 +34,8 @@ pub struct Config {
     pub slow_models: Arc<SlowModelLoader>,
     /// The providers of large models, and how they are called.
     pub gateway: gateway::Config,
+    /// How much is taken on.
+    pub admission: admission::Config,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
@@ -60,6 +62,7 @@ impl Config {
             inference: serving::Config::default(),
             slow_models: slow_model_loader(None, 1),
             gateway: gateway::Config::default(),
+            admission: admission::Config::default(),
             clock: Clock::system(),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::deciding::when_disk_full;
+use super::allowance::when_disk_full;
 use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
 use super::wait::{Expired, within};

@@ -1,12 +1,13 @@
 //! Deciding: an event typed, its turn taken, its record kept, within the deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::admitting::{Ask, Line};
+use super::allowance::{budget, when_disk_full};
 use super::model_metrics::count_asked;
 use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
-use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
+use super::{Answer, Decision, Engine, Error, Options, Timing};
 use crate::actor::{Refusal, Request, Shed};
 use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
@@ -14,12 +15,6 @@ use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Times
 use crate::journal::JournalError;
 use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
-
-/// How long a caller waits for what no playbook's budget governs.
-const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
-
-/// What "as long as it takes" comes to: a disk that is silent for an hour will not speak again.
-const UNLIMITED: Duration = Duration::from_secs(3_600);
 
 /// What came of an event that was observed.
 #[derive(Clone, Debug)]
@@ -50,8 +45,20 @@ impl Engine {
         event: Event,
         options: &Options,
     ) -> Result<Answer<Decision>, Error> {
-        let begun = self.begin(Some(playbook), event, options).await?;
-        self.finish_decision(begun).await
+        self.decide_in(Line::Own, playbook, event, options).await
+    }
+
+    /// Decides on an event that has come in a line.
+    pub(crate) async fn decide_in(
+        &self,
+        line: Line<'_>,
+        playbook: &str,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Decision>, Error> {
+        let (_under_way, begun) =
+            self.enter(&Ask { line, playbook: Some(playbook), options, is_bulk: false }, event).await;
+        self.finish_decision(begun?).await
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
@@ -63,10 +70,19 @@ impl Engine {
         events: Vec<Event>,
         options: &Options,
     ) -> Vec<Result<Answer<Decision>, Error>> {
-        let mut begun = Vec::with_capacity(events.len());
-        for event in events {
-            begun.push(self.begin(Some(playbook), event, options).await);
-        }
+        self.decide_batch_in(Line::Own, playbook, events, options).await
+    }
+
+    /// Decides on many events that have come in a line.
+    pub(crate) async fn decide_batch_in(
+        &self,
+        line: Line<'_>,
+        playbook: &str,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Decision>, Error>> {
+        let ask = Ask { line, playbook: Some(playbook), options, is_bulk: true };
+        let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             answers.push(match begun {
@@ -84,17 +100,35 @@ impl Engine {
 
     /// Observes an event with options.
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
-        let begun = self.begin(None, event, options).await?;
-        self.finish_observed(begun).await
+        self.observe_in(Line::Own, event, options).await
+    }
+
+    /// Observes an event that has come in a line.
+    pub(crate) async fn observe_in(
+        &self,
+        line: Line<'_>,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Observed>, Error> {
+        let (_under_way, begun) = self.enter(&Ask { line, playbook: None, options, is_bulk: false }, event).await;
+        self.finish_observed(begun?).await
     }
 
     /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
     /// events share the disk's syncs.
     pub async fn observe_batch(&self, events: Vec<Event>, options: &Options) -> Vec<Result<Answer<Observed>, Error>> {
-        let mut begun = Vec::with_capacity(events.len());
-        for event in events {
-            begun.push(self.begin(None, event, options).await);
-        }
+        self.observe_batch_in(Line::Own, events, options).await
+    }
+
+    /// Observes many events that have come in a line.
+    pub(crate) async fn observe_batch_in(
+        &self,
+        line: Line<'_>,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Observed>, Error>> {
+        let ask = Ask { line, playbook: None, options, is_bulk: true };
+        let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             answers.push(match begun {
@@ -105,10 +139,14 @@ impl Engine {
         answers
     }
 
-    /// The first half of every event: typed, checked, and its turn taken or queued.
-    async fn begin(&self, playbook: Option<&str>, event: Event, options: &Options) -> Result<Answer<Begun>, Error> {
+    /// The first half of every event that is taken on: typed, checked, and its turn taken or queued.
+    pub(super) async fn begin(
+        &self,
+        (playbook, options): (Option<&str>, &Options),
+        event: Event,
+        started: Instant,
+    ) -> Result<Answer<Begun>, Error> {
         let inner = &self.0;
-        let started = inner.clock.instant();
         let now = inner.clock.wall();
         let bundle = inner.customers.in_force();
         let number = playbook.map(|name| self.playbook_number(&bundle.bundle, name)).transpose()?;
@@ -121,7 +159,7 @@ impl Engine {
             self.check_decides(&bundle.bundle, rules, &typed)?;
         }
         let arrival = self.arrival(&typed, now, options.timing)?;
-        let budget = budget(&bundle.bundle, rules, &typed, options);
+        let budget = budget(&bundle.bundle, rules, Some(typed.kind), options);
         let deadline = Deadline::new(started, budget);
         if inner.journal.is_full()
             && let Answer::Shed(shed) = self.room(when_disk_full(&bundle.bundle, rules, &typed), deadline).await?
@@ -175,7 +213,10 @@ impl Engine {
     /// made in minutes, not in milliseconds.
     pub(super) async fn room(&self, when_full: WhenDiskFull, deadline: Deadline) -> Result<Answer<()>, Error> {
         let journal = &self.0.journal;
+        let began = self.0.clock.instant();
         let waited = within(journal.room(), self.0.timer.at(deadline.instant())).await;
+        let now = self.0.clock.instant();
+        self.0.admission.note_room(now.since(began), now);
         if let Some(reason) = journal.stopped() {
             return Err(JournalError::Stopped(reason).into());
         }
@@ -387,33 +428,4 @@ impl Engine {
 /// A turn that came to nothing that an event can come to.
 fn no_decision() -> Error {
     Error::Record("the turn of an event came to no decision".to_owned())
-}
-
-/// What becomes of an event while the disk is full: it is answered if every playbook that decides on it says so.
-pub(super) fn when_disk_full(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent) -> WhenDiskFull {
-    if let Some(playbook) = playbook {
-        return playbook.when_disk_full;
-    }
-    let mut subscribed =
-        bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some()).peekable();
-    let is_answered =
-        subscribed.peek().is_some() && subscribed.all(|playbook| playbook.when_disk_full == WhenDiskFull::Answer);
-    if is_answered { WhenDiskFull::Answer } else { WhenDiskFull::Shed }
-}
-
-/// The smallest of what the caller and the playbooks allow.
-fn budget(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent, options: &Options) -> Duration {
-    let own = match playbook {
-        Some(playbook) => playbook.budget,
-        None => {
-            let subscribed =
-                bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
-            subscribed.map(|playbook| playbook.budget).max().unwrap_or(BUDGET_DEFAULT)
-        }
-    };
-    match options.budget {
-        Budget::Playbook => own,
-        Budget::AtMost(budget) => budget.min(own),
-        Budget::Unlimited => UNLIMITED,
-    }
 }

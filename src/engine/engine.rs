@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+use super::admission::Admission;
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
 use super::slow_models::SlowModels;
@@ -36,6 +37,7 @@ pub(super) struct Inner {
     pub(super) slow_models: SlowModels,
     pub(super) gateway: Gateway,
     pub(super) journal: Journal,
+    pub(super) admission: Admission,
     /// Signs tree heads; not over data that vanishes with the engine.
     pub(super) notary: Option<Notary>,
     pub(super) clock: Clock,
@@ -181,6 +183,8 @@ impl Engine {
             progress: Progress(progress),
         })?;
         let metrics = Metrics::new(&registry);
+        let admission = Admission::new(config.admission, &registry);
+        admission.fit(budgets(&customers.in_force().bundle));
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
@@ -189,6 +193,7 @@ impl Engine {
             slow_models,
             gateway,
             journal,
+            admission,
             notary,
             clock,
             timer,
@@ -245,6 +250,7 @@ impl Engine {
             error => Error::Record(error.to_string()),
         })?;
         let bundle = self.bundle();
+        self.0.admission.fit(budgets(&bundle));
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
         self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
@@ -256,6 +262,7 @@ impl Engine {
     ///
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
+        self.0.admission.tell(self.0.clock.instant());
         self.0.metrics.caps_stand(&self.caps_in_numbers());
         self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
         self.0.registry.render()
@@ -313,6 +320,11 @@ impl Engine {
         }
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
     }
+}
+
+/// How long the callers of a bundle's playbooks wait.
+fn budgets(bundle: &Bundle) -> impl Iterator<Item = Duration> {
+    bundle.playbooks().iter().map(|playbook| playbook.budget)
 }
 
 /// Says in the log what was found when the journal was opened.

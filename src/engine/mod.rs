@@ -6,7 +6,8 @@
 //! | file | noun |
 //! |---|---|
 //! | `engine` | the engine: starting, stopping |
-//! | `deciding`, `options` | decide, observe |
+//! | `admission`, `admitting` | whether a call is taken on at all |
+//! | `deciding`, `options`, `allowance` | decide, observe |
 //! | `config` | what it is started with |
 //! | `decision`, `reason` | what callers get, and why |
 //! | `answer` | what else a call can come to |
@@ -25,7 +26,12 @@
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `wait` | waiting no longer than to an alarm |
 
+#[cfg_attr(not(feature = "http"), allow(dead_code, unused_imports, reason = "only HTTP has workers and bodies"))]
+pub mod admission;
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has workers"))]
+mod admitting;
 mod agent_shown;
+mod allowance;
 mod answer;
 mod cap_shown;
 mod cap_standing;
@@ -82,6 +88,8 @@ mod viewer;
 mod wait;
 mod why_not;
 
+#[cfg(feature = "http")]
+pub(crate) use admitting::Line;
 pub use agent_shown::{AgentReason, AgentShown, CallShown};
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
 pub use cap_shown::CapShown;

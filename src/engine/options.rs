@@ -13,6 +13,12 @@ pub struct Options {
     pub trace: Option<TraceId>,
     /// What counts as the event's arrival.
     pub timing: Timing,
+    /// What the call is worth under overload, from 0 to 9, if that is less than its playbook says; of calls in bulk, the same as
+    /// its playbook says at most. `None`: what its playbook says, and three less in bulk.
+    pub priority: Option<u8>,
+    /// How long the call has waited already before it was made, in a queue of the caller's: its budget counts from then. Callers
+    /// who tell this let the engine see an overload that it cannot see by itself; `None` tells nothing.
+    pub waited: Option<Duration>,
 }
 
 /// How long a caller waits at most.

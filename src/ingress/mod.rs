@@ -8,6 +8,7 @@
 //! | `cloud_event`, `media`, `trace`, `fault` | what comes over a wire |
 //! | `body` | reading and answering within limits |
 //! | `auth` | the bearer token |
+//! | `turnstile` | admission, before a body is read |
 //! | `problem` | problem details |
 //! | `decide`, `events`, `lookup`, `customers`, `consents`, `feedback` | the handlers |
 //! | `proofs` | tree heads and proofs |
@@ -30,6 +31,7 @@ mod proofs;
 mod routes;
 mod search;
 mod trace;
+mod turnstile;
 
 pub(crate) use auth::{Gate, authorize};
 pub(crate) use body::{Body, Object, answer, answer_format};
@@ -39,3 +41,4 @@ pub(crate) use fault::Fault;
 pub(crate) use openapi::Description;
 pub(crate) use problem::Problem;
 pub(crate) use routes::{Limits, not_found, resource, routes};
+pub(crate) use turnstile::{Turnstile, admit};

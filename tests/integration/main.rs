@@ -15,6 +15,7 @@ mod http;
 mod interchange;
 mod kills;
 mod looking;
+mod overload;
 mod proofs;
 mod repair;
 mod replaying;

@@ -10,6 +10,7 @@ mod forbidden;
 mod looking;
 mod models;
 mod ordering;
+mod overload;
 mod searching;
 mod slow_models;
 mod world;
