@@ -11,6 +11,7 @@ use super::backlog::RecoveryProgress;
 use super::house::{House, InForce};
 use super::opening::{Opened, enter_bundle, open_house};
 use super::recovery::{Recovered, Recovery};
+use super::pulses::ActorPulses;
 use super::runtime::Runtime;
 use super::set_aside::{InputId, SetAside};
 use super::{Asked, Metrics, RecoveryError, Request, Resting, Shed, ShelfError};
@@ -189,6 +190,11 @@ impl Customers {
     /// Resolves when what is left of the global caps that an event's decisions need is known, or will never be; `None` if it is known.
     pub fn awaited_caps(&self, event: &EventInput, bundle: &Bundle) -> Option<oneshot::Receiver<()>> {
         self.house.awaited_caps(event, bundle)
+    }
+
+    /// The actors' signs of life.
+    pub fn pulses(&self) -> ActorPulses {
+        ActorPulses::of(&self.house)
     }
 
     pub(super) fn house(&self) -> &House {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{SlowModelLoader, slow_model_loader};
 use crate::actor;
@@ -34,9 +35,15 @@ pub struct Config {
     pub slow_models: Arc<SlowModelLoader>,
     /// The providers of large models, and how they are called.
     pub gateway: gateway::Config,
+    /// How long a thread that the engine cannot do without may stand still before the engine counts as stuck.
+    pub stuck_after: Duration,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
+
+/// Longer than anything takes that a thread does between two signs of life on a machine that is overloaded, and short enough that a
+/// supervisor who asks every ten seconds has an engine that is stuck restarted within a minute.
+const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Where an engine keeps its journal and states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +67,7 @@ impl Config {
             inference: serving::Config::default(),
             slow_models: slow_model_loader(None, 1),
             gateway: gateway::Config::default(),
+            stuck_after: STUCK_AFTER_DEFAULT,
             clock: Clock::system(),
         }
     }

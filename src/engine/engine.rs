@@ -9,8 +9,10 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::export::EXPORTS_MAX;
+use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
 use super::slow_models::SlowModels;
+use super::vital::Anatomy;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -32,6 +34,8 @@ pub struct Engine(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
+    // Dropped first: it looks at threads that end with the others.
+    pub(super) liveness: Liveness,
     pub(super) customers: Customers,
     pub(super) slow_models: SlowModels,
     pub(super) gateway: Gateway,
@@ -135,7 +139,7 @@ impl Engine {
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
         let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
-        let (inference, slow_models) = (config.inference, config.slow_models);
+        let (inference, slow_models, stuck_after) = (config.inference, config.slow_models, config.stuck_after);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -182,9 +186,21 @@ impl Engine {
         })?;
         let metrics = Metrics::new(&registry);
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        let anatomy = Anatomy {
+            journal: journal.clone(),
+            actors: customers.pulses(),
+            gateway: gateway.clone(),
+            timer: timer.clone(),
+            clock: clock.clone(),
+        };
+        let round = Round::new(anatomy.vitals(), |thread| metrics.thread_still.with(&[thread]));
+        // By the machine's clock, whatever the engine's is: threads move in real time.
+        let liveness = Liveness::start(round, stuck_after, Clock::system());
+        let liveness = liveness.map_err(failed("start the thread that watches the others"))?;
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         Ok(Self(Arc::new(Inner {
+            liveness,
             customers,
             slow_models,
             gateway,
@@ -292,6 +308,7 @@ impl Engine {
     /// Calls that come later are shed.
     pub fn shutdown(&self) -> Result<Stopped, Error> {
         let inner = &self.0;
+        inner.liveness.stop();
         inner.customers.stop_taking();
         inner.journal.leave();
         let start = inner.clock.instant();

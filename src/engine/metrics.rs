@@ -35,6 +35,7 @@ pub(super) struct Metrics {
     limits_clamped: CounterFamily,
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
+    pub(super) thread_still: GaugeFamily,
     cap_taken: GaugeFamily,
     cap_max: GaugeFamily,
     pub(super) reloads: Counter,
@@ -222,6 +223,11 @@ impl Metrics {
                 "forthwith_caps_clamped_total",
                 "Proposals whose amount was lowered to what a cap had left.",
                 &["playbook", "cap"],
+            ),
+            thread_still: registry.gauges(
+                "forthwith_thread_still_seconds",
+                "Time for which a thread that the engine cannot do without has not moved though it had reason to, by thread.",
+                &["thread"],
             ),
             cap_taken: registry.gauges(
                 "forthwith_cap_taken",

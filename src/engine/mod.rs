@@ -20,6 +20,7 @@
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `proving`, `packet` | what is proved of the journal, of one decision |
+//! | `liveness`, `vital`, `readiness` | whether the threads move that it cannot do without, and whether it should get traffic |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
@@ -56,12 +57,14 @@ mod feedback_shown;
 mod known;
 mod late_answers;
 mod ledger_shown;
+mod liveness;
 mod metrics;
 mod model_metrics;
 mod model_shown;
 mod options;
 mod packet;
 mod proving;
+mod readiness;
 mod reason;
 mod recent_counts;
 mod recent_shown;
@@ -79,6 +82,7 @@ mod switching;
 mod tests;
 mod turning;
 mod viewer;
+mod vital;
 mod wait;
 mod why_not;
 
@@ -105,6 +109,7 @@ pub use feedback::{FEEDBACK_MAX, Feedback, FeedbackTaken};
 pub use feedback_check::FeedbackFault;
 pub use feedback_shown::{FeedbackShown, FeedbackTold};
 pub use late_answers::LateAnswerShown;
+pub use liveness::Stuck;
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
 pub use model_shown::{CutShown, ModelReason, ModelShown, ProposalShown, ThresholdShown};
 pub use options::{Budget, Options, Timing};
@@ -113,6 +118,7 @@ pub use proving::{
     ConsistencyShown, DecisionVerified, InclusionShown, Proved, keys_in, records_signed, verify_decision,
     verify_journal,
 };
+pub use readiness::{Readiness, Unready};
 pub use reason::Reason;
 pub use recent_shown::RecentEventView;
 pub use repair::Repair;
