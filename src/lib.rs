@@ -68,6 +68,7 @@ pub mod config;
 pub mod context;
 pub mod decider;
 pub mod document;
+pub mod drills;
 pub mod domain;
 pub mod engine;
 pub mod gateway;

@@ -192,6 +192,11 @@ impl Customers {
         self.house.awaited_caps(event, bundle)
     }
 
+    /// Whose customers they are.
+    pub fn tenant(&self) -> &TenantId {
+        &self.house.tenant
+    }
+
     /// The actors' signs of life.
     pub fn pulses(&self) -> ActorPulses {
         ActorPulses::of(&self.house)

@@ -20,6 +20,10 @@ pub(super) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     recovery: Option<RecoveryView>,
+    /// What failed in the self-check: nothing that traffic should go elsewhere for, but somebody should look at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 /// How far recovery has come.
@@ -33,7 +37,7 @@ pub(super) struct RecoveryView {
 
 impl Health {
     fn new(status: &'static str, reason: Option<String>) -> Self {
-        Self { status, reason, recovery: None }
+        Self { status, reason, recovery: None, warnings: Vec::new() }
     }
 
     /// The health of an engine; an error if it should get no traffic.
@@ -79,9 +83,10 @@ pub(super) async fn alive(engine: web::Data<Engine>) -> HttpResponse {
     ),
 )]
 pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
+    let warnings = engine.selfcheck_failures();
     match Health::of(&engine.readiness(), &engine.recovery()) {
-        Ok(health) => HttpResponse::Ok().json(health),
-        Err(health) => HttpResponse::ServiceUnavailable().json(health),
+        Ok(health) => HttpResponse::Ok().json(Health { warnings, ..health }),
+        Err(health) => HttpResponse::ServiceUnavailable().json(Health { warnings, ..health }),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::export::EXPORTS_MAX;
 use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
+use super::selfcheck::Board;
 use super::slow_models::SlowModels;
 use super::vital::Anatomy;
 use super::{Config, Data, Error};
@@ -46,6 +47,8 @@ pub(super) struct Inner {
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
     registry: Registry,
+    /// What came of the self-check.
+    pub(super) board: Board,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
     changing: Mutex<()>,
@@ -186,6 +189,8 @@ impl Engine {
         })?;
         let metrics = Metrics::new(&registry);
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        let board = Board::new(&registry);
+        board.follow(&customers.in_force().bundle, clock.wall());
         let anatomy = Anatomy {
             journal: journal.clone(),
             actors: customers.pulses(),
@@ -210,6 +215,7 @@ impl Engine {
             timer,
             metrics,
             registry,
+            board,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
@@ -262,6 +268,7 @@ impl Engine {
         })?;
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
+        self.0.board.follow(&bundle, self.0.clock.wall());
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
         self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
         self.0.metrics.reloads.inc();
@@ -273,7 +280,11 @@ impl Engine {
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
         self.0.metrics.caps_stand(&self.caps_in_numbers());
-        self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
+        let series = self.0.series.load();
+        self.0.metrics.models_stand(&series, self.0.clock.instant());
+        self.0.board.stand(self.0.clock.wall(), |name, reason| {
+            series.playbooks.get(series.bundle.playbook_number(name)?)?.exercised.last(reason)
+        });
         self.0.registry.render()
     }
 

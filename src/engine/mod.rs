@@ -21,6 +21,7 @@
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `proving`, `packet` | what is proved of the journal, of one decision |
 //! | `liveness`, `vital`, `readiness` | whether the threads move that it cannot do without, and whether it should get traffic |
+//! | `selfcheck` | synthetic customers on every way that a decision can take |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
@@ -72,6 +73,7 @@ mod repair;
 mod rule_shown;
 mod search;
 mod search_query;
+mod selfcheck;
 mod set_aside;
 mod settling;
 mod signal_shown;
@@ -125,6 +127,7 @@ pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use search::{Cursor, DecisionFound, DecisionPage, search_from};
 pub use search_query::{Search, SearchFault};
+pub use selfcheck::{CheckResult, Checked, Path as CheckedPath, Patrol, Schedule, SelfCheckReport};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};
