@@ -10,8 +10,8 @@ use super::archivist::CheckpointNow;
 use super::backlog::RecoveryProgress;
 use super::house::{House, InForce};
 use super::opening::{Opened, enter_bundle, open_house};
-use super::recovery::{Recovered, Recovery};
 use super::pulses::ActorPulses;
+use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::set_aside::{InputId, SetAside};
 use super::{Asked, Metrics, RecoveryError, Request, Resting, Shed, ShelfError};
@@ -335,6 +335,17 @@ impl Customers {
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         let (house, owner) = (Arc::clone(&self.house), self.house.hold(customer));
         move || house.drive(owner, usize::MAX)
+    }
+
+    /// A test door: the numbered keeper does nothing until told to go on. What is returned hears when that begins.
+    pub(crate) fn hold_keeper(
+        &self,
+        nth: usize,
+        until: std::sync::mpsc::Receiver<()>,
+    ) -> std::sync::mpsc::Receiver<()> {
+        let (begun, hears) = std::sync::mpsc::channel();
+        self.house.keepers.hand_in(nth, super::keeper::Errand::Hold(begun, until));
+        hears
     }
 
     /// A test door: owns a customer's cell, so that everyone else finds it busy.

@@ -37,6 +37,9 @@ pub(super) enum Errand {
     Sweep,
     /// Room was made: let in who was held off.
     LetIn,
+    /// A test's: do nothing until told to go on; say when that begins.
+    #[cfg(test)]
+    Hold(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>),
 }
 
 /// An errand that a keeper does not take.
@@ -116,6 +119,13 @@ impl Keepers {
         }
     }
 
+    /// A test door: an errand for the numbered keeper.
+    #[cfg(test)]
+    pub(super) fn hand_in(&self, nth: usize, errand: Errand) {
+        let share = &self.0.get().unwrap()[nth];
+        assert!(share.door.hand_in(errand).is_ok(), "a keeper with nothing to do takes an errand");
+    }
+
     /// Says that room was made.
     pub(super) fn let_in(&self) {
         for share in self.0.get().into_iter().flatten() {
@@ -157,6 +167,11 @@ impl Keeper {
             Errand::Drive(owner) => self.house.drive(owner, KEEPER_DRAIN),
             Errand::Sweep => leaving = self.sweep(),
             Errand::LetIn => {}
+            #[cfg(test)]
+            Errand::Hold(begun, until) => {
+                let _ = begun.send(());
+                let _ = until.recv();
+            }
         }
         self.let_in();
         pulse.into_iter().for_each(Pulse::beat);

@@ -170,7 +170,9 @@ impl Theatre<'_> {
         (tried.state, tried.now, tried.is_exhausted) = (stage.state.clone(), stage.now, stage.is_exhausted);
         let models = ModelReadings::Recorded(Vec::new());
         let made = tried.decide(Cue { event, models, is_late: false })?;
-        Ok(made.filter(|made| made.decided.is_asked() && made.decided.not_computed.is_none()).map(|made| made.decided.rule))
+        Ok(made
+            .filter(|made| made.decided.is_asked() && made.decided.not_computed.is_none())
+            .map(|made| made.decided.rule))
     }
 
     /// A caller who can wait no longer is told the defaults before the turn is taken: it must record the very same.
@@ -260,9 +262,8 @@ mod tests {
         let events = specimens(&bundle, &bundle.playbooks()[0], &customer);
         let theatre = Theatre { bundle: &bundle, tenant: &tenant, number: 0, customer: &customer, now, events };
         let playbook = &bundle.playbooks()[0];
-        let made = theatre.events.iter().filter_map(|event| {
-            theatre.act(&mut theatre.stage(), event, &Says::Nobody).unwrap()
-        });
+        let made =
+            theatre.events.iter().filter_map(|event| theatre.act(&mut theatre.stage(), event, &Says::Nobody).unwrap());
         let by_rule = made.into_iter().find(|made| made.decided.outcome.get().values() != &*playbook.default.values);
         let mut made = by_rule.expect("some event matches a rule");
         assert_eq!(promised(&made, playbook, Some(&made)), Ok(()), "nobody was refused");

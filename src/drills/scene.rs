@@ -93,7 +93,9 @@ impl Scene {
             Self::JustDecided => return Ok(decided_before(stage, event, "before")?.map(drop)),
             Self::DecidedOften => {
                 let step = playbook.flow.debounce.unwrap_or_default();
-                let Some(throttle) = playbook.flow.throttle.filter(|of| of.max <= THROTTLED_MAX) else { return Ok(None) };
+                let Some(throttle) = playbook.flow.throttle.filter(|of| of.max <= THROTTLED_MAX) else {
+                    return Ok(None);
+                };
                 let took = step.micros().saturating_mul(throttle.max.into());
                 if took >= throttle.over.micros() {
                     return Ok(None);

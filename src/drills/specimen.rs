@@ -95,7 +95,8 @@ fn example(field: &Field) -> Value {
 fn others(field: &Field) -> Vec<Value> {
     let (min, max) = (field.limits.min, field.limits.max);
     // Numbers of the size that conditions speak of.
-    let numbers = |unit: i64| [0, 10, 100, 1_000, 100_000].map(|n| field.at_ordinal((n * unit).clamp(min, max))).to_vec();
+    let numbers =
+        |unit: i64| [0, 10, 100, 1_000, 100_000].map(|n| field.at_ordinal((n * unit).clamp(min, max))).to_vec();
     match &field.ty {
         Type::Bool => vec![Value::Bool(false)],
         Type::Int => numbers(1),

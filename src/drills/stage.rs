@@ -108,7 +108,8 @@ impl<'a> Stage<'a> {
         let (record, _) = read.map_err(|error| format!("its record cannot be read back: {error}"))?;
 
         let mut followed = before.clone();
-        apply(&mut followed, &record, 0, self.bundle).map_err(|error| format!("its record cannot be applied: {error}"))?;
+        apply(&mut followed, &record, 0, self.bundle)
+            .map_err(|error| format!("its record cannot be applied: {error}"))?;
         if followed.encode() != self.state.encode() {
             return Err("its record, applied, makes another state than the turn did".to_owned());
         }

@@ -45,7 +45,9 @@ fn agents_that_say_nothing_leave_the_rules_answer() {
     let bundle = Bundle::compile(files(USE)).unwrap_or_else(|faults| panic!("{faults}"));
     let rehearsed = rehearsed(bundle, 0);
     let reasons: Vec<&str> = rehearsed.iter().map(|(reason, _)| *reason).collect();
-    for reason in ["late", "model_late", "provider_down", "over_budget", "switched_off", "answer_unusable", "not_permitted"] {
+    for reason in
+        ["late", "model_late", "provider_down", "over_budget", "switched_off", "answer_unusable", "not_permitted"]
+    {
         assert!(reasons.contains(&reason), "{reason} is missing of {reasons:?}");
     }
     assert!(rehearsed.iter().all(|(_, came)| *came == Came::Held), "{rehearsed:?}");

@@ -4,7 +4,7 @@ use crate::agents::{self, Call};
 use crate::bundle::{AgentKind, AgentUse, Playbook, SmallModel};
 use crate::decider::{AgentSaid, AgentWord, Asked, Consulted, Ranking, Said, Silence, Word};
 use crate::domain::{Unavailable, Value};
-use crate::inference::{Probability, Score, ScopeCheck};
+use crate::inference::{Probability, ScopeCheck, Score};
 use crate::turn::{ModelReadings, RecordedModels};
 
 /// What is said to a decision.
@@ -55,7 +55,8 @@ impl Says {
                     return None;
                 }
                 let sure = Score { index: *proposal, probability: Probability::ONE };
-                let ranking = Ranking { best: [sure].into_iter().collect(), uncut: Probability::ONE, ..Ranking::default() };
+                let ranking =
+                    Ranking { best: [sure].into_iter().collect(), uncut: Probability::ONE, ..Ranking::default() };
                 (Some(vec![asked(*nth, Said::Ranked(ranking))?]), Vec::new())
             }
         };

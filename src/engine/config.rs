@@ -43,7 +43,7 @@ pub struct Config {
 
 /// Longer than anything takes that a thread does between two signs of life on a machine that is overloaded, and short enough that a
 /// supervisor who asks every ten seconds has an engine that is stuck restarted within a minute.
-const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(30);
+pub const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Where an engine keeps its journal and states.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -290,9 +290,7 @@ impl Metrics {
             refused: self.limits_refused.with(&[playbook, id]),
             clamped: self.limits_clamped.with(&[playbook, id]),
         };
-        let of_before = |name: &str| {
-            before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?))
-        };
+        let of_before = |name: &str| before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?));
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
             let agent = |agent: &AgentUse| {

@@ -180,7 +180,7 @@ impl Journal {
             volumes: Volumes::new(folder),
             fresh: Arc::default(),
             log: 0,
-            pulse: Arc::default(),
+            pulse: Arc::new(Pulse::ended()),
             thread: Mutex::new(None),
         }))
     }

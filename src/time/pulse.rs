@@ -48,6 +48,13 @@ impl Pulse {
         self.go(Place::Disk)
     }
 
+    /// That of a thread which there is not.
+    pub fn ended() -> Self {
+        let pulse = Self::default();
+        pulse.end();
+        pulse
+    }
+
     /// The thread has come to its end in good order, and moves no more.
     pub fn end(&self) {
         self.place.store(Place::Idle as u8, Ordering::Release);

@@ -28,7 +28,9 @@ pub fn cap_changes<'a>(
     };
     let is_somebody = !input.customer().is_synthetic();
     let settled = settled.filter(|_| is_somebody);
-    let took = decisions.filter(move |_| is_somebody).flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
+    let took = decisions
+        .filter(move |_| is_somebody)
+        .flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
     settled.into_iter().chain(took)
 }
 

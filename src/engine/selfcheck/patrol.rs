@@ -131,8 +131,7 @@ mod tests {
         let start = clock.instant();
         let at = |seconds: u64| start.after(Duration::from_secs(seconds));
         let mut round = Round::new(Some(Duration::from_secs(60)), start);
-        let due: Vec<(u64, usize)> =
-            (0..120).filter_map(|second| Some((second, round.due(at(second), 3)?))).collect();
+        let due: Vec<(u64, usize)> = (0..120).filter_map(|second| Some((second, round.due(at(second), 3)?))).collect();
         assert_eq!(due, [(0, 0), (20, 1), (40, 2), (60, 0), (80, 1), (100, 2)]);
         assert_eq!(round.wait(at(119)), Some(Duration::from_secs(1)));
         let mut never = Round::new(None, start);

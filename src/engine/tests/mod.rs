@@ -11,6 +11,7 @@ mod looking;
 mod models;
 mod ordering;
 mod searching;
+mod selfcheck;
 mod slow_models;
 mod world;
 
