@@ -126,8 +126,10 @@ impl Theatre<'_> {
             let rules_say = self.rules_say(scene, event)?;
             let Some(made) = self.act(&mut stage, event, says)? else { continue };
             if made.decided.fallback != Some(reason) {
-                // Whether anybody is asked is for the rules to say; a refusal before them is not.
-                if scene.is_certain(playbook) {
+                // Whether anybody is asked is for the rules to say; a refusal before them is not, and who was asked and is not heard must
+                // leave a reason.
+                let is_unheard = matches!(scene, Scene::Models(_) | Scene::Agents(_));
+                if scene.is_certain(playbook) || (is_unheard && made.decided.fallback.is_none()) {
                     let found = made.decided.fallback.map_or("no fallback", FallbackReason::as_str);
                     return Err(format!("expected the fallback {reason}, found {found}"));
                 }
@@ -224,10 +226,12 @@ impl Scene {
     /// Whether it leads to its fallback whatever the rules say.
     fn is_certain(&self, playbook: &Playbook) -> bool {
         match self {
-            Self::Late | Self::JustDecided | Self::DecidedOften | Self::ManyPending => true,
+            Self::Late | Self::JustDecided | Self::ManyPending => true,
             Self::Unconsented(of) => {
                 playbook.purpose.as_ref().is_some_and(|purpose| purpose.needs_consent && *purpose.name == **of)
             }
+            // More decisions may be pending than may be before there are too many.
+            Self::DecidedOften => false,
             Self::CapFull(_) | Self::Models(_) | Self::Agents(_) | Self::BeyondLimit => false,
         }
     }
@@ -269,6 +273,9 @@ mod tests {
         assert_eq!(promised(&made, playbook, Some(&made)), Ok(()), "nobody was refused");
         made.circumstances.refusal = Some(FallbackReason::Late);
         let fault = promised(&made, playbook, None).unwrap_err();
-        assert!(fault.starts_with("expected action = nothing, discount = 0, found action = offer_discount"), "{fault}");
+        assert!(
+            fault.starts_with("expected action = \"nothing\", discount = 0, found action = \"offer_discount\""),
+            "{fault}"
+        );
     }
 }

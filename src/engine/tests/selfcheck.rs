@@ -137,7 +137,7 @@ async fn the_age_of_a_fallback_counts_from_when_it_was_last_exercised() {
     for series in [
         "forthwith_selfcheck_runs_total{path=\"late\",playbook=\"offers\",result=\"passed\"} 1",
         "forthwith_selfcheck_runs_total{path=\"decide\",playbook=\"offers\",result=\"failed\"} 0",
-        "forthwith_selfcheck_last_success_timestamp_seconds{path=\"decide\",playbook=\"offers\"} 1763809200",
+        "forthwith_selfcheck_last_success_timestamp_seconds{path=\"decide\",playbook=\"offers\"} 1795345200",
     ] {
         assert!(page.lines().any(|line| line == series), "{series} is missing of {page}");
     }
