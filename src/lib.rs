@@ -69,6 +69,7 @@ pub mod context;
 pub mod decider;
 pub mod document;
 pub mod domain;
+pub mod drills;
 pub mod engine;
 pub mod gateway;
 pub mod guardrail;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up, each with the rooms it may import. A room imports only rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 29] = [
+const ROOMS: [(&str, &[&str]); 30] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
@@ -32,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("turn", &["domain", "agents", "rules", "inference", "context", "bundle", "guardrail", "decider"]),
     ("replay", &["domain", "context", "journal", "bundle", "guardrail", "decider", "turn"]),
     ("cases", &["domain", "document", "rules", "context", "bundle", "guardrail", "decider", "turn"]),
+    ("drills", &["domain", "agents", "inference", "context", "bundle", "decider", "turn"]),
     ("actor", &["sync", "domain", "time", "telemetry", "context", "journal", "bundle", "turn"]),
     (
         "engine",
@@ -52,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
             "guardrail",
             "decider",
             "turn",
+            "drills",
             "actor",
         ],
     ),
@@ -122,7 +124,7 @@ const DOORS: [(&str, &[&str]); 32] = [
 ];
 
 /// Rooms that are pure: the same arguments give the same result.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "domain",
     "agents",
     "tlog",
@@ -138,6 +140,7 @@ const PURE: [&str; 15] = [
     "decider",
     "turn",
     "cases",
+    "drills",
 ];
 
 /// What a pure room does not touch.

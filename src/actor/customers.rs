@@ -10,6 +10,7 @@ use super::archivist::CheckpointNow;
 use super::backlog::RecoveryProgress;
 use super::house::{House, InForce};
 use super::opening::{Opened, enter_bundle, open_house};
+use super::pulses::ActorPulses;
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::set_aside::{InputId, SetAside};
@@ -191,6 +192,16 @@ impl Customers {
         self.house.awaited_caps(event, bundle)
     }
 
+    /// Whose customers they are.
+    pub fn tenant(&self) -> &TenantId {
+        &self.house.tenant
+    }
+
+    /// The actors' signs of life.
+    pub fn pulses(&self) -> ActorPulses {
+        ActorPulses::of(&self.house)
+    }
+
     pub(super) fn house(&self) -> &House {
         &self.house
     }
@@ -334,6 +345,17 @@ impl Customers {
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         let (house, owner) = (Arc::clone(&self.house), self.house.hold(customer));
         move || house.drive(owner, usize::MAX)
+    }
+
+    /// A test door: the numbered keeper does nothing until told to go on. What is returned hears when that begins.
+    pub(crate) fn hold_keeper(
+        &self,
+        nth: usize,
+        until: std::sync::mpsc::Receiver<()>,
+    ) -> std::sync::mpsc::Receiver<()> {
+        let (begun, hears) = std::sync::mpsc::channel();
+        self.house.keepers.hand_in(nth, super::keeper::Errand::Hold(begun, until));
+        hears
     }
 
     /// A test door: owns a customer's cell, so that everyone else finds it busy.

@@ -16,6 +16,7 @@ use super::lateness::TurnTime;
 use super::latest_feedback::LatestFeedback;
 use super::looks::Looks;
 use super::occupancy::{Bounds, Occupancy};
+use super::pulses::Pulses;
 use super::registry::Registry;
 use super::set_aside::Quarantine;
 use super::shelf::Shelf;
@@ -54,6 +55,8 @@ pub(super) struct House {
     pub(super) latest_feedback: LatestFeedback,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
+    /// The keepers' signs of life, and the archivist's.
+    pub(super) pulses: Pulses,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
     /// The record up to which the store has every state.
@@ -123,6 +126,7 @@ impl House {
             backlog,
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
+            pulses: Pulses::of(config.keepers),
             current: ArcSwap::from_pointee(current),
             cells: Registry::default(),
             dirty: Mutex::default(),

@@ -40,6 +40,7 @@
 //! | `side_by_side` | work that several threads do |
 //! | `record_terms` | what records are searched by |
 //! | `history` | what the journal has of one customer |
+//! | `pulses` | the signs of life of the actors' threads |
 //! | `opening` | from what is on disk to where turns can be taken |
 //! | `customers` | the face of the room |
 
@@ -69,6 +70,7 @@ mod occupancy;
 mod one_turn;
 mod opening;
 mod outcome;
+mod pulses;
 mod rebuild;
 mod record_terms;
 mod recovery;
@@ -98,6 +100,7 @@ pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
+pub use pulses::ActorPulses;
 pub use record_terms::RecordTerms;
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};

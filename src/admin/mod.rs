@@ -3,6 +3,7 @@
 mod bundle;
 mod caps;
 mod health;
+mod selfcheck;
 mod set_aside;
 mod switches;
 
@@ -29,6 +30,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(set_aside::show))
                 .route(web::delete().to(set_aside::release)),
         )
+        .service(resource("/v1/selfcheck").route(web::post().to(selfcheck::check)))
         .service(resource("/v1/providers").route(web::get().to(switches::providers)))
         .service(resource("/v1/switches").route(web::get().to(switches::list)))
         // A model's name has a `/`.
@@ -69,7 +71,7 @@ fn full_description() -> utoipa::openapi::OpenApi {
 #[openapi(
     paths(
         metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
-        set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
+        selfcheck::check, set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
     ),
     tags((name = "operate", description = "Operating the engine")),
 )]
@@ -109,6 +111,7 @@ mod tests {
         /v1/log/inclusion
         /v1/log/key
         /v1/providers
+        /v1/selfcheck
         /v1/set-aside
         /v1/set-aside/{id}
         /v1/switches

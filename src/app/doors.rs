@@ -122,6 +122,38 @@ mod tests {
     }
 
     #[test]
+    fn the_self_check_is_told_and_no_door_takes_its_customers() {
+        actix_web::rt::System::new().block_on(async {
+            let (_engine, doors) = doors("10s");
+            let app = test::init_service(App::new().configure(|app| doors.configure(app))).await;
+            let (status, report) = call!(app, Method::POST, "/v1/selfcheck", None);
+            assert_eq!((status, &report["passed"]), (200, &json!(true)), "{report}");
+            let paths =
+                report["checks"].as_array().unwrap().iter().map(|of| format!("{} {}", of["path"], of["result"]));
+            assert_eq!(paths.collect::<Vec<_>>(), [r#""decide" "passed""#, r#""late" "passed""#]);
+            let name = "forthwith.synthetic/routing/0";
+            let mut event = ticket("t-1");
+            event["subject"] = name.into();
+            let of_customer = |what: &str| format!("/v1/customers/{}/{what}", name.replace('/', "%2F"));
+            for (method, path, body) in [
+                (Method::POST, "/v1/decide/routing".to_owned(), event.clone()),
+                (Method::POST, "/v1/decide/routing/batch".to_owned(), json!([event])),
+                (Method::POST, "/v1/events".to_owned(), event),
+                (Method::PUT, of_customer("facts"), json!({"facts": {"vip": true}})),
+                (Method::PUT, of_customer("consents"), json!({"consents": {}})),
+            ] {
+                let (status, answer) = call!(app, method, &path, Some(body));
+                let is_told =
+                    answer.to_string().contains("which is kept for the customers of the engine's own self-check");
+                // A batch is answered as a whole, each event in it by itself.
+                assert!(is_told && (status == 422 || path.ends_with("batch")), "{path}: {status} {answer}");
+            }
+            let (status, health) = call!(app, Method::GET, "/healthz", None);
+            assert_eq!((status, &health), (200, &json!({"status": "ok"})));
+        });
+    }
+
+    #[test]
     fn what_cannot_be_in_time_is_answered_with_the_default_and_recorded() {
         actix_web::rt::System::new().block_on(late());
     }

@@ -12,7 +12,7 @@ use super::Doors;
 use crate::bundle::Bundle;
 use crate::config::{Config, ServerSettings};
 use crate::document::Faults;
-use crate::engine::{Engine, Stopped};
+use crate::engine::{Engine, Patrol, Schedule, Stopped};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN_SECONDS: u64 = 10;
@@ -21,6 +21,8 @@ const DRAIN_SECONDS: u64 = 10;
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) settings: ServerSettings,
+    /// How often it checks itself.
+    pub(crate) selfcheck: Schedule,
     /// The configuration folder, for reading it again.
     pub(crate) config: PathBuf,
 }
@@ -54,7 +56,7 @@ impl App {
     }
 
     async fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<Stopped, ServeError> {
-        let Self { engine, settings, config } = self;
+        let Self { engine, settings, selfcheck, config } = self;
         let reload = move || Config::load_bundle(&config);
         let doors = Doors::new(engine.clone(), &settings).reload_with(reload.clone());
         let server = HttpServer::new(move || WebApp::new().configure(|app| doors.configure(app)));
@@ -75,9 +77,14 @@ impl App {
         let signals = Signals::new()?;
         actix_web::rt::spawn(signals.watch(server.handle(), engine.clone(), reload));
         listening(bound);
+        let mut patrol = Patrol::start(engine.clone(), selfcheck)?;
         server.await?;
         // Off this thread, which goes on listening for the signal that stops everything at once.
-        let stopped = web::block(move || engine.shutdown()).await;
+        let stopped = web::block(move || {
+            patrol.stop();
+            engine.shutdown()
+        });
+        let stopped = stopped.await;
         Ok(stopped.map_err(std::io::Error::other)??)
     }
 }

@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `adopt`, `check`, `selfcheck`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
@@ -29,6 +29,7 @@ mod repair;
 mod replay;
 mod rows;
 mod search;
+mod selfcheck;
 mod serve;
 mod show;
 mod show_model;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Decide(decide) => decide::run(&args.place, &decide),
         Command::Check(check) => check::run(&args.place, &check),
         Command::Test(test) => test::run(&args.place, &test),
+        Command::Selfcheck(asked) => selfcheck::run(&args.place, &asked),
         Command::Search(asked) => search::run(&args.place, &asked),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),

@@ -52,7 +52,8 @@ pub(super) fn run(place: &Place) -> Exit {
         }
     };
     let took = clock.instant().since(start);
-    let app = App { engine: engine.clone(), settings: config.settings.server, config: place.config.clone() };
+    let (settings, selfcheck) = (config.settings.server, config.settings.selfcheck);
+    let app = App { engine: engine.clone(), settings, selfcheck, config: place.config.clone() };
     let has_token = app.settings.token.is_some();
     let mut watcher = None;
     let served = app.run(|address| {

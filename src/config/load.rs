@@ -32,6 +32,7 @@ impl Config {
         engine.tenant = settings.tenant.clone();
         engine.journal = settings.journal.clone();
         engine.notary = settings.notary.clone();
+        engine.stuck_after = settings.stuck_after;
         engine.customers = settings.customers.clone();
         let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
         engine.gateway = settings.gateway.clone();

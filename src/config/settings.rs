@@ -11,6 +11,7 @@ use crate::actor;
 use crate::document::{Document, FaultSink, Node, Place, Section};
 use crate::domain::{Decimal, Secret, TenantId, TimeDelta};
 use crate::engine::admission;
+use crate::engine::{STUCK_AFTER_DEFAULT, Schedule};
 use crate::gateway::{self, Chance};
 use crate::journal;
 use crate::serving;
@@ -36,6 +37,10 @@ pub struct Settings {
     pub server: ServerSettings,
     /// The log.
     pub log: LogSettings,
+    /// How long a thread that the engine cannot do without may stand still.
+    pub stuck_after: Duration,
+    /// How often a server checks itself.
+    pub selfcheck: Schedule,
 }
 
 /// Settings of the models that are too slow for a turn.
@@ -140,6 +145,8 @@ impl Default for Settings {
             admission: admission::Config::default(),
             server: ServerSettings::default(),
             log: LogSettings { level: "info".to_owned(), format: LogFormat::Text, otlp: None },
+            stuck_after: STUCK_AFTER_DEFAULT,
+            selfcheck: Schedule::default(),
         }
     }
 }
@@ -196,6 +203,7 @@ impl Settings {
         }
         with_section(&root, "admission", |section| admission_settings::read(section, &mut self.admission));
         with_section(&root, "server", |section| self.server(section, folder, origin));
+        with_section(&root, "selfcheck", |section| self.selfcheck(section));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
     }
@@ -209,6 +217,7 @@ impl Settings {
                 None
             }
         });
+        set(section, "stuck_after", &mut self.stuck_after, |node| duration(node, "5s", "1h"));
         set(section, "keepers", &mut customers.keepers, |node| node.int(1, 64).map(|n| n as usize));
         set(section, "mailbox", &mut customers.mailbox, |node| node.int(1, 1_000_000).map(|n| n as usize));
         set(section, "hot_customers_max", &mut customers.hot_customers_max, |node| {
@@ -277,6 +286,12 @@ impl Settings {
         }
     }
 
+    fn selfcheck(&mut self, section: &Section<'_>) {
+        let Schedule { every, fallbacks_every } = &mut self.selfcheck;
+        set(section, "every", every, period);
+        set(section, "fallbacks_every", fallbacks_every, period);
+    }
+
     fn log(&mut self, section: &Section<'_>) {
         set(section, "level", &mut self.log.level, |node| node.text().map(str::to_owned));
         set(section, "format", &mut self.log.format, |node| match node.text()? {
@@ -337,6 +352,14 @@ pub(super) fn set<'d, T>(
 pub(super) fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
     let bound = |text: &str| text.parse::<TimeDelta>().unwrap_or_default();
     node.duration(bound(min), bound(max)).map(TimeDelta::to_std)
+}
+
+/// A period, or `"off"`.
+fn period(node: &Node<'_>) -> Option<Option<Duration>> {
+    match node.text() {
+        Some("off") => Some(None),
+        _ => duration(node, "1s", "1d").map(Some),
+    }
 }
 
 /// A percentage such as `"5%"`, from so many millionths to so many.

@@ -213,3 +213,24 @@ fn of_a_models_folder_only_what_its_manifest_names_is_read() {
     assert_eq!(sources.get("models/drafts/calibration.csv"), None);
     assert!(sources.get("models/intent-1/calibration.csv").is_some());
 }
+
+#[test]
+fn the_self_check_has_a_schedule_or_is_off() {
+    let read = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("forthwith.toml"), text).unwrap();
+        let sink = crate::document::FaultSink::default();
+        let settings = super::Settings::read(folder.path(), [], &sink);
+        let faults: Vec<String> = sink.into_faults().iter().map(|fault| fault.key.clone()).collect();
+        (settings.selfcheck, settings.stuck_after, faults)
+    };
+    let seconds = |n| Some(std::time::Duration::from_secs(n));
+    let (schedule, stuck_after, faults) =
+        read("[engine]\nstuck_after = \"45s\"\n[selfcheck]\nevery = \"10s\"\nfallbacks_every = \"off\"\n");
+    assert_eq!((schedule.every, schedule.fallbacks_every, stuck_after), (seconds(10), None, seconds(45).unwrap()));
+    assert!(faults.is_empty(), "{faults:?}");
+    let (schedule, ..) = read("");
+    assert_eq!((schedule.every, schedule.fallbacks_every), (seconds(60), seconds(3_600)));
+    let (.., faults) = read("[selfcheck]\nevery = \"often\"\n");
+    assert_eq!(faults, ["selfcheck.every"]);
+}

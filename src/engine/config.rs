@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{SlowModelLoader, admission, slow_model_loader};
 use crate::actor;
@@ -36,9 +37,15 @@ pub struct Config {
     pub gateway: gateway::Config,
     /// How much is taken on.
     pub admission: admission::Config,
+    /// How long a thread that the engine cannot do without may stand still before the engine counts as stuck.
+    pub stuck_after: Duration,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
+
+/// Longer than anything takes that a thread does between two signs of life on a machine that is overloaded, and short enough that a
+/// supervisor who asks every ten seconds has an engine that is stuck restarted within a minute.
+pub const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Where an engine keeps its journal and states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +70,7 @@ impl Config {
             slow_models: slow_model_loader(None, 1),
             gateway: gateway::Config::default(),
             admission: admission::Config::default(),
+            stuck_after: STUCK_AFTER_DEFAULT,
             clock: Clock::system(),
         }
     }

@@ -418,6 +418,7 @@ impl Engine {
             tier.fallback.inc();
             let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
             known.iter().for_each(|(_, counter)| counter.inc());
+            playbook.exercised.note(reason, self.0.clock.wall());
         } else {
             tier.decided.inc();
         }

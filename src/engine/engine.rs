@@ -10,8 +10,11 @@ use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::export::EXPORTS_MAX;
+use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
+use super::selfcheck::Board;
 use super::slow_models::SlowModels;
+use super::vital::Anatomy;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -33,6 +36,8 @@ pub struct Engine(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
+    // Dropped first: it looks at threads that end with the others.
+    pub(super) liveness: Liveness,
     pub(super) customers: Customers,
     pub(super) slow_models: SlowModels,
     pub(super) gateway: Gateway,
@@ -44,6 +49,8 @@ pub(super) struct Inner {
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
     registry: Registry,
+    /// What came of the self-check.
+    pub(super) board: Board,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
     changing: Mutex<()>,
@@ -137,7 +144,7 @@ impl Engine {
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
         let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
-        let (inference, slow_models) = (config.inference, config.slow_models);
+        let (inference, slow_models, stuck_after) = (config.inference, config.slow_models, config.stuck_after);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -186,9 +193,23 @@ impl Engine {
         let admission = Admission::new(config.admission, &registry);
         admission.fit(budgets(&customers.in_force().bundle));
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        let board = Board::new(&registry);
+        board.follow(&customers.in_force().bundle, clock.wall());
+        let anatomy = Anatomy {
+            journal: journal.clone(),
+            actors: customers.pulses(),
+            gateway: gateway.clone(),
+            timer: timer.clone(),
+            clock: clock.clone(),
+        };
+        let round = Round::new(anatomy.vitals(), |thread| metrics.thread_still.with(&[thread]));
+        // By the machine's clock, whatever the engine's is: threads move in real time.
+        let liveness = Liveness::start(round, stuck_after, Clock::system());
+        let liveness = liveness.map_err(failed("start the thread that watches the others"))?;
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         Ok(Self(Arc::new(Inner {
+            liveness,
             customers,
             slow_models,
             gateway,
@@ -199,6 +220,7 @@ impl Engine {
             timer,
             metrics,
             registry,
+            board,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
@@ -252,6 +274,7 @@ impl Engine {
         let bundle = self.bundle();
         self.0.admission.fit(budgets(&bundle));
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
+        self.0.board.follow(&bundle, self.0.clock.wall());
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
         self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
         self.0.metrics.reloads.inc();
@@ -264,7 +287,11 @@ impl Engine {
     pub fn metrics(&self) -> String {
         self.0.admission.tell(self.0.clock.instant());
         self.0.metrics.caps_stand(&self.caps_in_numbers());
-        self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
+        let series = self.0.series.load();
+        self.0.metrics.models_stand(&series, self.0.clock.instant());
+        self.0.board.stand(self.0.clock.wall(), |name, reason| {
+            series.playbooks.get(series.bundle.playbook_number(name)?)?.exercised.last(reason)
+        });
         self.0.registry.render()
     }
 
@@ -299,6 +326,7 @@ impl Engine {
     /// Calls that come later are shed.
     pub fn shutdown(&self) -> Result<Stopped, Error> {
         let inner = &self.0;
+        inner.liveness.stop();
         inner.customers.stop_taking();
         inner.journal.leave();
         let start = inner.clock.instant();

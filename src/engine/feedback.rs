@@ -130,6 +130,10 @@ impl Engine {
         let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         let Some(recorded) = decision_of(&record, &bundle, id) else { return Ok(None) };
+        if record.input.customer().is_synthetic() {
+            inner.metrics.refused.feedback.inc();
+            return Err(Error::Synthetic(id));
+        }
         let judged = judged(&record, recorded, &bundle, id);
         let mut faults = faults.to_vec();
         let input = checked(feedback.clone(), judged, inner.clock.wall(), &mut faults);

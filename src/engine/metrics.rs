@@ -1,6 +1,7 @@
 //! The engine's series.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Reason;
 use super::feedback_metrics::FeedbackSeries;
@@ -8,7 +9,7 @@ use super::model_metrics::{ModelFamilies, ModelSeries};
 use crate::actor::Shed;
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::decider::{AgentWord, Consulted};
-use crate::domain::{FallbackReason, Settlement, Tier};
+use crate::domain::{FallbackReason, Settlement, Tier, Timestamp};
 use crate::telemetry::{
     Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry, Sum, SumFamily,
 };
@@ -35,6 +36,7 @@ pub(super) struct Metrics {
     limits_clamped: CounterFamily,
     caps_refused: CounterFamily,
     caps_clamped: CounterFamily,
+    pub(super) thread_still: GaugeFamily,
     cap_taken: GaugeFamily,
     cap_max: GaugeFamily,
     pub(super) reloads: Counter,
@@ -65,12 +67,31 @@ pub(super) struct PlaybookSeries {
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
     pub(super) seconds: Histogram,
+    /// When each fallback was last taken.
+    pub(super) exercised: Arc<Exercised>,
     /// By the number of the model.
     pub(super) models: Vec<Arc<ModelSeries>>,
     /// By the number of the agent.
     agents: Vec<AgentSeries>,
     limits: Vec<BoundSeries>,
     caps: Vec<BoundSeries>,
+}
+
+/// When each fallback of a playbook was last taken for somebody, in microseconds; 0 for never since the engine started.
+#[derive(Debug, Default)]
+pub(super) struct Exercised([AtomicI64; FallbackReason::ALL.len()]);
+
+impl Exercised {
+    /// One is taken. One store.
+    pub(super) fn note(&self, reason: FallbackReason, now: Timestamp) {
+        self.0.get(usize::from(reason.code())).into_iter().for_each(|of| of.store(now.micros(), Ordering::Relaxed));
+    }
+
+    /// When one was last taken.
+    pub(super) fn last(&self, reason: FallbackReason) -> Option<Timestamp> {
+        let micros = self.0.get(usize::from(reason.code()))?.load(Ordering::Relaxed);
+        (micros != 0).then(|| Timestamp::from_micros(micros))
+    }
 }
 
 /// The series of one tier of a playbook.
@@ -223,6 +244,11 @@ impl Metrics {
                 "Proposals whose amount was lowered to what a cap had left.",
                 &["playbook", "cap"],
             ),
+            thread_still: registry.gauges(
+                "forthwith_thread_still_seconds",
+                "Time for which a thread that the engine cannot do without has not moved though it had reason to, by thread.",
+                &["thread"],
+            ),
             cap_taken: registry.gauges(
                 "forthwith_cap_taken",
                 "What all customers' decisions took of a global cap.",
@@ -264,10 +290,7 @@ impl Metrics {
             refused: self.limits_refused.with(&[playbook, id]),
             clamped: self.limits_clamped.with(&[playbook, id]),
         };
-        let of_before = |name: &str| {
-            let series = before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?));
-            series.map_or(&[][..], |series| &series.models)
-        };
+        let of_before = |name: &str| before.and_then(|of| of.playbooks.get(of.bundle.playbook_number(name)?));
         let series = |playbook: &Playbook| {
             let name = &*playbook.name;
             let agent = |agent: &AgentUse| {
@@ -284,7 +307,11 @@ impl Metrics {
                 }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
-                models: self.models.of_playbook(playbook, of_before(name), now),
+                exercised: of_before(name).map_or_else(Arc::default, |series| Arc::clone(&series.exercised)),
+                models: {
+                    let before = of_before(name).map_or(&[][..], |series| &series.models);
+                    self.models.of_playbook(playbook, before, now)
+                },
                 agents: playbook.agents.iter().map(agent).collect(),
                 limits: playbook.limits.iter().map(|of| limit(name, &of.id)).collect(),
                 caps: playbook.caps.iter().map(|of| cap(name, &of.id)).collect(),

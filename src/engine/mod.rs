@@ -21,6 +21,8 @@
 //! | `viewer`, `known` | who looks, and what names are known |
 //! | `export`, `export_state`, `export_record` | everything that is held about a customer |
 //! | `proving`, `packet` | what is proved of the journal, of one decision |
+//! | `liveness`, `vital`, `readiness` | whether the threads move that it cannot do without, and whether it should get traffic |
+//! | `selfcheck` | synthetic customers on every way that a decision can take |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
@@ -62,12 +64,14 @@ mod feedback_shown;
 mod known;
 mod late_answers;
 mod ledger_shown;
+mod liveness;
 mod metrics;
 mod model_metrics;
 mod model_shown;
 mod options;
 mod packet;
 mod proving;
+mod readiness;
 mod reason;
 mod recent_counts;
 mod recent_shown;
@@ -75,6 +79,7 @@ mod repair;
 mod rule_shown;
 mod search;
 mod search_query;
+mod selfcheck;
 mod set_aside;
 mod settling;
 mod signal_shown;
@@ -85,6 +90,7 @@ mod switching;
 mod tests;
 mod turning;
 mod viewer;
+mod vital;
 mod wait;
 mod why_not;
 
@@ -94,7 +100,7 @@ pub use agent_shown::{AgentReason, AgentShown, CallShown};
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
 pub use cap_shown::CapShown;
 pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
-pub use config::{Config, Data};
+pub use config::{Config, Data, STUCK_AFTER_DEFAULT};
 pub use consents::{Consents, ConsentsTaken};
 pub use customer::{ConsentView, CustomerView, PurposeView};
 pub use deciding::Observed;
@@ -114,6 +120,7 @@ pub use feedback_check::FeedbackFault;
 pub use feedback_shown::{FeedbackShown, FeedbackTold};
 pub use late_answers::LateAnswerShown;
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
+pub use liveness::Stuck;
 pub use model_shown::{CutShown, ModelReason, ModelShown, ProposalShown, ThresholdShown};
 pub use options::{Budget, Options, Timing};
 pub use packet::{PACKET_FORMAT, Packet, PacketVerified, ProvedRecord, packet_from};
@@ -121,12 +128,14 @@ pub use proving::{
     ConsistencyShown, DecisionVerified, InclusionShown, Proved, keys_in, records_signed, verify_decision,
     verify_journal,
 };
+pub use readiness::{Readiness, Unready};
 pub use reason::Reason;
 pub use recent_shown::RecentEventView;
 pub use repair::Repair;
 pub use rule_shown::{ConditionShown, RuleShown, RuleVerdict};
 pub use search::{Cursor, DecisionFound, DecisionPage, search_from};
 pub use search_query::{Search, SearchFault};
+pub use selfcheck::{CheckResult, Checked, Path as CheckedPath, Patrol, Schedule, SelfCheckReport};
 pub use set_aside::{InputShown, SetAsideDetail, SetAsideView};
 pub use settling::{SettledShown, SettlementFault};
 pub use signal_shown::{GroupView, KeepsView, SignalView};

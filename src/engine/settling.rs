@@ -96,6 +96,10 @@ impl Engine {
     pub(crate) fn settling(&self, id: DecisionId, settlement: Settlement) -> Result<Option<Settling>, Error> {
         let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
+        if record.input.customer().is_synthetic() {
+            self.0.metrics.refused.settlement.inc();
+            return Err(Error::Synthetic(id));
+        }
         settling_of(&record, &bundle, id, settlement).map(Some).map_err(|fault| self.not_settled(id, fault))
     }
 

@@ -12,6 +12,7 @@ mod models;
 mod ordering;
 mod overload;
 mod searching;
+mod selfcheck;
 mod slow_models;
 mod world;
 
