@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::export::EXPORTS_MAX;
 use super::metrics::{BundleSeries, Metrics};
+use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
@@ -18,7 +19,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::Registry;
+use crate::telemetry::{Registry, Sampling};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -41,6 +42,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
+    pub(super) spans: Sampling,
+    pub(super) slow: SlowLog,
     registry: Registry,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
@@ -134,7 +137,8 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
+        let slow = SlowLog::new(&config);
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, spans, .. } = config;
         let (inference, slow_models) = (config.inference, config.slow_models);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
@@ -193,6 +197,8 @@ impl Engine {
             clock,
             timer,
             metrics,
+            spans,
+            slow,
             registry,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
@@ -259,6 +265,11 @@ impl Engine {
         self.0.metrics.caps_stand(&self.caps_in_numbers());
         self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
         self.0.registry.render()
+    }
+
+    /// Which calls have spans.
+    pub fn spans(&self) -> &Sampling {
+        &self.0.spans
     }
 
     /// Why the engine acknowledges nothing any more, if that is so.

@@ -11,6 +11,7 @@ mod looking;
 mod models;
 mod ordering;
 mod searching;
+mod slow_decisions;
 mod slow_models;
 mod world;
 
@@ -272,6 +273,10 @@ async fn the_metrics_page() {
         // What has reached the journal by now, and in how many batches, is a matter of luck.
         .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("forthwith_journal_") => format!("{name} …"),
+            // So is how long it took, and whether the first turn's thread has left when the second comes.
+            Some((name, _)) if name.starts_with("forthwith_slow_") || name.contains("stage=\"queue\"") => {
+                format!("{name} …")
+            }
             _ => line.to_owned(),
         })
         .collect();
