@@ -159,7 +159,11 @@ impl Engine {
     ) -> Vec<Result<Answer<Begun>, Error>> {
         // Side by side: nobody waits for whoever another event of the batch asks. The first try of each is taken in their order.
         join_all(begun.into_iter().map(async |begun| match begun {
-            Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.fully_asked(begun).await)),
+            Ok(Answer::Given(begun)) if begun.again.is_some() => {
+                let mut begun = self.fully_asked(begun).await;
+                begun.course.enter(Leg::Queue, self.0.clock.instant());
+                Ok(Answer::Given(begun))
+            }
             other => other,
         }))
         .await

@@ -127,14 +127,20 @@ impl Course {
 
     /// Another leg begins.
     pub(super) fn enter(&mut self, leg: Leg, now: Instant) {
+        self.lap(now);
+        self.leg = leg;
+        if let Some(told) = &mut self.told {
+            told.enter(leg);
+        }
+    }
+
+    /// What has passed since the last look belongs to the leg that lasts.
+    fn lap(&mut self, now: Instant) {
         // An instant of another thread may lie a little before ours.
         let now = now.max(self.since);
         let spent = now.since(self.since);
         self.legs.0[self.leg as usize] += u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
-        (self.since, self.leg) = (now, leg);
-        if let Some(told) = &mut self.told {
-            told.enter(leg);
-        }
+        self.since = now;
     }
 
     /// What was taken for the turn turns out to be waiting for it.
@@ -153,7 +159,10 @@ impl Course {
 
     /// The call is over; says what it took.
     pub(super) fn end(&mut self, now: Instant) -> Duration {
-        self.enter(self.leg, now);
+        self.lap(now);
+        if let Some(told) = &mut self.told {
+            told.end();
+        }
         self.since.since(self.started)
     }
 }

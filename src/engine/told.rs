@@ -72,6 +72,11 @@ impl Told {
         };
     }
 
+    /// Nothing is waited for any more.
+    pub(super) fn end(&mut self) {
+        self.waiting = Span::none();
+    }
+
     /// Notes what was decided.
     pub(super) fn note(&self, decision: &Decision) {
         let span = &self.span;
