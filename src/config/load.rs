@@ -35,6 +35,7 @@ impl Config {
         engine.stuck_after = settings.stuck_after;
         engine.customers = settings.customers.clone();
         let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
+        engine.slow_share_ppm = (settings.log.slow_share * 1e6).round() as u32;
         engine.gateway = settings.gateway.clone();
         engine.admission = settings.admission.clone();
         engine.inference = pool;

@@ -52,7 +52,8 @@ impl Engine {
     ) -> (Vec<UnderWay<'_>>, Vec<Result<Answer<Begun>, Error>>) {
         let (mut entered, mut begun) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
         for event in events {
-            let (under_way, turn) = self.enter(ask, event).await;
+            let (under_way, mut turn) = self.enter(ask, event).await;
+            self.wait_among(&mut turn);
             entered.push(under_way);
             begun.push(turn);
         }

@@ -12,6 +12,7 @@ use crate::domain::TenantId;
 use crate::gateway;
 use crate::journal;
 use crate::serving;
+use crate::telemetry::Sampling;
 use crate::time::Clock;
 
 /// What an engine is started with. Plain data: any value is fine.
@@ -39,6 +40,10 @@ pub struct Config {
     pub admission: admission::Config,
     /// How long a thread that the engine cannot do without may stand still before the engine counts as stuck.
     pub stuck_after: Duration,
+    /// Which calls have `tracing` spans: by default none. Whoever has them exported says how many.
+    pub spans: Sampling,
+    /// The share of its budget, in millionths, above which a decision counts as slow and has a line in the log; 0 for never.
+    pub slow_share_ppm: u32,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
@@ -71,6 +76,8 @@ impl Config {
             gateway: gateway::Config::default(),
             admission: admission::Config::default(),
             stuck_after: STUCK_AFTER_DEFAULT,
+            spans: Sampling::off(),
+            slow_share_ppm: super::slow_log::SLOW_PPM,
             clock: Clock::system(),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::admitting::{Ask, Line};
 use super::allowance::{budget, when_disk_full};
+use super::course::{Course, Leg};
 use super::model_metrics::count_asked;
 use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
@@ -13,7 +14,7 @@ use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
-use crate::time::{Deadline, Instant};
+use crate::time::Deadline;
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 
 /// What came of an event that was observed.
@@ -161,21 +162,27 @@ impl Engine {
         let arrival = self.arrival(&typed, now, options.timing)?;
         let budget = budget(&bundle.bundle, rules, Some(typed.kind), options);
         let deadline = Deadline::new(started, budget);
-        if inner.journal.is_full()
-            && let Answer::Shed(shed) = self.room(when_disk_full(&bundle.bundle, rules, &typed), deadline).await?
-        {
-            return Ok(Answer::Shed(shed));
+        let names = (playbook, &*bundle.bundle.layout().events()[typed.kind].name);
+        let mut course = self.course(started, options.trace.as_ref(), (names, budget));
+        if inner.journal.is_full() {
+            course.hold_up();
+            let when_full = when_disk_full(&bundle.bundle, rules, &typed);
+            if let Answer::Shed(shed) = self.room(when_full, deadline).await? {
+                return Ok(Answer::Shed(shed));
+            }
         }
         let run = number.map_or(Run::Subscribed, Run::Playbook);
-        let event = EventInput { event: typed, run, trace: options.trace };
-        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle)
-            && within(known, inner.timer.at(deadline.instant())).await.is_err()
-        {
-            return Ok(self.shed(Shed::Recovering));
+        let event = EventInput { event: typed, run, trace: course.trace() };
+        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle) {
+            course.hold_up();
+            if within(known, inner.timer.at(deadline.instant())).await.is_err() {
+                return Ok(self.shed(Shed::Recovering));
+            }
         }
         let input = Input::Event(event);
-        let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
-        Ok(Answer::Given(self.begin_turn(request, started)))
+        let (readings, span) = (Readings::at(arrival), course.span());
+        let request = Request { input, readings, bundle: Arc::clone(&bundle), deadline, span };
+        Ok(Answer::Given(self.begin_turn(request, course)))
     }
 
     fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
@@ -236,7 +243,7 @@ impl Engine {
     }
 
     async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(_, decisions)) => {
                 let nothing = || Error::Record("a playbook has no default".to_owned());
@@ -251,26 +258,28 @@ impl Engine {
                 let made = decisions.swap_remove(0);
                 self.count_models(&bundle.bundle, &made);
                 let ack = bundle.bundle.playbooks()[made.playbook].ack;
-                let durability = self.keep(done.last_seq, ack, started, deadline).await?;
+                let durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
                 Decision::given(made, durability, &bundle.bundle, customer)
             }
             Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
                 let Some((_, id)) = repeated.first() else {
                     return Err(Error::Record("a turn decided nothing".to_owned()));
                 };
-                match self.decided_before(*id, deadline).await? {
+                match self.decided_before(*id, &mut course, deadline).await? {
                     Answer::Given(decision) => decision,
                     Answer::Shed(shed) => return Ok(self.shed(shed)),
                 }
             }
         };
-        decision.elapsed = self.0.clock.instant().since(started);
-        self.count(&bundle.bundle, &decision);
+        let now = self.0.clock.instant();
+        decision.elapsed = course.end(now);
+        self.0.metrics.took(&course);
+        self.given(&bundle.bundle, &decision, &course, (deadline, now));
         Ok(Answer::Given(decision))
     }
 
     async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(customer, decisions)) => {
                 self.0.metrics.observed.inc();
@@ -291,24 +300,28 @@ impl Engine {
         let ack =
             if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
         // A repetition rests on records that may not be on disk yet: it is as safe as they are.
-        let mut durability = self.keep(done.last_seq, ack, started, deadline).await?;
+        let mut durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
         let given = |made| Decision::given(made, durability, &bundle.bundle, customer.clone());
         let mut decisions: Vec<Decision> = made.into_iter().map(given).collect();
         for (_, id) in repeated {
-            match self.decided_before(id, deadline).await? {
+            match self.decided_before(id, &mut course, deadline).await? {
                 Answer::Given(decision) => decisions.push(decision),
                 Answer::Shed(shed) if is_duplicate => return Ok(self.shed(shed)),
                 // Something was decided now, so this is an answer, and it says that not all of it is safe.
                 Answer::Shed(_) => durability = Durability::Pending,
             }
         }
-        let elapsed = self.0.clock.instant().since(started);
+        let now = self.0.clock.instant();
+        let elapsed = course.end(now);
+        if !decisions.is_empty() {
+            self.0.metrics.took(&course);
+        }
         for decision in &mut decisions {
             if !decision.is_duplicate {
                 decision.durability = durability;
             }
             decision.elapsed = elapsed;
-            self.count(&bundle.bundle, decision);
+            self.given(&bundle.bundle, decision, &course, (deadline, now));
         }
         self.0.metrics.observed.inc();
         Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
@@ -333,25 +346,22 @@ impl Engine {
         &self,
         seq: u64,
         ack: Ack,
-        started: Instant,
+        course: &mut Course,
         deadline: Deadline,
     ) -> Result<Durability, Error> {
         let inner = &self.0;
         if ack == Ack::Memory {
             return Ok(if inner.journal.synced_seq() >= seq { Durability::Disk } else { Durability::Memory });
         }
-        let turned = inner.clock.instant();
-        inner.metrics.turn_seconds.observe_duration(turned.since(started));
         let Some(synced) = inner.journal.wait_synced(seq) else { return Ok(Durability::Disk) };
+        let turned = inner.clock.instant();
+        course.enter(Leg::Disk, turned);
         if deadline.is_past(turned) {
             inner.metrics.pending.inc();
             return Ok(Durability::Pending);
         }
         match within(synced, inner.timer.at(deadline.instant())).await {
-            Ok(Ok(Ok(()))) => {
-                inner.metrics.disk_seconds.observe_duration(inner.clock.instant().since(turned));
-                Ok(Durability::Disk)
-            }
+            Ok(Ok(Ok(()))) => Ok(Durability::Disk),
             Ok(Ok(Err(reason))) => Err(JournalError::Stopped(reason).into()),
             Ok(Err(_)) => Err(JournalError::Stopped("it is closed".into()).into()),
             Err(Expired) => {
@@ -362,7 +372,13 @@ impl Engine {
     }
 
     /// A decision that was made before; shed if it cannot be read back before the deadline.
-    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Answer<Decision>, Error> {
+    async fn decided_before(
+        &self,
+        id: DecisionId,
+        course: &mut Course,
+        deadline: Deadline,
+    ) -> Result<Answer<Decision>, Error> {
+        course.enter(Leg::Disk, self.0.clock.instant());
         let journal = &self.0.journal;
         let mut found = self.decision(id)?;
         if found.is_none() {
@@ -401,7 +417,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
+    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision, is_slow: bool) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
@@ -423,6 +439,9 @@ impl Engine {
             tier.decided.inc();
         }
         playbook.seconds.observe_duration(decision.elapsed);
+        if is_slow {
+            playbook.slow.inc();
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::export::EXPORTS_MAX;
 use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
 use super::selfcheck::Board;
+use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::vital::Anatomy;
 use super::{Config, Data, Error};
@@ -22,7 +23,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::Registry;
+use crate::telemetry::{Registry, Sampling};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
+    pub(super) spans: Sampling,
+    pub(super) slow: SlowLog,
     registry: Registry,
     /// What came of the self-check.
     pub(super) board: Board,
@@ -143,7 +146,8 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
+        let slow = SlowLog::new(&config);
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, spans, .. } = config;
         let (inference, slow_models, stuck_after) = (config.inference, config.slow_models, config.stuck_after);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
@@ -219,6 +223,8 @@ impl Engine {
             clock,
             timer,
             metrics,
+            spans,
+            slow,
             registry,
             board,
             series: ArcSwap::from_pointee(series),
@@ -293,6 +299,11 @@ impl Engine {
             series.playbooks.get(series.bundle.playbook_number(name)?)?.exercised.last(reason)
         });
         self.0.registry.render()
+    }
+
+    /// Which calls have spans.
+    pub fn spans(&self) -> &Sampling {
+        &self.0.spans
     }
 
     /// Why the engine acknowledges nothing any more, if that is so.

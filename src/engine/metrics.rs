@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Reason;
+use super::course::{Course, Leg};
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
 use crate::actor::Shed;
@@ -23,8 +24,8 @@ pub(super) struct Metrics {
     seconds: HistogramFamily,
     pub(super) shed: [Counter; Shed::ALL.len()],
     pub(super) refused: Refused,
-    pub(super) turn_seconds: Histogram,
-    pub(super) disk_seconds: Histogram,
+    stages: [Histogram; Leg::ALL.len()],
+    slow: CounterFamily,
     pub(super) pending: Counter,
     pub(super) observed: Counter,
     pub(super) facts: Counter,
@@ -69,6 +70,7 @@ pub(super) struct PlaybookSeries {
     pub(super) seconds: Histogram,
     /// When each fallback was last taken.
     pub(super) exercised: Arc<Exercised>,
+    pub(super) slow: Counter,
     /// By the number of the model.
     pub(super) models: Vec<Arc<ModelSeries>>,
     /// By the number of the agent.
@@ -177,8 +179,9 @@ impl Metrics {
         );
         let stages = registry.histograms(
             "forthwith_decision_stage_seconds",
-            "Time of a decision's stages: turn (from taking the event to the end of its turn, waiting included), disk (from \
-             then until the journal has synced it).",
+            "Time of a decision's stages: admission (room in the journal waited for), queue (its customer waited for, who is busy or not in \
+             memory, or the rest of its batch), turn (the turn itself), models (slow and large models waited for), disk (the journal's \
+             sync waited for). Every decision has a turn; the others are counted only where something was waited for.",
             &["stage"],
             &LATENCY_SECONDS,
         );
@@ -210,8 +213,12 @@ impl Metrics {
                 settlement: refused.with(&["settlement"]),
                 feedback: refused.with(&["feedback"]),
             },
-            turn_seconds: stages.with(&["turn"]),
-            disk_seconds: stages.with(&["disk"]),
+            stages: Leg::ALL.map(|leg| stages.with(&[leg.as_str()])),
+            slow: registry.counters(
+                "forthwith_slow_decisions_total",
+                "Decisions that took more than a share of their budget (`slow_share`), with a line in the log or without.",
+                &["playbook"],
+            ),
             pending: registry.counter(
                 "forthwith_decisions_pending_total",
                 "Decisions whose deadline came before the disk had confirmed them.",
@@ -307,6 +314,7 @@ impl Metrics {
                 }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
                 seconds: self.seconds.with(&[name]),
+                slow: self.slow.with(&[name]),
                 exercised: of_before(name).map_or_else(Arc::default, |series| Arc::clone(&series.exercised)),
                 models: {
                     let before = of_before(name).map_or(&[][..], |series| &series.models);
@@ -331,6 +339,13 @@ impl Metrics {
     pub(super) fn models_stand(&self, series: &BundleSeries, now: Instant) {
         let models: Vec<&ModelSeries> = series.playbooks.iter().flat_map(|of| &of.models).map(|of| &**of).collect();
         self.models.stand(&models, now);
+    }
+
+    /// Counts what the stages of a call that gave decisions took.
+    pub(super) fn took(&self, course: &Course) {
+        for (leg, took) in course.stages() {
+            self.stages[leg as usize].observe_duration(took);
+        }
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

@@ -26,6 +26,8 @@
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
+//! | `course`, `told`, `giving` | how long each stage of a call took, its spans, and who hears of it |
+//! | `slow_log` | decisions that took more than their share of the budget |
 //! | `wait` | waiting no longer than to an alarm |
 
 #[cfg_attr(not(feature = "http"), allow(dead_code, unused_imports, reason = "only HTTP has workers and bodies"))]
@@ -42,6 +44,7 @@ mod cap_tests;
 mod config;
 mod consents;
 mod consulting;
+mod course;
 mod customer;
 mod deciding;
 mod decision;
@@ -61,6 +64,7 @@ mod feedback_check;
 mod feedback_metrics;
 mod feedback_models;
 mod feedback_shown;
+mod giving;
 mod known;
 mod late_answers;
 mod ledger_shown;
@@ -83,11 +87,13 @@ mod selfcheck;
 mod set_aside;
 mod settling;
 mod signal_shown;
+mod slow_log;
 mod slow_model_loader;
 mod slow_models;
 mod switching;
 #[cfg(test)]
 mod tests;
+mod told;
 mod turning;
 mod viewer;
 mod vital;

@@ -5,8 +5,9 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `cloud_event`, `media`, `trace`, `fault` | what comes over a wire |
+//! | `cloud_event`, `media`, `fault` | what comes over a wire |
 //! | `body` | reading and answering within limits |
+//! | `standing` | where a request stands in a trace, and its span |
 //! | `auth` | the bearer token |
 //! | `turnstile` | admission, before a body is read |
 //! | `problem` | problem details |
@@ -30,7 +31,7 @@ mod problem;
 mod proofs;
 mod routes;
 mod search;
-mod trace;
+mod standing;
 mod turnstile;
 
 pub(crate) use auth::{Gate, authorize};
@@ -41,4 +42,5 @@ pub(crate) use fault::Fault;
 pub(crate) use openapi::Description;
 pub(crate) use problem::Problem;
 pub(crate) use routes::{Limits, not_found, resource, routes};
+pub(crate) use standing::traced;
 pub(crate) use turnstile::{Turnstile, admit};

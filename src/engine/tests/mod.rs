@@ -13,6 +13,7 @@ mod ordering;
 mod overload;
 mod searching;
 mod selfcheck;
+mod slow_decisions;
 mod slow_models;
 mod world;
 
@@ -274,6 +275,10 @@ async fn the_metrics_page() {
         // What has reached the journal by now, and in how many batches, is a matter of luck.
         .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("forthwith_journal_") => format!("{name} …"),
+            // So is how long it took, and whether the first turn's thread has left when the second comes.
+            Some((name, _)) if name.starts_with("forthwith_slow_") || name.contains("stage=\"queue\"") => {
+                format!("{name} …")
+            }
             _ => line.to_owned(),
         })
         .collect();
