@@ -348,12 +348,8 @@ impl Customers {
     }
 
     /// A test door: the numbered keeper does nothing until told to go on. What is returned hears when that begins.
-    pub(crate) fn hold_keeper(
-        &self,
-        nth: usize,
-        until: std::sync::mpsc::Receiver<()>,
-    ) -> std::sync::mpsc::Receiver<()> {
-        let (begun, hears) = std::sync::mpsc::channel();
+    pub(crate) fn hold_keeper(&self, nth: usize, until: mpsc::Receiver<()>) -> mpsc::Receiver<()> {
+        let (begun, hears) = mpsc::channel();
         self.house.keepers.hand_in(nth, super::keeper::Errand::Hold(begun, until));
         hears
     }

@@ -39,7 +39,7 @@ pub(super) enum Errand {
     LetIn,
     /// A test's: do nothing until told to go on; say when that begins.
     #[cfg(test)]
-    Hold(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>),
+    Hold(crate::sync::mpsc::Sender<()>, crate::sync::mpsc::Receiver<()>),
 }
 
 /// An errand that a keeper does not take.

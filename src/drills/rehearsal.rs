@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::scene::Scene;
-use super::specimen::specimens;
+use super::specimen::{knowledge, specimens};
 use super::stage::{Cue, Stage};
 use super::word::Says;
 use crate::bundle::{Bundle, Playbook};
@@ -13,7 +13,7 @@ use crate::domain::{CustomerId, FallbackReason, TenantId, Tier, Timestamp, Value
 use crate::turn::{Made, ModelReadings, Surroundings, late};
 
 /// Turns that are tried at most to bring one fallback about.
-const TRIES_MAX: usize = 512;
+const TRIES_MAX: usize = 1_024;
 
 /// A fallback that was rehearsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +52,7 @@ pub fn rehearse(
     now: Timestamp,
 ) -> Vec<Rehearsed> {
     let playbook = &bundle.playbooks()[number];
-    let events = specimens(bundle, playbook, customer);
-    let theatre = Theatre { bundle, tenant, number, customer, now, events };
+    let theatre = Theatre::new((bundle, tenant), number, customer, now);
     let scenes = Scene::all(playbook);
     let came = |reason: FallbackReason| {
         let mut total = Came::Unreached;
@@ -82,12 +81,12 @@ pub fn capped(
     if playbook.caps.is_empty() {
         return None;
     }
-    let events = specimens(bundle, playbook, customer);
-    let theatre = Theatre { bundle, tenant, number, customer, now, events };
-    theatre.cast(&Says::proposals(playbook)).find_map(|(event, says)| {
+    let theatre = Theatre::new((bundle, tenant), number, customer, now);
+    theatre.cast(&Says::proposals(playbook)).find_map(|part| {
         let mut stage = theatre.stage();
+        stage.know(part.facts).ok()?;
         stage.consent(None).ok()?;
-        let made = theatre.act(&mut stage, event, says).ok()??;
+        let made = theatre.act(&mut stage, part.event, part.says).ok()??;
         let takes = |made: &Made| playbook.caps.iter().any(|cap| cap.takes_of(made.decided.outcome.get()).is_some());
         takes(&made).then_some(made)
     })
@@ -101,30 +100,62 @@ struct Theatre<'a> {
     customer: &'a CustomerId,
     now: Timestamp,
     events: Vec<TypedEvent>,
+    /// What may be known of the customer.
+    knowledge: Vec<Facts>,
 }
 
-impl Theatre<'_> {
-    fn stage(&self) -> Stage<'_> {
+/// Facts by number.
+type Facts = Vec<(usize, Option<Value>)>;
+
+/// What is decided on, what is known, and what is said.
+#[derive(Clone, Copy)]
+struct Part<'s> {
+    event: &'s TypedEvent,
+    facts: &'s Facts,
+    says: &'s Says,
+}
+
+impl<'a> Theatre<'a> {
+    fn new(
+        (bundle, tenant): (&'a Arc<Bundle>, &'a TenantId),
+        number: usize,
+        customer: &'a CustomerId,
+        now: Timestamp,
+    ) -> Self {
+        let events = specimens(bundle, &bundle.playbooks()[number], customer);
+        Self { bundle, tenant, number, customer, now, events, knowledge: knowledge(bundle) }
+    }
+
+    fn stage(&self) -> Stage<'a> {
         Stage::new((self.bundle, self.tenant), self.number, self.customer, self.now)
     }
 
-    /// Every event with everything that may be said to it, up to a bound.
-    fn cast<'s>(&'s self, says: &'s [Says]) -> impl Iterator<Item = (&'s TypedEvent, &'s Says)> {
-        self.events.iter().flat_map(move |event| says.iter().map(move |says| (event, says))).take(TRIES_MAX)
+    /// A stage with a scene set on it; `None` if it cannot be played with this event.
+    fn set(&self, scene: &Scene, part: Part<'_>) -> Result<Option<Stage<'a>>, String> {
+        let mut stage = self.stage();
+        stage.know(part.facts)?;
+        Ok(scene.set(&mut stage, part.event)?.map(|()| stage))
+    }
+
+    /// Every event with everything that may be known and said, up to a bound.
+    fn cast<'s>(&'s self, says: &'s [Says]) -> impl Iterator<Item = Part<'s>> {
+        let of_facts = move |facts| {
+            let of_event = move |event| says.iter().map(move |says| Part { event, facts, says });
+            self.events.iter().flat_map(of_event)
+        };
+        self.knowledge.iter().flat_map(of_facts).take(TRIES_MAX)
     }
 
     /// Plays a scene with one event after the other until the fallback comes about. Whether it did; an error says what was wrong with it.
     fn play(&self, reason: FallbackReason, scene: &Scene) -> Result<bool, String> {
         let playbook = &self.bundle.playbooks()[self.number];
         let says = scene.says(playbook);
-        for (event, says) in self.cast(&says) {
-            let mut stage = self.stage();
-            let Some(()) = scene.set(&mut stage, event)? else { continue };
+        for part in self.cast(&says) {
+            let Some(mut stage) = self.set(scene, part)? else { continue };
             if *scene == Scene::Late {
-                return self.play_late(&mut stage, event).map(|()| true);
+                return self.play_late(&mut stage, part.event).map(|()| true);
             }
-            let rules_say = self.rules_say(scene, event)?;
-            let Some(made) = self.act(&mut stage, event, says)? else { continue };
+            let Some(made) = self.act(&mut stage, part.event, part.says)? else { continue };
             if made.decided.fallback != Some(reason) {
                 // Whether anybody is asked is for the rules to say; a refusal before them is not, and who was asked and is not heard must
                 // leave a reason.
@@ -135,17 +166,14 @@ impl Theatre<'_> {
                 }
                 continue;
             }
+            let rules_say = match self.set(scene, part)? {
+                Some(mut stage) => self.act(&mut stage, part.event, &Says::Nobody)?,
+                None => None,
+            };
             promised(&made, playbook, rules_say.as_ref())?;
             return Ok(true);
         }
         Ok(false)
-    }
-
-    /// What the rules say in a scene in which nobody else is asked.
-    fn rules_say(&self, scene: &Scene, event: &TypedEvent) -> Result<Option<Made>, String> {
-        let mut stage = self.stage();
-        let Some(()) = scene.set(&mut stage, event)? else { return Ok(None) };
-        self.act(&mut stage, event, &Says::Nobody)
     }
 
     /// Decides on an event to which something is said; `None` if it cannot be said, or the event repeats another.
@@ -263,8 +291,7 @@ mod tests {
         let (bundle, tenant) = (Arc::new(offers("", "")), TenantId::default());
         let customer = CustomerId::synthetic("offers", 0).unwrap();
         let now = Timestamp::from_micros(1_763_800_000_000_000);
-        let events = specimens(&bundle, &bundle.playbooks()[0], &customer);
-        let theatre = Theatre { bundle: &bundle, tenant: &tenant, number: 0, customer: &customer, now, events };
+        let theatre = Theatre::new((&bundle, &tenant), 0, &customer, now);
         let playbook = &bundle.playbooks()[0];
         let made =
             theatre.events.iter().filter_map(|event| theatre.act(&mut theatre.stage(), event, &Says::Nobody).unwrap());

@@ -70,6 +70,26 @@ pub(super) fn under_id(event: &TypedEvent, id: &str) -> TypedEvent {
     TypedEvent { key, attributes: Attributes::clone(&event.attributes), ..event.clone() }
 }
 
+/// What may be known of a customer beforehand: nothing, and all facts at several sizes.
+pub(super) fn knowledge(bundle: &Bundle) -> Vec<Vec<(usize, Option<Value>)>> {
+    let facts = bundle.layout().facts();
+    let mut knowledge = vec![Vec::new()];
+    if !facts.is_empty() {
+        let known = |nth: usize| facts.iter().map(move |fact| Some(sized(&fact.field, nth))).enumerate().collect();
+        knowledge.extend((0..SIZES.len()).map(known));
+    }
+    knowledge
+}
+
+/// The nth of several values that the field takes.
+fn sized(field: &Field, nth: usize) -> Value {
+    let others = others(field);
+    if others.is_empty() { example(field) } else { others[nth % others.len()].clone() }
+}
+
+/// Numbers of the sizes that conditions speak of.
+const SIZES: [i64; 5] = [100, 1_000, 10, 0, 100_000];
+
 /// A value that the field takes.
 fn example(field: &Field) -> Value {
     if let Some(default) = &field.default {
@@ -94,11 +114,9 @@ fn example(field: &Field) -> Value {
 /// Other values that the field takes.
 fn others(field: &Field) -> Vec<Value> {
     let (min, max) = (field.limits.min, field.limits.max);
-    // Numbers of the size that conditions speak of.
-    let numbers =
-        |unit: i64| [0, 10, 100, 1_000, 100_000].map(|n| field.at_ordinal((n * unit).clamp(min, max))).to_vec();
+    let numbers = |unit: i64| SIZES.map(|n| field.at_ordinal((n * unit).clamp(min, max))).to_vec();
     match &field.ty {
-        Type::Bool => vec![Value::Bool(false)],
+        Type::Bool => vec![Value::Bool(false), Value::Bool(true)],
         Type::Int => numbers(1),
         Type::Decimal => numbers(10_000),
         Type::OneOf(of) => (0..of.names().len().min(VALUES_MAX) as u16).map(Value::Symbol).collect(),

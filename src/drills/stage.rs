@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::bundle::{Bundle, CapScope, Playbook};
 use crate::context::{CustomerState, TypedEvent};
 use crate::decider::Workspace;
-use crate::domain::{CustomerId, TenantId, TimeDelta, Timestamp};
+use crate::domain::{CustomerId, TenantId, TimeDelta, Timestamp, Value};
 use crate::turn::{
-    ConsentsInput, EventInput, Input, Lease, Made, ModelReadings, Readings, Record, RecordBuffer, Run, Surroundings,
-    Taken, Turn, Written, apply, take,
+    ConsentsInput, EventInput, FactsInput, Input, Lease, Made, ModelReadings, Readings, Record, RecordBuffer, Run,
+    Surroundings, Taken, Turn, Written, apply, take,
 };
 
 /// A customer whom there is not, and everything that a turn about them is taken with.
@@ -59,6 +59,17 @@ impl<'a> Stage<'a> {
         let customer = self.customer.clone();
         let source = super::SOURCE.into();
         let input = Input::Consents(ConsentsInput { customer, source, observed_at: self.now, consents });
+        self.turn(&input, &Readings::at(self.now)).map(drop)
+    }
+
+    /// Tells facts about the customer.
+    pub(super) fn know(&mut self, facts: &[(usize, Option<Value>)]) -> Result<(), String> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let (customer, facts) = (self.customer.clone(), facts.to_vec());
+        let source = super::SOURCE.into();
+        let input = Input::Facts(FactsInput { customer, source, observed_at: self.now, facts });
         self.turn(&input, &Readings::at(self.now)).map(drop)
     }
 
