@@ -14,7 +14,7 @@ use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
-use crate::time::Deadline;
+use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 
 /// What came of an event that was observed.

@@ -95,7 +95,7 @@ impl Turnstile {
         let under_way = match asked {
             Asked::Decision { playbook, is_bulk } if !engine.is_calm(lane) => {
                 // What cannot be read is refused by the handler.
-                let options = options_of(headers).map(|(options, _)| options).unwrap_or_default();
+                let options = options_of(headers).unwrap_or_default();
                 engine.admit_decision(lane, playbook, &options, is_bulk)?
             }
             Asked::Decision { .. } | Asked::Events => engine.admit_request(lane, None)?,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Span;
+
 use super::super::wait::within;
 use super::super::{Engine, Error};
 use crate::actor::{InForce, Request, TurnDone};
@@ -90,7 +92,8 @@ impl Engine {
 
     async fn take(&self, in_force: &Arc<InForce>, input: &Input, readings: Readings) -> Result<TurnDone, String> {
         let deadline = self.step();
-        let request = Request { input: input.clone(), readings, bundle: Arc::clone(in_force), deadline };
+        let (input, bundle, span) = (input.clone(), Arc::clone(in_force), Span::none());
+        let request = Request { input, readings, bundle, deadline, span };
         match self.turn(self.0.customers.ask(request), deadline).await {
             Ok(done) => Ok(done),
             Err(refusal) => Err(format!("its turn was not taken: {refusal}")),
