@@ -63,7 +63,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
         "config",
         &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
     ),
-    ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
+    ("app", &["telemetry", "document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
         &[

@@ -123,8 +123,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// One trace in a hundred: at a thousand decisions a second that is ten traces in each, enough to see what is usual, and their cost, some
-/// ten microseconds each, stays below a part in a hundred of what the decisions cost. What is not usual is in the log of slow
+/// One trace in a hundred: at a thousand decisions a second that is ten traces in each, enough to see what is usual. The spans of one
+/// take four microseconds to make, nearly as much as the decision; of one in a hundred that is less than a part in a hundred. What is not usual is in the log of slow
 /// decisions, whatever the share, and whoever looks for one call sends its trace along.
 const TRACE_RATIO: f64 = 0.01;
 

@@ -40,6 +40,10 @@ pub(super) struct Turned {
 }
 
 /// What the turn of an event came to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and a box would cost each of them an allocation"
+)]
 pub(super) enum Outturn {
     /// It was taken.
     Turned(Turned),

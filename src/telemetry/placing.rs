@@ -25,6 +25,7 @@ pub fn place(span: &Span, context: &TraceContext) {
     }
 }
 
+/// Without OpenTelemetry a span has no place in a trace.
 #[cfg(not(feature = "otel"))]
 pub fn place(_: &Span, _: &TraceContext) {}
 
@@ -46,6 +47,7 @@ pub fn context_of(span: &Span, given: &TraceContext) -> TraceContext {
     }
 }
 
+/// What was given: without OpenTelemetry nothing stands below a span.
 #[cfg(not(feature = "otel"))]
 pub fn context_of(_: &Span, given: &TraceContext) -> TraceContext {
     given.clone()
