@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("sync", &[]),
     ("domain", &[]),
     ("time", &["domain"]),
-    ("telemetry", &[]),
+    ("telemetry", &["domain"]),
     ("tlog", &[]),
     ("document", &["domain"]),
     ("interchange", &["domain"]),
@@ -55,13 +55,13 @@ const ROOMS: [(&str, &[&str]); 29] = [
             "actor",
         ],
     ),
-    ("ingress", &["domain", "turn", "actor", "engine"]),
+    ("ingress", &["domain", "telemetry", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     (
         "config",
         &["domain", "document", "agents", "serving", "gateway", "journal", "bundle", "cases", "actor", "engine"],
     ),
-    ("app", &["document", "bundle", "config", "engine", "ingress", "admin"]),
+    ("app", &["telemetry", "document", "bundle", "config", "engine", "ingress", "admin"]),
     (
         "cli",
         &[
@@ -89,10 +89,10 @@ const ROOMS: [(&str, &[&str]); 29] = [
 const DOORS: [(&str, &[&str]); 32] = [
     ("reqwest", &["gateway"]),
     ("rustls", &["gateway", "app"]),
-    ("opentelemetry", &["gateway", "app"]),
+    ("opentelemetry", &["telemetry", "app"]),
     ("opentelemetry_otlp", &["app"]),
     ("opentelemetry_sdk", &["app"]),
-    ("tracing_opentelemetry", &["gateway", "app"]),
+    ("tracing_opentelemetry", &["telemetry", "app"]),
     ("ort", &["inference"]),
     ("tokenizers", &["inference"]),
     ("ed25519_dalek", &["tlog"]),

@@ -19,6 +19,7 @@ use super::occupancy::{Bounds, Occupancy};
 use super::registry::Registry;
 use super::set_aside::Quarantine;
 use super::shelf::Shelf;
+use super::span;
 use super::taking::Taking;
 use super::warm::WarmCache;
 use super::{Asked, Config, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
@@ -186,7 +187,8 @@ impl House {
         let (worth, request) = (Worth::of(&request), Arc::new(request));
         let waiting = Waiting { request: Arc::clone(&request), claim: Claim::default(), reply: received };
         let (claim, counted) = (waiting.claim.clone(), Counted::new(&self.waiting));
-        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted }))) {
+        let queue = span::queue(&request.span);
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted, queue }))) {
             Ok(ahead) if self.comes_too_late(&waiting, ahead) => Asked::Late(waiting.request),
             Ok(_) => Asked::Waiting(waiting).settled(),
             Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
@@ -322,9 +324,14 @@ impl House {
             let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
             return ControlFlow::Continue(());
         }
-        let result = self.guarded_turn(owner, &job.request, is_late);
-        self.turn_time.learn(self.clock.instant().since(begun));
-        let TurnJob { reply, counted, request, .. } = job;
+        let TurnJob { reply, counted, request, queue, .. } = job;
+        drop(queue);
+        let mut result = self.guarded_turn(owner, &request, is_late);
+        let ended = self.clock.instant();
+        self.turn_time.learn(ended.since(begun));
+        if let Ok(done) = &mut result {
+            done.waited = Some((begun, ended));
+        }
         drop(counted);
         let result = match result {
             Ok(done) if holds(&done, &request) => {

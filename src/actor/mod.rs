@@ -30,6 +30,7 @@
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `set_aside` | inputs on which no turn is taken any more |
 //! | `runtime` | their system |
+//! | `span` | the spans of a turn |
 //! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
@@ -81,6 +82,7 @@ mod side_by_side;
 #[cfg(simulation)]
 #[path = "../../tests/simulation/harness/mod.rs"]
 pub mod simulation;
+mod span;
 mod sweep;
 mod tail;
 mod taking;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web;
 
 use crate::admin::{self, Reload};
@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::config::ServerSettings;
 use crate::document::Faults;
 use crate::engine::Engine;
-use crate::ingress::{self, Gate, Limits, authorize};
+use crate::ingress::{self, Gate, Limits, authorize, traced};
 
 /// All HTTP doors of an engine, to be put into an `actix_web` application. `forthwith serve` is built from this.
 ///
@@ -65,6 +65,7 @@ impl Doors {
             .app_data(self.gate.clone())
             .app_data(self.reload.clone())
             .wrap(from_fn(authorize))
+            .wrap(Condition::new(!self.engine.spans().is_off(), from_fn(traced)))
             .configure(ingress::routes)
             .configure(admin::routes)
             .default_service(web::to(ingress::not_found));

@@ -79,6 +79,9 @@ fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
     let (lines, size) = Lines::open(&args.input, args.format).map_err(failed)?;
     let output = open_output(args.output.as_deref()).map_err(failed)?;
     let spans = log::start_spans(&config.settings.log).map_err(failed)?;
+    if let Some(spans) = &spans {
+        config.engine.spans = spans.sampling();
+    }
     let engine = Engine::start(config.engine.for_history()).map_err(|e| failed(e.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| failed(e.to_string()))?;
     Ok(Run {

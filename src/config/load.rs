@@ -34,6 +34,7 @@ impl Config {
         engine.notary = settings.notary.clone();
         engine.customers = settings.customers.clone();
         let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
+        engine.slow_share_ppm = (settings.log.slow_share * 1e6).round() as u32;
         engine.gateway = settings.gateway.clone();
         engine.inference = pool;
         engine.slow_models = engine::slow_model_loader(onnxruntime, model_threads);

@@ -11,6 +11,7 @@ use crate::domain::TenantId;
 use crate::gateway;
 use crate::journal;
 use crate::serving;
+use crate::telemetry::Sampling;
 use crate::time::Clock;
 
 /// What an engine is started with. Plain data: any value is fine.
@@ -34,6 +35,10 @@ pub struct Config {
     pub slow_models: Arc<SlowModelLoader>,
     /// The providers of large models, and how they are called.
     pub gateway: gateway::Config,
+    /// Which calls have `tracing` spans: by default none. Whoever has them exported says how many.
+    pub spans: Sampling,
+    /// The share of its budget, in millionths, above which a decision counts as slow and has a line in the log; 0 for never.
+    pub slow_share_ppm: u32,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
@@ -60,6 +65,8 @@ impl Config {
             inference: serving::Config::default(),
             slow_models: slow_model_loader(None, 1),
             gateway: gateway::Config::default(),
+            spans: Sampling::off(),
+            slow_share_ppm: super::slow_log::SLOW_PPM,
             clock: Clock::system(),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::course::{Course, Leg};
 use super::model_metrics::count_asked;
 use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
@@ -13,8 +14,8 @@ use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
 use crate::telemetry::Exemplar;
-use crate::time::{Deadline, Instant};
-use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, TraceId, Turn};
+use crate::time::Deadline;
+use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 
 /// How long a caller waits for what no playbook's budget governs.
 const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
@@ -52,7 +53,7 @@ impl Engine {
         options: &Options,
     ) -> Result<Answer<Decision>, Error> {
         let begun = self.begin(Some(playbook), event, options).await?;
-        self.finish_decision(begun, options.sampled()).await
+        self.finish_decision(begun).await
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
@@ -66,12 +67,12 @@ impl Engine {
     ) -> Vec<Result<Answer<Decision>, Error>> {
         let mut begun = Vec::with_capacity(events.len());
         for event in events {
-            begun.push(self.begin(Some(playbook), event, options).await);
+            begun.push(self.begin_among(Some(playbook), event, options).await);
         }
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             answers.push(match begun {
-                Ok(begun) => self.finish_decision(begun, options.sampled()).await,
+                Ok(begun) => self.finish_decision(begun).await,
                 Err(error) => Err(error),
             });
         }
@@ -86,7 +87,7 @@ impl Engine {
     /// Observes an event with options.
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
         let begun = self.begin(None, event, options).await?;
-        self.finish_observed(begun, options.sampled()).await
+        self.finish_observed(begun).await
     }
 
     /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
@@ -94,12 +95,12 @@ impl Engine {
     pub async fn observe_batch(&self, events: Vec<Event>, options: &Options) -> Vec<Result<Answer<Observed>, Error>> {
         let mut begun = Vec::with_capacity(events.len());
         for event in events {
-            begun.push(self.begin(None, event, options).await);
+            begun.push(self.begin_among(None, event, options).await);
         }
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             answers.push(match begun {
-                Ok(begun) => self.finish_observed(begun, options.sampled()).await,
+                Ok(begun) => self.finish_observed(begun).await,
                 Err(error) => Err(error),
             });
         }
@@ -107,7 +108,12 @@ impl Engine {
     }
 
     /// The first half of every event: typed, checked, and its turn taken or queued.
-    async fn begin(&self, playbook: Option<&str>, event: Event, options: &Options) -> Result<Answer<Begun>, Error> {
+    pub(super) async fn begin(
+        &self,
+        playbook: Option<&str>,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Begun>, Error> {
         let inner = &self.0;
         let started = inner.clock.instant();
         let now = inner.clock.wall();
@@ -124,21 +130,27 @@ impl Engine {
         let arrival = self.arrival(&typed, now, options.timing)?;
         let budget = budget(&bundle.bundle, rules, &typed, options);
         let deadline = Deadline::new(started, budget);
-        if inner.journal.is_full()
-            && let Answer::Shed(shed) = self.room(when_disk_full(&bundle.bundle, rules, &typed), deadline).await?
-        {
-            return Ok(Answer::Shed(shed));
+        let names = (playbook, &*bundle.bundle.layout().events()[typed.kind].name);
+        let mut course = self.course(started, options.trace.as_ref(), (names, budget));
+        if inner.journal.is_full() {
+            course.hold_up();
+            let when_full = when_disk_full(&bundle.bundle, rules, &typed);
+            if let Answer::Shed(shed) = self.room(when_full, deadline).await? {
+                return Ok(Answer::Shed(shed));
+            }
         }
         let run = number.map_or(Run::Subscribed, Run::Playbook);
-        let event = EventInput { event: typed, run, trace: options.trace };
-        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle)
-            && within(known, inner.timer.at(deadline.instant())).await.is_err()
-        {
-            return Ok(self.shed(Shed::Recovering));
+        let event = EventInput { event: typed, run, trace: course.trace() };
+        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle) {
+            course.hold_up();
+            if within(known, inner.timer.at(deadline.instant())).await.is_err() {
+                return Ok(self.shed(Shed::Recovering));
+            }
         }
         let input = Input::Event(event);
-        let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
-        Ok(Answer::Given(self.begin_turn(request, started)))
+        let (readings, span) = (Readings::at(arrival), course.span());
+        let request = Request { input, readings, bundle: Arc::clone(&bundle), deadline, span };
+        Ok(Answer::Given(self.begin_turn(request, course)))
     }
 
     fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
@@ -195,8 +207,8 @@ impl Engine {
         Answer::Shed(shed)
     }
 
-    async fn finish_decision(&self, begun: Answer<Begun>, trace: Option<TraceId>) -> Result<Answer<Decision>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(_, decisions)) => {
                 let nothing = || Error::Record("a playbook has no default".to_owned());
@@ -211,26 +223,28 @@ impl Engine {
                 let made = decisions.swap_remove(0);
                 self.count_models(&bundle.bundle, &made);
                 let ack = bundle.bundle.playbooks()[made.playbook].ack;
-                let durability = self.keep(done.last_seq, ack, started, deadline).await?;
+                let durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
                 Decision::given(made, durability, &bundle.bundle, customer)
             }
             Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
                 let Some((_, id)) = repeated.first() else {
                     return Err(Error::Record("a turn decided nothing".to_owned()));
                 };
-                match self.decided_before(*id, deadline).await? {
+                match self.decided_before(*id, &mut course, deadline).await? {
                     Answer::Given(decision) => decision,
                     Answer::Shed(shed) => return Ok(self.shed(shed)),
                 }
             }
         };
-        decision.elapsed = self.0.clock.instant().since(started);
-        self.count(&bundle.bundle, &decision, trace.map(|trace| self.exemplar(trace)));
+        let now = self.0.clock.instant();
+        decision.elapsed = course.end(now);
+        self.0.metrics.took(&course, self.exemplar(&course));
+        self.given(&bundle.bundle, &decision, &course, (deadline, now));
         Ok(Answer::Given(decision))
     }
 
-    async fn finish_observed(&self, begun: Answer<Begun>, trace: Option<TraceId>) -> Result<Answer<Observed>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+    async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(customer, decisions)) => {
                 self.0.metrics.observed.inc();
@@ -251,25 +265,28 @@ impl Engine {
         let ack =
             if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
         // A repetition rests on records that may not be on disk yet: it is as safe as they are.
-        let mut durability = self.keep(done.last_seq, ack, started, deadline).await?;
+        let mut durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
         let given = |made| Decision::given(made, durability, &bundle.bundle, customer.clone());
         let mut decisions: Vec<Decision> = made.into_iter().map(given).collect();
         for (_, id) in repeated {
-            match self.decided_before(id, deadline).await? {
+            match self.decided_before(id, &mut course, deadline).await? {
                 Answer::Given(decision) => decisions.push(decision),
                 Answer::Shed(shed) if is_duplicate => return Ok(self.shed(shed)),
                 // Something was decided now, so this is an answer, and it says that not all of it is safe.
                 Answer::Shed(_) => durability = Durability::Pending,
             }
         }
-        let elapsed = self.0.clock.instant().since(started);
-        let exemplar = trace.map(|trace| self.exemplar(trace));
+        let now = self.0.clock.instant();
+        let elapsed = course.end(now);
+        if !decisions.is_empty() {
+            self.0.metrics.took(&course, self.exemplar(&course));
+        }
         for decision in &mut decisions {
             if !decision.is_duplicate {
                 decision.durability = durability;
             }
             decision.elapsed = elapsed;
-            self.count(&bundle.bundle, decision, exemplar);
+            self.given(&bundle.bundle, decision, &course, (deadline, now));
         }
         self.0.metrics.observed.inc();
         if is_duplicate {
@@ -297,25 +314,22 @@ impl Engine {
         &self,
         seq: u64,
         ack: Ack,
-        started: Instant,
+        course: &mut Course,
         deadline: Deadline,
     ) -> Result<Durability, Error> {
         let inner = &self.0;
         if ack == Ack::Memory {
             return Ok(if inner.journal.synced_seq() >= seq { Durability::Disk } else { Durability::Memory });
         }
-        let turned = inner.clock.instant();
-        inner.metrics.turn_seconds.observe_duration(turned.since(started));
         let Some(synced) = inner.journal.wait_synced(seq) else { return Ok(Durability::Disk) };
+        let turned = inner.clock.instant();
+        course.enter(Leg::Disk, turned);
         if deadline.is_past(turned) {
             inner.metrics.pending.inc();
             return Ok(Durability::Pending);
         }
         match within(synced, inner.timer.at(deadline.instant())).await {
-            Ok(Ok(Ok(()))) => {
-                inner.metrics.disk_seconds.observe_duration(inner.clock.instant().since(turned));
-                Ok(Durability::Disk)
-            }
+            Ok(Ok(Ok(()))) => Ok(Durability::Disk),
             Ok(Ok(Err(reason))) => Err(JournalError::Stopped(reason).into()),
             Ok(Err(_)) => Err(JournalError::Stopped("it is closed".into()).into()),
             Err(Expired) => {
@@ -326,7 +340,13 @@ impl Engine {
     }
 
     /// A decision that was made before; shed if it cannot be read back before the deadline.
-    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Answer<Decision>, Error> {
+    async fn decided_before(
+        &self,
+        id: DecisionId,
+        course: &mut Course,
+        deadline: Deadline,
+    ) -> Result<Answer<Decision>, Error> {
+        course.enter(Leg::Disk, self.0.clock.instant());
         let journal = &self.0.journal;
         let mut found = self.decision(id)?;
         if found.is_none() {
@@ -365,12 +385,12 @@ impl Engine {
         }
     }
 
-    /// The mark of a trace that its caller keeps, for the metrics.
-    fn exemplar(&self, trace: TraceId) -> Exemplar {
-        Exemplar { trace, at_us: self.0.clock.wall().micros() }
-    }
-
-    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision, exemplar: Option<Exemplar>) {
+    pub(super) fn count(
+        &self,
+        bundle: &Arc<Bundle>,
+        decision: &Decision,
+        (is_slow, exemplar): (bool, Option<Exemplar>),
+    ) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
@@ -381,6 +401,9 @@ impl Engine {
             playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
         }
         playbook.count(decision, exemplar);
+        if is_slow {
+            playbook.slow.inc();
+        }
     }
 }
 

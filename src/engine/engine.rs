@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::export::EXPORTS_MAX;
 use super::in_force::is_in_force;
 use super::metrics::{BundleSeries, Metrics};
+use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::vitals::Vitals;
 use super::{Config, Data, Error};
@@ -20,7 +21,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::{Format, Registry};
+use crate::telemetry::{Format, Registry, Sampling};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -44,6 +45,8 @@ pub(super) struct Inner {
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
     vitals: Vitals,
+    pub(super) spans: Sampling,
+    pub(super) slow: SlowLog,
     pub(super) registry: Registry,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
@@ -137,7 +140,8 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
+        let slow = SlowLog::new(&config);
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, spans, .. } = config;
         let (inference, slow_models) = (config.inference, config.slow_models);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
@@ -200,6 +204,8 @@ impl Engine {
             timer,
             metrics,
             vitals,
+            spans,
+            slow,
             registry,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
@@ -291,6 +297,11 @@ impl Engine {
         inner.metrics.caps_stand(&self.caps_in_numbers());
         inner.metrics.models_stand(&inner.series.load(), inner.clock.instant());
         inner.registry.page(format)
+    }
+
+    /// Which calls have spans.
+    pub fn spans(&self) -> &Sampling {
+        &self.0.spans
     }
 
     /// Why the engine acknowledges nothing any more, if that is so.

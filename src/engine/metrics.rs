@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::course::{Course, Leg};
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
 use super::{Decision, Reason};
@@ -23,8 +24,8 @@ pub(super) struct Metrics {
     seconds: HistogramFamily,
     pub(super) shed: [Counter; Shed::ALL.len()],
     pub(super) refused: Refused,
-    pub(super) turn_seconds: Histogram,
-    pub(super) disk_seconds: Histogram,
+    stages: [Histogram; Leg::ALL.len()],
+    slow: CounterFamily,
     pub(super) pending: Counter,
     pub(super) observed: Counter,
     pub(super) repeated: Counter,
@@ -66,6 +67,7 @@ pub(super) struct PlaybookSeries {
     pub(super) tiers: [TierSeries; Tier::ALL.len()],
     /// By why the default was taken.
     pub(super) fallbacks: [(FallbackReason, Counter); FallbackReason::ALL.len()],
+    pub(super) slow: Counter,
     /// By the number of the model.
     pub(super) models: Vec<Arc<ModelSeries>>,
     /// By the number of the agent.
@@ -200,11 +202,12 @@ impl Metrics {
         let stages = registry.histograms(
             "forthwith_decision_stage_seconds",
             (
-                "Time of a decision's stages, in seconds: turn (from taking the event to the end of its turn, waiting included), disk \
-                 (from then until the journal has synced it).",
-                "Look when decisions are slow: the stage says where the time goes.",
+                "Time of a decision's stages, in seconds: admission (room in the journal waited for), queue (its customer waited for, who is \
+                 busy or not in memory, or the rest of its batch), turn (the turn itself), models (slow and large models waited for), disk \
+                 (the journal's sync waited for). Every decision has a turn; the others are counted only where something was waited for.",
+                "Look when decisions are slow: the stage says where the time goes. Its buckets have exemplars.",
             ),
-            &[Label::words("stage", ["turn", "disk"])],
+            &[Label::words("stage", Leg::ALL.map(Leg::as_str))],
             &LATENCY_SECONDS,
         );
         let cap = || Label::named("cap", "global caps of the bundle in force");
@@ -239,8 +242,15 @@ impl Metrics {
             ),
             shed: Shed::ALL.map(|reason| shed.with(&[reason.as_str()])),
             refused: Refused::of(&refused),
-            turn_seconds: stages.with(&["turn"]),
-            disk_seconds: stages.with(&["disk"]),
+            stages: Leg::ALL.map(|leg| stages.with(&[leg.as_str()])),
+            slow: registry.counters(
+                "forthwith_slow_decisions_total",
+                (
+                    "Decisions that took more than a share of their budget (`slow_share`), with a line in the log or without.",
+                    "Look at the lines of the log: they say where the time went.",
+                ),
+                &[playbook()],
+            ),
             pending: registry.counter(
                 "forthwith_decisions_pending_total",
                 (
@@ -360,6 +370,7 @@ impl Metrics {
                     seconds: self.seconds.with(&[name, tier.as_str()]),
                 }),
                 fallbacks: FallbackReason::ALL.map(|reason| (reason, self.fallbacks.with(&[name, reason.as_str()]))),
+                slow: self.slow.with(&[name]),
                 models: self.models.of_playbook(playbook, of_before(name), now),
                 agents: playbook.agents.iter().map(agent).collect(),
                 limits: playbook.limits.iter().map(|of| limit(name, &of.id)).collect(),
@@ -380,6 +391,13 @@ impl Metrics {
     pub(super) fn models_stand(&self, series: &BundleSeries, now: Instant) {
         let models: Vec<&ModelSeries> = series.playbooks.iter().flat_map(|of| &of.models).map(|of| &**of).collect();
         self.models.stand(&models, now);
+    }
+
+    /// Counts what the stages of a call that gave decisions took.
+    pub(super) fn took(&self, course: &Course, exemplar: Option<Exemplar>) {
+        for (leg, took) in course.stages() {
+            self.stages[leg as usize].observe_traced(took, exemplar);
+        }
     }
 
     pub(super) fn settled(&self, settlement: Settlement) {

@@ -28,8 +28,8 @@ have the same series under the same names.
   makes no series, and a customer never has one. When another bundle is put in force, the series of names that are no longer in it go. A decision of
   the former bundle that is counted a moment later can bring a few back; they go with the next change. So there are never more than those of the bundle in
   force and of the one before it.
-- **Exemplars**: in OpenMetrics a bucket of `forthwith_decision_seconds` names the latest trace that fell into it (`trace_id`), if the caller's
-  `traceparent` says that it keeps the trace. Start Prometheus with `--enable-feature=exemplar-storage`, and a dashboard leads from a slow bucket to a slow decision.
+- **Exemplars**: in OpenMetrics a bucket of `forthwith_decision_seconds` and `forthwith_decision_stage_seconds` names the latest trace that fell into it (`trace_id`), if its
+  spans are kept. Start Prometheus with `--enable-feature=exemplar-storage`, and a dashboard leads from a slow bucket to a slow decision.
 - **`_created`** is left out: Prometheus would keep each as one more series. `process_start_time_seconds` says when counting began.
 - What is not built has no series: outbox, reviews.
 

@@ -25,6 +25,8 @@
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |
+//! | `course`, `told`, `giving` | how long each stage of a call took, its spans, and who hears of it |
+//! | `slow_log` | decisions that took more than their share of the budget |
 //! | `wait` | waiting no longer than to an alarm |
 
 mod agent_shown;
@@ -36,6 +38,7 @@ mod cap_tests;
 mod config;
 mod consents;
 mod consulting;
+mod course;
 mod customer;
 mod deciding;
 mod decision;
@@ -55,6 +58,7 @@ mod feedback_check;
 mod feedback_metrics;
 mod feedback_models;
 mod feedback_shown;
+mod giving;
 mod in_force;
 mod known;
 mod late_answers;
@@ -76,11 +80,13 @@ mod search_query;
 mod set_aside;
 mod settling;
 mod signal_shown;
+mod slow_log;
 mod slow_model_loader;
 mod slow_models;
 mod switching;
 #[cfg(test)]
 mod tests;
+mod told;
 mod turning;
 mod viewer;
 mod vitals;

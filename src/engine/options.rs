@@ -2,26 +2,18 @@
 
 use std::time::Duration;
 
-use crate::turn::TraceId;
+use crate::domain::TraceContext;
 
 /// How one call differs from the usual.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// How long the caller waits at most.
     pub budget: Budget,
-    /// The caller's trace, to be found again in the record.
-    pub trace: Option<TraceId>,
-    /// Whether the caller keeps the trace, as the flag in `traceparent` says: then the metrics point to it.
-    pub is_sampled: bool,
+    /// Where the caller stands in a trace: its name is kept in the record, and the spans of the call are below the caller's span, if
+    /// the caller keeps any ([`Config::spans`](super::Config::spans)).
+    pub trace: Option<TraceContext>,
     /// What counts as the event's arrival.
     pub timing: Timing,
-}
-
-impl Options {
-    /// The trace, if the caller keeps it.
-    pub(super) fn sampled(&self) -> Option<TraceId> {
-        self.trace.filter(|_| self.is_sampled)
-    }
 }
 
 /// How long a caller waits at most.

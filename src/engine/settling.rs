@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::course::Course;
 use super::wait::within;
 use super::{Answer, Engine, Error};
 use crate::actor::{Request, Shed};
@@ -125,7 +126,8 @@ impl Engine {
             return Ok(Answer::Shed(shed));
         }
         let (input, readings) = (Input::Settlement(settling.input.clone()), Readings::at(inner.clock.wall()));
-        let request = Request { input, readings, bundle: inner.customers.in_force(), deadline };
+        let request =
+            Request { input, readings, bundle: inner.customers.in_force(), deadline, span: tracing::Span::none() };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(refusal) => return self.refused(refusal),
@@ -142,7 +144,7 @@ impl Engine {
             }
         };
         // A repetition rests on a record that may not be on disk yet.
-        let durability = self.keep(done.last_seq, Ack::Disk, started, deadline).await?;
+        let durability = self.keep(done.last_seq, Ack::Disk, &mut Course::new(started), deadline).await?;
         if is_new {
             inner.metrics.settled(settlement);
         }

@@ -1,7 +1,7 @@
 //! Deciding over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
-use super::trace::TraceParent;
+use super::standing::Standing;
 use super::{Fault, Limits, Problem};
 use crate::engine::{Answer, Budget, Decision, Engine, Error, Options};
 
@@ -42,7 +42,7 @@ pub(crate) struct BatchAnswer {
     params(
         ("playbook" = String, Path, description = "The playbook's name"),
         ("x-budget-ms" = Option<u64>, Header, description = "How long the caller waits at most; the playbook's budget holds if it is smaller"),
-        ("traceparent" = Option<String>, Header, description = "W3C trace context; the trace id is kept with the decision"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; the trace id is kept with the decision, and the flag that says whether spans are kept is obeyed"),
     ),
     request_body(content = super::openapi::CloudEventShape, content_type = "application/json", description = "A CloudEvent 1.0; also as `application/msgpack`"),
     responses(
@@ -63,14 +63,12 @@ pub(super) async fn decide(
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (mut options, parent) = options_of(request.headers())?;
+    let (mut options, standing) = (options_of(request.headers())?, Standing::of(&request));
     let Arrived { event, trace } = body.decode::<Object<CloudEvent>>()?.0.into_event().map_err(Problem::of_faults)?;
-    options.trace = options.trace.or(trace);
+    options.trace = standing.of_event(trace);
     let decision = settled(engine.decide_with(&playbook, event, &options).await)?;
     let mut response = answer(body.answer, &decision);
-    if let Some(parent) = parent {
-        add_trace(&mut response, parent, decision.id.to_u128() as u64);
-    }
+    standing.answer(&mut response, decision.id.to_u128() as u64);
     Ok(response)
 }
 
@@ -98,7 +96,8 @@ pub(super) async fn decide_batch(
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (options, _) = options_of(request.headers())?;
+    let mut options = options_of(request.headers())?;
+    options.trace = Standing::of(&request).of_event(None);
     if engine.bundle().playbook_number(&playbook).is_none() {
         let hint = engine.bundle().suggest_playbook(&playbook);
         return Err(Error::UnknownPlaybook { name: playbook.into_inner(), hint }.into());
@@ -156,9 +155,8 @@ pub(super) fn settled<T>(given: Result<Answer<T>, Error>) -> Result<T, Problem> 
 }
 
 /// The options that a request's headers carry.
-pub(super) fn options_of(headers: &HeaderMap) -> Result<(Options, Option<TraceParent>), Problem> {
+pub(super) fn options_of(headers: &HeaderMap) -> Result<Options, Problem> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let parent = text("traceparent").and_then(TraceParent::parse);
     let budget = match text("x-budget-ms").map(str::parse::<u64>) {
         None => Budget::Playbook,
         Some(Ok(ms @ 1..=600_000)) => Budget::AtMost(Duration::from_millis(ms)),
@@ -169,13 +167,5 @@ pub(super) fn options_of(headers: &HeaderMap) -> Result<(Options, Option<TracePa
             return Err(problem);
         }
     };
-    let (trace, is_sampled) = (parent.map(|parent| parent.trace), parent.is_some_and(TraceParent::is_sampled));
-    Ok((Options { budget, trace, is_sampled, ..Options::default() }, parent))
-}
-
-/// Hands the caller's trace back with a span of ours.
-pub(super) fn add_trace(response: &mut HttpResponse, parent: TraceParent, span: u64) {
-    if let Ok(value) = HeaderValue::from_str(&parent.with_span(span)) {
-        response.headers_mut().insert(HeaderName::from_static("traceparent"), value);
-    }
+    Ok(Options { budget, ..Options::default() })
 }

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
-use super::decide::{add_trace, batch_of, options_of, settled};
+use super::decide::{batch_of, options_of, settled};
+use super::standing::Standing;
 use super::{Fault, Limits, Problem};
 use crate::domain::{Durability, Raw};
 use crate::engine::{Decision, Engine, Observed, Options};
@@ -81,20 +82,19 @@ pub(super) async fn events(
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (mut options, parent) = options_of(request.headers())?;
+    let (mut options, standing) = (options_of(request.headers())?, Standing::of(&request));
+    options.trace = standing.of_event(None);
     let event = match mode(request.headers()) {
         Mode::Structured => body.decode::<Object<CloudEvent>>()?.0,
         Mode::Binary => from_headers(request.headers(), &body)?,
         Mode::Batched => return observe_batch(&engine, &limits, &body, &options).await,
     };
     let Arrived { event, trace } = event.into_event().map_err(Problem::of_faults)?;
-    options.trace = options.trace.or(trace);
+    options.trace = standing.of_event(trace);
     let observed = settled(engine.observe_with(event, &options).await)?;
     let span = observed.decisions.first().map_or(1, |decision| decision.id.to_u128() as u64);
     let mut response = answer(body.answer, &ObservedAnswer::from(observed));
-    if let Some(parent) = parent {
-        add_trace(&mut response, parent, span);
-    }
+    standing.answer(&mut response, span);
     Ok(response)
 }
 
@@ -165,6 +165,7 @@ fn from_headers(headers: &HeaderMap, body: &Body) -> Result<CloudEvent, Problem>
         subject: attribute("subject"),
         time: attribute("time"),
         traceparent: attribute("traceparent"),
+        tracestate: attribute("tracestate"),
         data: if body.is_empty() { None } else { Some(body.decode()?) },
         ..CloudEvent::default()
     };

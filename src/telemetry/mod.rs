@@ -1,4 +1,4 @@
-//! The only registry of metrics. Other rooms declare their series in their own `metrics.rs` and know nothing of the
+//! The only registry of metrics, and what joins spans to their traces. Other rooms declare their series in their own `metrics.rs` and know nothing of the
 //! library behind these types.
 //!
 //! Labels are words from closed lists (tiers, reasons) or from the configuration (playbook names of the bundle), never a
@@ -16,6 +16,7 @@
 //! | `page` | the page that is scraped, in two formats |
 //! | `reference` | all series as a document |
 //! | `footprint` | what the program takes of the machine |
+//! | `placing`, `sampling` | where spans stand in their traces, and which calls have some |
 
 mod declared;
 mod exemplar;
@@ -27,16 +28,22 @@ mod footprint;
 mod page;
 #[cfg(test)]
 mod page_tests;
+mod placing;
 mod reference;
 mod registry;
+mod sampling;
 mod series;
 
 pub use declared::{Help, Label, LabelValues};
 pub use exemplar::Exemplar;
 pub use footprint::Footprint;
 pub use page::Format;
+#[cfg(feature = "otel")]
+pub use placing::root_trace;
+pub use placing::{context_of, place};
 pub use reference::Section;
 pub use registry::Registry;
+pub use sampling::{Obeys, Sampling};
 pub use series::{
     Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Level, Sum, SumFamily,
 };

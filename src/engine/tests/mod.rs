@@ -12,6 +12,7 @@ mod models;
 mod ordering;
 mod searching;
 mod series;
+mod slow_decisions;
 mod slow_models;
 mod world;
 
@@ -274,6 +275,10 @@ async fn the_metrics_page() {
         .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("forthwith_journal_") => format!("{name} …"),
             Some((name, _)) if name.ends_with("_time_seconds") => format!("{name} …"),
+            // So is how long it took, and whether the first turn's thread has left when the second comes.
+            Some((name, _)) if name.starts_with("forthwith_slow_") || name.contains("stage=\"queue\"") => {
+                format!("{name} …")
+            }
             _ => line.to_owned(),
         })
         .collect();

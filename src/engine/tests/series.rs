@@ -7,7 +7,7 @@ use super::slow_models::{compiled, config, slow_files};
 use super::*;
 use crate::bundle::model_tests::{MODEL, WORDS, files, words_model};
 use crate::bundle::{Artifacts, Sources};
-use crate::domain::FeedbackVerdict;
+use crate::domain::{FeedbackVerdict, TraceContext};
 use crate::telemetry::Registry;
 use crate::telemetry::exposition::{Dialect, Page, Sample};
 
@@ -93,6 +93,11 @@ async fn used(engine: &Engine, nth: usize) {
     }
 }
 
+/// A caller's place in a trace.
+fn trace(name: u8, is_sampled: bool) -> TraceContext {
+    TraceContext { span: 1, ..TraceContext::named([name; 16]) }.sampled(is_sampled)
+}
+
 /// Whatever callers send, and however often bundles change, an engine has the series that one has which was started with the bundle in force.
 #[tokio::test]
 async fn series_do_not_grow_with_strangers_and_reloads() {
@@ -109,7 +114,7 @@ async fn series_do_not_grow_with_strangers_and_reloads() {
             let name = format!("nobody-{nth}-{stranger}\n\"\\");
             let event =
                 || Event::new("1", name.as_str(), "ticket.created", format!("c{stranger}")).with("channel", "chat");
-            let options = Options { trace: Some([stranger; 16]), is_sampled: true, ..Options::default() };
+            let options = Options { trace: Some(trace(stranger, true)), ..Options::default() };
             assert!(engine.decide_with(&name, event(), &options).await.is_err());
             let other = Event { kind: name.clone(), ..event() };
             assert!(engine.decide(&format!("routing{nth}"), other).await.is_err());
@@ -169,7 +174,7 @@ async fn every_series_is_in_the_reference() {
 #[tokio::test]
 async fn a_slow_bucket_leads_to_a_slow_decision() {
     let engine = engine();
-    let with = |trace: u8, is_sampled| Options { trace: Some([trace; 16]), is_sampled, ..patient() };
+    let with = |name: u8, is_sampled| Options { trace: Some(trace(name, is_sampled)), ..patient() };
     for (id, options) in [("t-1", with(1, false)), ("t-2", with(2, true)), ("t-3", patient())] {
         engine.decide_with("routing", ticket(id, "my card"), &options).await.unwrap().given().unwrap();
     }
@@ -187,7 +192,10 @@ async fn a_slow_bucket_leads_to_a_slow_decision() {
     let expected = ["02".repeat(16), "03".repeat(16)];
     assert!(traced.iter().any(|(_, trace)| *trace == expected[1]), "{traced:?}");
     assert!(
-        traced.iter().all(|(name, trace)| *name == "forthwith_decision_seconds_bucket" && expected.contains(trace)),
+        traced.iter().all(|(name, trace)| {
+            ["forthwith_decision_seconds_bucket", "forthwith_decision_stage_seconds_bucket"].contains(name)
+                && expected.contains(trace)
+        }),
         "{traced:?}"
     );
 }
