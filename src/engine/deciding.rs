@@ -14,6 +14,7 @@ use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
+use crate::telemetry::Exemplar;
 use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 
@@ -273,7 +274,7 @@ impl Engine {
         };
         let now = self.0.clock.instant();
         decision.elapsed = course.end(now);
-        self.0.metrics.took(&course);
+        self.0.metrics.took(&course, self.exemplar(&course));
         self.given(&bundle.bundle, &decision, &course, (deadline, now));
         Ok(Answer::Given(decision))
     }
@@ -314,7 +315,7 @@ impl Engine {
         let now = self.0.clock.instant();
         let elapsed = course.end(now);
         if !decisions.is_empty() {
-            self.0.metrics.took(&course);
+            self.0.metrics.took(&course, self.exemplar(&course));
         }
         for decision in &mut decisions {
             if !decision.is_duplicate {
@@ -324,6 +325,9 @@ impl Engine {
             self.given(&bundle.bundle, decision, &course, (deadline, now));
         }
         self.0.metrics.observed.inc();
+        if is_duplicate {
+            self.0.metrics.repeated.inc();
+        }
         Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
     }
 
@@ -417,7 +421,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision, is_slow: bool) {
+    pub(super) fn count(
+        &self,
+        bundle: &Arc<Bundle>,
+        decision: &Decision,
+        (is_slow, exemplar): (bool, Option<Exemplar>),
+    ) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
@@ -427,18 +436,12 @@ impl Engine {
         if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
             playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
         }
-        let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
-        if decision.is_duplicate {
-            tier.duplicate.inc();
-        } else if let Some(reason) = decision.fallback {
-            tier.fallback.inc();
-            let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
-            known.iter().for_each(|(_, counter)| counter.inc());
+        if !decision.is_duplicate
+            && let Some(reason) = decision.fallback
+        {
             playbook.exercised.note(reason, self.0.clock.wall());
-        } else {
-            tier.decided.inc();
         }
-        playbook.seconds.observe_duration(decision.elapsed);
+        playbook.count(decision, exemplar);
         if is_slow {
             playbook.slow.inc();
         }

@@ -10,12 +10,14 @@ use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::export::EXPORTS_MAX;
+use super::in_force::is_in_force;
 use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
 use super::selfcheck::Board;
 use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::vital::Anatomy;
+use super::vitals::Vitals;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -23,7 +25,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::{Registry, Sampling};
+use crate::telemetry::{Format, Registry, Sampling};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -49,9 +51,10 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
+    vitals: Vitals,
     pub(super) spans: Sampling,
     pub(super) slow: SlowLog,
-    registry: Registry,
+    pub(super) registry: Registry,
     /// What came of the self-check.
     pub(super) board: Board,
     pub(super) series: ArcSwap<BundleSeries>,
@@ -159,6 +162,8 @@ impl Engine {
             }
         };
         let registry = Registry::default();
+        let vitals = Vitals::new(&registry, clock.wall());
+        vitals.bounded_by(&journal_config, &customers);
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         // Before the data is touched: a bundle that cannot decide is refused.
         let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));
@@ -197,6 +202,7 @@ impl Engine {
         let admission = Admission::new(config.admission, &registry);
         admission.fit(budgets(&customers.in_force().bundle));
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        vitals.put_in_force(&series.bundle, clock.wall());
         let board = Board::new(&registry);
         board.follow(&customers.in_force().bundle, clock.wall());
         let anatomy = Anatomy {
@@ -223,6 +229,7 @@ impl Engine {
             clock,
             timer,
             metrics,
+            vitals,
             spans,
             slow,
             registry,
@@ -259,6 +266,15 @@ impl Engine {
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
     /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        self.try_change_bundle(bundle).inspect_err(|_| self.refuse_bundle())
+    }
+
+    /// Counts a bundle that was to be put in force and was not: it cannot be read, or cannot decide.
+    pub fn refuse_bundle(&self) {
+        self.0.vitals.bundles_refused.inc();
+    }
+
+    fn try_change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
         if self.is_disk_full() {
             return Err(JournalError::DiskFull.into());
         }
@@ -270,6 +286,11 @@ impl Engine {
         self.0.slow_models.put_beside(&slow_models);
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         self.0.slow_models.put(if changed.is_ok() { slow_models } else { before });
+        if changed.is_err() {
+            // The slow models of the bundle that was refused have series already.
+            let series = self.0.series.load();
+            self.0.registry.keep(&|labels| is_in_force(&series, labels));
+        }
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
                 Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
@@ -282,7 +303,11 @@ impl Engine {
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         self.0.board.follow(&bundle, self.0.clock.wall());
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
-        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
+        self.0.vitals.put_in_force(&bundle, self.0.clock.wall());
+        let series = Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now));
+        self.0.series.store(Arc::clone(&series));
+        // Series of names that have gone would add up from one reload to the next.
+        self.0.registry.keep(&|labels| is_in_force(&series, labels));
         self.0.metrics.reloads.inc();
         Ok(())
     }
@@ -291,14 +316,21 @@ impl Engine {
     ///
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
-        self.0.admission.tell(self.0.clock.instant());
-        self.0.metrics.caps_stand(&self.caps_in_numbers());
-        let series = self.0.series.load();
-        self.0.metrics.models_stand(&series, self.0.clock.instant());
-        self.0.board.stand(self.0.clock.wall(), |name, reason| {
+        self.metrics_in(Format::Text)
+    }
+
+    /// The metrics page in a format. What a page costs is a few tenths of a millisecond.
+    pub fn metrics_in(&self, format: Format) -> String {
+        let inner = &self.0;
+        inner.vitals.read(inner.customers.waiting(), inner.journal.synced_seq());
+        inner.admission.tell(inner.clock.instant());
+        inner.metrics.caps_stand(&self.caps_in_numbers());
+        let series = inner.series.load();
+        inner.metrics.models_stand(&series, inner.clock.instant());
+        inner.board.stand(inner.clock.wall(), |name, reason| {
             series.playbooks.get(series.bundle.playbook_number(name)?)?.exercised.last(reason)
         });
-        self.0.registry.render()
+        inner.registry.page(format)
     }
 
     /// Which calls have spans.

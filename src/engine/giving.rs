@@ -9,6 +9,7 @@ use super::turning::Begun;
 use super::{Answer, Decision, Engine, Error};
 use crate::bundle::Bundle;
 use crate::domain::TraceContext;
+use crate::telemetry::Exemplar;
 use crate::time::{Deadline, Instant};
 
 impl Engine {
@@ -37,6 +38,12 @@ impl Engine {
         }
     }
 
+    /// The mark of a call's trace for the metrics, if spans of the trace are kept.
+    pub(super) fn exemplar(&self, course: &Course) -> Option<Exemplar> {
+        let trace = course.context().filter(|context| context.is_sampled()).and_then(TraceContext::id)?;
+        Some(Exemplar { trace, at_us: self.0.clock.wall().micros() })
+    }
+
     /// Tells all who watch of a decision that is given.
     pub(super) fn given(&self, bundle: &Arc<Bundle>, decision: &Decision, course: &Course, due: (Deadline, Instant)) {
         if let Some(told) = course.told() {
@@ -46,6 +53,6 @@ impl Engine {
         if is_slow {
             self.0.slow.write(decision, course, due);
         }
-        self.count(bundle, decision, is_slow);
+        self.count(bundle, decision, (is_slow, self.exemplar(course)));
     }
 }

@@ -134,7 +134,7 @@ impl Engine {
         let bundle = &request.bundle.bundle;
         let now = self.0.clock.instant();
         let elapsed = course.end(now);
-        self.0.metrics.took(&course);
+        self.0.metrics.took(&course, self.exemplar(&course));
         let decision = |made| {
             let mut decision = Decision::of(made, bundle, request.input.customer().clone());
             (decision.durability, decision.elapsed) = (Durability::Pending, elapsed);
