@@ -50,8 +50,11 @@ impl Engine {
         event: Event,
         options: &Options,
     ) -> Result<Answer<Decision>, Error> {
-        let begun = self.begin(Some(playbook), event, options).await?;
-        self.finish_decision(begun).await
+        let answer = match self.begin(Some(playbook), event, options).await {
+            Ok(begun) => self.finish_decision(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
@@ -69,10 +72,11 @@ impl Engine {
         }
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_decision(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }
@@ -84,8 +88,11 @@ impl Engine {
 
     /// Observes an event with options.
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
-        let begun = self.begin(None, event, options).await?;
-        self.finish_observed(begun).await
+        let answer = match self.begin(None, event, options).await {
+            Ok(begun) => self.finish_observed(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
@@ -97,10 +104,11 @@ impl Engine {
         }
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_observed(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }
@@ -192,6 +200,11 @@ impl Engine {
     pub(super) fn shed<T>(&self, shed: Shed) -> Answer<T> {
         self.0.metrics.shed(shed);
         Answer::Shed(shed)
+    }
+
+    /// Counts what failed.
+    fn tallied<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        answer.inspect_err(|error| self.0.metrics.failures.count(error))
     }
 
     async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {

@@ -257,6 +257,7 @@ impl Engine {
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
         self.0.metrics.caps_stand(&self.caps_in_numbers());
+        self.0.metrics.budgets_stand(&self.budgets_in_numbers());
         self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
         self.0.registry.render()
     }

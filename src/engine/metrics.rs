@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::Reason;
+use super::failures::FailureSeries;
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
 use crate::actor::Shed;
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::decider::{AgentWord, Consulted};
-use crate::domain::{FallbackReason, Settlement, Tier};
+use crate::domain::{FallbackReason, Money, Settlement, Tier};
 use crate::telemetry::{
     Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Registry, Sum, SumFamily,
 };
@@ -22,6 +23,7 @@ pub(super) struct Metrics {
     seconds: HistogramFamily,
     pub(super) shed: [Counter; Shed::ALL.len()],
     pub(super) refused: Refused,
+    pub(super) failures: FailureSeries,
     pub(super) turn_seconds: Histogram,
     pub(super) disk_seconds: Histogram,
     pub(super) pending: Counter,
@@ -37,6 +39,8 @@ pub(super) struct Metrics {
     caps_clamped: CounterFamily,
     cap_taken: GaugeFamily,
     cap_max: GaugeFamily,
+    budget_spent: GaugeFamily,
+    budget_max: GaugeFamily,
     pub(super) reloads: Counter,
     agent_answers: CounterFamily,
     agent_cost: SumFamily,
@@ -189,6 +193,7 @@ impl Metrics {
                 settlement: refused.with(&["settlement"]),
                 feedback: refused.with(&["feedback"]),
             },
+            failures: FailureSeries::new(registry),
             turn_seconds: stages.with(&["turn"]),
             disk_seconds: stages.with(&["disk"]),
             pending: registry.counter(
@@ -229,6 +234,16 @@ impl Metrics {
                 &["cap"],
             ),
             cap_max: registry.gauges("forthwith_cap_max", "How much there may be of a global cap.", &["cap"]),
+            budget_spent: registry.gauges(
+                "forthwith_budget_spent",
+                "What was spent of a budget on this day (UTC), calls under way included, in units of the currency of the prices.",
+                &["budget"],
+            ),
+            budget_max: registry.gauges(
+                "forthwith_budget_max",
+                "What a budget has for a day (UTC), in units of the currency of the prices.",
+                &["budget"],
+            ),
             agent_answers: registry.counters(
                 "forthwith_agent_answers_total",
                 "Agents that were asked for a decision, by what their word came to.",
@@ -298,6 +313,12 @@ impl Metrics {
     pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
         self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| ([&**id], *taken)));
         self.cap_max.set_all(caps.iter().map(|(id, _, max)| ([&**id], *max)));
+    }
+
+    /// Notes how the budgets stand: name, spent, max. Labels come from the bundle in force; those of an earlier one go.
+    pub(super) fn budgets_stand(&self, budgets: &[(Arc<str>, Money, Money)]) {
+        self.budget_spent.set_all(budgets.iter().map(|(name, spent, _)| ([&**name], spent.to_f64())));
+        self.budget_max.set_all(budgets.iter().map(|(name, _, max)| ([&**name], max.to_f64())));
     }
 
     /// Notes how the models of a bundle stand to what is expected of them.

@@ -48,6 +48,7 @@ mod export_record;
 mod export_state;
 mod fact_shown;
 mod facts;
+mod failures;
 mod feedback;
 mod feedback_check;
 mod feedback_metrics;
