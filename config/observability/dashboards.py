@@ -7,6 +7,7 @@ here too, or it is gone with the next import. A test says when the files are not
 
 import json
 import pathlib
+import sys
 
 RUNBOOKS = "https://github.com/forthwith/forthwith/blob/main/docs/RUNBOOKS.md"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -17,6 +18,7 @@ P = I + ', playbook=~"$playbook"'
 # Series of the recording rules are of a whole job.
 J = 'job=~"$job"'
 RATE = "[$__rate_interval]"
+STACKING = {False: "none", True: "normal", "percent": "percent"}
 
 
 def rate(series, labels=I, by=""):
@@ -71,7 +73,7 @@ class Panel:
         if is_graph:
             defaults["custom"] = {
                 "drawStyle": "line", "lineWidth": 1, "fillOpacity": 25 if self.stacked else 8, "showPoints": "never", "spanNulls": False,
-                "stacking": {"mode": "normal" if self.stacked else "none", "group": "A"},
+                "stacking": {"mode": STACKING[self.stacked], "group": "A"},
                 "thresholdsStyle": {"mode": "dashed" if has_thresholds else "off"},
             }
         links = []
@@ -199,9 +201,7 @@ OVERVIEW = dashboard("overview", "overview", "Does it answer, how quickly, and w
         Panel("Stages, p99", "Where the time goes: see docs/METRICS.md for what each stage holds. `disk` is the journal's sync.",
               [(quantile(0.99, "forthwith_decision_stage_seconds", I, "stage"), "{{stage}}")], "s", runbook="ForthwithLatencyBurnsFast"),
         Panel("Tiers", "Share of the decisions by who decided: rules, small models, large models.",
-              [("sum by (tier) (rate(forthwith_decisions_total{" + P + "}" + RATE + ")) / on () group_left () "
-                "(sum(rate(forthwith_decisions_total{" + P + "}" + RATE + ")) > 0) or on (tier) 0 * "
-                "sum by (tier) (rate(forthwith_decisions_total{" + P + "}" + RATE + "))", "{{tier}}")], "percentunit", high=1, stacked=True),
+              [(rate("forthwith_decisions_total", P, "tier"), "{{tier}}")], "reqps", stacked="percent"),
         Panel("Fallbacks by reason", "Decisions a second in which something stood in for a proposal, by why.",
               [(rate("forthwith_fallbacks_total", P, "reason"), "{{reason}}")], "reqps", stacked=True, runbook="ForthwithFallbacksBurnFast"),
         Panel("Late and pending", "Turns that were taken too late for anything but the default, and decisions that were given before the "
@@ -300,7 +300,7 @@ TIERS = dashboard("tiers", "tiers", "Small models, agents and the providers of l
         Panel("First byte, p95", "From a request until the headers of its response.",
               [(quantile(0.95, "forthwith_gateway_first_byte_seconds", I, "provider, model"), "{{provider}}/{{model}}")], "s"),
         Panel("Learned latency", "The time within which half and nineteen of twenty are answered lately, as the choice of tiers sees it.",
-              [(f"forthwith_gateway_learned_seconds{{{I}}}", "{{provider}}/{{model}} {{quantile}}")], "s"),
+              [(f"forthwith_gateway_learned_seconds{{{I}}}", "{{provider}}/{{model}} {{part}}")], "s"),
         Panel("Under way", "Requests under way to a provider, and how many there may be, as learned.",
               [(f"sum by (provider) (forthwith_gateway_in_flight{{{I}}})", "{{provider}}"),
                (f"sum by (provider) (forthwith_gateway_concurrency_limit{{{I}}})", "{{provider}} limit")], "none"),
@@ -488,7 +488,7 @@ DASHBOARDS = [OVERVIEW, TIERS, POOL, JOURNAL, CUSTOMERS, PLAYBOOK]
 
 
 def main():
-    folder = pathlib.Path(__file__).parent / "grafana"
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "grafana"
     folder.mkdir(exist_ok=True)
     for made in DASHBOARDS:
         name = made["uid"].removeprefix("forthwith-")

@@ -135,7 +135,7 @@ impl Metrics {
             learned_seconds: registry.gauges(
                 "forthwith_gateway_learned_seconds",
                 "The time within which that part of the requests is answered, as learned from the latest; NaN while it is not known.",
-                &["provider", "model", "quantile"],
+                &["provider", "model", "part"],
             ),
             breaker_state: registry.gauges(
                 "forthwith_gateway_breaker_state",
