@@ -63,15 +63,24 @@ impl Loaded {
             let customer = format!("leaver-{round}-{nth}");
             let place = |what: &str| format!("/v1/customers/{customer}/{what}");
             ok(server.put(&place("facts"), &json!({ "source": "crm", "facts": { "mrr": 50 * nth } })).status);
-            ok(server.put(&place("consents"), &json!({ "source": "crm", "consents": { "marketing": nth % 4 > 0 } })).status);
+            ok(server
+                .put(&place("consents"), &json!({ "source": "crm", "consents": { "marketing": nth % 4 > 0 } }))
+                .status);
             let data = json!({ "reason": "price" });
-            let offer = answered(server, "/v1/decide/retention_offer", &event(&customer, "cancellation.requested", &data));
+            let offer =
+                answered(server, "/v1/decide/retention_offer", &event(&customer, "cancellation.requested", &data));
             if !offer["settle_by"].is_null() {
                 let place = format!("/v1/decisions/{}/feedback", offer["decision_id"].as_str().unwrap());
                 answered(server, &place, &json!({ "settlement": if nth % 2 == 0 { "commit" } else { "release" } }));
             }
             let failed = event(&customer, "login.failed", &json!({}));
-            ok(server.post_with("/v1/events", &[("content-type", "application/cloudevents+json")], failed.to_string().as_bytes()).status);
+            ok(server
+                .post_with(
+                    "/v1/events",
+                    &[("content-type", "application/cloudevents+json")],
+                    failed.to_string().as_bytes(),
+                )
+                .status);
         }
         let nonsense = event("c-1", "ticket.created", &json!({ "subject": 7 }));
         assert_eq!(server.post("/v1/decide/ticket_routing", &nonsense).status, 422);
@@ -102,7 +111,11 @@ fn config(folder: &Path) -> PathBuf {
     let playbook = to.join("playbooks/ticket_routing.toml");
     let text = fs::read_to_string(&playbook).unwrap();
     let text = replaced(&text, "budget      = \"50ms\"", "budget      = \"5s\"");
-    let text = replaced(&text, "accept = { target_precision = 0.9, confidence = 0.95 }", "accept = { max_escalation_share = 0.4 }");
+    let text = replaced(
+        &text,
+        "accept = { target_precision = 0.9, confidence = 0.95 }",
+        "accept = { max_escalation_share = 0.4 }",
+    );
     fs::write(playbook, text).unwrap();
     to
 }

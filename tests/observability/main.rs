@@ -68,16 +68,26 @@ fn every_panel_says_what_it_shows_in_which_unit_and_what_to_do() {
         for panel in panels(&board) {
             let place = format!("{name}, panel {}", panel["title"]);
             assert!(ids.insert(panel["id"].as_u64().unwrap()), "{place}: its id is another's, too");
-            assert!(panel["description"].as_str().is_some_and(|text| text.len() > 20), "{place} does not say what it shows");
+            assert!(
+                panel["description"].as_str().is_some_and(|text| text.len() > 20),
+                "{place} does not say what it shows"
+            );
             let defaults = &panel["fieldConfig"]["defaults"];
             assert!(defaults["unit"].as_str().is_some_and(|unit| !unit.is_empty()), "{place} has no unit");
-            assert!(defaults["thresholds"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{place} has no thresholds");
+            assert!(
+                defaults["thresholds"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()),
+                "{place} has no thresholds"
+            );
             assert_eq!(panel["datasource"]["uid"], "${datasource}", "{place}");
             let right = panel["gridPos"]["x"].as_u64().unwrap() + panel["gridPos"]["w"].as_u64().unwrap();
             assert!(right <= 24, "{place} is beyond the right edge");
             for link in panel["links"].as_array().unwrap() {
                 let to = runbook_of(link["url"].as_str().unwrap());
-                assert!(to.is_some_and(|anchor| runbooks.contains(anchor)), "{place} links to no runbook: {}", link["url"]);
+                assert!(
+                    to.is_some_and(|anchor| runbooks.contains(anchor)),
+                    "{place} links to no runbook: {}",
+                    link["url"]
+                );
             }
         }
     }
@@ -88,8 +98,14 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let (runbooks, mut used) = (runbooks(), BTreeSet::new());
     for alert in alerts() {
         let name = &alert.name;
-        assert!(matches!(alert.value("severity"), Some("page" | "ticket")), "{name} is neither for a page nor for a ticket");
-        assert!(alert.value("summary").is_some() && alert.value("description").is_some(), "{name} does not say what is wrong");
+        assert!(
+            matches!(alert.value("severity"), Some("page" | "ticket")),
+            "{name} is neither for a page nor for a ticket"
+        );
+        assert!(
+            alert.value("summary").is_some() && alert.value("description").is_some(),
+            "{name} does not say what is wrong"
+        );
         assert_eq!(alert.anchor(), Some(&*name.to_lowercase()), "{name} does not link its own runbook");
         assert!(runbooks.contains(&name.to_lowercase()), "docs/RUNBOOKS.md has no section `### {name}`");
         used.insert(name.to_lowercase());
@@ -104,22 +120,27 @@ fn every_alert_is_tested_to_fire_and_to_be_silent() {
     let lines: Vec<&str> = tests.lines().map(str::trim).collect();
     let mut lacking = Vec::new();
     for name in alerts().into_iter().map(|alert| alert.name).collect::<BTreeSet<_>>() {
-        let asked: Vec<usize> =
-            (0..lines.len()).filter(|at| lines[*at] == format!("alertname: {name}")).collect();
+        let asked: Vec<usize> = (0..lines.len()).filter(|at| lines[*at] == format!("alertname: {name}")).collect();
         let is_silent = |at: &usize| lines.get(at + 1) == Some(&"exp_alerts: []");
         if !asked.iter().any(is_silent) || asked.iter().all(is_silent) {
             lacking.push(name);
         }
     }
-    assert!(lacking.is_empty(), "config/observability/tests has no test that these fire, or none that they are silent: {lacking:?}");
+    assert!(
+        lacking.is_empty(),
+        "config/observability/tests has no test that these fire, or none that they are silent: {lacking:?}"
+    );
 }
 
 #[test]
 fn no_query_names_a_series_that_is_not_documented() {
     let documented = documented();
     let rules = rules();
-    let recorded: BTreeSet<&str> =
-        rules.values().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let recorded: BTreeSet<&str> = rules
+        .values()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.trim().strip_prefix("- record: "))
+        .collect();
     let mut unknown = BTreeSet::new();
     let mut look = |place: &str, text: &str| {
         for name in names(text) {
@@ -137,7 +158,9 @@ fn no_query_names_a_series_that_is_not_documented() {
 
 /// A rule file without what it says to people.
 fn expressions(text: &str) -> String {
-    let is_said = |line: &&str| ["summary:", "description:", "runbook_url:", "- name:"].iter().any(|key| line.trim().starts_with(key));
+    let is_said = |line: &&str| {
+        ["summary:", "description:", "runbook_url:", "- name:"].iter().any(|key| line.trim().starts_with(key))
+    };
     text.lines().filter(|line| !is_said(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -147,7 +170,9 @@ fn promtool_finds_no_fault_in_the_rules_and_every_alert_fires_when_it_should() {
     let path = |of: &str| shelf::folder().join(of).to_string_lossy().into_owned();
     programs.promtool(&["check", "config", &path("prometheus.yml")], "").unwrap_or_else(|said| panic!("{said}"));
     for name in shelf::files(&shelf::folder().join("tests"), "yml").keys() {
-        programs.promtool(&["test", "rules", &path(&format!("tests/{name}"))], "").unwrap_or_else(|said| panic!("{name}: {said}"));
+        programs
+            .promtool(&["test", "rules", &path(&format!("tests/{name}"))], "")
+            .unwrap_or_else(|said| panic!("{name}: {said}"));
     }
 }
 
@@ -156,7 +181,8 @@ fn every_query_returns_something_from_a_loaded_server() {
     let Some(programs) = Programs::find() else { return };
     let folder = support::folder();
     let mut loaded = Loaded::start(folder.path());
-    let prometheus = Prometheus::start(&programs, &loaded.server.address, &shelf::folder().join("rules"), folder.path());
+    let prometheus =
+        Prometheus::start(&programs, &loaded.server.address, &shelf::folder().join("rules"), folder.path());
     prometheus.wait_for("up", |up| up == 1.0);
     // What is told from a rise needs two scrapes with something between them; what was said of decisions, two after the first.
     let mut silent = Vec::new();
@@ -173,7 +199,8 @@ fn every_query_returns_something_from_a_loaded_server() {
     let page = String::from_utf8(loaded.server.get("/metrics").body).unwrap();
     programs.promtool(&["check", "metrics"], &page).unwrap_or_else(|said| panic!("`promtool check metrics`: {said}"));
 
-    let firing: Vec<String> = prometheus.rules().iter().filter(|rule| rule["state"] == "firing").map(Value::to_string).collect();
+    let firing: Vec<String> =
+        prometheus.rules().iter().filter(|rule| rule["state"] == "firing").map(Value::to_string).collect();
     let pages: Vec<&String> = firing.iter().filter(|rule| rule.contains(r#""severity":"page""#)).collect();
     assert!(pages.is_empty(), "a server that is well wakes somebody: {pages:#?}");
 

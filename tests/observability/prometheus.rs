@@ -23,7 +23,9 @@ impl Programs {
     /// What `FORTHWITH_PROMETHEUS` names; says that a test was skipped without it.
     pub(crate) fn find() -> Option<Self> {
         let Some(folder) = std::env::var_os("FORTHWITH_PROMETHEUS") else {
-            eprintln!("skipped: FORTHWITH_PROMETHEUS names no folder with `prometheus` and `promtool`, such as /usr/bin");
+            eprintln!(
+                "skipped: FORTHWITH_PROMETHEUS names no folder with `prometheus` and `promtool`, such as /usr/bin"
+            );
             return None;
         };
         let programs = Self(PathBuf::from(folder));
@@ -95,7 +97,9 @@ impl Prometheus {
         let found = self.ask("/api/v1/query", &[("query", expr)])?;
         let number = |value: &Value| value[1].as_str().unwrap().parse::<f64>().unwrap();
         Ok(match found["resultType"].as_str() {
-            Some("vector") => found["result"].as_array().unwrap().iter().map(|sample| number(&sample["value"])).collect(),
+            Some("vector") => {
+                found["result"].as_array().unwrap().iter().map(|sample| number(&sample["value"])).collect()
+            }
             Some("scalar") => vec![number(&found["result"])],
             other => return Err(format!("the result is a {other:?}")),
         })
@@ -128,7 +132,8 @@ impl Prometheus {
 
     /// Waits until the target was scraped so many times more.
     pub(crate) fn wait_for_scrapes(&self, more: usize) {
-        let count = || self.query("count_over_time(up[1h])").ok().and_then(|numbers| numbers.first().copied()).unwrap_or(0.0);
+        let count =
+            || self.query("count_over_time(up[1h])").ok().and_then(|numbers| numbers.first().copied()).unwrap_or(0.0);
         let until = count() + more as f64;
         self.wait_for("count_over_time(up[1h])", |scrapes| scrapes >= until);
     }

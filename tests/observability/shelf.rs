@@ -117,27 +117,38 @@ pub(crate) fn runbook_of(url: &str) -> Option<&str> {
     url.strip_prefix(RUNBOOKS_URL)
 }
 
-/// Every series that the documents describe, with its type.
+/// Every series that the documents describe, with its type: in a row of a table (``| `name` | type |``) or under a heading of its
+/// own (``### `name` ``, then `*type, unit.*`).
 pub(crate) fn documented() -> BTreeMap<String, String> {
     let mut series = BTreeMap::new();
     for document in ["docs/METRICS.md", "docs/API.md"] {
         let Ok(text) = fs::read_to_string(root().join(document)) else { continue };
-        for line in text.lines().filter_map(|line| line.strip_prefix("| `")) {
-            let Some((name, rest)) = line.split_once("` | ") else { continue };
-            if let Some((ty @ ("counter" | "gauge" | "histogram"), _)) = rest.split_once(" | ") {
+        let mut heading = None;
+        for line in text.lines() {
+            let row = line.strip_prefix("| `").and_then(|row| row.split_once("` | "));
+            if let Some(name) = line.strip_prefix("### `").and_then(|rest| rest.strip_suffix('`')) {
+                heading = Some(name);
+            } else if let (Some(name), Some(ty)) = (heading, line.strip_prefix('*')) {
+                series.insert(name.to_owned(), ty.split([',', '.']).next().unwrap_or_default().to_owned());
+                heading = None;
+            } else if let Some((name, rest)) = row
+                && let Some((ty @ ("counter" | "gauge" | "histogram"), _)) = rest.split_once(" | ")
+            {
                 series.insert(name.to_owned(), ty.to_owned());
             }
         }
     }
-    assert!(series.len() > 50, "the tables of the documents were not found");
+    assert!(series.len() > 50, "the series were not found in the documents");
     series
 }
 
 /// The names of series and of recorded series that an expression names.
 pub(crate) fn names(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| line.split(|c| !is_part(c)));
-    let known = |word: &&str| word.starts_with("forthwith_") || word.starts_with("process_") || word.contains(":forthwith_");
+    let words =
+        text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| line.split(|c| !is_part(c)));
+    let known =
+        |word: &&str| word.starts_with("forthwith_") || word.starts_with("process_") || word.contains(":forthwith_");
     let recorded = |word: &&str| word.starts_with("forthwith:");
     words.filter(|word| known(word) || recorded(word)).map(str::to_owned).collect()
 }
