@@ -2,37 +2,66 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use faulty_provider::{Conduct, Manner, Part, Provider};
 use serde_json::{Value, json};
 
-use crate::support::{Server, root};
+use crate::support::{Server, forthwith, root, run};
+
+/// What a neural model decides.
+const MEANING: &str = r#"
+playbook = "meaning"
+on       = ["ticket.created"]
+purpose  = "service"
+ack      = "memory"
+budget   = "10s"
+
+[outcome]
+queue = ["general", "access", "cards", "delivery", "refunds"]
+
+[default]
+then   = { queue = "general" }
+permit = { queue = "any" }
+
+[[models]]
+use    = "meaning@1"
+reads  = ["event.subject"]
+sets   = { queue = "label" }
+accept = { above = 0.5 }
+"#;
 
 /// A server with the shipped configuration, a large model beside it, and its customers.
 pub(crate) struct Loaded {
     pub(crate) server: Server,
     tickets: Vec<Value>,
     round: usize,
+    has_neural_model: bool,
     _provider: Provider,
 }
 
 impl Loaded {
-    pub(crate) fn start(folder: &Path) -> Self {
+    /// `encoder` is a folder that `tests/neural/prepare` made, for a command that was built with `neural`.
+    pub(crate) fn start(folder: &Path, encoder: Option<&Path>) -> Self {
         // One request in eight fails, so that there are retries.
         let part = |weight, conduct| Part { weight, conduct };
         let parts = vec![part(7, Conduct::default()), part(1, Conduct::of(Manner::ResetsBefore))];
         let provider = Provider::start(faulty_provider::Behaviour::Mixed { seed: 8, parts }).unwrap();
         let config = config(folder);
+        let runtime = encoder.map(|encoder| with_neural_model(&config, encoder));
         let server = Server::start_with(&folder.join("data"), |command| {
             command.arg("--config").arg(&config).env("NO_PROXY", "127.0.0.1");
             let model = "FORTHWITH__PROVIDERS__LOCAL__MODELS__ROUTER";
             command.env("FORTHWITH__PROVIDERS__LOCAL__BASE_URL", provider.base_url());
             command.env(format!("{model}__INPUT_PRICE"), "1").env(format!("{model}__OUTPUT_PRICE"), "2");
             command.env("FORTHWITH__ENGINE__CHECKPOINT_EVERY", "1s");
+            if let Some(runtime) = &runtime {
+                command.env("ORT_DYLIB_PATH", runtime);
+            }
         });
         let tickets = fs::read_to_string(root().join("config/samples/tickets.jsonl")).unwrap();
         let tickets = tickets.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        Self { server, tickets, round: 0, _provider: provider }
+        Self { server, tickets, round: 0, has_neural_model: encoder.is_some(), _provider: provider }
     }
 
     /// Tickets, some of them twice, offers, facts, consents, feedback, settlements, events for nobody, and what is refused.
@@ -82,6 +111,13 @@ impl Loaded {
                 )
                 .status);
         }
+        if self.has_neural_model {
+            let ticket = |nth| {
+                let data = json!({ "subject": "my card is gone", "body": "", "channel": "email" });
+                event(&format!("meaning-{round}-{nth}"), "ticket.created", &data)
+            };
+            answered(server, "/v1/decide/meaning/batch", &(0..8).map(ticket).collect());
+        }
         let nonsense = event("c-1", "ticket.created", &json!({ "subject": 7 }));
         assert_eq!(server.post("/v1/decide/ticket_routing", &nonsense).status, 422);
         assert_eq!(server.post("/v1/decide/nothing", &nonsense).status, 404);
@@ -118,6 +154,19 @@ fn config(folder: &Path) -> PathBuf {
     );
     fs::write(playbook, text).unwrap();
     to
+}
+
+/// Adds a playbook that asks a neural model; returns the runtime that it needs.
+fn with_neural_model(config: &Path, encoder: &Path) -> String {
+    let runtime = fs::read_to_string(encoder.join("library")).unwrap().trim().to_owned();
+    let mut train: Command = forthwith();
+    train.arg("train").arg("--data").arg(root().join("tests/neural/tickets.csv"));
+    train.args(["--text", "text", "--label", "queue", "--json", "--encoder"]).arg(encoder);
+    train.arg("--out").arg(config.join("models/meaning-1")).env("ORT_DYLIB_PATH", &runtime);
+    let (code, _, said) = run(&mut train);
+    assert_eq!(code, 0, "{said}");
+    fs::write(config.join("playbooks/meaning.toml"), MEANING).unwrap();
+    runtime
 }
 
 fn replaced(text: &str, from: &str, to: &str) -> String {
