@@ -101,8 +101,10 @@ class Panel:
         if self.kind == "state-timeline":
             return {"mergeValues": True, "showValue": "never", "rowHeight": 0.8, "legend": {"showLegend": False}}
         if self.kind == "heatmap":
-            return {"calculate": False, "yAxis": {"unit": self.unit}, "color": {"mode": "scheme", "scheme": "Turbo", "steps": 64},
-                    "cellGap": 1, "tooltip": {"show": True}}
+            color = {"mode": "scheme", "scheme": "Turbo", "steps": 64, "exponent": 0.5, "fill": "dark-orange", "reverse": False}
+            return {"calculate": False, "cellGap": 1, "cellValues": {}, "color": color, "filterValues": {"le": 1e-9}, "legend": {"show": True},
+                    "rowsFrame": {"layout": "auto"}, "showValue": "never", "tooltip": {"show": True, "yHistogram": False},
+                    "yAxis": {"axisPlacement": "left", "unit": self.unit}}
         return {"legend": {"displayMode": "table", "placement": "bottom", "showLegend": True, "calcs": ["mean", "max"]},
                 "tooltip": {"mode": "multi", "sort": "desc"}}
 

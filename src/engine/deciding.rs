@@ -202,11 +202,6 @@ impl Engine {
         Answer::Shed(shed)
     }
 
-    /// Counts what failed.
-    fn tallied<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
-        answer.inspect_err(|error| self.0.metrics.failures.count(error))
-    }
-
     async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
         let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,

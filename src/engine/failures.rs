@@ -1,6 +1,6 @@
 //! The series of failures: decisions and events that came to an error that is not the caller's.
 
-use super::Error;
+use super::{Engine, Error};
 use crate::actor::Failure;
 use crate::telemetry::{Counter, Registry};
 
@@ -24,6 +24,13 @@ enum Cause {
 /// What operators see of failures, by cause.
 #[derive(Clone, Debug)]
 pub(super) struct FailureSeries([Counter; Cause::ALL.len()]);
+
+impl Engine {
+    /// An answer, counted if it is a failure.
+    pub(super) fn tallied<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        answer.inspect_err(|error| self.0.metrics.failures.count(error))
+    }
+}
 
 impl FailureSeries {
     pub(super) fn new(registry: &Registry) -> Self {
