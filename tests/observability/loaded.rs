@@ -161,7 +161,7 @@ fn with_neural_model(config: &Path, encoder: &Path) -> String {
     let runtime = fs::read_to_string(encoder.join("library")).unwrap().trim().to_owned();
     let mut train: Command = forthwith();
     train.arg("train").arg("--data").arg(root().join("tests/neural/tickets.csv"));
-    train.args(["--text", "text", "--label", "queue", "--json", "--encoder"]).arg(encoder);
+    train.args(["--text", "text", "--label", "queue", "--json", "--purpose", "service", "--encoder"]).arg(encoder);
     train.arg("--out").arg(config.join("models/meaning-1")).env("ORT_DYLIB_PATH", &runtime);
     let (code, _, said) = run(&mut train);
     assert_eq!(code, 0, "{said}");
