@@ -3,22 +3,21 @@
 mod bundle;
 mod caps;
 mod health;
+mod metrics;
 mod set_aside;
 mod switches;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::actor::Shed;
-use crate::engine::Engine;
-use crate::ingress::{Description, Problem, resource};
+use crate::ingress::{Description, resource};
 
 pub(crate) use bundle::Reload;
 
 /// The doors of the room.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/metrics").route(web::get().to(metrics)))
+        .service(resource("/metrics").route(web::get().to(metrics::metrics)))
         .service(resource("/healthz").route(web::get().to(health::alive)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
@@ -35,17 +34,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/v1/switches/{kind}/{name:.+}").route(web::put().to(switches::turn)))
         .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
         .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
-}
-
-/// The metrics page.
-#[utoipa::path(
-    get, path = "/metrics", tag = "operate",
-    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")),
-)]
-async fn metrics(engine: web::Data<Engine>) -> Result<HttpResponse, Problem> {
-    // The global caps are asked how they stand: not on a worker.
-    let page = web::block(move || engine.metrics()).await.map_err(|_| Problem::from(Shed::Stopping))?;
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page))
 }
 
 /// This description.
@@ -68,7 +56,7 @@ fn full_description() -> utoipa::openapi::OpenApi {
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
+        metrics::metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
         set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
     ),
     tags((name = "operate", description = "Operating the engine")),

@@ -142,7 +142,10 @@ enum Heard {
 fn reload_bundle(engine: &Engine, read: impl Fn() -> Result<Bundle, Faults>) {
     let changed = match read() {
         Ok(bundle) => engine.change_bundle(bundle).map_err(|e| e.to_string()),
-        Err(faults) => Err(faults.to_string()),
+        Err(faults) => {
+            engine.refuse_bundle();
+            Err(faults.to_string())
+        }
     };
     if let Err(reason) = changed {
         tracing::error!(%reason, "the configuration was not reloaded; the bundle in force stays");

@@ -143,6 +143,11 @@ pub(super) enum Command {
     /// What the other format cannot say is listed by cell.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Export),
+
+    /// Print what every metric of a server means, and when to look at it
+    ///
+    /// The reference of `GET /metrics`, in Markdown: name, type, unit, labels with their values. It is docs/METRICS.md, of this very version.
+    Metrics,
 }
 
 const EXAMPLES: &str = "\

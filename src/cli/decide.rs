@@ -226,7 +226,7 @@ impl Run<'_> {
 
     /// Decides a batch of lines and writes what came of each, in their order.
     fn decide_batch(&mut self, batch: Vec<(u64, Result<Event, String>)>) -> Result<(), Stop> {
-        let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, trace: None };
+        let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, ..Options::default() };
         let mut came = Vec::with_capacity(batch.len());
         let mut run = Vec::new();
         for (line, event) in batch {

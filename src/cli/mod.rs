@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | commands and options |
 //! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `metrics` | the reference of all metrics |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
@@ -23,6 +24,7 @@ mod facts;
 mod findings;
 mod import;
 mod mapping;
+mod metrics;
 mod output;
 mod packet;
 mod repair;
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Adopt(adopt) => adopt::run(&adopt),
         Command::Import(import) => import::run(&import),
         Command::Export(export) => export::run(&args.place, &export),
+        Command::Metrics => metrics::run(),
     };
     exit.into()
 }

@@ -12,8 +12,9 @@ use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
+use crate::telemetry::Exemplar;
 use crate::time::{Deadline, Instant};
-use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
+use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, TraceId, Turn};
 
 /// How long a caller waits for what no playbook's budget governs.
 const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
@@ -51,7 +52,7 @@ impl Engine {
         options: &Options,
     ) -> Result<Answer<Decision>, Error> {
         let answer = match self.begin(Some(playbook), event, options).await {
-            Ok(begun) => self.finish_decision(begun).await,
+            Ok(begun) => self.finish_decision(begun, options.sampled()).await,
             Err(error) => Err(error),
         };
         self.tallied(answer)
@@ -73,7 +74,7 @@ impl Engine {
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             let answer = match begun {
-                Ok(begun) => self.finish_decision(begun).await,
+                Ok(begun) => self.finish_decision(begun, options.sampled()).await,
                 Err(error) => Err(error),
             };
             answers.push(self.tallied(answer));
@@ -89,7 +90,7 @@ impl Engine {
     /// Observes an event with options.
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
         let answer = match self.begin(None, event, options).await {
-            Ok(begun) => self.finish_observed(begun).await,
+            Ok(begun) => self.finish_observed(begun, options.sampled()).await,
             Err(error) => Err(error),
         };
         self.tallied(answer)
@@ -105,7 +106,7 @@ impl Engine {
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
             let answer = match begun {
-                Ok(begun) => self.finish_observed(begun).await,
+                Ok(begun) => self.finish_observed(begun, options.sampled()).await,
                 Err(error) => Err(error),
             };
             answers.push(self.tallied(answer));
@@ -202,7 +203,7 @@ impl Engine {
         Answer::Shed(shed)
     }
 
-    async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
+    async fn finish_decision(&self, begun: Answer<Begun>, trace: Option<TraceId>) -> Result<Answer<Decision>, Error> {
         let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(_, decisions)) => {
@@ -232,11 +233,11 @@ impl Engine {
             }
         };
         decision.elapsed = self.0.clock.instant().since(started);
-        self.count(&bundle.bundle, &decision);
+        self.count(&bundle.bundle, &decision, trace.map(|trace| self.exemplar(trace)));
         Ok(Answer::Given(decision))
     }
 
-    async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
+    async fn finish_observed(&self, begun: Answer<Begun>, trace: Option<TraceId>) -> Result<Answer<Observed>, Error> {
         let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(customer, decisions)) => {
@@ -270,14 +271,18 @@ impl Engine {
             }
         }
         let elapsed = self.0.clock.instant().since(started);
+        let exemplar = trace.map(|trace| self.exemplar(trace));
         for decision in &mut decisions {
             if !decision.is_duplicate {
                 decision.durability = durability;
             }
             decision.elapsed = elapsed;
-            self.count(&bundle.bundle, decision);
+            self.count(&bundle.bundle, decision, exemplar);
         }
         self.0.metrics.observed.inc();
+        if is_duplicate {
+            self.0.metrics.repeated.inc();
+        }
         Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
     }
 
@@ -368,7 +373,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
+    /// The mark of a trace that its caller keeps, for the metrics.
+    fn exemplar(&self, trace: TraceId) -> Exemplar {
+        Exemplar { trace, at_us: self.0.clock.wall().micros() }
+    }
+
+    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision, exemplar: Option<Exemplar>) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
@@ -378,17 +388,7 @@ impl Engine {
         if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
             playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
         }
-        let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
-        if decision.is_duplicate {
-            tier.duplicate.inc();
-        } else if let Some(reason) = decision.fallback {
-            tier.fallback.inc();
-            let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
-            known.iter().for_each(|(_, counter)| counter.inc());
-        } else {
-            tier.decided.inc();
-        }
-        playbook.seconds.observe_duration(decision.elapsed);
+        playbook.count(decision, exemplar);
     }
 }
 

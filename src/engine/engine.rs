@@ -9,8 +9,10 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::export::EXPORTS_MAX;
+use super::in_force::is_in_force;
 use super::metrics::{BundleSeries, Metrics};
 use super::slow_models::SlowModels;
+use super::vitals::Vitals;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -18,7 +20,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::Registry;
+use crate::telemetry::{Format, Registry};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -41,7 +43,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
-    registry: Registry,
+    vitals: Vitals,
+    pub(super) registry: Registry,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
     changing: Mutex<()>,
@@ -146,6 +149,8 @@ impl Engine {
             }
         };
         let registry = Registry::default();
+        let vitals = Vitals::new(&registry, clock.wall());
+        vitals.bounded_by(&journal_config, &customers);
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         // Before the data is touched: a bundle that cannot decide is refused.
         let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));
@@ -182,6 +187,7 @@ impl Engine {
         })?;
         let metrics = Metrics::new(&registry);
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        vitals.put_in_force(&series.bundle, clock.wall());
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         Ok(Self(Arc::new(Inner {
@@ -193,6 +199,7 @@ impl Engine {
             clock,
             timer,
             metrics,
+            vitals,
             registry,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
@@ -226,6 +233,15 @@ impl Engine {
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
     /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        self.try_change_bundle(bundle).inspect_err(|_| self.refuse_bundle())
+    }
+
+    /// Counts a bundle that was to be put in force and was not: it cannot be read, or cannot decide.
+    pub fn refuse_bundle(&self) {
+        self.0.vitals.bundles_refused.inc();
+    }
+
+    fn try_change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
         if self.is_disk_full() {
             return Err(JournalError::DiskFull.into());
         }
@@ -237,6 +253,11 @@ impl Engine {
         self.0.slow_models.put_beside(&slow_models);
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         self.0.slow_models.put(if changed.is_ok() { slow_models } else { before });
+        if changed.is_err() {
+            // The slow models of the bundle that was refused have series already.
+            let series = self.0.series.load();
+            self.0.registry.keep(&|labels| is_in_force(&series, labels));
+        }
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
                 Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
@@ -247,7 +268,11 @@ impl Engine {
         let bundle = self.bundle();
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
-        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
+        self.0.vitals.put_in_force(&bundle, self.0.clock.wall());
+        let series = Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now));
+        self.0.series.store(Arc::clone(&series));
+        // Series of names that have gone would add up from one reload to the next.
+        self.0.registry.keep(&|labels| is_in_force(&series, labels));
         self.0.metrics.reloads.inc();
         Ok(())
     }
@@ -256,10 +281,17 @@ impl Engine {
     ///
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
-        self.0.metrics.caps_stand(&self.caps_in_numbers());
-        self.0.metrics.budgets_stand(&self.budgets_in_numbers());
-        self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
-        self.0.registry.render()
+        self.metrics_in(Format::Text)
+    }
+
+    /// The metrics page in a format. What a page costs is a few tenths of a millisecond.
+    pub fn metrics_in(&self, format: Format) -> String {
+        let inner = &self.0;
+        inner.vitals.read(inner.customers.waiting(), inner.journal.synced_seq());
+        inner.metrics.caps_stand(&self.caps_in_numbers());
+        inner.metrics.budgets_stand(&self.budgets_in_numbers());
+        inner.metrics.models_stand(&inner.series.load(), inner.clock.instant());
+        inner.registry.page(format)
     }
 
     /// Why the engine acknowledges nothing any more, if that is so.

@@ -2,7 +2,7 @@
 
 use super::{Engine, Error};
 use crate::actor::Failure;
-use crate::telemetry::{Counter, Registry};
+use crate::telemetry::{Counter, Label, Registry};
 
 /// Why something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +36,11 @@ impl FailureSeries {
     pub(super) fn new(registry: &Registry) -> Self {
         let failed = registry.counters(
             "forthwith_failed_total",
-            "Decisions and events that came to an error that is not the caller's, by cause: journal, recovery, panic, set_aside, \
-             state, internal.",
-            &["cause"],
+            (
+                "Decisions and events that came to an error that is not the caller's, by cause.",
+                "Any is worth a look: the journal or recovery has failed, or the engine has a fault.",
+            ),
+            &[Label::words("cause", Cause::ALL.map(Cause::as_str))],
         );
         Self(Cause::ALL.map(|cause| failed.with(&[cause.as_str()])))
     }
@@ -102,7 +104,7 @@ mod tests {
         series.count(&Error::Conflict);
         series.count(&Error::Failed(Failure::RecordTooLarge("1 MiB".into())));
         insta::assert_snapshot!(registry.render(), @r#"
-        # HELP forthwith_failed_total Decisions and events that came to an error that is not the caller's, by cause: journal, recovery, panic, set_aside, state, internal.
+        # HELP forthwith_failed_total Decisions and events that came to an error that is not the caller's, by cause.
         # TYPE forthwith_failed_total counter
         forthwith_failed_total{cause="internal"} 1
         forthwith_failed_total{cause="journal"} 1

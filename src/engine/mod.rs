@@ -15,6 +15,8 @@
 //! | `consulting`, `slow_models`, `slow_model_loader` | asking slow models and agents between two tries of a turn |
 //! | `model_shown`, `agent_shown`, `late_answers` | what models and agents said, in time or not |
 //! | `model_metrics`, `recent_counts` | what models come to, and how far it has moved |
+//! | `vitals`, `in_force` | what is looked up when metrics are read; which names in labels are in force |
+//! | `metrics_reference` | all series as a document |
 //! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
 //! | `viewer`, `known` | who looks, and what names are known |
@@ -54,10 +56,12 @@ mod feedback_check;
 mod feedback_metrics;
 mod feedback_models;
 mod feedback_shown;
+mod in_force;
 mod known;
 mod late_answers;
 mod ledger_shown;
 mod metrics;
+mod metrics_reference;
 mod model_metrics;
 mod model_shown;
 mod options;
@@ -80,6 +84,7 @@ mod switching;
 mod tests;
 mod turning;
 mod viewer;
+mod vitals;
 mod wait;
 mod why_not;
 
@@ -107,6 +112,7 @@ pub use feedback_check::FeedbackFault;
 pub use feedback_shown::{FeedbackShown, FeedbackTold};
 pub use late_answers::LateAnswerShown;
 pub use ledger_shown::{EntryView, FlowView, HeldBackView, PendingView, TallyView};
+pub use metrics_reference::metrics_reference;
 pub use model_shown::{CutShown, ModelReason, ModelShown, ProposalShown, ThresholdShown};
 pub use options::{Budget, Options, Timing};
 pub use packet::{PACKET_FORMAT, Packet, PacketVerified, ProvedRecord, packet_from};
@@ -127,3 +133,5 @@ pub use slow_model_loader::slow_model_loader;
 pub use slow_models::SlowModelLoader;
 pub use switching::{BudgetView, LargeModelView, ProviderView, ProvidersView, SwitchView, Switching};
 pub use why_not::{ChangeShown, WhyNot};
+
+pub use crate::telemetry::Format as MetricsFormat;

@@ -11,8 +11,17 @@ pub struct Options {
     pub budget: Budget,
     /// The caller's trace, to be found again in the record.
     pub trace: Option<TraceId>,
+    /// Whether the caller keeps the trace, as the flag in `traceparent` says: then the metrics point to it.
+    pub is_sampled: bool,
     /// What counts as the event's arrival.
     pub timing: Timing,
+}
+
+impl Options {
+    /// The trace, if the caller keeps it.
+    pub(super) fn sampled(&self) -> Option<TraceId> {
+        self.trace.filter(|_| self.is_sampled)
+    }
 }
 
 /// How long a caller waits at most.

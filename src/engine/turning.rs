@@ -114,7 +114,7 @@ impl Engine {
         let decision = |made| {
             let mut decision = Decision::of(made, bundle, request.input.customer().clone());
             (decision.durability, decision.elapsed) = (Durability::Pending, elapsed);
-            self.count(bundle, &decision);
+            self.count(bundle, &decision, None);
             decision
         };
         made.into_iter().map(decision).collect()

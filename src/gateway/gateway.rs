@@ -90,6 +90,11 @@ impl Gateway {
         Ok(Self(Arc::new(Running { desk, board, calls, thread })))
     }
 
+    /// Declares the series of a gateway, without starting one.
+    pub fn declare(registry: &Registry) {
+        let _ = Metrics::new(registry);
+    }
+
     /// Whether any of these is a model of a provider that is configured.
     pub fn serves(&self, targets: &[Target]) -> bool {
         targets.iter().any(|target| self.0.desk.roster.find(target).is_some())

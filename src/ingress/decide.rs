@@ -169,7 +169,8 @@ pub(super) fn options_of(headers: &HeaderMap) -> Result<(Options, Option<TracePa
             return Err(problem);
         }
     };
-    Ok((Options { budget, trace: parent.map(|parent| parent.trace), ..Options::default() }, parent))
+    let (trace, is_sampled) = (parent.map(|parent| parent.trace), parent.is_some_and(TraceParent::is_sampled));
+    Ok((Options { budget, trace, is_sampled, ..Options::default() }, parent))
 }
 
 /// Hands the caller's trace back with a span of ours.

@@ -34,6 +34,11 @@ impl TraceParent {
         Some(Self { trace: number.to_be_bytes(), flags: u8::from_str_radix(flags, 16).ok()? })
     }
 
+    /// Whether the caller keeps the trace.
+    pub(crate) fn is_sampled(self) -> bool {
+        self.flags & 1 != 0
+    }
+
     /// The header of the answer: the same trace, with a span of ours.
     pub(crate) fn with_span(self, span: u64) -> String {
         format!("00-{:032x}-{:016x}-{:02x}", u128::from_be_bytes(self.trace), span.max(1), self.flags)
