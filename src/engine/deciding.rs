@@ -60,7 +60,11 @@ impl Engine {
     ) -> Result<Answer<Decision>, Error> {
         let (_under_way, begun) =
             self.enter(&Ask { line, playbook: Some(playbook), options, is_bulk: false }, event).await;
-        self.finish_decision(begun?).await
+        let answer = match begun {
+            Ok(begun) => self.finish_decision(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
@@ -87,10 +91,11 @@ impl Engine {
         let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_decision(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }
@@ -113,7 +118,11 @@ impl Engine {
         options: &Options,
     ) -> Result<Answer<Observed>, Error> {
         let (_under_way, begun) = self.enter(&Ask { line, playbook: None, options, is_bulk: false }, event).await;
-        self.finish_observed(begun?).await
+        let answer = match begun {
+            Ok(begun) => self.finish_observed(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
@@ -133,10 +142,11 @@ impl Engine {
         let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_observed(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
+use super::census::Census;
 use super::export::EXPORTS_MAX;
 use super::in_force::is_in_force;
 use super::liveness::{Liveness, Round};
@@ -17,7 +18,6 @@ use super::selfcheck::Board;
 use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::vital::Anatomy;
-use super::vitals::Vitals;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -51,7 +51,7 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
-    vitals: Vitals,
+    census: Census,
     pub(super) spans: Sampling,
     pub(super) slow: SlowLog,
     pub(super) registry: Registry,
@@ -162,7 +162,7 @@ impl Engine {
             }
         };
         let registry = Registry::default();
-        let vitals = Vitals::new(&registry, clock.wall());
+        let census = Census::new(&registry, clock.wall());
         vitals.bounded_by(&journal_config, &customers);
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         // Before the data is touched: a bundle that cannot decide is refused.
@@ -202,7 +202,7 @@ impl Engine {
         let admission = Admission::new(config.admission, &registry);
         admission.fit(budgets(&customers.in_force().bundle));
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
-        vitals.put_in_force(&series.bundle, clock.wall());
+        census.put_in_force(&series.bundle, clock.wall());
         let board = Board::new(&registry);
         board.follow(&customers.in_force().bundle, clock.wall());
         let anatomy = Anatomy {
@@ -229,7 +229,7 @@ impl Engine {
             clock,
             timer,
             metrics,
-            vitals,
+            census,
             spans,
             slow,
             registry,
@@ -271,7 +271,7 @@ impl Engine {
 
     /// Counts a bundle that was to be put in force and was not: it cannot be read, or cannot decide.
     pub fn refuse_bundle(&self) {
-        self.0.vitals.bundles_refused.inc();
+        self.0.census.bundles_refused.inc();
     }
 
     fn try_change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
@@ -303,7 +303,7 @@ impl Engine {
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
         self.0.board.follow(&bundle, self.0.clock.wall());
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
-        self.0.vitals.put_in_force(&bundle, self.0.clock.wall());
+        self.0.census.put_in_force(&bundle, self.0.clock.wall());
         let series = Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now));
         self.0.series.store(Arc::clone(&series));
         // Series of names that have gone would add up from one reload to the next.
@@ -322,9 +322,10 @@ impl Engine {
     /// The metrics page in a format. What a page costs is a few tenths of a millisecond.
     pub fn metrics_in(&self, format: Format) -> String {
         let inner = &self.0;
-        inner.vitals.read(inner.customers.waiting(), inner.journal.synced_seq());
+        inner.census.read(inner.customers.waiting(), inner.journal.synced_seq());
         inner.admission.tell(inner.clock.instant());
         inner.metrics.caps_stand(&self.caps_in_numbers());
+        inner.metrics.budgets_stand(&self.budgets_in_numbers());
         let series = inner.series.load();
         inner.metrics.models_stand(&series, inner.clock.instant());
         inner.board.stand(inner.clock.wall(), |name, reason| {

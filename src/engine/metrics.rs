@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::course::{Course, Leg};
+use super::failures::FailureSeries;
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
 use super::{Decision, Reason};
 use crate::actor::Shed;
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::decider::{AgentWord, Consulted};
-use crate::domain::{FallbackReason, Settlement, Tier, Timestamp};
+use crate::domain::{FallbackReason, Money, Settlement, Tier, Timestamp};
 use crate::telemetry::{
     Counter, CounterFamily, Exemplar, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Label, Registry, Sum,
     SumFamily,
@@ -25,6 +26,7 @@ pub(super) struct Metrics {
     seconds: HistogramFamily,
     pub(super) shed: [Counter; Shed::ALL.len()],
     pub(super) refused: Refused,
+    pub(super) failures: FailureSeries,
     stages: [Histogram; Leg::ALL.len()],
     slow: CounterFamily,
     pub(super) pending: Counter,
@@ -42,6 +44,8 @@ pub(super) struct Metrics {
     pub(super) thread_still: GaugeFamily,
     cap_taken: GaugeFamily,
     cap_max: GaugeFamily,
+    budget_spent: GaugeFamily,
+    budget_max: GaugeFamily,
     pub(super) reloads: Counter,
     agent_answers: CounterFamily,
     agent_cost: SumFamily,
@@ -263,6 +267,7 @@ impl Metrics {
             ),
             shed: Shed::ALL.map(|reason| shed.with(&[reason.as_str()])),
             refused: Refused::of(&refused),
+            failures: FailureSeries::new(registry),
             stages: Leg::ALL.map(|leg| stages.with(&[leg.as_str()])),
             slow: registry.counters(
                 "forthwith_slow_decisions_total",
@@ -320,7 +325,7 @@ impl Metrics {
             thread_still: registry.gauges(
                 "forthwith_thread_still_seconds",
                 "Time for which a thread that the engine cannot do without has not moved though it had reason to, by thread.",
-                &["thread"],
+                &[Label::named("thread", "the threads that the engine cannot do without: a few, by `[engine] keepers`")],
             ),
             cap_taken: registry.gauges(
                 "forthwith_cap_taken",
@@ -334,6 +339,19 @@ impl Metrics {
                 "forthwith_cap_max",
                 "How much there may be of a global cap: a number, an amount, or seconds, as the cap counts.",
                 &[cap()],
+            ),
+            budget_spent: registry.gauges(
+                "forthwith_budget_spent",
+                (
+                    "What was spent of a budget on this day (UTC), calls under way included, in units of the currency of the prices.",
+                    "Look when it nears `forthwith_budget_max`: beyond it agents are not asked until midnight UTC.",
+                ),
+                &[Label::named("budget", "budgets of agents and playbooks of the bundle in force")],
+            ),
+            budget_max: registry.gauges(
+                "forthwith_budget_max",
+                "What a budget has for a day (UTC), in units of the currency of the prices.",
+                &[Label::named("budget", "budgets of agents and playbooks of the bundle in force")],
             ),
             agent_answers: registry.counters(
                 "forthwith_agent_answers_total",
@@ -412,6 +430,12 @@ impl Metrics {
     pub(super) fn caps_stand(&self, caps: &[(Arc<str>, f64, f64)]) {
         self.cap_taken.set_all(caps.iter().map(|(id, taken, _)| ([&**id], *taken)));
         self.cap_max.set_all(caps.iter().map(|(id, _, max)| ([&**id], *max)));
+    }
+
+    /// Notes how the budgets stand: name, spent, max. Labels come from the bundle in force; those of an earlier one go.
+    pub(super) fn budgets_stand(&self, budgets: &[(Arc<str>, Money, Money)]) {
+        self.budget_spent.set_all(budgets.iter().map(|(name, spent, _)| ([&**name], spent.to_f64())));
+        self.budget_max.set_all(budgets.iter().map(|(name, _, max)| ([&**name], max.to_f64())));
     }
 
     /// Notes how the models of a bundle stand to what is expected of them.

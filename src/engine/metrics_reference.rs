@@ -1,7 +1,9 @@
 //! All series of an engine as a document: `docs/METRICS.md`.
 
+use super::admission::{self, Admission};
+use super::census::Census;
 use super::metrics::Metrics;
-use super::vitals::Vitals;
+use super::selfcheck::Board;
 use crate::actor;
 use crate::domain::Timestamp;
 use crate::gateway::Gateway;
@@ -57,6 +59,7 @@ const SECTIONS: [Section<'static>; 10] = [
         introduction: "What is not taken on, and what waits. Look here when callers are shed or answered late.",
         beginnings: &[
             "forthwith_shed_",
+            "forthwith_failed_",
             "forthwith_turn",
             "forthwith_handovers_",
             "forthwith_inputs_",
@@ -76,7 +79,7 @@ const SECTIONS: [Section<'static>; 10] = [
     Section {
         title: "Large models and agents",
         introduction: "What is asked of providers, how it ends and what it costs.",
-        beginnings: &["forthwith_gateway_", "forthwith_agent_", "forthwith_late_answers_"],
+        beginnings: &["forthwith_gateway_", "forthwith_agent_", "forthwith_budget_", "forthwith_late_answers_"],
     },
     Section {
         title: "Feedback",
@@ -105,7 +108,7 @@ const SECTIONS: [Section<'static>; 10] = [
     Section {
         title: "Health",
         introduction: "Whether the engine is sound, as it finds itself.",
-        beginnings: &["forthwith_selfcheck_", "forthwith_fallback_exercised_", "forthwith_ready", "forthwith_stuck_"],
+        beginnings: &["forthwith_selfcheck_", "forthwith_fallback_exercised_", "forthwith_thread_"],
     },
     Section {
         title: "Bundle and program",
@@ -123,12 +126,14 @@ pub fn metrics_reference() -> String {
 
 /// Declares what an engine declares when it starts.
 pub(super) fn declare_all(registry: &Registry) {
-    let _ = Vitals::new(registry, Timestamp::from_micros(0));
+    let _ = Census::new(registry, Timestamp::from_micros(0));
     let _ = serving::Metrics::new(registry);
     Gateway::declare(registry);
     let _ = journal::Metrics::new(registry);
     let _ = actor::Metrics::new(registry);
     let _ = Metrics::new(registry);
+    let _ = Board::new(registry);
+    let _ = Admission::new(admission::Config::default(), registry);
 }
 
 #[cfg(all(test, target_os = "linux"))]

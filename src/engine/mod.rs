@@ -43,6 +43,7 @@ mod cap_shown;
 mod cap_standing;
 #[cfg(test)]
 mod cap_tests;
+mod census;
 mod config;
 mod consents;
 mod consulting;
@@ -61,6 +62,7 @@ mod export_record;
 mod export_state;
 mod fact_shown;
 mod facts;
+mod failures;
 mod feedback;
 mod feedback_check;
 mod feedback_metrics;
@@ -101,7 +103,6 @@ mod told;
 mod turning;
 mod viewer;
 mod vital;
-mod vitals;
 mod wait;
 mod why_not;
 

@@ -156,7 +156,7 @@ impl Metrics {
                      it is not known.",
                     "Look when questions are skipped as `would_be_late`: this is what they are judged by.",
                 ),
-                &model_and(Label::words("quantile", ["0.5", "0.95"])),
+                &model_and(Label::words("part", ["0.5", "0.95"])),
             ),
             breaker_state: registry.gauges(
                 "forthwith_gateway_breaker_state",

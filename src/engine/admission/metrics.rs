@@ -1,7 +1,7 @@
 //! The series of admission.
 
 use super::weight::Class;
-use crate::telemetry::{Counter, GaugeFamily, Level, Registry};
+use crate::telemetry::{Counter, Label, Level, Registry};
 
 /// Why a request was shed before work was done for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +42,42 @@ pub(super) struct Metrics {
     pub(super) share: Level,
     pub(super) under_way: Level,
     pub(super) bodies: Level,
-    // Families live as long as their numbers.
-    _families: [GaugeFamily; 5],
 }
 
 impl Metrics {
     pub(super) fn new(registry: &Registry) -> Self {
         let shed = registry.counters(
             "forthwith_admission_shed_total",
-            "Requests that were shed before work was done for them, by why (delay, deadline, customer, under_way, bodies) and by what \
-             they were worth (low, normal, high, told).",
-            &["reason", "priority"],
+            (
+                "Requests that were shed before work was done for them, by why and by what they were worth.",
+                "Look when callers are told that the engine is overloaded: more is offered than can be done, or one customer asks far more than \
+                 others.",
+            ),
+            &[
+                Label::words("reason", ShedFor::ALL.map(ShedFor::as_str)),
+                Label::words("priority", Class::ALL.map(Class::as_str)),
+            ],
         );
-        let gauge = |name: &str, help: &str| registry.gauges(name, help, &[]);
-        let families = [
-            gauge(
-                "forthwith_admission_delay_seconds",
-                "How long requests wait before work on them begins; the longest line.",
-            ),
-            gauge("forthwith_admission_delay_target_seconds", "The delay that is aimed at under overload."),
-            gauge(
-                "forthwith_admission_share_ratio",
-                "What part of what is offered is admitted; the line that admits the least.",
-            ),
-            gauge("forthwith_admission_under_way", "Requests that are under way."),
-            gauge("forthwith_admission_body_bytes", "Bytes of bodies of requests that are under way over HTTP."),
-        ];
-        let [delay, target, share, under_way, bodies] = &families;
-        let level = |family: &GaugeFamily| family.with(&[]);
         Self {
             shed: ShedFor::ALL.map(|reason| Class::ALL.map(|class| shed.with(&[reason.as_str(), class.as_str()]))),
-            delay: level(delay),
-            target: level(target),
-            share: level(share),
-            under_way: level(under_way),
-            bodies: level(bodies),
-            _families: families,
+            delay: registry.level(
+                "forthwith_admission_delay_seconds",
+                (
+                    "How long requests wait before work on them begins, in seconds; the longest line.",
+                    "Above `forthwith_admission_delay_target_seconds` requests are shed.",
+                ),
+            ),
+            target: registry.level(
+                "forthwith_admission_delay_target_seconds",
+                "The delay that is aimed at under overload, in seconds.",
+            ),
+            share: registry.level(
+                "forthwith_admission_share_ratio",
+                "What part of what is offered is admitted, from 0 to 1; the line that admits the least.",
+            ),
+            under_way: registry.level("forthwith_admission_under_way", "Requests that are under way."),
+            bodies: registry
+                .level("forthwith_admission_body_bytes", "Bytes of bodies of requests that are under way over HTTP."),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{CheckResult, Checked, Path};
 use crate::bundle::Bundle;
 use crate::domain::{FallbackReason, Timestamp};
 use crate::drills;
-use crate::telemetry::{CounterFamily, GaugeFamily, Registry};
+use crate::telemetry::{CounterFamily, GaugeFamily, Label, Registry};
 
 /// What is known of each way.
 #[derive(Debug)]
@@ -31,24 +31,26 @@ struct Standing {
 
 impl Board {
     pub(in crate::engine) fn new(registry: &Registry) -> Self {
+        let reasons = || FallbackReason::ALL.map(FallbackReason::as_str);
+        let path = || Label::words("path", std::iter::once(Path::Decide.as_str()).chain(reasons()));
         Self {
             standings: Mutex::default(),
             checking: Mutex::default(),
             runs: registry.counters(
                 "forthwith_selfcheck_runs_total",
                 "Ways that the self-check went, by playbook, path (decide, or the fallback) and what came of it.",
-                &["playbook", "path", "result"],
+                &[Label::playbook(), path(), Label::words("result", CheckResult::ALL.map(CheckResult::as_str))],
             ),
             last_success: registry.gauges(
                 "forthwith_selfcheck_last_success_timestamp_seconds",
                 "When the self-check last went a way well, in seconds since 1970, by playbook and path.",
-                &["playbook", "path"],
+                &[Label::playbook(), path()],
             ),
             exercised_age: registry.gauges(
                 "forthwith_fallback_exercised_age_seconds",
                 "Time since a fallback was last exercised, by the self-check or in earnest, or since the engine started, by playbook \
                  and reason. Only fallbacks that the playbook's declarations make possible.",
-                &["playbook", "reason"],
+                &[Label::playbook(), Label::words("reason", reasons())],
             ),
         }
     }

@@ -8,7 +8,7 @@ use crate::telemetry::{Counter, Footprint, Gauge, GaugeFamily, Label, Level, Reg
 
 /// What the engine is and how it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Vitals {
+pub(super) struct Census {
     footprint: Footprint,
     turns_waiting: Gauge,
     journal_seq: Gauge,
@@ -22,7 +22,7 @@ pub(super) struct Vitals {
     pub(super) bundles_refused: Counter,
 }
 
-impl Vitals {
+impl Census {
     /// Declares the series of an engine that starts `now`.
     pub(super) fn new(registry: &Registry, now: Timestamp) -> Self {
         let version = Label::named("version", "the version of this program: one series");
