@@ -39,7 +39,7 @@ class Panel:
     """One panel: a title, what it tells, and its queries as (expression, legend)."""
 
     def __init__(self, title, tells, queries, unit, kind="timeseries", width=8, height=8, warn=None, bad=None, low=0, high=None,
-                 runbook=None, stacked=False, decimals=None, mappings=None, calc="lastNotNull"):
+                 runbook=None, stacked=False, decimals=None, mappings=None, calc="lastNotNull", exemplars=False):
         self.__dict__.update(locals())
 
     def steps(self):
@@ -82,7 +82,7 @@ class Panel:
         is_heatmap = self.kind == "heatmap"
         targets = [
             {"refId": chr(ord("A") + nth), "datasource": DATASOURCE, "editorMode": "code", "expr": expression, "legendFormat": legend,
-             "range": True, "instant": False, "format": "heatmap" if is_heatmap else "time_series"}
+             "range": True, "instant": False, "exemplar": self.exemplars, "format": "heatmap" if is_heatmap else "time_series"}
             for nth, (expression, legend) in enumerate(self.queries)
         ]
         return {
@@ -199,13 +199,18 @@ OVERVIEW = dashboard("overview", "overview", "Does it answer, how quickly, and w
               [(rate("forthwith_decisions_total", P, "playbook"), "{{playbook}}")], "reqps", stacked=True),
         Panel("Latency", "From taking an event to giving its decision, on the server, all playbooks shown together.",
               [(quantile(q, "forthwith_decision_seconds", P), name) for q, name in
-               [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]], "s", warn=0.05, runbook="ForthwithLatencyBurnsFast"),
+               [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]], "s", warn=0.05, runbook="ForthwithLatencyBurnsFast",
+              exemplars=True),
         Panel("Stages, p99", "Where the time goes: see docs/METRICS.md for what each stage holds. `disk` is the journal's sync.",
               [(quantile(0.99, "forthwith_decision_stage_seconds", I, "stage"), "{{stage}}")], "s", runbook="ForthwithLatencyBurnsFast"),
         Panel("Tiers", "Share of the decisions by who decided: rules, small models, large models.",
               [(rate("forthwith_decisions_total", P, "tier"), "{{tier}}")], "reqps", stacked="percent"),
         Panel("Fallbacks by reason", "Decisions a second in which something stood in for a proposal, by why.",
               [(rate("forthwith_fallbacks_total", P, "reason"), "{{reason}}")], "reqps", stacked=True, runbook="ForthwithFallbacksBurnFast"),
+        Panel("Slow decisions", "Decisions a second that took more than a share of their budget (`[log] slow_share`); each has a line in the log, up to a bound.",
+              [(rate("forthwith_slow_decisions_total", P, "playbook"), "{{playbook}}")], "reqps", runbook="ForthwithLatencyBurnsFast"),
+        Panel("Latency by tier, p99", "One decision in a hundred takes longer, by who decided.",
+              [(quantile(0.99, "forthwith_decision_seconds", P, "tier"), "{{tier}}")], "s", warn=0.05, runbook="ForthwithLatencyBurnsFast"),
         Panel("Late and pending", "Turns that were taken too late for anything but the default, and decisions that were given before the "
               "disk had confirmed them.",
               [(rate("forthwith_turns_late_total"), "late turns"), (rate("forthwith_decisions_pending_total"), "pending decisions")],
@@ -226,6 +231,47 @@ OVERVIEW = dashboard("overview", "overview", "Does it answer, how quickly, and w
               runbook=ALERT_OF[of])
         for of, ratio, what in LEVELS
     ]),
+    ("Self-check", [
+        Panel("Runs by result", "Ways that synthetic customers went a second, by what came of it. `unreached`: no event that can be made up leads there.",
+              [(rate("forthwith_selfcheck_runs_total", P, "result"), "{{result}}")], "reqps", stacked=True, runbook="ForthwithSelfcheckFails"),
+        Panel("Last good decision", "Time since a synthetic customer last got a decision, its record and its explanation, by playbook.",
+              [(f'max by (instance, playbook) (time() - forthwith_selfcheck_last_success_timestamp_seconds{{{P}, path="decide"}})', "{{playbook}} {{instance}}")],
+              "s", warn=120, bad=600, runbook="ForthwithSelfcheckSilent"),
+        Panel("Fallbacks last exercised", "Time since each fallback was last exercised, by the self-check or in earnest: the longest ago.",
+              [(f"topk(10, max by (playbook, reason) (forthwith_fallback_exercised_age_seconds{{{P}}}))", "{{playbook}} {{reason}}")], "s", "bargauge",
+              warn=86400, bad=7 * 86400, runbook="ForthwithFallbackNotExercised"),
+    ]),
+    ("Admission", [
+        Panel("Admitted", "What part of what is offered is taken on; the line that admits the least.",
+              [(f"min by (instance) (forthwith_admission_share_ratio{{{I}}})", "{{instance}}")], "percentunit", high=1, runbook="ForthwithOverloaded"),
+        Panel("Delay before work", "How long requests wait before work on them begins, and the delay that is aimed at under overload.",
+              [(f"max by (instance) (forthwith_admission_delay_seconds{{{I}}})", "{{instance}}"),
+               (f"max(forthwith_admission_delay_target_seconds{{{I}}})", "aimed at")], "s", runbook="ForthwithOverloaded"),
+        Panel("Shed before work", "Requests a second that were shed before work was done for them, by priority and why.",
+              [(rate("forthwith_admission_shed_total", I, "priority, reason"), "{{priority}} {{reason}}")], "reqps", stacked=True, runbook="ForthwithOverloaded"),
+        Panel("Under way", "Requests under way, and turns that wait for customers who are busy or not yet in memory.",
+              [(f"sum by (instance) (forthwith_admission_under_way{{{I}}})", "{{instance}} under way"),
+               (f"sum by (instance) (forthwith_turns_waiting{{{I}}})", "{{instance}} waiting turns")], "none", width=12, runbook="ForthwithOverloaded"),
+        Panel("Bodies under way", "Bytes of bodies of requests that are under way over HTTP.",
+              [(f"sum by (instance) (forthwith_admission_body_bytes{{{I}}})", "{{instance}}")], "bytes", width=12, runbook="ForthwithOverloaded"),
+    ]),
+    ("The program", [
+        Panel("Processors", "Processors that the program keeps busy. Near those of the machine, or of its share, it is at its limit.",
+              [(f"sum by (instance) (rate(process_cpu_seconds_total{{{I}}}{RATE}))", "{{instance}}")], "none", runbook="ForthwithOverloaded"),
+        Panel("Memory", "Memory that the program holds.", [(f"max by (instance) (process_resident_memory_bytes{{{I}}})", "{{instance}}")], "bytes",
+              runbook="ForthwithPassivationThrash"),
+        Panel("Files and connections", "Files and connections that are open, as a share of those that may be.",
+              [(f"max by (instance) (process_open_fds{{{I}}} / process_max_fds{{{I}}})", "{{instance}}")], "percentunit", warn=0.6, bad=0.8, high=1,
+              runbook="ForthwithFilesNearlyOut"),
+        Panel("Up for", "Time since the engine was started.", [(f"time() - max by (instance) (forthwith_start_time_seconds{{{I}}})", "{{instance}}")], "s", "stat", 6, 5,
+              runbook="ForthwithRestarts"),
+        Panel("Versions", "Versions of the program that run. More than one: a roll-out is under way.",
+              [(f"count by (version) (forthwith_build_info{{{I}}})", "{{version}}")], "none", "stat", 6, 5),
+        Panel("Bundles in force", "Servers by the bundle that they decide by. More than one: a roll-out is under way, or was forgotten.",
+              [(f"count by (bundle) (forthwith_bundle_info{{{I}}})", "{{bundle}}")], "none", "stat", 6, 5, runbook="ForthwithBundlesDiffer"),
+        Panel("Bundles refused", "Changes of the bundle that were refused within an hour.",
+              [(f"sum(increase(forthwith_bundle_refusals_total{{{I}}}[1h]))", "refused")], "none", "stat", 6, 5, bad=1, runbook="ForthwithBundleRefused"),
+    ]),
     ("State", [
         Panel("What stands still", "Red while it is so: nothing is acknowledged, the disk is full, states cannot be stored, recovery has failed.",
               [(f"max by (instance) (forthwith_journal_stopped{{{I}}})", "journal stopped {{instance}}"),
@@ -233,14 +279,17 @@ OVERVIEW = dashboard("overview", "overview", "Does it answer, how quickly, and w
                (f"max by (instance) (forthwith_store_failing{{{I}}})", "store failing {{instance}}"),
                (f"max by (instance) (forthwith_recovery_failed{{{I}}})", "recovery failed {{instance}}")],
               "none", "state-timeline", 12, 8, bad=1, mappings=FLAG, runbook="ForthwithJournalStopped"),
+        Panel("Threads that do not move", "Time for which a thread that the engine cannot do without has not moved though it had work.",
+              [(f"max by (instance, thread) (forthwith_thread_still_seconds{{{I}}})", "{{instance}} {{thread}}")], "s", width=12, warn=5, bad=30,
+              runbook="ForthwithThreadStuck"),
         Panel("Panics and inputs set aside", "Turns that panicked within the interval, and inputs on which no turn is taken because three have.",
               [(f"sum by (instance) (increase(forthwith_turn_panics_total{{{I}}}{RATE}))", "panics {{instance}}"),
                (f"max by (instance) (forthwith_inputs_set_aside{{{I}}})", "set aside {{instance}}")],
-              "none", width=6, bad=1, runbook="ForthwithInputsSetAside"),
+              "none", width=12, bad=1, runbook="ForthwithInputsSetAside"),
         Panel("Other inputs", "Events that were taken without asking for one playbook, facts, consents, feedback and settlements a second.",
               [(rate("forthwith_events_observed_total"), "events"), (rate("forthwith_facts_total"), "facts"),
                (rate("forthwith_consents_total"), "consents"), (rate("forthwith_settlements_total"), "settlements"),
-               (rate("forthwith_feedback_total"), "feedback")], "reqps", width=6),
+               (rate("forthwith_feedback_total"), "feedback"), (rate("forthwith_events_repeated_total"), "repeated events")], "reqps", width=12),
     ]),
 ])
 
@@ -366,8 +415,9 @@ JOURNAL = dashboard("journal", "journal", "The journal that every decision is wr
               [(rate("forthwith_journal_records_total"), "records"), (rate("forthwith_journal_commits_total"), "commits")], "ops"),
         Panel("Bytes written", "Bytes written and synced a second, and bytes of compressed files.",
               [(rate("forthwith_journal_bytes_total"), "journal"), (rate("forthwith_journal_sealed_bytes_total"), "compressed")], "Bps"),
-        Panel("Bytes that wait", "Records that wait for the disk. At `[journal] queue_bytes` (4 MiB by default) requests are held off, then shed.",
-              [(f"max by (instance) (forthwith_journal_queue_bytes{{{I}}})", "{{instance}}")], "bytes", warn=2 << 20, bad=4 << 20, runbook="ForthwithSheds"),
+        Panel("Queue", "Records that wait for the disk, as a share of `[journal] queue_bytes`. When it is full requests are held off, then shed.",
+              [(f"max by (instance) (forthwith_journal_queue_bytes{{{I}}} / forthwith_journal_queue_max_bytes{{{I}}})", "{{instance}}")], "percentunit", warn=0.5, bad=0.9,
+              runbook="ForthwithSheds"),
         Panel("Waiting for the disk, p99", "From the end of a turn until the journal has synced it.",
               [(quantile(0.99, "forthwith_decision_stage_seconds", I + ', stage="disk"'), "p99")], "s", warn=0.05, runbook="ForthwithJournalSlow"),
         Panel("Disk full, or stopped", "Red while the journal waits for room, or has stopped after a failed write.",
@@ -389,8 +439,8 @@ JOURNAL = dashboard("journal", "journal", "The journal that every decision is wr
               [(quantile(0.99, "forthwith_checkpoint_seconds"), "p99")], "s", runbook="ForthwithCheckpointOverdue"),
         Panel("States", "States written to the store a second, and those that what had expired was dropped from.",
               [(rate("forthwith_states_saved_total"), "written"), (rate("forthwith_states_purged_total"), "purged")], "ops"),
-        Panel("Stored up to", "The record up to which every stored state is current. A start reads the journal from there: a line that does not rise means long starts.",
-              [(f"max by (instance) (forthwith_checkpoint_seq{{{I}}})", "{{instance}}")], "none", runbook="ForthwithCheckpointOverdue"),
+        Panel("Not yet stored", "Records that a start would read: those after the one up to which every stored state is current.",
+              [(f"max by (instance) (forthwith_journal_seq{{{I}}} - forthwith_checkpoint_seq{{{I}}})", "{{instance}}")], "none", runbook="ForthwithCheckpointOverdue"),
         Panel("Store failing", "Red while states cannot be stored.",
               [(f"max by (instance) (forthwith_store_failing{{{I}}})", "{{instance}}")], "none", "state-timeline", bad=1, mappings=FLAG,
               runbook="ForthwithStoreFailing"),
@@ -410,6 +460,11 @@ CUSTOMERS = dashboard("customers", "customers", "Customers in memory: how many, 
         Panel("Bytes", "What they take; `[engine] hot_bytes` bounds it. And what is kept of resting ones, encoded.",
               [(f"sum by (instance) (forthwith_hot_bytes{{{I}}})", "{{instance}}"),
                (f"sum by (instance) (forthwith_warm_bytes{{{I}}})", "{{instance}} warm")], "bytes", runbook="ForthwithPassivationThrash"),
+        Panel("Room", "What of the bounds of memory is taken (`hot_bytes`, `hot_customers_max`, `warm_bytes` of `[engine]`). From seven eighths on customers are put to rest.",
+              [(f"max by (instance) (forthwith_hot_bytes{{{I}}} / forthwith_hot_max_bytes{{{I}}})", "{{instance}} bytes"),
+               (f"max by (instance) (forthwith_hot_customers{{{I}}} / forthwith_hot_max_customers{{{I}}})", "{{instance}} customers"),
+               (f"max by (instance) (forthwith_warm_bytes{{{I}}} / forthwith_warm_max_bytes{{{I}}})", "{{instance}} resting")], "percentunit", warn=0.875, high=1,
+              runbook="ForthwithPassivationThrash"),
         Panel("Bytes a customer", "What a customer in memory takes on average.",
               [(share(f"sum by (instance) (forthwith_hot_bytes{{{I}}})", f"sum by (instance) (forthwith_hot_customers{{{I}}})"), "{{instance}}")], "bytes"),
     ]),
@@ -431,10 +486,13 @@ CUSTOMERS = dashboard("customers", "customers", "Customers in memory: how many, 
         Panel("Full mailboxes", "Requests a second that were shed because too many of the same customer waited already.",
               [(rate("forthwith_shed_total", I + ', reason="mailbox_full"', "instance"), "{{instance}}")], "reqps", warn=0.1,
               runbook="ForthwithCustomerFloods"),
+        Panel("Turns that wait", "Turns that wait now for customers who are busy or not yet in memory.",
+              [(f"sum by (instance) (forthwith_turns_waiting{{{I}}})", "{{instance}}")], "none", runbook="ForthwithDecisionsLate"),
         Panel("Late turns", "Turns a second that were taken too late for anything but the default; their events are kept.",
               [(rate("forthwith_turns_late_total", I, "instance"), "{{instance}}")], "reqps", warn=0.1, runbook="ForthwithDecisionsLate"),
-        Panel("Waiting and turn, p99", "From taking an event to the end of its turn, waiting for the customer included.",
-              [(quantile(0.99, "forthwith_decision_stage_seconds", I + ', stage="turn"'), "p99")], "s", warn=0.05, runbook="ForthwithDecisionsLate"),
+        Panel("Waiting and turn, p99", "Waiting for a customer who is busy or not yet in memory, and the turn itself.",
+              [(quantile(0.99, "forthwith_decision_stage_seconds", I + ', stage=~"queue|turn"', "stage"), "{{stage}}")], "s", warn=0.05,
+              runbook="ForthwithDecisionsLate"),
     ]),
 ])
 
@@ -447,7 +505,7 @@ PLAYBOOK = dashboard("playbook", "a playbook", "One playbook: what it decides, h
               [(rate("forthwith_fallbacks_total", P, "reason"), "{{reason}}")], "reqps", stacked=True, runbook="ForthwithFallbacksBurnFast"),
         Panel("Latency", "From taking an event to giving its decision, on the server.",
               [(quantile(q, "forthwith_decision_seconds", P), name) for q, name in [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]], "s",
-              warn=0.05, runbook="ForthwithLatencyBurnsFast"),
+              warn=0.05, runbook="ForthwithLatencyBurnsFast", exemplars=True),
         Panel("Latency, spread", "The same as a picture: tiers show as bands.",
               [(f"sum by (le) (rate(forthwith_decision_seconds_bucket{{{P}}}{RATE}))", "{{le}}")], "s", "heatmap", runbook="ForthwithLatencyBurnsFast"),
         Panel("Slow and unwanted fallbacks, one hour", "Share of an hour's decisions that took longer than 50 ms, and in which an unwanted fallback stood in: what the "
