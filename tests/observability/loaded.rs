@@ -55,6 +55,7 @@ impl Loaded {
             command.env("FORTHWITH__PROVIDERS__LOCAL__BASE_URL", provider.base_url());
             command.env(format!("{model}__INPUT_PRICE"), "1").env(format!("{model}__OUTPUT_PRICE"), "2");
             command.env("FORTHWITH__ENGINE__CHECKPOINT_EVERY", "1s");
+            command.env("FORTHWITH__SELFCHECK__EVERY", "2s").env("FORTHWITH__SELFCHECK__FALLBACKS_EVERY", "5s");
             if let Some(runtime) = &runtime {
                 command.env("ORT_DYLIB_PATH", runtime);
             }
