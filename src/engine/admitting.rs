@@ -122,6 +122,13 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Whether requests of normal priority have been shed for so long that traffic should go elsewhere.
+    pub(crate) fn is_strained(&self) -> bool {
+        self.0.admission.is_strained(self.0.clock.instant())
+    }
+}
+
 #[cfg(feature = "http")]
 impl Engine {
     /// A lane of a worker of an HTTP server.
@@ -173,10 +180,5 @@ impl Engine {
     /// Whether a body of so many bytes is taken on.
     pub(crate) fn admit_body(&self, bytes: usize) -> Result<super::admission::Bodies<'_>, ShedFor> {
         self.0.admission.enter_body(bytes, PRIORITY_DEFAULT)
-    }
-
-    /// Whether requests of normal priority have been shed for so long that traffic should go elsewhere.
-    pub(crate) fn is_strained(&self) -> bool {
-        self.0.admission.is_strained(self.0.clock.instant())
     }
 }

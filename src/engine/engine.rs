@@ -163,7 +163,7 @@ impl Engine {
         };
         let registry = Registry::default();
         let census = Census::new(&registry, clock.wall());
-        vitals.bounded_by(&journal_config, &customers);
+        census.bounded_by(&journal_config, &customers);
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         // Before the data is touched: a bundle that cannot decide is refused.
         let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));

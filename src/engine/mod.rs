@@ -16,7 +16,7 @@
 //! | `consulting`, `slow_models`, `slow_model_loader` | asking slow models and agents between two tries of a turn |
 //! | `model_shown`, `agent_shown`, `late_answers` | what models and agents said, in time or not |
 //! | `model_metrics`, `recent_counts` | what models come to, and how far it has moved |
-//! | `vitals`, `in_force` | what is looked up when metrics are read; which names in labels are in force |
+//! | `census`, `in_force` | what is looked up when metrics are read; which names in labels are in force |
 //! | `metrics_reference` | all series as a document |
 //! | `search`, `search_query` | decisions by what is in them |
 //! | `fact_shown`, `signal_shown`, `recent_shown`, `ledger_shown`, `cap_standing` | what is shown of a customer |
