@@ -430,32 +430,6 @@ impl Engine {
             playbook.count_agents(&made.decided.agents, &bundle.playbooks()[made.playbook]);
         }
     }
-
-    pub(super) fn count(
-        &self,
-        bundle: &Arc<Bundle>,
-        decision: &Decision,
-        (is_slow, exemplar): (bool, Option<Exemplar>),
-    ) {
-        let series = self.0.series.load();
-        // A decision that began on a bundle that has gone is counted under the same playbook's name.
-        let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
-        let Some(playbook) = number.playbook_number(&decision.playbook).and_then(|n| series.playbooks.get(n)) else {
-            return;
-        };
-        if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
-            playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
-        }
-        if !decision.is_duplicate
-            && let Some(reason) = decision.fallback
-        {
-            playbook.exercised.note(reason, self.0.clock.wall());
-        }
-        playbook.count(decision, exemplar);
-        if is_slow {
-            playbook.slow.inc();
-        }
-    }
 }
 
 /// A turn that came to nothing that an event can come to.

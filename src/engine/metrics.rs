@@ -1,9 +1,9 @@
 //! The engine's series.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::course::{Course, Leg};
+use super::exercised::Exercised;
 use super::failures::FailureSeries;
 use super::feedback_metrics::FeedbackSeries;
 use super::model_metrics::{ModelFamilies, ModelSeries};
@@ -11,7 +11,7 @@ use super::{Decision, Reason};
 use crate::actor::Shed;
 use crate::bundle::{AgentUse, Bundle, Playbook};
 use crate::decider::{AgentWord, Consulted};
-use crate::domain::{FallbackReason, Money, Settlement, Tier, Timestamp};
+use crate::domain::{FallbackReason, Money, Settlement, Tier};
 use crate::telemetry::{
     Counter, CounterFamily, Exemplar, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Label, Registry, Sum,
     SumFamily,
@@ -82,23 +82,6 @@ pub(super) struct PlaybookSeries {
     agents: Vec<AgentSeries>,
     limits: Vec<BoundSeries>,
     caps: Vec<BoundSeries>,
-}
-
-/// When each fallback of a playbook was last taken for somebody, in microseconds; 0 for never since the engine started.
-#[derive(Debug, Default)]
-pub(super) struct Exercised([AtomicI64; FallbackReason::ALL.len()]);
-
-impl Exercised {
-    /// One is taken. One store.
-    pub(super) fn note(&self, reason: FallbackReason, now: Timestamp) {
-        self.0.get(usize::from(reason.code())).into_iter().for_each(|of| of.store(now.micros(), Ordering::Relaxed));
-    }
-
-    /// When one was last taken.
-    pub(super) fn last(&self, reason: FallbackReason) -> Option<Timestamp> {
-        let micros = self.0.get(usize::from(reason.code()))?.load(Ordering::Relaxed);
-        (micros != 0).then(|| Timestamp::from_micros(micros))
-    }
 }
 
 /// The series of one tier of a playbook.

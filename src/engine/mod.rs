@@ -56,6 +56,7 @@ mod decision_tests;
 #[expect(clippy::module_inception, reason = "the file holds the engine, as its name says")]
 mod engine;
 mod event_shown;
+mod exercised;
 mod explain;
 mod export;
 mod export_record;

@@ -51,6 +51,7 @@ fn told_of_business(engine: &Engine) -> Vec<String> {
         "forthwith_hot_",
         "forthwith_activations_",
         "forthwith_bytes_",
+        "process_",
     ];
     let page = engine.metrics();
     let lines = page.lines().filter(|line| !line.starts_with('#') && !of_machine.iter().any(|of| line.starts_with(of)));
