@@ -14,7 +14,6 @@ use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
 use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Timestamp};
 use crate::journal::JournalError;
-use crate::telemetry::Exemplar;
 use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
 

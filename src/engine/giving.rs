@@ -57,12 +57,7 @@ impl Engine {
     }
 
     /// Counts a decision that is given.
-    fn count(
-        &self,
-        bundle: &Arc<Bundle>,
-        decision: &Decision,
-        (is_slow, exemplar): (bool, Option<Exemplar>),
-    ) {
+    fn count(&self, bundle: &Arc<Bundle>, decision: &Decision, (is_slow, exemplar): (bool, Option<Exemplar>)) {
         let series = self.0.series.load();
         // A decision that began on a bundle that has gone is counted under the same playbook's name.
         let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };

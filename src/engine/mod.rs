@@ -30,6 +30,7 @@
 //! | `turning` | waiting for a turn, or answering without it |
 //! | `course`, `told`, `giving` | how long each stage of a call took, its spans, and who hears of it |
 //! | `slow_log` | decisions that took more than their share of the budget |
+//! | `exercised` | when each fallback was last taken in earnest |
 //! | `wait` | waiting no longer than to an alarm |
 
 #[cfg_attr(not(feature = "http"), allow(dead_code, unused_imports, reason = "only HTTP has workers and bodies"))]
