@@ -10,6 +10,7 @@ use crate::telemetry::{Counter, Footprint, Gauge, GaugeFamily, Label, Level, Reg
 #[derive(Clone, Debug)]
 pub(super) struct Census {
     footprint: Footprint,
+    ready: Gauge,
     turns_waiting: Gauge,
     journal_seq: Gauge,
     journal_queue_max: Gauge,
@@ -42,6 +43,13 @@ impl Census {
         started.set(seconds(now));
         Self {
             footprint: Footprint::new(registry),
+            ready: registry.gauge(
+                "forthwith_ready",
+                (
+                    "1 if the engine should get traffic, as `/readyz` says; 0 otherwise.",
+                    "At 0 look at `/readyz`: it says why.",
+                ),
+            ),
             turns_waiting: registry.gauge(
                 "forthwith_turns_waiting",
                 (
@@ -112,8 +120,9 @@ impl Census {
     }
 
     /// Notes how things stand.
-    pub(super) fn read(&self, turns_waiting: usize, journal_seq: u64) {
+    pub(super) fn read(&self, is_ready: bool, turns_waiting: usize, journal_seq: u64) {
         self.footprint.read();
+        self.ready.set(i64::from(is_ready));
         self.turns_waiting.set(whole(turns_waiting as u64));
         self.journal_seq.set(whole(journal_seq));
     }

@@ -18,7 +18,7 @@ use super::selfcheck::Board;
 use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
 use super::vital::Anatomy;
-use super::{Config, Data, Error};
+use super::{Config, Data, Error, Readiness};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
 use crate::gateway::{self, Gateway};
@@ -322,7 +322,8 @@ impl Engine {
     /// The metrics page in a format. What a page costs is a few tenths of a millisecond.
     pub fn metrics_in(&self, format: Format) -> String {
         let inner = &self.0;
-        inner.census.read(inner.customers.waiting(), inner.journal.synced_seq());
+        let is_ready = !matches!(self.readiness(), Readiness::NotReady(_));
+        inner.census.read(is_ready, inner.customers.waiting(), inner.journal.synced_seq());
         inner.admission.tell(inner.clock.instant());
         inner.metrics.caps_stand(&self.caps_in_numbers());
         inner.metrics.budgets_stand(&self.budgets_in_numbers());

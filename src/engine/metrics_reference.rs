@@ -108,7 +108,7 @@ const SECTIONS: [Section<'static>; 10] = [
     Section {
         title: "Health",
         introduction: "Whether the engine is sound, as it finds itself.",
-        beginnings: &["forthwith_selfcheck_", "forthwith_fallback_exercised_", "forthwith_thread_"],
+        beginnings: &["forthwith_ready", "forthwith_selfcheck_", "forthwith_fallback_exercised_", "forthwith_thread_"],
     },
     Section {
         title: "Bundle and program",
