@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure::{self, Drift, FIGURES, Range};
 use super::units::{self, Unit};
-use crate::outcome::{Curve, Happened, Outcome, Run, Usage};
+use crate::outcome::{Curve, Happened, Outcome, Run, Second, Usage};
 
 /// What is told of a run in percentiles.
 const LADDER: [f64; 9] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 1.0];
@@ -93,6 +93,37 @@ pub(super) fn calls(outcome: &Outcome) -> Table {
     let cells = [cell(number, Unit::Count), cell(goodput, Unit::Count), cell(share, Unit::Share)];
     table.row("answered in time (goodput)", cells);
     table
+}
+
+/// What came of each phase of a run, by its seconds; none where there is only one that counts.
+pub(super) fn phases(run: &Run) -> Option<Table> {
+    if run.phases.iter().filter(|phase| phase.is_counted).count() < 2 {
+        return None;
+    }
+    let columns = ["phase", "from", "to", "offered", "in time", "late", "shed", "failed", "largest p99 of a second"];
+    let mut table = Table::of_numbers(columns);
+    for phase in &run.phases {
+        let is_inside = |second: &&Second| (phase.from_s..phase.to_s).contains(&(second.at_s + 0.5));
+        let seconds: Vec<&Second> = run.seconds.iter().filter(is_inside).collect();
+        let rate = |of: fn(&Second) -> u64| {
+            let sum: u64 = seconds.iter().map(|second| of(second)).sum();
+            Unit::PerSecond.write(sum as f64 / seconds.len().max(1) as f64)
+        };
+        let p99 = seconds.iter().map(|second| second.p99_us).reduce(f64::max).filter(|us| *us > 0.0);
+        let counted = if phase.is_counted { "" } else { " (not counted)" };
+        let cells = [
+            format!("{} s", units::count(phase.from_s)),
+            format!("{} s", units::count(phase.to_s)),
+            rate(|second| second.offered),
+            rate(|second| second.answered.saturating_sub(second.late)),
+            rate(|second| second.late),
+            rate(|second| second.shed),
+            rate(|second| second.failed),
+            p99.map_or("-".to_owned(), |us| Unit::Micros.write(us)),
+        ];
+        table.row(format!("{}{counted}", phase.name), cells);
+    }
+    table.unless_empty()
 }
 
 /// Percentiles of latency and service time, and what lies between.
@@ -239,7 +270,12 @@ pub(super) fn driver(outcome: &Outcome) -> Table {
         None => "it was not the bottleneck".to_owned(),
     };
     let threads = super::verdict::number(threads, "thread", "threads");
-    table.note = Some(format!("The driver: {threads}, {busy}; {verdict}."));
+    let reconnects: u64 = outcome.runs.iter().map(|run| run.driver.reconnects).sum();
+    let again = match reconnects {
+        0 => String::new(),
+        some => format!(", {} opened again", super::verdict::number(some as usize, "connection", "connections")),
+    };
+    table.note = Some(format!("The driver: {threads}, {busy}{again}; {verdict}."));
     table
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{Arguments, Write};
 
+use super::figure::typical;
 use super::tables::{self, Column, Table};
 use super::units;
 use super::verdict::{Verdict, promises};
@@ -16,6 +17,14 @@ pub(crate) fn terminal(outcome: &Outcome) -> String {
     }
     markdown(&mut text, &tables::calls(outcome));
     markdown(&mut text, &tables::ladder(outcome));
+    if let Some((nth, run)) = typical(outcome)
+        && let Some(phases) = tables::phases(run)
+    {
+        if outcome.runs.len() > 1 {
+            push(&mut text, format_args!("\nPhases of run {}:", nth + 1));
+        }
+        markdown(&mut text, &phases);
+    }
     tables::reasons(outcome).iter().for_each(|table| markdown(&mut text, table));
     tables::engine(outcome).iter().for_each(|table| markdown(&mut text, table));
     markdown(&mut text, &tables::driver(outcome));
@@ -47,7 +56,10 @@ fn head(text: &mut String, outcome: &Outcome) {
     }
     let promised = promises(outcome);
     let promised = if promised.is_empty() { "nothing".to_owned() } else { promised.join(", ") };
-    push(text, format_args!("Promised: {promised}. Began {}. {}.", outcome.began, machine(&outcome.machine)));
+    push(
+        text,
+        format_args!("Promised: {promised}. Began {}. {}.", units::instant(&outcome.began), machine(&outcome.machine)),
+    );
     if outcome.runs.len() > 1 {
         let runs = outcome.runs.len();
         push(text, format_args!("Figures are medians over {runs} runs, with the range in brackets where they differ."));
@@ -123,5 +135,25 @@ mod tests {
         assert!(terminal(&outcome).contains("| a\\|b c | 1 |"));
         outcome.runs.clear();
         assert!(terminal(&outcome).starts_with("**ticket_routing** failed: nothing was run\n"));
+    }
+
+    #[test]
+    fn phases_are_told_apart_where_several_count() {
+        let mut outcome = sample::outcome(1);
+        assert!(!terminal(&outcome).contains("| phase |"));
+        let run = &mut outcome.runs[0];
+        let mut burst = run.phases[1].clone();
+        (burst.name, burst.from_s, run.phases[1].to_s) = ("burst".to_owned(), 20.0, 20.0);
+        run.phases.push(burst);
+        let text = terminal(&outcome);
+        let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("| phase |")).take(5).collect();
+        assert!(
+            rows[2].starts_with("| warm-up (not counted) | 0 s | 5 s | 2,000/s | 2,000/s | 0/s | 0/s | 0/s | "),
+            "{rows:?}"
+        );
+        assert!(
+            rows[4].starts_with("| burst | 20 s | 35 s | 2,000/s | 1,997/s | 0.20/s | 2.67/s | 0.07/s | "),
+            "{rows:?}"
+        );
     }
 }

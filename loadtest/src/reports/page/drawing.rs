@@ -78,7 +78,8 @@ pub(super) fn figure(page: &mut String, chart: &Chart) {
 }
 
 fn legend(page: &mut String, chart: &Chart) {
-    if chart.series.len() < 2 {
+    // A line alone has the chart's name; what is stacked has a name of its own.
+    if chart.series.len() < 2 && chart.form == Form::Lines {
         return;
     }
     page.push_str("<ul class=\"legend\">");
@@ -184,11 +185,14 @@ fn axes(page: &mut String, chart: &Chart, canvas: Canvas) {
     }
     for tick in chart.x.scale.ticks(chart.x.along, canvas.ticks) {
         let at = x(chart, canvas, tick);
+        let label = chart.x.along.tick(tick);
+        // The last one would reach over the edge.
+        let middle = at.min(canvas.width - 1.0 - label.chars().count() as f64 * LETTER / 2.0);
         let _ = writeln!(
             page,
-            "<path class=\"tick\" d=\"M{at:.1} {bottom:.1}v5\"/><text class=\"x\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
+            "<path class=\"tick\" d=\"M{at:.1} {bottom:.1}v5\"/><text class=\"x\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text>",
             bottom + 18.0,
-            Escaped(&chart.x.along.tick(tick))
+            Escaped(&label)
         );
     }
     let _ = write!(
@@ -215,7 +219,7 @@ fn bands(page: &mut String, chart: &Chart, canvas: Canvas) {
         let _ = writeln!(page, "<path class=\"phase\" d=\"M{from:.1} {:.1}V{:.1}\"/>", TOP - 14.0, canvas.bottom());
         let not_counted = format!("{} (not counted)", band.name);
         let names = [&not_counted, &band.name];
-        let fits = |name: &&&String| (name.chars().count() as f64) * LETTER < to - from;
+        let fits = |name: &&&String| (name.chars().count() as f64) * LETTER < to - from - 4.0;
         if let Some(name) = names.iter().skip(usize::from(!band.is_shaded)).find(fits) {
             let _ = writeln!(
                 page,

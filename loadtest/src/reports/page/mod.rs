@@ -54,6 +54,7 @@ pub(crate) fn html(outcome: &Outcome) -> String {
             drawing::figure(&mut page, &chart);
         }
         page.push_str("</div>\n");
+        sections::phases(&mut page, run);
         sections::happened(&mut page, run);
         sections::ladder(&mut page, outcome);
         sections::calls(&mut page, outcome);
