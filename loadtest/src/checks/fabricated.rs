@@ -447,7 +447,7 @@ mod journal {
                 bundle: "",
                 outcome: &outcome,
                 tier: decision.tier.as_str(),
-                fallback: decision.fallback.map(|why| why.as_str()),
+                fallback: decision.fallback.map(forthwith::FallbackReason::as_str),
                 durability: decision.durability.as_str(),
                 is_duplicate: decision.is_duplicate,
                 elapsed_us: 0,

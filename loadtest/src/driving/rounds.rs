@@ -145,7 +145,7 @@ impl<D: Door, C: Checker> Desk<D, C> {
             let waited = time.saturating_sub(ready.front()?.since);
             if waited > self.terms.give_up {
                 let given_up = ready.pop_front()?;
-                self.fail(given_up, time, "no_connection");
+                self.fail(&given_up, time, "no_connection");
                 continue;
             }
             let line = self.door.line()?;
@@ -183,10 +183,10 @@ impl<D: Door, C: Checker> Desk<D, C> {
         }
     }
 
-    fn fail(&mut self, ready: Ready, ended: Duration, how: &str) {
+    fn fail(&mut self, ready: &Ready, ended: Duration, how: &str) {
         let said = "the call was given up before there was a free connection";
         let times = (ended, ended);
-        let answer = answer(&ready, &self.stream, &self.terms, times, Came::Failed { how, said });
+        let answer = answer(ready, &self.stream, &self.terms, times, Came::Failed { how, said });
         self.tally.heard(ready.due.phase, &answer);
         self.checker.see(&answer);
     }

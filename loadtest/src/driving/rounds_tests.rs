@@ -182,7 +182,7 @@ fn a_call_that_finds_no_line_waits_and_is_given_up_in_the_end() {
 
 #[test]
 fn a_closed_loop_has_as_many_calls_under_way_as_callers() {
-    let phase = "seconds = 0.05\narrivals = \"closed\"\ncallers = 3";
+    let phase = "seconds = 2\narrivals = \"closed\"\ncallers = 3";
     let waiting: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
     // The first three are answered when the third is made, all others at once.
     let conduct = move |nth| {

@@ -57,7 +57,7 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     drop(destination);
     let happening = Happening::start(scenario, target.hands(), team.begin)?;
     let live = Live::start(plan.showing, watched(plan));
-    let (seconds, usage) = Watching::new(&team, target.meter(), &live).to_the_end(&happening);
+    let (seconds, usage) = Watching::new(&team, target.meter(), &live).watch(&happening);
     let (tally, checker) = team.finish()?;
     let happened = happening.finish()?;
     live.stop();
@@ -114,7 +114,7 @@ fn watched(plan: &Once<'_>) -> Watched {
 
 /// Asks the engine, which still runs, for what it acknowledged.
 fn found(scenario: &Scenario, acknowledged: &Acknowledged, target: &Target) -> anyhow::Result<Check> {
-    let mut decisions = target.decisions()?;
+    let mut lookup = target.lookup()?;
     // What came in MessagePack has its members in another order than what is looked up in JSON.
     let in_order = |outcome: String| match scenario.transport {
         Transport::MessagePack => {
@@ -123,7 +123,8 @@ fn found(scenario: &Scenario, acknowledged: &Acknowledged, target: &Target) -> a
         Transport::InProcess | Transport::Json => outcome,
     };
     ready(checks::asked(acknowledged, ASKED_MAX, |id| {
-        std::future::ready(decisions(id).map(|found| found.map(|outcome| Kept { outcome: outcome.map(in_order) })))
+        let kept = |outcome| Kept { outcome: Some(in_order(outcome)) };
+        std::future::ready(lookup.outcome(id).map(|found| found.map(kept)))
     }))
 }
 

@@ -113,7 +113,7 @@ fn what_needs_something_before_it_says_so() {
     let uncounted = SMALL.replace("rate = 100", "rate = 100\ncounted = false");
     insta::assert_snapshot!(read("small.toml", &uncounted, None).unwrap_err(), @r#"
     1 fault in the configuration:
-      small.toml:8:3: `phases`: no phase is counted: expected one at least without `counted = false`
+      small.toml:8:1: `phases`: no phase is counted: expected one at least without `counted = false`
     "#);
     let recorded = SMALL.replace("\"constant\"\nrate = 100", "\"recorded\"");
     insta::assert_snapshot!(read("small.toml", &recorded, None).unwrap_err(), @r#"
