@@ -114,6 +114,8 @@ pub(super) struct Drift {
     pub(super) first: f64,
     pub(super) last: f64,
     pub(super) per_hour: f64,
+    /// From the first point to the last.
+    pub(super) seconds: f64,
 }
 
 impl Drift {
@@ -133,6 +135,7 @@ impl Drift {
             first: mean_y + slope * (from - mean_x),
             last: mean_y + slope * (to - mean_x),
             per_hour: slope * 3_600.0,
+            seconds: to - from,
         })
     }
 }

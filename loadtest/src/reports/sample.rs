@@ -187,7 +187,7 @@ pub(super) fn violate(outcome: &mut Outcome) {
     check.first = Some(json!({"event": "t-17", "deadline_ms": 50, "took_ms": 61.5, "note": "<b>&\"quoted\"</b>"}));
 }
 
-fn frame() -> Outcome {
+pub(super) fn frame() -> Outcome {
     Outcome {
         form: FORM,
         scenario: "ticket_routing".to_owned(),

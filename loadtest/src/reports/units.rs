@@ -79,6 +79,15 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
+/// `2026-11-23T10:00:00.123Z` as people write it, to the second.
+pub(super) fn instant(rfc_3339: &str) -> String {
+    let text = rfc_3339.replacen('T', " ", 1).replace('Z', " UTC");
+    match text.split_once('.') {
+        Some((whole, rest)) => format!("{whole}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => text,
+    }
+}
+
 /// How often this is that.
 pub(super) fn times(ratio: f64) -> String {
     if ratio.is_finite() { format!("{ratio:.3}x") } else { "-".to_owned() }
@@ -123,6 +132,8 @@ mod tests {
             "12 B, 2.00 KiB, 816 MiB, 1.00 GiB"
         );
         assert_eq!([0.5, 30.0, 150.0, 9_000.0].map(seconds).join(", "), "0.5 s, 30 s, 2 min 30 s, 2 h 30 min");
+        assert_eq!(instant("2026-11-23T16:21:32.132736Z"), "2026-11-23 16:21:32 UTC");
+        assert_eq!(instant("2026-11-23T16:21:32+01:00"), "2026-11-23 16:21:32+01:00");
         assert_eq!([0.5, 0.99, 0.999, 0.99999, 1.0].map(percentile).join(" "), "p50 p99 p99.9 p99.999 max");
     }
 }

@@ -30,7 +30,7 @@ impl Interval {
             return None;
         }
         let scaled = |side: &Observed| side.values.iter().map(|value| value / scale).collect::<Vec<_>>();
-        Self::welch(a, b, &scaled(a), &scaled(b), false).map(|interval| interval.as_log())
+        Self::welch(a, b, &scaled(a), &scaled(b), false).map(Self::as_log)
     }
 
     fn welch(a: &Observed, b: &Observed, of_a: &[f64], of_b: &[f64], is_log: bool) -> Option<Self> {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Compared, Comparison, Finding, JudgedBy, Side};
-use crate::reports::terminal::{heading, push, row};
+use crate::reports::tables::Table;
+use crate::reports::terminal::{markdown, push};
 use crate::reports::units::{self, Unit};
 use crate::reports::verdict::number;
 
@@ -19,12 +20,13 @@ impl Comparison {
             push(&mut text, format_args!(""));
         }
         push(&mut text, format_args!("A: {}\nB: {}", self.a.told(), self.b.told()));
-        heading(&mut text, &["figure", "A", "B", "B / A", "95 % interval", "finding"]);
+        let mut table = Table::of_numbers(["figure", "A", "B", "B / A", "95 % interval", "finding"]);
         for figure in self.figures.iter().filter(|figure| figure.finding != Finding::Absent) {
             let cell = |value: Option<f64>| value.map_or("-".to_owned(), |value| figure.unit.write(value));
             let ratio = figure.ratio.map_or("-".to_owned(), units::times);
-            row(&mut text, figure.name, &[cell(figure.a), cell(figure.b), ratio, figure.between(), figure.told()]);
+            table.row(figure.name, [cell(figure.a), cell(figure.b), ratio, figure.between(), figure.told()]);
         }
+        markdown(&mut text, &table);
         push(&mut text, format_args!("\n{}", self.how()));
         text
     }
@@ -84,7 +86,7 @@ impl Side {
             "{}, {runs}, {} counted, {}, forthwith {}",
             self.scenario,
             units::seconds(self.seconds),
-            self.began,
+            units::instant(&self.began),
             self.version
         )
     }
@@ -106,11 +108,9 @@ impl Compared {
     }
 
     fn between(&self) -> String {
-        let points =
-            |share: f64| format!("{}{} points", if share < 0.0 { "-" } else { "+" }, units::three(share.abs() * 100.0));
         match self.interval {
             None => "-".to_owned(),
-            Some((low, high)) if self.is_difference => format!("{} to {}", points(low), points(high)),
+            Some((low, high)) if self.is_difference => format!("{} to {} points", points(low), points(high)),
             Some((low, high)) => format!("{} to {}", units::times(low), units::times(high)),
         }
     }
@@ -120,7 +120,7 @@ impl Compared {
             (Finding::Better, _) => "**better**".to_owned(),
             (Finding::Worse, _) => "**worse**".to_owned(),
             (Finding::Same, Some(noise)) if self.unit == Unit::Share => {
-                format!("no difference beyond the noise (± {} points)", units::three(noise * 100.0))
+                format!("no difference beyond the noise (± {} points)", points(noise).trim_start_matches('+'))
             }
             (Finding::Same, noise) => {
                 format!("no difference beyond the noise (± {} %)", percent(noise.unwrap_or(0.0)))
@@ -130,8 +130,18 @@ impl Compared {
     }
 }
 
+/// A difference of shares, in points of a per cent.
+fn points(share: f64) -> String {
+    let points = share * 100.0;
+    match points.abs() {
+        size if size < 0.000_5 => "0".to_owned(),
+        size if size < 0.1 => format!("{points:+.3}"),
+        _ => format!("{points:+.2}"),
+    }
+}
+
 /// A share in per cent, without its sign.
 pub(super) fn percent(share: f64) -> String {
-    let text = format!("{:.1}", share * 100.0);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let text = format!("{:.*}", usize::from(share < 1.0), share * 100.0);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

@@ -33,9 +33,14 @@ impl<W: Write> InPlace<W> {
         Self { to, drawn: 0 }
     }
 
-    /// Draws over what was drawn before.
+    /// Draws over what was drawn before, as large as the terminal is now.
     pub(super) fn draw(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
-        let (columns, rows) = terminal::size().unwrap_or(SIZE_USUAL);
+        let size = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
+        self.draw_on(size.unwrap_or(SIZE_USUAL), draw)
+    }
+
+    /// Draws on a terminal of so many columns and rows.
+    fn draw_on(&mut self, (columns, rows): (u16, u16), draw: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
         // The last column stays free, because some terminals begin a new line there.
         let area = Rect::new(0, 0, columns.saturating_sub(1).min(WIDTH_MAX), rows.saturating_sub(1).min(HEIGHT));
         let mut buffer = Buffer::empty(area);
@@ -109,15 +114,15 @@ mod tests {
         let draw = |text: &'static str| {
             move |area: Rect, buffer: &mut Buffer| buffer.set_string(area.x, area.y, text, ratatui::style::Style::new())
         };
-        to.draw(draw("one")).unwrap();
+        to.draw_on(SIZE_USUAL, draw("one")).unwrap();
         let first = String::from_utf8(std::mem::take(&mut to.to)).unwrap();
         assert!(first.contains("one") && !first.contains("\u{1b}[14F"), "{first:?}");
-        to.draw(draw("two")).unwrap();
+        to.draw_on(SIZE_USUAL, draw("two")).unwrap();
         let second = String::from_utf8(std::mem::take(&mut to.to)).unwrap();
         let rows = first.matches('\n').count();
         assert!(second.contains(&format!("\u{1b}[{rows}F")), "{second:?}");
         to.say("a line").unwrap();
-        to.draw(draw("three")).unwrap();
+        to.draw_on(SIZE_USUAL, draw("three")).unwrap();
         let third = String::from_utf8(to.to).unwrap();
         assert_eq!(third.matches(&format!("\u{1b}[{rows}F")).count(), 1, "the line stays above: {third:?}");
     }

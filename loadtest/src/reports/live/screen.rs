@@ -28,7 +28,8 @@ pub(super) fn draw(view: &View, area: Rect, buffer: &mut Buffer) {
         .border_type(BorderType::Rounded)
         .border_style(Style::new().fg(Color::DarkGray))
         .title(Line::from(vec![" ".into(), view.watched.scenario.clone().bold(), " ".into()]))
-        .title(run(view).right_aligned());
+        .title(run(view).right_aligned())
+        .title_bottom(happened(view));
     let inner = block.inner(area);
     block.render(area, buffer);
     let [progress, _, rest] =
@@ -48,6 +49,11 @@ fn run(view: &View) -> Line<'static> {
     } else {
         Line::default()
     }
+}
+
+/// The last thing that was done to the engine.
+fn happened(view: &View) -> Line<'static> {
+    view.happened.as_ref().map_or_else(Line::default, |told| Line::from(format!(" {told} ")).fg(Color::Yellow))
 }
 
 fn draw_progress(view: &View, area: Rect, buffer: &mut Buffer) {
@@ -70,7 +76,7 @@ fn draw_progress(view: &View, area: Rect, buffer: &mut Buffer) {
 
 fn lines(view: &View) -> Vec<Line<'static>> {
     let (last, whole, total) = (&view.last, &view.whole, &view.total);
-    let mut lines = vec![
+    vec![
         named(
             "rate",
             [
@@ -97,13 +103,7 @@ fn lines(view: &View) -> Vec<Line<'static>> {
                 ("threads", units::count(view.usage.threads as f64)),
             ],
         ),
-    ];
-    if let Some(last) = view.happened.back() {
-        // The newest event takes the place of the fallbacks' line only where there is no other.
-        let line = Line::from(last.clone()).fg(Color::Yellow);
-        if total.fallbacks.is_empty() { lines[8] = line } else { lines.push(line) }
-    }
-    lines
+    ]
 }
 
 fn name(name: &str) -> Span<'static> {

@@ -9,9 +9,6 @@ use crate::reports::units;
 /// How many seconds are drawn as a sparkline.
 const KEPT_MAX: usize = 120;
 
-/// How many events are shown.
-const HAPPENED_MAX: usize = 2;
-
 /// Latencies of the whole run so far, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Whole {
@@ -43,7 +40,8 @@ pub(super) struct View {
     pub(super) rates: VecDeque<u64>,
     pub(super) p99s_us: VecDeque<u64>,
     pub(super) busy: VecDeque<u64>,
-    pub(super) happened: VecDeque<String>,
+    /// The last thing that was done to the engine.
+    pub(super) happened: Option<String>,
     seconds: u64,
 }
 
@@ -82,10 +80,7 @@ impl View {
     }
 
     pub(super) fn happened(&mut self, happened: &Happened) {
-        if self.happened.len() == HAPPENED_MAX {
-            self.happened.pop_front();
-        }
-        self.happened.push_back(told(happened));
+        self.happened = Some(told(happened));
     }
 
     /// How many seconds were shown.
