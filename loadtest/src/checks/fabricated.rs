@@ -420,7 +420,7 @@ fn what_is_kept_is_bounded_and_still_finds_what_breaks_a_check() {
 mod journal {
     //! The journal of a real engine.
 
-    use forthwith::{Engine, Event, Options};
+    use forthwith::{Engine, Event, FallbackReason, Options};
     use tokio::runtime::Builder;
 
     use super::*;
@@ -447,7 +447,7 @@ mod journal {
                 bundle: "",
                 outcome: &outcome,
                 tier: decision.tier.as_str(),
-                fallback: decision.fallback.map(forthwith::FallbackReason::as_str),
+                fallback: decision.fallback.map(FallbackReason::as_str),
                 durability: decision.durability.as_str(),
                 is_duplicate: decision.is_duplicate,
                 elapsed_us: 0,
