@@ -22,7 +22,7 @@ use crate::population::Workload;
 use crate::scenario::{Behaviour, Scenario, Transport, What};
 
 /// Events that are decided at once while customers are made known.
-const FIRST_BATCH: u64 = 1_000;
+const FIRST_BATCH: u64 = 250;
 
 /// The engine that is driven.
 #[derive(Debug)]
