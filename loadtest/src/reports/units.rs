@@ -30,8 +30,8 @@ impl Unit {
 /// A time, from microseconds.
 pub(super) fn micros(us: f64) -> String {
     match us.abs() {
-        us if us < 1_000.0 => format!("{} us", three(us)),
-        us if us < 1_000_000.0 => format!("{} ms", three(us / 1_000.0)),
+        us if us < 999.5 => format!("{} us", three(us)),
+        us if us < 999_500.0 => format!("{} ms", three(us / 1_000.0)),
         us => format!("{} s", three(us / 1_000_000.0)),
     }
 }
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn numbers_read_as_people_write_them() {
         assert_eq!(
-            [0.0, 7.126, 99.96, 812.4, 12_345.0, 2_500_000.0].map(micros).join(", "),
-            "0 us, 7.13 us, 100 us, 812 us, 12.3 ms, 2.50 s"
+            [0.0, 7.126, 99.96, 812.4, 999.6, 12_345.0, 2_500_000.0].map(micros).join(", "),
+            "0 us, 7.13 us, 100 us, 812 us, 1.00 ms, 12.3 ms, 2.50 s"
         );
         assert_eq!([0.0, 12.5, 999.0, 1_234_567.2].map(count).join(", "), "0, 12.5, 999, 1,234,567");
         assert_eq!(
