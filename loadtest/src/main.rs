@@ -32,7 +32,6 @@ mod knee;
 mod outcome;
 mod population;
 mod report;
-#[allow(dead_code, unused_imports, reason = "its names are for whoever tells of runs; not all are called yet")]
 mod reports;
 mod run;
 mod scenario;
