@@ -32,7 +32,6 @@ mod knee;
 mod outcome;
 mod population;
 mod report;
-#[allow(dead_code, unused_imports, reason = "the command that compares comes next")]
 mod reports;
 mod run;
 mod scenario;
@@ -60,9 +59,9 @@ fn main() -> ExitCode {
         Command::SlowAgent(run) => slow_agent::run(run).map(|()| Ended::Passed),
         Command::LargeTier(run) => large_tier::run(run).map(|()| Ended::Passed),
         Command::Knee(run) => knee::run(run),
-        Command::CrossCheck(run) => {
-            cross_check::run(run).map(|agrees| if agrees { Ended::Passed } else { Ended::Failed })
-        }
+        Command::CrossCheck(run) => cross_check::run(run).map(Ended::of),
+        Command::Report(file) => reports::report(file).map(Ended::of),
+        Command::Compare(files) => reports::compare_files(files).map(Ended::of),
         Command::Serve(serve) => target::serve(serve).map(|()| Ended::Passed),
     };
     match done {

@@ -18,6 +18,7 @@ pub(crate) use run::{Overrides, ScenarioRun, Serve, TransportChoice};
 
 use clap::{Parser, Subcommand};
 
+use crate::reports::{CompareFiles, ReportFile};
 use floors::{EngineRun, HttpRun, LargeTierRun, SlowAgentRun};
 
 const EXAMPLES: &str = "\
@@ -72,6 +73,10 @@ pub(crate) enum Command {
     ///
     /// Says whether their figures agree within the noise. wrk has to be installed.
     CrossCheck(CrossCheck),
+    /// Tells again what a run came to, from the JSON that it has written.
+    Report(ReportFile),
+    /// Two outcomes beside each other: what differs, and whether that is beyond the noise.
+    Compare(CompareFiles),
     /// An engine behind HTTP doors, for a run to drive: prints its address, takes orders on standard input.
     #[command(hide = true)]
     Serve(Serve),

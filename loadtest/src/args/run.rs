@@ -71,6 +71,9 @@ pub(crate) struct Overrides {
     /// Multiplies rates, callers and customers.
     #[arg(long, value_name = "X")]
     pub(crate) scale: Option<f64>,
+    /// How much later than its deadline an answer may be heard before that is a violation [default: the scenario's, or 50]
+    #[arg(long, value_name = "MS")]
+    pub(crate) grace_ms: Option<u64>,
     /// Looks every acknowledged decision up in the end, and verifies the journal.
     #[arg(long)]
     pub(crate) verify: bool,

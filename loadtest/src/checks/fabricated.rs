@@ -185,7 +185,7 @@ fn broken(made: &[Made]) -> Vec<(String, String)> {
 
 /// Breaks a sound stream at a place and wants exactly this check to fire, with this in its case.
 fn breaks(check: &str, case: &str, mut damage: impl FnMut(&mut Vec<Made>, &mut Pcg64Mcg)) {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut made = sound(seed, 400);
         damage(&mut made, &mut Pcg64Mcg::seed_from_u64(seed + 1_000));
         let broken = broken(&made);
@@ -206,7 +206,7 @@ fn some(made: &[Made], random: &mut Pcg64Mcg, holds: impl Fn(&Made) -> bool) -> 
 
 #[test]
 fn sound_answers_break_nothing() {
-    for seed in 0..100 {
+    for seed in 0..40 {
         let broken = broken(&sound(seed, 600));
         assert!(broken.is_empty(), "seed {seed}: {broken:?}");
     }
@@ -253,6 +253,12 @@ fn an_event_that_is_decided_anew_is_seen() {
         let at = some(made, random, |made| made.is_repeat && made.outcome == NOTHING);
         made[at].decision = id(10, 1 << 40);
     });
+    // Decided anew by a customer who had few decisions since.
+    breaks("repeats", "first_decision", |made, random| {
+        let at = some(made, random, |made| made.is_repeat && made.outcome == NOTHING);
+        made[at].is_duplicate = false;
+        made[at].decision += 1 << 80;
+    });
     // Another outcome.
     breaks("repeats", "first_call", |made, random| {
         let at = some(made, random, |made| made.is_repeat && made.outcome == OFFER);
@@ -263,6 +269,37 @@ fn an_event_that_is_decided_anew_is_seen() {
         let at = some(made, random, |made| made.is_repeat && made.outcome == NOTHING);
         made[at].is_duplicate = false;
     });
+}
+
+#[test]
+fn who_has_had_many_decisions_since_may_have_forgotten() {
+    let template = sound(1, 10).remove(0);
+    let decided = |nth: u64, event: u64| Made {
+        sequence: nth,
+        thread: (event % 3) as usize,
+        event: format!("e-{event}"),
+        decision: id(10 * nth, nth),
+        outcome: NOTHING,
+        fallback: None,
+        shed: None,
+        ..template.clone()
+    };
+    for (between, is_broken) in [(20, true), (31, true), (33, false), (500, false)] {
+        let mut made: Vec<Made> = (0..between).map(|nth| decided(nth, nth)).collect();
+        // The first event again, decided anew: its own decision counts, too.
+        made.push(Made { is_repeat: true, ..decided(between, 0) });
+        let broken = broken(&made);
+        assert_eq!(!broken.is_empty(), is_broken, "{between} decisions: {broken:?}");
+    }
+}
+
+#[test]
+fn what_is_said_without_a_look_at_the_customer_is_no_other_decision() {
+    let mut made = sound(4, 300);
+    let at = some(&made, &mut Pcg64Mcg::seed_from_u64(9), |made| made.is_repeat);
+    (made[at].fallback, made[at].durability, made[at].outcome) = (Some("late"), "pending", NOTHING);
+    (made[at].is_duplicate, made[at].decision) = (false, id(7, 1 << 42));
+    assert_eq!(broken(&made), []);
 }
 
 #[test]
@@ -351,7 +388,7 @@ fn the_shipped_caps_are_counted() {
 fn what_is_kept_is_bounded_and_still_finds_what_breaks_a_check() {
     let bundle = bundle();
     let mut checks = Checks {
-        repeats: repeats::Repeats::new(100),
+        repeats: repeats::Repeats::new(100, Some(bundle)),
         ids: ids::Ids::new(100, false),
         caps: caps::Caps::new(100, Some(bundle)),
         ..Checks::new(&Config { grace: Duration::ZERO, is_memory_safe: false, threads: 1 }, None)
@@ -383,7 +420,7 @@ fn what_is_kept_is_bounded_and_still_finds_what_breaks_a_check() {
 mod journal {
     //! The journal of a real engine.
 
-    use forthwith::{Engine, Event, Options};
+    use forthwith::{Engine, Event, FallbackReason, Options};
     use tokio::runtime::Builder;
 
     use super::*;
@@ -410,7 +447,7 @@ mod journal {
                 bundle: "",
                 outcome: &outcome,
                 tier: decision.tier.as_str(),
-                fallback: decision.fallback.map(|why| why.as_str()),
+                fallback: decision.fallback.map(FallbackReason::as_str),
                 durability: decision.durability.as_str(),
                 is_duplicate: decision.is_duplicate,
                 elapsed_us: 0,

@@ -14,6 +14,8 @@ pub(super) struct Known {
     pub(super) decision: DecisionId,
     /// The key of the event.
     event: u64,
+    /// The key of the customer.
+    customer: u64,
     /// The key of the outcome.
     pub(super) outcome: u64,
     /// The call's number.
@@ -50,6 +52,7 @@ impl Ids {
         let seen = Known {
             decision: decided.decision,
             event: key((answer.playbook, answer.customer, answer.source, answer.event)),
+            customer: key(decided.customer),
             outcome: key(decided.outcome),
             sequence: answer.sequence,
             is_own: !decided.is_duplicate,
@@ -92,6 +95,16 @@ impl Ids {
         Acknowledged { decisions, remark: self.known.remark("decision") }
     }
 
+    /// Visits every decision that was heard of: its customer's key, and its id.
+    pub(super) fn each_made(&self, mut visit: impl FnMut(u64, DecisionId)) {
+        self.known.values().for_each(|known| visit(known.customer, known.decision));
+    }
+
+    /// One of so many decisions is known.
+    pub(super) fn one_of(&self) -> u64 {
+        self.known.one_of()
+    }
+
     pub(super) fn check(self) -> Check {
         let remark = self.known.remark("decision");
         self.tally.check(&remark)
@@ -109,6 +122,7 @@ impl Known {
     }
 }
 
+#[cfg(test)]
 impl Acknowledged {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {

@@ -70,7 +70,7 @@ impl Checks {
         let cases_max = CASES_MAX / config.threads.max(1);
         Self {
             alone: alone::Alone::new(config.grace),
-            repeats: repeats::Repeats::new(cases_max),
+            repeats: repeats::Repeats::new(cases_max, bundle),
             ids: ids::Ids::new(cases_max, config.is_memory_safe),
             caps: caps::Caps::new(cases_max, bundle),
         }
@@ -99,7 +99,8 @@ impl Checker for Checks {
 
     fn checks(self) -> Vec<Check> {
         let mut checks = Vec::from(self.alone.checks());
-        checks.extend([self.repeats.check(), self.ids.check()]);
+        checks.push(self.repeats.check(&self.ids));
+        checks.push(self.ids.check());
         checks.extend(self.caps.check());
         checks
     }

@@ -69,6 +69,7 @@ impl<V> Sample<V> {
         self.values.values()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }

@@ -25,6 +25,8 @@ mod door;
 mod here;
 mod reading;
 mod rounds;
+#[cfg(test)]
+mod rounds_tests;
 mod tally;
 mod team;
 mod wire;

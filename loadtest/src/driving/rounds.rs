@@ -30,6 +30,8 @@ pub(super) struct Desk<D: Door, C> {
     pub(super) tally: Tally,
     pub(super) terms: Terms,
     pub(super) parts: Sender<Part>,
+    /// Up to when what is due was taken.
+    pub(super) taken: Duration,
 }
 
 /// What all threads have in common.
@@ -120,6 +122,7 @@ impl<D: Door, C: Checker> Desk<D, C> {
             return false;
         }
         let since = time - begin;
+        self.taken = since;
         for _ in 0..BURST_MAX {
             let Some(due) = self.course.take(since, under_way + ready.len()) else { return false };
             if due.is_closed {
@@ -142,7 +145,7 @@ impl<D: Door, C: Checker> Desk<D, C> {
             let waited = time.saturating_sub(ready.front()?.since);
             if waited > self.terms.give_up {
                 let given_up = ready.pop_front()?;
-                self.fail(given_up, time, "no_connection");
+                self.fail(&given_up, time, "no_connection");
                 continue;
             }
             let line = self.door.line()?;
@@ -180,10 +183,10 @@ impl<D: Door, C: Checker> Desk<D, C> {
         }
     }
 
-    fn fail(&mut self, ready: Ready, ended: Duration, how: &str) {
+    fn fail(&mut self, ready: &Ready, ended: Duration, how: &str) {
         let said = "the call was given up before there was a free connection";
         let times = (ended, ended);
-        let answer = answer(&ready, &self.stream, &self.terms, times, Came::Failed { how, said });
+        let answer = answer(ready, &self.stream, &self.terms, times, Came::Failed { how, said });
         self.tally.heard(ready.due.phase, &answer);
         self.checker.see(&answer);
     }
@@ -210,7 +213,8 @@ impl<D: Door, C: Checker> Desk<D, C> {
     /// When there is something to do, whether or not an answer comes.
     fn wake(&self, time: Duration, ready: &VecDeque<Ready>) -> Instant {
         let second = Duration::from_secs(time.as_secs() + 1);
-        let due = self.course.next().unwrap_or(second);
+        // What was due and not taken waits for an answer, not for a time.
+        let due = self.course.next().filter(|due| *due > self.taken || self.taken.is_zero()).unwrap_or(second);
         let given_up =
             ready.front().map_or(second, |ready| ready.since + self.terms.give_up + Duration::from_millis(1));
         self.terms.begin + due.min(second).min(given_up)

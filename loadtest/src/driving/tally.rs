@@ -98,11 +98,6 @@ impl Words {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn of(&self, word: &str) -> u64 {
-        self.0.iter().find(|(known, _)| **known == *word).map_or(0, |(_, count)| *count)
-    }
 }
 
 /// The class of a customer: a hash of the name, so that busy and idle customers are in all of them.

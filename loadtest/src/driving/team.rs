@@ -150,7 +150,7 @@ impl<C: Checker> Member<C> {
     fn desk<D: super::door::Door>(self, door: D) -> Desk<D, C> {
         let tally = Tally::new(self.scenario.phases.len());
         let Self { course, stream, checker, terms, parts, .. } = self;
-        Desk { door, course, stream, checker, tally, terms, parts }
+        Desk { door, course, stream, checker, tally, terms, parts, taken: Duration::ZERO }
     }
 }
 

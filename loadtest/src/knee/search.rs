@@ -12,8 +12,9 @@ use super::verdict::{Heard, Verdict};
 
 /// Misses in a row that end the doubling: one may be bad luck.
 const MISSES_TO_TURN: u32 = 2;
-/// Trials at one rate in which the driver was too slow that end all trials at it and above.
-const DRIVER_BOUND_MAX: u32 = 2;
+/// Trials at one rate in which the driver was too slow that end all trials at it and above, if they are most of them: a stall of the machine
+/// makes a driver slow, too.
+const DRIVER_BOUND_MAX: u32 = 3;
 /// Times the repetitions, after which a rate that is neither holding nor missing is left for the next one.
 const PATIENCE: u32 = 3;
 
@@ -136,7 +137,8 @@ impl Search {
             Verdict::Missed(_) => tried.missed += 1,
             Verdict::DriverBound(why) => {
                 tried.driver_bound += 1;
-                if tried.driver_bound >= DRIVER_BOUND_MAX && step < self.open {
+                let is_most = tried.driver_bound > tried.held + tried.missed;
+                if tried.driver_bound >= DRIVER_BOUND_MAX && is_most && step < self.open {
                     self.open = step;
                     self.driver_bound = Some(why.clone());
                 }

@@ -38,25 +38,33 @@ pub(crate) struct CompareFiles {
 
 /// Tells an outcome of a file again; whether it had passed.
 pub(crate) fn report(options: &ReportFile) -> anyhow::Result<bool> {
+    report_to(options, &mut io::stdout().lock())
+}
+
+/// Compares two files; whether nothing is worse by more than is allowed.
+pub(crate) fn compare_files(options: &CompareFiles) -> anyhow::Result<bool> {
+    compare_to(options, &mut io::stdout().lock(), &mut io::stderr().lock())
+}
+
+fn report_to(options: &ReportFile, out: &mut impl Write) -> anyhow::Result<bool> {
     let outcome = read(&options.file)?;
-    writeln!(io::stdout().lock(), "{}", terminal(&outcome))?;
+    writeln!(out, "{}", terminal(&outcome))?;
     if let Some(file) = &options.html {
         fs::write(file, html(&outcome)).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(outcome.has_passed())
 }
 
-/// Compares two files; whether nothing is worse by more than is allowed.
-pub(crate) fn compare_files(options: &CompareFiles) -> anyhow::Result<bool> {
+fn compare_to(options: &CompareFiles, out: &mut impl Write, complaints: &mut impl Write) -> anyhow::Result<bool> {
     let comparison = compare(&read(&options.a)?, &read(&options.b)?);
-    let mut out = io::stdout().lock();
-    match options.json {
-        true => writeln!(out, "{:#}", comparison.json())?,
-        false => write!(out, "{}", comparison.text())?,
+    if options.json {
+        writeln!(out, "{:#}", comparison.json())?;
+    } else {
+        write!(out, "{}", comparison.text())?;
     }
     let worse = options.fail_if_worse.map(|allowance| comparison.worse_than(allowance)).unwrap_or_default();
     for sentence in &worse {
-        writeln!(io::stderr().lock(), "failed: {sentence}")?;
+        writeln!(complaints, "failed: {sentence}")?;
     }
     Ok(worse.is_empty())
 }
@@ -93,10 +101,16 @@ mod tests {
         fs::write(&file, serde_json::to_string(&outcome).unwrap()).unwrap();
         assert_eq!(terminal(&read(&file).unwrap()), terminal(&outcome));
         let page = folder.path().join("a.html");
-        assert!(report(&ReportFile { file: file.clone(), html: Some(page.clone()) }).unwrap());
+        let mut told = Vec::new();
+        assert!(report_to(&ReportFile { file: file.clone(), html: Some(page.clone()) }, &mut told).unwrap());
+        assert_eq!(String::from_utf8(told).unwrap(), terminal(&outcome) + "\n");
         assert_eq!(fs::read_to_string(page).unwrap(), html(&outcome));
         let same = CompareFiles { a: file.clone(), b: file, fail_if_worse: Some("0%".parse().unwrap()), json: true };
-        assert!(compare_files(&same).unwrap());
+        let (mut told, mut complaints) = (Vec::new(), Vec::new());
+        assert!(compare_to(&same, &mut told, &mut complaints).unwrap());
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        assert!(told["verdict"].as_str().unwrap().starts_with("no difference beyond the noise"), "{told}");
+        assert!(complaints.is_empty());
     }
 
     #[test]
@@ -115,8 +129,18 @@ mod tests {
             fail_if_worse: Some(percent.parse().unwrap()),
             json: false,
         };
-        assert!(!compare_files(&options("10%")).unwrap());
-        assert!(compare_files(&options("80%")).unwrap());
+        let complaints = |percent: &str| {
+            let mut complaints = Vec::new();
+            let held = compare_to(&options(percent), &mut io::sink(), &mut complaints).unwrap();
+            assert_eq!(held, complaints.is_empty());
+            String::from_utf8(complaints).unwrap()
+        };
+        assert!(
+            complaints("10%").contains("failed: latency p50 is worse by more than 10 %: 1.5"),
+            "{}",
+            complaints("10%")
+        );
+        assert_eq!(complaints("80%"), "");
     }
 
     #[test]

@@ -28,8 +28,7 @@ mod units;
 mod verdict;
 
 pub(crate) use command::{CompareFiles, ReportFile, compare_files, report};
-pub(crate) use compare::{Allowance, Comparison, compare};
+pub(crate) use compare::{Allowance, compare};
 pub(crate) use live::{Live, Showing, Watched};
 pub(crate) use page::html;
 pub(crate) use terminal::terminal;
-pub(crate) use verdict::Verdict;

@@ -8,7 +8,7 @@ use rand_distr::{Distribution, LogNormal, Normal};
 use rand_pcg::Pcg64Mcg;
 use serde_json::json;
 
-use crate::outcome::{Check, Curve, Driver, FORM, Happened, Machine, Outcome, Phase, Run, Second, Slo, Totals, Usage};
+use crate::outcome::{Check, Curve, FORM, Happened, Machine, Outcome, Phase, Run, Second, Slo, Usage};
 
 /// How runs are made.
 #[derive(Clone, Copy, Debug)]

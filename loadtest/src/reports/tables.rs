@@ -270,7 +270,12 @@ pub(super) fn driver(outcome: &Outcome) -> Table {
         None => "it was not the bottleneck".to_owned(),
     };
     let threads = super::verdict::number(threads, "thread", "threads");
-    table.note = Some(format!("The driver: {threads}, {busy}; {verdict}."));
+    let reconnects: u64 = outcome.runs.iter().map(|run| run.driver.reconnects).sum();
+    let again = match reconnects {
+        0 => String::new(),
+        some => format!(", {} opened again", super::verdict::number(some as usize, "connection", "connections")),
+    };
+    table.note = Some(format!("The driver: {threads}, {busy}{again}; {verdict}."));
     table
 }
 

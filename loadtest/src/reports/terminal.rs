@@ -56,7 +56,10 @@ fn head(text: &mut String, outcome: &Outcome) {
     }
     let promised = promises(outcome);
     let promised = if promised.is_empty() { "nothing".to_owned() } else { promised.join(", ") };
-    push(text, format_args!("Promised: {promised}. Began {}. {}.", outcome.began, machine(&outcome.machine)));
+    push(
+        text,
+        format_args!("Promised: {promised}. Began {}. {}.", units::instant(&outcome.began), machine(&outcome.machine)),
+    );
     if outcome.runs.len() > 1 {
         let runs = outcome.runs.len();
         push(text, format_args!("Figures are medians over {runs} runs, with the range in brackets where they differ."));

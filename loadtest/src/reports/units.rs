@@ -30,8 +30,8 @@ impl Unit {
 /// A time, from microseconds.
 pub(super) fn micros(us: f64) -> String {
     match us.abs() {
-        us if us < 1_000.0 => format!("{} us", three(us)),
-        us if us < 1_000_000.0 => format!("{} ms", three(us / 1_000.0)),
+        us if us < 999.5 => format!("{} us", three(us)),
+        us if us < 999_500.0 => format!("{} ms", three(us / 1_000.0)),
         us => format!("{} s", three(us / 1_000_000.0)),
     }
 }
@@ -79,6 +79,15 @@ pub(super) fn seconds(s: f64) -> String {
     }
 }
 
+/// `2026-11-23T10:00:00.123Z` as people write it, to the second.
+pub(super) fn instant(rfc_3339: &str) -> String {
+    let text = rfc_3339.replacen('T', " ", 1).replace('Z', " UTC");
+    match text.split_once('.') {
+        Some((whole, rest)) => format!("{whole}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => text,
+    }
+}
+
 /// How often this is that.
 pub(super) fn times(ratio: f64) -> String {
     if ratio.is_finite() { format!("{ratio:.3}x") } else { "-".to_owned() }
@@ -110,8 +119,8 @@ mod tests {
     #[test]
     fn numbers_read_as_people_write_them() {
         assert_eq!(
-            [0.0, 7.126, 99.96, 812.4, 12_345.0, 2_500_000.0].map(micros).join(", "),
-            "0 us, 7.13 us, 100 us, 812 us, 12.3 ms, 2.50 s"
+            [0.0, 7.126, 99.96, 812.4, 999.6, 12_345.0, 2_500_000.0].map(micros).join(", "),
+            "0 us, 7.13 us, 100 us, 812 us, 1.00 ms, 12.3 ms, 2.50 s"
         );
         assert_eq!([0.0, 12.5, 999.0, 1_234_567.2].map(count).join(", "), "0, 12.5, 999, 1,234,567");
         assert_eq!(
@@ -123,6 +132,8 @@ mod tests {
             "12 B, 2.00 KiB, 816 MiB, 1.00 GiB"
         );
         assert_eq!([0.5, 30.0, 150.0, 9_000.0].map(seconds).join(", "), "0.5 s, 30 s, 2 min 30 s, 2 h 30 min");
+        assert_eq!(instant("2026-11-23T16:21:32.132736Z"), "2026-11-23 16:21:32 UTC");
+        assert_eq!(instant("2026-11-23T16:21:32+01:00"), "2026-11-23 16:21:32+01:00");
         assert_eq!([0.5, 0.99, 0.999, 0.99999, 1.0].map(percentile).join(" "), "p50 p99 p99.9 p99.999 max");
     }
 }

@@ -30,6 +30,13 @@ pub(crate) enum Ended {
     Faulty,
 }
 
+impl Ended {
+    /// Whether it passed.
+    pub(crate) fn of(has_passed: bool) -> Self {
+        if has_passed { Self::Passed } else { Self::Failed }
+    }
+}
+
 impl From<Ended> for ExitCode {
     fn from(ended: Ended) -> Self {
         Self::from(match ended {
@@ -67,7 +74,7 @@ pub(crate) fn run(options: &ScenarioRun) -> anyhow::Result<Ended> {
         let ended = match outcome(scenario, options) {
             Ok(outcome) => {
                 write_all(&outcome, options, scenarios.len() > 1)?;
-                if outcome.has_passed() { Ended::Passed } else { Ended::Failed }
+                Ended::of(outcome.has_passed())
             }
             Err(error) => {
                 let ended = if error.is::<CannotRun>() { Ended::CannotRun } else { Ended::Failed };

@@ -49,14 +49,15 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     let workload = Workload::new(scenario, name, budget_of)?;
     warm(plan, &mut target, &workload)?;
     let threads = threads(scenario);
-    let config = checks::Config { grace: GRACE, is_memory_safe: !scenario.kills(), threads };
+    let config =
+        checks::Config { grace: scenario.promise.grace.unwrap_or(GRACE), is_memory_safe: !scenario.kills(), threads };
     let checkers = (0..threads).map(|_| Checks::new(&config, target.bundle())).collect();
     let destination = target.destination()?;
     let team = Team::start(TeamPlan { scenario, workload: &workload, destination: &destination, checkers })?;
     drop(destination);
     let happening = Happening::start(scenario, target.hands(), team.begin)?;
     let live = Live::start(plan.showing, watched(plan));
-    let (seconds, usage) = Watching::new(&team, target.meter(), &live).to_the_end(&happening);
+    let (seconds, usage) = Watching::new(&team, target.meter(), &live).watch(&happening);
     let (tally, checker) = team.finish()?;
     let happened = happening.finish()?;
     live.stop();
@@ -66,7 +67,7 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     (run.seconds, run.usage, run.happened) = (seconds, usage, happened);
     run.driver = driver::standing(scenario, &tally, threads);
     if scenario.promise.verify {
-        run.checks.push(found(&acknowledged, &target)?);
+        run.checks.push(found(scenario, &acknowledged, &target)?);
     }
     let stopped = target.stop()?;
     if scenario.promise.verify {
@@ -112,10 +113,18 @@ fn watched(plan: &Once<'_>) -> Watched {
 }
 
 /// Asks the engine, which still runs, for what it acknowledged.
-fn found(acknowledged: &Acknowledged, target: &Target) -> anyhow::Result<Check> {
-    let mut decisions = target.decisions()?;
+fn found(scenario: &Scenario, acknowledged: &Acknowledged, target: &Target) -> anyhow::Result<Check> {
+    let mut lookup = target.lookup()?;
+    // What came in MessagePack has its members in another order than what is looked up in JSON.
+    let in_order = |outcome: String| match scenario.transport {
+        Transport::MessagePack => {
+            serde_json::from_str::<serde_json::Value>(&outcome).map_or(outcome, |of| of.to_string())
+        }
+        Transport::InProcess | Transport::Json => outcome,
+    };
     ready(checks::asked(acknowledged, ASKED_MAX, |id| {
-        std::future::ready(decisions(id).map(|found| found.map(|outcome| Kept { outcome })))
+        let kept = |outcome| Kept { outcome: Some(in_order(outcome)) };
+        std::future::ready(lookup.outcome(id).map(|found| found.map(kept)))
     }))
 }
 

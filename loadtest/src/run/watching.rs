@@ -43,12 +43,12 @@ impl<'a> Watching<'a> {
     }
 
     /// Watches until the last thread has ended.
-    pub(super) fn to_the_end(mut self, happening: &Happening) -> (Vec<Second>, Vec<Usage>) {
+    pub(super) fn watch(mut self, happening: &Happening) -> (Vec<Second>, Vec<Usage>) {
         let mut next = Duration::ZERO;
         loop {
             let wait = (self.begin + next).saturating_duration_since(now());
             match self.parts.recv_timeout(wait) {
-                Ok(part) => self.hear(part),
+                Ok(part) => self.hear(&part),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.usage.extend(self.meter.read(next));
@@ -61,7 +61,7 @@ impl<'a> Watching<'a> {
         (self.seconds, self.usage)
     }
 
-    fn hear(&mut self, part: Part) {
+    fn hear(&mut self, part: &Part) {
         let (told, second, curve) = self.waiting.entry(part.second).or_default();
         *told += 1;
         second.at_s = part.second as f64;

@@ -214,6 +214,8 @@ pub(crate) struct Promise {
     pub(crate) p99_us: Option<f64>,
     pub(crate) late_share: Option<f64>,
     pub(crate) lost_share: Option<f64>,
+    /// How much later than its deadline an answer may be heard before that is a violation, and not only late.
+    pub(crate) grace: Option<Duration>,
     /// Answers in time while more is offered than can be done, as a share of the peak.
     pub(crate) goodput_of_peak: Option<f64>,
     /// What the least lucky class of customers is answered of what the luckiest is.

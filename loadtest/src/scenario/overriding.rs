@@ -1,5 +1,7 @@
 //! Options of the command over a scenario.
 
+use std::time::Duration;
+
 use anyhow::bail;
 
 use super::{Arrivals, Rate, Scenario, Transport};
@@ -29,6 +31,7 @@ impl Scenario {
         self.threads = options.threads.or(self.threads);
         self.engine.config = options.config.clone().or(self.engine.config);
         self.promise.verify |= options.verify;
+        self.promise.grace = options.grace_ms.map(Duration::from_millis).or(self.promise.grace);
         self.check(options)?;
         Ok(self)
     }

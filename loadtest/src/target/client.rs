@@ -15,7 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::driving::Address;
 
 /// One connection, and a runtime for it.
-pub(super) struct Client {
+#[derive(Debug)]
+pub(crate) struct Client {
     runtime: Runtime,
     address: Address,
     sender: SendRequest<Full<Bytes>>,

@@ -22,7 +22,7 @@ use crate::population::Workload;
 use crate::scenario::{Behaviour, Scenario, Transport, What};
 
 /// Events that are decided at once while customers are made known.
-const FIRST_BATCH: u64 = 1_000;
+const FIRST_BATCH: u64 = 250;
 
 /// The engine that is driven.
 #[derive(Debug)]
@@ -198,18 +198,12 @@ impl Target {
         Meter::new(Arc::clone(&self.hands.0.process))
     }
 
-    /// The outcomes of decisions, as the engine has them now.
-    pub(crate) fn decisions(
-        &self,
-    ) -> anyhow::Result<Box<dyn FnMut(DecisionId) -> anyhow::Result<Option<Option<String>>>>> {
-        if let Some(engine) = self.engine.clone() {
-            return Ok(Box::new(move |id| {
-                let decision = engine.decision(id)?;
-                Ok(decision.map(|decision| serde_json::to_string(decision.outcome()).ok()))
-            }));
+    /// Looks decisions up in the engine as it is now.
+    pub(crate) fn lookup(&self) -> anyhow::Result<Lookup> {
+        match self.engine.clone() {
+            Some(engine) => Ok(Lookup::Here(engine)),
+            None => Ok(Lookup::There(self.hands.client()?)),
         }
-        let mut client = self.hands.client()?;
-        Ok(Box::new(move |id| Ok(client.decision(id)?.map(Some))))
     }
 
     /// Stops an engine of one's own; where its data is, if it is still there to be read.
@@ -229,6 +223,26 @@ impl Target {
         }
         let data = self.data.take().filter(|_| is_there);
         Ok(Stopped { data })
+    }
+}
+
+/// Looks decisions up.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    Here(Engine),
+    There(Client),
+}
+
+impl Lookup {
+    /// The outcome of a decision as JSON; `None` if the engine does not have the decision.
+    pub(crate) fn outcome(&mut self, id: DecisionId) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Here(engine) => {
+                let decision = engine.decision(id)?;
+                decision.map(|decision| Ok(serde_json::to_string(decision.outcome())?)).transpose()
+            }
+            Self::There(client) => client.decision(id),
+        }
     }
 }
 

@@ -214,6 +214,9 @@ fn warnings(a: &Outcome, b: &Outcome, judged_by: JudgedBy) -> Vec<String> {
         if outcome.runs.iter().any(|run| run.driver.bottleneck.is_some()) {
             warnings.push(format!("the driver may have set the figures of {side}"));
         }
+        if !outcome.machine.is_optimized {
+            warnings.push(format!("{side} was built without --release: its figures say nothing about the engine"));
+        }
         if !outcome.has_passed() {
             warnings.push(format!("{side} failed: a check was violated or a promise missed"));
         }

@@ -86,7 +86,7 @@ impl Side {
             "{}, {runs}, {} counted, {}, forthwith {}",
             self.scenario,
             units::seconds(self.seconds),
-            self.began,
+            units::instant(&self.began),
             self.version
         )
     }

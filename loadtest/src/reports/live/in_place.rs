@@ -55,14 +55,6 @@ impl<W: Write> InPlace<W> {
         self.to.flush()
     }
 
-    /// Writes a line above the box, where it stays.
-    pub(super) fn say(&mut self, line: &str) -> io::Result<()> {
-        self.back()?;
-        self.drawn = 0;
-        queue!(self.to, Clear(ClearType::FromCursorDown), Print(line), Print("\n"))?;
-        self.to.flush()
-    }
-
     fn back(&mut self) -> io::Result<()> {
         if self.drawn > 0 {
             queue!(self.to, MoveToPreviousLine(self.drawn))?;
@@ -121,9 +113,5 @@ mod tests {
         let second = String::from_utf8(std::mem::take(&mut to.to)).unwrap();
         let rows = first.matches('\n').count();
         assert!(second.contains(&format!("\u{1b}[{rows}F")), "{second:?}");
-        to.say("a line").unwrap();
-        to.draw_on(SIZE_USUAL, draw("three")).unwrap();
-        let third = String::from_utf8(to.to).unwrap();
-        assert_eq!(third.matches(&format!("\u{1b}[{rows}F")).count(), 1, "the line stays above: {third:?}");
     }
 }

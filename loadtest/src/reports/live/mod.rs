@@ -62,7 +62,6 @@ pub(crate) struct Live {
 enum News {
     Second(Box<(Second, Usage, Whole)>),
     Happened(Happened),
-    Said(String),
 }
 
 impl Showing {
@@ -103,23 +102,14 @@ impl Live {
 
     /// Shows what was done to the engine.
     pub(crate) fn happened(&self, happened: &Happened) {
-        self.send(News::Happened(happened.clone()));
-    }
-
-    /// Writes a line that stays.
-    pub(crate) fn say(&self, line: impl Into<String>) {
-        self.send(News::Said(line.into()));
+        if let Some(to) = &self.to {
+            let _ = to.try_send(News::Happened(happened.clone()));
+        }
     }
 
     /// Ends the view; its last state stays on the terminal.
     pub(crate) fn stop(self) {
         drop(self);
-    }
-
-    fn send(&self, news: News) {
-        if let Some(to) = &self.to {
-            let _ = to.try_send(news);
-        }
     }
 }
 
@@ -144,7 +134,6 @@ fn draw<W: Write>(from: &Receiver<News>, mut view: View, on: &mut InPlace<W>) {
                 view.happened(&happened);
                 on.draw(|area, buffer| screen::draw(&view, area, buffer))
             }
-            News::Said(line) => on.say(&line),
         };
         if written.is_err() {
             return;
@@ -164,7 +153,6 @@ fn lines<W: Write>(from: &Receiver<News>, mut view: View, to: &mut W) {
                 writeln!(to, "{}", view.line())
             }
             News::Happened(happened) => writeln!(to, "{}", view::told(&happened)),
-            News::Said(line) => writeln!(to, "{line}"),
         };
         if written.is_err() {
             return;

@@ -78,7 +78,8 @@ pub(super) fn figure(page: &mut String, chart: &Chart) {
 }
 
 fn legend(page: &mut String, chart: &Chart) {
-    if chart.series.len() < 2 {
+    // A line alone has the chart's name; what is stacked has a name of its own.
+    if chart.series.len() < 2 && chart.form == Form::Lines {
         return;
     }
     page.push_str("<ul class=\"legend\">");

@@ -25,26 +25,6 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// A table: the first column is a name, the others are numbers.
-pub(super) fn table(page: &mut String, caption: &str, columns: &[&str], rows: &[Vec<String>]) {
-    let _ = write!(page, "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>", Escaped(caption));
-    for column in columns {
-        let _ = write!(page, "<th scope=\"col\">{}</th>", Escaped(column));
-    }
-    page.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        page.push_str("<tr>");
-        for (nth, cell) in row.iter().enumerate() {
-            let _ = match nth {
-                0 => write!(page, "<th scope=\"row\">{}</th>", Escaped(cell)),
-                _ => write!(page, "<td>{}</td>", Escaped(cell)),
-            };
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</tbody>\n</table></div>\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

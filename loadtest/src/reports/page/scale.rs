@@ -70,7 +70,7 @@ impl Scale {
             }
             Self::Log { low, high } => {
                 let decades = (high / low).log10();
-                let factors: &[f64] = if decades * 3.0 <= most as f64 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let factors: &[f64] = if decades * 3.0 <= most as f64 + 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 let every = (decades / most as f64).ceil().max(1.0) as i32;
                 let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
                 (first..=last)

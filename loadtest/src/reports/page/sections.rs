@@ -35,7 +35,7 @@ pub(super) fn head(page: &mut String, outcome: &Outcome) {
          <section class=\"verdict {class}\" aria-label=\"Verdict\">\n<p><strong>{word}</strong> <span>{}</span></p>\n",
         Escaped(&outcome.scenario),
         Escaped(&outcome.description),
-        Escaped(&began(&outcome.began)),
+        Escaped(&units::instant(&outcome.began)),
         Escaped(&machine(&outcome.machine)),
         Escaped(&upper_first(why)),
     );
@@ -53,11 +53,6 @@ fn list(page: &mut String, class: &str, lines: &[String]) {
         let _ = writeln!(page, "<li>{}</li>", Escaped(&upper_first(line)));
     }
     page.push_str("</ul>\n");
-}
-
-/// `2026-11-23T10:00:00Z` as people write it.
-fn began(began: &str) -> String {
-    began.replacen('T', " ", 1).replace('Z', " UTC")
 }
 
 fn upper_first(text: &str) -> String {
@@ -210,7 +205,7 @@ pub(super) fn setting(page: &mut String, outcome: &Outcome) {
     entry(page, "system", &here.system);
     let build = if here.is_optimized { "release" } else { "not optimized" };
     entry(page, "engine", &format!("forthwith {} ({build})", here.version));
-    entry(page, "began", &began(&outcome.began));
+    entry(page, "began", &units::instant(&outcome.began));
     let _ = write!(
         page,
         "</dl>\n</div>\n<h3>To run it again</h3>\n<pre class=\"command\"><code>{}</code></pre>\n</section>\n",
