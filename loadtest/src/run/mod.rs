@@ -26,5 +26,4 @@ mod summing;
 mod watching;
 
 pub(crate) use command::{Ended, list, run};
-#[allow(unused_imports, reason = "the search for the knee runs scenarios too")]
 pub(crate) use once::{Once, once};
