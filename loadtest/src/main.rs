@@ -1,48 +1,49 @@
-//! Drives the Forthwith engine as hard as it goes and tells what it saw.
+//! Drives a Forthwith engine as hard as it goes, or as hard as it is told, and tells what it saw.
 //!
-//! Every run has a floor in it: the least that anything doing the same job would have to do, driven by the same callers
-//! on the same machine in the same minutes. Absolute figures say what this machine did today; the ratio says what the
-//! engine adds. Rounds of floor and engine take turns, so that a slow minute of the machine falls on both.
+//! A scenario says what is asked of an engine, at what pace, and what happens to it meanwhile. It is run on an engine in this process,
+//! on one in a process of its own, or on one that runs already. Calls that have their times are made at their times, whether or not
+//! those before them have been answered, and latencies count from when a call was due; the driver measures how late it is itself.
 //!
-//! The loop is closed where throughput is measured: a caller makes its next call when it has the answer to the last. So the
-//! figures say how much the engine can do and how long a call takes at that load; they do not say what callers see who arrive
-//! at their own pace. Where large models are asked it is open: every call has its time, and latencies are counted from it.
-//!
-//! | file | noun |
+//! | folder or file | noun |
 //! |---|---|
-//! | `args` | commands and options |
-//! | `subject` | the engine, started and warm |
-//! | `workload`, `spread` | which event of which customer comes next |
-//! | `closed_loop` | callers and their clock |
-//! | `in_process`, `over_http` | the engine, driven |
-//! | `bare_cell`, `bare_commit` | floors |
-//! | `open_loop` | calls at a steady pace |
-//! | `asking` | an engine that asks large models, and their providers |
-//! | `slow_agent`, `large_tier` | large models that are slow; what asking one takes |
-//! | `report` | what people read |
+//! | `args/` | commands and options |
+//! | `scenario/` | what is to be done, as data |
+//! | `population/` | which event of which customer comes next |
+//! | `target/` | the engine that is driven |
+//! | `driving/` | calls at their times |
+//! | `answers` | what a check sees of each answer |
+//! | `checks/` | checks of every answer and of the journal |
+//! | `run/` | a run from beginning to end |
+//! | `knee/` | the highest rate at which a promise holds, by search |
+//! | `cross_check/` | our driver beside wrk |
+//! | `outcome/`, `reports/` | what a run came to; how it is told, drawn and compared |
+//! | `floors/` | the engine beside the least that anything doing the same job would have to do |
+//! | `report` | tables and lines for people |
+//! | `clock` | the driver's own clock |
 
+mod answers;
 mod args;
-mod asking;
-mod bare_cell;
-mod bare_commit;
-mod closed_loop;
-mod in_process;
-mod large_tier;
-mod open_loop;
-#[allow(dead_code, unused_imports, reason = "the runs that fill it come next")]
+mod checks;
+mod clock;
+mod cross_check;
+mod driving;
+mod floors;
+mod knee;
 mod outcome;
-mod over_http;
+mod population;
 mod report;
-mod slow_agent;
-mod spread;
-mod subject;
-mod workload;
+mod reports;
+mod run;
+mod scenario;
+mod target;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
+use floors::{in_process, large_tier, over_http, slow_agent};
+use run::Ended;
 
 /// The allocator of the `forthwith` command, so that the figures are its figures.
 #[global_allocator]
@@ -51,13 +52,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.command {
-        Command::Engine(run) => in_process::run(run),
-        Command::Http(run) => over_http::run(run),
-        Command::SlowAgent(run) => slow_agent::run(run),
-        Command::LargeTier(run) => large_tier::run(run),
+        Command::Run(run) => run::run(run),
+        Command::Scenarios => run::list().map(|()| Ended::Passed),
+        Command::Engine(run) => in_process::run(run).map(|()| Ended::Passed),
+        Command::Http(run) => over_http::run(run).map(|()| Ended::Passed),
+        Command::SlowAgent(run) => slow_agent::run(run).map(|()| Ended::Passed),
+        Command::LargeTier(run) => large_tier::run(run).map(|()| Ended::Passed),
+        Command::Knee(run) => knee::run(run),
+        Command::CrossCheck(run) => cross_check::run(run).map(Ended::of),
+        Command::Report(file) => reports::report(file).map(Ended::of),
+        Command::Compare(files) => reports::compare_files(files).map(Ended::of),
+        Command::Serve(serve) => target::serve(serve).map(|()| Ended::Passed),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ended) => ended.into(),
         Err(error) => {
             report::failed(&error);
             ExitCode::FAILURE

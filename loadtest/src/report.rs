@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::closed_loop::Measured;
+use crate::floors::closed_loop::Measured;
 
 /// A subject over all rounds.
 #[derive(Debug)]

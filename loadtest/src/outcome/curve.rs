@@ -47,10 +47,6 @@ impl Curve {
         let _ = self.0.add(&other.0);
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.reset();
-    }
-
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }

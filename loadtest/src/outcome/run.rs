@@ -97,6 +97,8 @@ pub(crate) struct Second {
     pub(crate) in_flight: u64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    #[serde(default)]
+    pub(crate) p999_us: f64,
     pub(crate) max_us: f64,
     pub(crate) tiers: BTreeMap<String, u64>,
     pub(crate) fallbacks: BTreeMap<String, u64>,
@@ -123,6 +125,9 @@ pub(crate) struct Driver {
     pub(crate) threads: usize,
     /// Processors that the driver kept busy; 0 where the engine is in the same process.
     pub(crate) processors: f64,
+    /// Connections that had to be opened again.
+    #[serde(default)]
+    pub(crate) reconnects: u64,
     /// Why the driver, and not the engine, may have set the figures.
     pub(crate) bottleneck: Option<String>,
 }
