@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | commands and options |
 //! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `top` | a running engine at a glance |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
@@ -35,6 +36,7 @@ mod show_model;
 mod summary;
 mod table_file;
 mod test;
+mod top;
 mod train;
 mod verify;
 
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Train(train) => train::run(&train),
         Command::Adopt(adopt) => adopt::run(&adopt),
         Command::Import(import) => import::run(&import),
+        Command::Top(asked) => top::run(&asked),
         Command::Export(export) => export::run(&args.place, &export),
     };
     exit.into()

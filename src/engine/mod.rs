@@ -27,6 +27,7 @@
 
 mod agent_shown;
 mod answer;
+mod busiest;
 mod cap_shown;
 mod cap_standing;
 #[cfg(test)]
@@ -84,6 +85,7 @@ mod why_not;
 
 pub use agent_shown::{AgentReason, AgentShown, CallShown};
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
+pub use busiest::{BusiestView, BusyView};
 pub use cap_shown::CapShown;
 pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
 pub use config::{Config, Data};

@@ -22,3 +22,4 @@ mod samples;
 mod searching;
 mod support;
 mod training;
+mod watching;
