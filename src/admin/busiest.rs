@@ -23,7 +23,7 @@ pub(super) struct HowMany {
 
 /// The busiest customers of about the last minute.
 ///
-/// Estimated from one turn in sixteen. Whoever takes more than a sixtieth of the turns is found; counts are, apart from what is due to
+/// Estimated from one turn in sixty-four. Whoever takes more than a sixtieth of the turns is found; counts are, apart from what is due to
 /// chance, no higher than the truth. Nobody is listed who does not stand out.
 #[utoipa::path(
     get, path = "/v1/busiest", tag = "operate", params(HowMany),

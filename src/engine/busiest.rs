@@ -28,7 +28,7 @@ pub struct BusyView {
 }
 
 impl Engine {
-    /// The busiest customers of about the last minute, so many at most, estimated from one turn in sixteen. Costs a look at a few
+    /// The busiest customers of about the last minute, so many at most, estimated from one turn in sixty-four. Costs a look at a few
     /// hundred counters.
     pub fn busiest(&self, limit: usize) -> BusiestView {
         let busiest = self.0.customers.busiest(limit);

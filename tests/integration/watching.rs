@@ -38,7 +38,7 @@ fn a_server_under_load_is_seen_as_text_and_as_json() {
             let frame: Value = serde_json::from_str(json).unwrap_or_default();
             frame["busiest"][0]["customer"] == "ann"
         };
-        // One turn in sixteen is looked at: the load may have to go on for a while until she has been met twice.
+        // One turn in sixty-four is looked at: the load may have to go on for a while until she has been met twice.
         let json = (0..100).map(|_| top(&server, &["--json"])).find(is_ann_seen);
         let paper = top(&server, &["--once"]);
         is_over.store(true, Ordering::Relaxed);
