@@ -69,6 +69,7 @@ pub mod context;
 pub mod decider;
 pub mod document;
 pub mod domain;
+pub mod drills;
 pub mod engine;
 pub mod gateway;
 pub mod guardrail;
@@ -93,11 +94,14 @@ pub use actor::Shed;
 pub use app::Doors;
 pub use config::Config;
 pub use document::{Fault, Faults};
-pub use domain::{Decimal, DecisionId, Durability, Event, FallbackReason, Raw, Tier, TimeDelta, Timestamp};
+pub use domain::{
+    Decimal, DecisionId, Durability, Event, FallbackReason, Raw, Tier, TimeDelta, Timestamp, TraceContext,
+};
 pub use engine::{
     Answer, Budget, CustomerView, Data, Decision, Engine, Error, Explanation, Facts, FactsTaken, Observed, Options,
     Reason, StartError, Timing, WhyNot,
 };
+pub use telemetry::Sampling;
 
 /// The tour: every public call, in the order in which a newcomer meets it.
 #[doc = include_str!("../docs/TOUR.md")]

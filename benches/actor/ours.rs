@@ -128,7 +128,13 @@ impl Ours {
     pub(crate) fn ask(&self, input: Input, readings: Readings) -> Asked {
         let House { customers, deadline, .. } = &*self.0;
         // As a door does: the bundle in force is asked for once for each input.
-        customers.ask(Request { input, readings, bundle: customers.in_force(), deadline: *deadline })
+        customers.ask(Request {
+            input,
+            readings,
+            bundle: customers.in_force(),
+            deadline: *deadline,
+            span: tracing::Span::none(),
+        })
     }
 
     /// Takes a turn, blocking while it waits.

@@ -45,7 +45,7 @@ fn percent(part: u32, of: u32) -> String {
 
 fn come(asked: Asked, tickets: &[Event], queues: &[String]) -> Came {
     let engine = Engine::start(Config::new(bundle_with(|shipped| asked.playbook(shipped)))).unwrap();
-    let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, trace: None };
+    let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, ..Options::default() };
     let mut facts = facts();
     let mut came = Came::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

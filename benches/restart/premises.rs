@@ -106,7 +106,13 @@ impl Premises {
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let bundle = opened.customers.in_force();
         let readings = Readings::at(Clock::system().wall());
-        let asked = opened.customers.ask(Request { input, readings, bundle, deadline: opened.deadline });
+        let asked = opened.customers.ask(Request {
+            input,
+            readings,
+            bundle,
+            deadline: opened.deadline,
+            span: tracing::Span::none(),
+        });
         let done = match asked {
             Asked::Done(done) => done,
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().expect("the turn is taken"),

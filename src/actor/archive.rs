@@ -45,6 +45,11 @@ impl Archive {
         Self { house, last_checkpoint, last_seq, is_failing: false }
     }
 
+    /// Gives a sign of life.
+    pub(super) fn beat(&self) {
+        self.house.pulses.archivist.beat();
+    }
+
     /// Stores everything that was decided so far; returns the record up to which all stored states are current. Blocks.
     pub(super) fn checkpoint_now(&mut self) -> Result<u64, JournalError> {
         let journal = &self.house.journal;
@@ -89,6 +94,8 @@ impl Archive {
             }
             rest = later;
         }
+        let house = Arc::clone(&self.house);
+        let _disk = house.pulses.archivist.at_disk();
         self.drop_expired()?;
         let bundle_seq = self.house.current.load().seq;
         let caps = self.house.caps.checkpoint(seq, self.house.clock.wall());
@@ -160,6 +167,7 @@ impl Archive {
             return Ok(());
         }
         // Whoever has nothing new to store must not wait with the others for room on a full disk.
+        let _disk = self.house.pulses.archivist.at_disk();
         self.house.journal.wait_synced_unless_full(last_seq)?;
         self.house.store.put(&states)?;
         self.house.metrics.saved.add(states.len() as u64);

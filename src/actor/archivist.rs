@@ -49,7 +49,10 @@ impl Actor for Archivist {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(ARCHIVIST_MAILBOX);
-        context.run_interval(LOOK_EVERY, |archivist, _| archivist.0.checkpoint_if_due());
+        context.run_interval(LOOK_EVERY, |archivist, _| {
+            archivist.0.beat();
+            archivist.0.checkpoint_if_due();
+        });
     }
 }
 
@@ -69,6 +72,7 @@ impl Handler<Retire> for Archivist {
     type Result = ();
 
     fn handle(&mut self, Retire(leaving): Retire, _: &mut Self::Context) {
+        self.0.beat();
         self.0.retire(leaving);
     }
 }

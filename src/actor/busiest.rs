@@ -114,7 +114,7 @@ impl Gap {
 }
 
 impl Crowd {
-    /// A customer has taken a turn, so many seconds after the engine's start. Never waits.
+    /// A customer has taken a turn, so many seconds after the engine's start. Never waits; synthetic ones are not counted.
     #[inline]
     pub(super) fn note(&self, customer: &CustomerId, second: u32) {
         let is_looked_at = GAP.with(|cell| {
@@ -123,7 +123,10 @@ impl Crowd {
             cell.set(gap);
             is_looked_at
         });
-        if is_looked_at && let Ok(mut slices) = self.0.try_lock() {
+        if is_looked_at
+            && !customer.is_synthetic()
+            && let Ok(mut slices) = self.0.try_lock()
+        {
             slices.note(customer, second);
         }
     }

@@ -11,6 +11,7 @@ use super::backlog::RecoveryProgress;
 use super::busiest::Busiest;
 use super::house::{House, InForce};
 use super::opening::{Opened, enter_bundle, open_house};
+use super::pulses::ActorPulses;
 use super::recovery::{Recovered, Recovery};
 use super::runtime::Runtime;
 use super::set_aside::{InputId, SetAside};
@@ -192,6 +193,16 @@ impl Customers {
         self.house.awaited_caps(event, bundle)
     }
 
+    /// Whose customers they are.
+    pub fn tenant(&self) -> &TenantId {
+        &self.house.tenant
+    }
+
+    /// The actors' signs of life.
+    pub fn pulses(&self) -> ActorPulses {
+        ActorPulses::of(&self.house)
+    }
+
     pub(super) fn house(&self) -> &House {
         &self.house
     }
@@ -296,6 +307,16 @@ impl Customers {
         self.house.waiting()
     }
 
+    /// How long the keepers will take for the turns that wait. What one customer's mailbox holds does not count: it waits for
+    /// that customer alone.
+    pub fn backlog(&self) -> Duration {
+        self.house.turns_take(self.house.waiting().saturating_sub(self.house.config.mailbox)) / self.keepers()
+    }
+
+    fn keepers(&self) -> u32 {
+        u32::try_from(self.house.config.keepers).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Whether further turns are refused because the engine stops.
     pub fn is_stopping(&self) -> bool {
         self.house.is_stopping()
@@ -330,6 +351,13 @@ impl Customers {
     pub(crate) fn keep_busy(&self, customer: &str) -> impl FnOnce() + use<> {
         let (house, owner) = (Arc::clone(&self.house), self.house.hold(customer));
         move || house.drive(owner, usize::MAX)
+    }
+
+    /// A test door: the numbered keeper does nothing until told to go on. What is returned hears when that begins.
+    pub(crate) fn hold_keeper(&self, nth: usize, until: mpsc::Receiver<()>) -> mpsc::Receiver<()> {
+        let (begun, hears) = mpsc::channel();
+        self.house.keepers.hand_in(nth, super::keeper::Errand::Hold(begun, until));
+        hears
     }
 
     /// A test door: owns a customer's cell, so that everyone else finds it busy.

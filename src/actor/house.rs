@@ -17,9 +17,11 @@ use super::lateness::TurnTime;
 use super::latest_feedback::LatestFeedback;
 use super::looks::Looks;
 use super::occupancy::{Bounds, Occupancy};
+use super::pulses::Pulses;
 use super::registry::Registry;
 use super::set_aside::Quarantine;
 use super::shelf::Shelf;
+use super::span;
 use super::taking::Taking;
 use super::warm::WarmCache;
 use super::{Asked, Config, Metrics, Refusal, Request, Shed, TurnDone, Waiting};
@@ -55,6 +57,8 @@ pub(super) struct House {
     pub(super) latest_feedback: LatestFeedback,
     pub(super) warm: WarmCache,
     pub(super) keepers: Keepers,
+    /// The keepers' signs of life, and the archivist's.
+    pub(super) pulses: Pulses,
     pub(super) cells: Registry,
     pub(super) occupancy: Occupancy,
     /// The record up to which the store has every state.
@@ -125,6 +129,7 @@ impl House {
             backlog,
             warm: WarmCache::new(config.warm_bytes),
             keepers: Keepers::default(),
+            pulses: Pulses::of(config.keepers),
             current: ArcSwap::from_pointee(current),
             cells: Registry::default(),
             dirty: Mutex::default(),
@@ -189,7 +194,8 @@ impl House {
         let (worth, request) = (Worth::of(&request), Arc::new(request));
         let waiting = Waiting { request: Arc::clone(&request), claim: Claim::default(), reply: received };
         let (claim, counted) = (waiting.claim.clone(), Counted::new(&self.waiting));
-        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted }))) {
+        let queue = span::queue(&request.span);
+        match self.hand_in(&customer, Job::Turn(Box::new(TurnJob { request, worth, claim, reply, counted, queue }))) {
             Ok(ahead) if self.comes_too_late(&waiting, ahead) => Asked::Late(waiting.request),
             Ok(_) => Asked::Waiting(waiting).settled(),
             Err(shed) => Asked::Done(Err(Refusal::Shed(shed))),
@@ -200,6 +206,11 @@ impl House {
     pub(super) fn late(&self, request: &Request) -> Vec<Made> {
         let around = Surroundings { bundle: &request.bundle.bundle, tenant: &self.tenant };
         late(&request.input, request.readings.arrival, around)
+    }
+
+    /// How long so many turns will take, one after the other.
+    pub(super) fn turns_take(&self, turns: usize) -> std::time::Duration {
+        self.turn_time.of(turns)
     }
 
     /// Whether a turn behind so many cannot begin before its deadline: then its caller need not wait for that.
@@ -325,9 +336,14 @@ impl House {
             let _ = job.reply.send(Err(Refusal::Shed(Shed::Late)));
             return ControlFlow::Continue(());
         }
-        let result = self.guarded_turn(owner, &job.request, is_late);
-        self.turn_time.learn(self.clock.instant().since(begun));
-        let TurnJob { reply, counted, request, .. } = job;
+        let TurnJob { reply, counted, request, queue, .. } = job;
+        drop(queue);
+        let mut result = self.guarded_turn(owner, &request, is_late);
+        let ended = self.clock.instant();
+        self.turn_time.learn(ended.since(begun));
+        if let Ok(done) = &mut result {
+            done.waited = Some((begun, ended));
+        }
         drop(counted);
         let result = match result {
             Ok(done) if holds(&done, &request) => {

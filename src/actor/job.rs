@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{Refusal, Request, TurnDone};
 use crate::bundle::PRIORITY_DEFAULT;
@@ -32,6 +33,8 @@ pub(super) struct TurnJob {
     pub(super) reply: oneshot::Sender<Result<TurnDone, Refusal>>,
     /// Counts the job as waiting for as long as it exists.
     pub(super) counted: Counted,
+    /// The span of its waiting.
+    pub(super) queue: Span,
 }
 
 /// One more of something, until it is dropped.

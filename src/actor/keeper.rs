@@ -14,6 +14,7 @@ use super::leaving::Leaving;
 use super::occupancy::Excess;
 use super::sweep::{Intake, Look, Resting, Sweep};
 use super::{Failure, Refusal, Shed};
+use crate::time::Pulse;
 
 /// Turns that a keeper takes for one customer before it turns to the next.
 pub(super) const KEEPER_DRAIN: usize = 256;
@@ -36,6 +37,9 @@ pub(super) enum Errand {
     Sweep,
     /// Room was made: let in who was held off.
     LetIn,
+    /// A test's: do nothing until told to go on; say when that begins.
+    #[cfg(test)]
+    Hold(crate::sync::mpsc::Sender<()>, crate::sync::mpsc::Receiver<()>),
 }
 
 /// An errand that a keeper does not take.
@@ -115,6 +119,13 @@ impl Keepers {
         }
     }
 
+    /// A test door: an errand for the numbered keeper.
+    #[cfg(test)]
+    pub(super) fn hand_in(&self, nth: usize, errand: Errand) {
+        let share = &self.0.get().unwrap()[nth];
+        assert!(share.door.hand_in(errand).is_ok(), "a keeper with nothing to do takes an errand");
+    }
+
     /// Says that room was made.
     pub(super) fn let_in(&self) {
         for share in self.0.get().into_iter().flatten() {
@@ -131,8 +142,8 @@ pub(super) struct Keeper {
     sweep: Sweep,
     /// Among how many keepers the cells are shared out.
     shares: usize,
-    /// Whether this keeper moves the house's clock.
-    is_first: bool,
+    /// Its number; the first moves the house's clock.
+    nth: usize,
     /// Cells whose states are not brought in until there is room.
     held: VecDeque<Owner>,
 }
@@ -140,28 +151,39 @@ pub(super) struct Keeper {
 impl Keeper {
     /// The keeper `nth` of so many.
     pub(super) fn new(house: Arc<House>, intake: Intake, nth: usize, shares: usize) -> Self {
-        Self { house, sweep: Sweep::new(intake), shares, is_first: nth == 0, held: VecDeque::new() }
+        Self { house, sweep: Sweep::new(intake), shares, nth, held: VecDeque::new() }
     }
 
     /// Does an errand; returns the customers who may rest, for the archive.
     pub(super) fn run(&mut self, errand: Errand) -> Option<Leaving> {
         let mut leaving = None;
+        let house = Arc::clone(&self.house);
+        let pulse = house.pulses.keeper(self.nth);
         match errand {
-            Errand::Load { owner, rebuild: true } => self.house.load_blocking(owner, true),
-            Errand::Load { owner, rebuild: false } => leaving = self.bring_in(owner),
+            Errand::Load { owner, rebuild } => {
+                let _disk = pulse.map(Pulse::at_disk);
+                if rebuild { self.house.load_blocking(owner, true) } else { leaving = self.bring_in(owner) }
+            }
             Errand::Drive(owner) => self.house.drive(owner, KEEPER_DRAIN),
             Errand::Sweep => leaving = self.sweep(),
             Errand::LetIn => {}
+            #[cfg(test)]
+            Errand::Hold(begun, until) => {
+                let _ = begun.send(());
+                let _ = until.recv();
+            }
         }
         self.let_in();
+        pulse.into_iter().for_each(Pulse::beat);
         leaving
     }
 
     /// Another second has passed; returns the customers who may rest.
     pub(super) fn tick(&mut self) -> Option<Leaving> {
-        if self.is_first {
+        if self.nth == 0 {
             self.house.advance_tick();
         }
+        self.house.pulses.keeper(self.nth).into_iter().for_each(Pulse::beat);
         self.house.metrics.hot_bytes.set(self.house.occupancy.bytes() as i64);
         let leaving = self.sweep();
         self.let_in();
@@ -188,9 +210,11 @@ impl Keeper {
 
     /// Lets in who was held off, as long as there is room, or none to wait for.
     fn let_in(&mut self) {
-        while !(self.house.is_full() && self.house.occupancy.is_anyone_leaving())
+        let house = Arc::clone(&self.house);
+        while !(house.is_full() && house.occupancy.is_anyone_leaving())
             && let Some(owner) = self.held.pop_front()
         {
+            let _disk = house.pulses.keeper(self.nth).map(Pulse::at_disk);
             self.house.occupancy.let_in();
             self.house.load_here(owner);
         }

@@ -23,8 +23,8 @@ impl House {
             // What was taken is entered before what becomes of it, also under a bundle that has no global caps any more.
             Input::Settlement(_) => Ok(Some(self.caps.draw(partition, std::iter::empty(), readings.arrival))),
             Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) | Input::LateAnswer(_) => Ok(None),
-            // A default takes nothing.
-            Input::Event(_) if readings.is_late => Ok(None),
+            // A default takes nothing, and a synthetic customer nothing that is anybody's: it is lent what its readings say.
+            Input::Event(_) if readings.is_late || input.customer().is_synthetic() => Ok(None),
             Input::Event(event) => {
                 let mut capped = capped(event, bundle).peekable();
                 if capped.peek().is_none() {

@@ -145,10 +145,18 @@ mod tests {
         let customer = CustomerId::new("c").unwrap();
         let input = Input::Settlement(SettlementInput { customer, decision, settlement: Settlement::Commit });
         let readings = Readings::at(Timestamp::from_micros(0));
-        let request = Arc::new(Request { input, readings, bundle: Arc::clone(bundle), deadline });
+        let request =
+            Arc::new(Request { input, readings, bundle: Arc::clone(bundle), deadline, span: tracing::Span::none() });
         let (claim, counted) = (Claim::default(), Counted::new(&Arc::new(AtomicUsize::new(0))));
         let worth = Worth::new(priority, deadline);
-        let turn = TurnJob { request, worth, claim: claim.clone(), reply: oneshot::channel().0, counted };
+        let turn = TurnJob {
+            request,
+            worth,
+            claim: claim.clone(),
+            reply: oneshot::channel().0,
+            counted,
+            queue: tracing::Span::none(),
+        };
         (Job::Turn(Box::new(turn)), claim)
     }
 

@@ -31,6 +31,7 @@
 //! | `keeper_actor`, `archivist` | the actix actors that do it in an engine |
 //! | `set_aside` | inputs on which no turn is taken any more |
 //! | `runtime` | their system |
+//! | `span` | the spans of a turn |
 //! | `watch` | what a simulation sees of the cells |
 //! | `warm` | states of resting customers |
 //! | `shelf` | bundles by record |
@@ -41,6 +42,7 @@
 //! | `side_by_side` | work that several threads do |
 //! | `record_terms` | what records are searched by |
 //! | `history` | what the journal has of one customer |
+//! | `pulses` | the signs of life of the actors' threads |
 //! | `opening` | from what is on disk to where turns can be taken |
 //! | `customers` | the face of the room |
 
@@ -71,6 +73,7 @@ mod occupancy;
 mod one_turn;
 mod opening;
 mod outcome;
+mod pulses;
 mod rebuild;
 mod record_terms;
 mod recovery;
@@ -83,6 +86,7 @@ mod side_by_side;
 #[cfg(simulation)]
 #[path = "../../tests/simulation/harness/mod.rs"]
 pub mod simulation;
+mod span;
 mod sweep;
 mod tail;
 mod taking;
@@ -101,6 +105,7 @@ pub use history::{History, Recorded, RecordedWhat, Stretch};
 pub use house::InForce;
 pub use metrics::Metrics;
 pub use outcome::{Failure, RecoveryError, Refusal, Shed};
+pub use pulses::ActorPulses;
 pub use record_terms::RecordTerms;
 pub use recovery::Recovered;
 pub use request::{Asked, Overdue, Request, TurnDone, Waiting};

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::cell::Owner;
 use super::house::House;
+use super::span;
 use super::{Failure, Refusal, Request, TurnDone};
 use crate::journal::{Entry, JournalError, Kind};
 use crate::sync::atomic::Ordering;
@@ -22,6 +23,7 @@ impl House {
     pub(super) fn guarded_turn(&self, owner: &Owner, request: &Request, is_late: bool) -> Result<TurnDone, Refusal> {
         // At once, or when it was set aside while it waited.
         self.quarantine.check(&request.input)?;
+        let _span = span::turn(&request.span, is_late);
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn(owner, request, is_late)));
         let result = turn.unwrap_or_else(|panic| {
             self.metrics.panics.inc();
@@ -77,7 +79,7 @@ impl House {
                 self.crowd.note(&owner.cell().customer, self.tick());
             }
             let Taken::Turn(turn) = &taken else {
-                return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq, held: None });
+                return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq, held: None, waited: None });
             };
             self.mark(owner);
             let payload = buffer.write(Written { tenant: &self.tenant, bundle_seq: bundle.seq, input, turn });
@@ -94,7 +96,7 @@ impl House {
                         self.latest_feedback.note(of.decision, seq);
                     }
                     state.last_seq = seq;
-                    Ok(TurnDone { taken, seq: Some(seq), last_seq: seq, held: None })
+                    Ok(TurnDone { taken, seq: Some(seq), last_seq: seq, held: None, waited: None })
                 }
                 Err(error @ JournalError::TooLarge { .. }) => {
                     Err(Refusal::Failed(Failure::RecordTooLarge(error.to_string().into())))

@@ -39,6 +39,9 @@ pub enum Shed {
     /// The disk is full, and nothing is taken on that waits for it.
     #[error("the disk is full: nothing is taken on until there is room")]
     DiskFull,
+    /// More is offered than can be done; nothing was begun.
+    #[error("the engine is overloaded")]
+    Overloaded,
     /// The deadline passed before the turn began.
     #[error("the deadline passed before the decision could begin")]
     Late,
@@ -83,11 +86,12 @@ impl Failure {
 
 impl Shed {
     /// All kinds, for metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MailboxFull,
         Self::LoadingFull,
         Self::JournalBehind,
         Self::DiskFull,
+        Self::Overloaded,
         Self::Late,
         Self::Recovering,
         Self::Stopping,
@@ -100,6 +104,7 @@ impl Shed {
             Self::LoadingFull => "loading_full",
             Self::JournalBehind => "journal_behind",
             Self::DiskFull => "disk_full",
+            Self::Overloaded => "overloaded",
             Self::Late => "late",
             Self::Recovering => "recovering",
             Self::Stopping => "stopping",

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::job::Claim;
 use super::{Held, InForce, Refusal};
-use crate::time::Deadline;
+use crate::time::{Deadline, Instant};
 use crate::turn::{Input, Readings, Taken};
 
 /// A turn that is asked for.
@@ -20,6 +21,8 @@ pub struct Request {
     pub bundle: Arc<InForce>,
     /// When it is too late to begin.
     pub deadline: Deadline,
+    /// The span of the call that it is taken for; none for nearly all.
+    pub span: Span,
 }
 
 /// A turn that was taken.
@@ -33,6 +36,8 @@ pub struct TurnDone {
     pub last_seq: u64,
     /// The customer, if nobody may overtake the turn until it has been taken anew.
     pub held: Option<Held>,
+    /// When the turn was begun and when it was done, if it had to wait.
+    pub waited: Option<(Instant, Instant)>,
 }
 
 /// A turn that was asked for.

@@ -98,7 +98,10 @@ pub(super) async fn reload(
     // Compiling and one write to the disk: not on a worker that serves decisions.
     let changed = web::block(move || match read() {
         Ok(bundle) => changing.change_bundle(bundle).map_err(Problem::from),
-        Err(faults) => Err(faulty(&faults)),
+        Err(faults) => {
+            changing.refuse_bundle();
+            Err(faulty(&faults))
+        }
     });
     changed.await.map_err(|_| Problem::from(crate::actor::Shed::Stopping))??;
     Ok(answer(answer_format(request.headers()).unwrap_or_default(), &BundleView::of(&engine.bundle())))

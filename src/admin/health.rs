@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::actor::RecoveryProgress;
-use crate::engine::Engine;
+use crate::engine::{Engine, Readiness};
 
 /// A state of health.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,6 +20,10 @@ pub(super) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     recovery: Option<RecoveryView>,
+    /// What failed in the self-check: nothing that traffic should go elsewhere for, but somebody should look at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
 }
 
 /// How far recovery has come.
@@ -31,46 +35,41 @@ pub(super) struct RecoveryView {
     of: u64,
 }
 
-/// Whether the journal has room.
-#[derive(Clone, Copy, Debug)]
-enum Disk {
-    HasRoom,
-    /// None, and some playbook is answered all the same.
-    FullForSome,
-    Full,
-}
-
 impl Health {
     fn new(status: &'static str, reason: Option<String>) -> Self {
-        Self { status, reason, recovery: None }
+        Self { status, reason, recovery: None, warnings: Vec::new() }
     }
 
-    /// The health of an engine; an error if it acknowledges nothing.
-    fn of(recovery: &RecoveryProgress, stopped: Option<String>, disk: Disk) -> Result<Self, Self> {
-        if let Some(reason) = recovery.failure() {
-            return Err(Self::new("recovery_failed", Some(reason.to_owned())));
-        }
-        if stopped.is_some() {
-            return Err(Self::new("journal_stopped", stopped));
-        }
-        let full = |reason: &str| Self::new("disk_full", Some(reason.to_owned()));
-        match disk {
-            Disk::HasRoom => {}
-            // Traffic that goes elsewhere would not be answered: one who is answered here has their state here.
-            Disk::FullForSome => {
-                return Ok(full("the journal waits for room on the disk; only what does not wait for it is answered"));
-            }
-            Disk::Full => return Err(full("the journal waits for room on the disk")),
-        }
+    /// The health of an engine; an error if it should get no traffic.
+    fn of(readiness: &Readiness, recovery: &RecoveryProgress) -> Result<Self, Self> {
         let view = || RecoveryView { record: recovery.done, of: recovery.last };
-        Ok(Self { recovery: recovery.is_under_way().then(view), ..Self::new("ok", None) })
+        match readiness {
+            Readiness::Ready => Ok(Self { recovery: recovery.is_under_way().then(view), ..Self::new("ok", None) }),
+            Readiness::ReadyWithoutDisk => {
+                let reason = "the journal waits for room on the disk; only what does not wait for it is answered";
+                Ok(Self::new("disk_full", Some(reason.to_owned())))
+            }
+            Readiness::NotReady(unready) => Err(Self::new(unready.code(), Some(unready.to_string()))),
+        }
     }
 }
 
 /// Whether the process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, description = "Alive", body = Health)))]
-pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(Health::new("ok", None))
+///
+/// It is not when a thread that the engine cannot do without has not moved for too long, and only then: not while the disk is full or
+/// slow, not under overload, and not because of what others do.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operate",
+    responses(
+        (status = 200, description = "Alive", body = Health),
+        (status = 503, description = "Stuck: start it again", body = Health),
+    ),
+)]
+pub(super) async fn alive(engine: web::Data<Engine>) -> HttpResponse {
+    match engine.stuck() {
+        None => HttpResponse::Ok().json(Health::new("ok", None)),
+        Some(stuck) => HttpResponse::ServiceUnavailable().json(Health::new("stuck", Some(stuck.to_string()))),
+    }
 }
 
 /// Whether the engine can answer.
@@ -80,26 +79,24 @@ pub(super) async fn alive() -> HttpResponse {
     get, path = "/readyz", tag = "operate",
     responses(
         (status = 200, description = "Ready; with the status `disk_full` for playbooks alone that are answered without the disk", body = Health),
-        (status = 503, description = "Not ready: the journal has stopped, recovery has failed, or the disk is full", body = Health),
+        (status = 503, description = "Not ready: the engine stops or is stuck, the journal has stopped, recovery has failed, the disk is full or does not answer, or requests have been shed for seconds because more is offered than can be done", body = Health),
     ),
 )]
 pub(super) async fn ready(engine: web::Data<Engine>) -> HttpResponse {
-    let stopped = engine.stopped_because().map(|reason| reason.to_string());
-    let disk = match (engine.is_disk_full(), engine.answers_without_disk()) {
-        (false, _) => Disk::HasRoom,
-        (true, true) => Disk::FullForSome,
-        (true, false) => Disk::Full,
-    };
-    match Health::of(&engine.recovery(), stopped, disk) {
-        Ok(health) => HttpResponse::Ok().json(health),
-        Err(health) => HttpResponse::ServiceUnavailable().json(health),
+    let warnings = engine.selfcheck_failures();
+    match Health::of(&engine.readiness(), &engine.recovery()) {
+        Ok(health) => HttpResponse::Ok().json(Health { warnings, ..health }),
+        Err(health) => HttpResponse::ServiceUnavailable().json(Health { warnings, ..health }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::actor::RecoveryStage;
+    use crate::engine::{Stuck, Unready};
 
     #[test]
     fn it_is_ready_while_recovery_goes_on_and_not_when_it_has_failed() {
@@ -111,17 +108,20 @@ mod tests {
         let ok = |json: &str| (true, json.to_owned());
         let not = |json: &str| (false, json.to_owned());
         let finished = progress(RecoveryStage::Finished);
-        assert_eq!(shown(Health::of(&finished, None, Disk::HasRoom)), ok(r#"{"status":"ok"}"#));
-        let under_way = Health::of(&progress(RecoveryStage::UnderWay), None, Disk::HasRoom);
+        assert_eq!(shown(Health::of(&Readiness::Ready, &finished)), ok(r#"{"status":"ok"}"#));
+        let under_way = Health::of(&Readiness::Ready, &progress(RecoveryStage::UnderWay));
         assert_eq!(shown(under_way), ok(r#"{"status":"ok","recovery":{"record":7,"of":9}}"#));
-        let failed = progress(RecoveryStage::Failed("why".into()));
-        let failed = Health::of(&failed, Some("why".to_owned()), Disk::HasRoom);
-        assert_eq!(shown(failed), not(r#"{"status":"recovery_failed","reason":"why"}"#));
-        let stopped = Health::of(&finished, Some("a sync failed".to_owned()), Disk::Full);
-        assert_eq!(shown(stopped), not(r#"{"status":"journal_stopped","reason":"a sync failed"}"#));
+        let shown_not = |unready| shown(Health::of(&Readiness::NotReady(unready), &finished));
+        let failed = shown_not(Unready::RecoveryFailed("why".into()));
+        assert_eq!(failed, not(r#"{"status":"recovery_failed","reason":"why"}"#));
+        let stopped = shown_not(Unready::JournalStopped("a sync failed".into()));
+        assert_eq!(stopped, not(r#"{"status":"journal_stopped","reason":"a sync failed"}"#));
         let full = r#"{"status":"disk_full","reason":"the journal waits for room on the disk"}"#;
-        assert_eq!(shown(Health::of(&finished, None, Disk::Full)), not(full));
-        let for_some = shown(Health::of(&finished, None, Disk::FullForSome));
+        assert_eq!(shown_not(Unready::DiskFull), not(full));
+        let disk = Stuck { thread: "journal".to_owned(), still: Duration::from_secs(31) };
+        let stalled = r#"{"status":"disk_stalled","reason":"the journal has waited for the disk for 31 s"}"#;
+        assert_eq!(shown_not(Unready::DiskStalled(disk)), not(stalled));
+        let for_some = shown(Health::of(&Readiness::ReadyWithoutDisk, &finished));
         assert!(for_some.0 && for_some.1.contains("only what does not wait for it is answered"), "{for_some:?}");
     }
 }

@@ -4,22 +4,22 @@ mod bundle;
 mod busiest;
 mod caps;
 mod health;
+mod metrics;
+mod selfcheck;
 mod set_aside;
 mod switches;
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::actor::Shed;
-use crate::engine::Engine;
-use crate::ingress::{Description, Problem, resource};
+use crate::ingress::{Description, resource};
 
 pub(crate) use bundle::Reload;
 
 /// The doors of the room.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/metrics").route(web::get().to(metrics)))
+        .service(resource("/metrics").route(web::get().to(metrics::metrics)))
         .service(resource("/healthz").route(web::get().to(health::alive)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
@@ -31,23 +31,13 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(set_aside::show))
                 .route(web::delete().to(set_aside::release)),
         )
+        .service(resource("/v1/selfcheck").route(web::post().to(selfcheck::check)))
         .service(resource("/v1/providers").route(web::get().to(switches::providers)))
         .service(resource("/v1/switches").route(web::get().to(switches::list)))
         // A model's name has a `/`.
         .service(resource("/v1/switches/{kind}/{name:.+}").route(web::put().to(switches::turn)))
         .service(resource("/v1/bundle").route(web::get().to(bundle::in_force)))
         .service(resource("/v1/bundle/reload").route(web::post().to(bundle::reload)));
-}
-
-/// The metrics page.
-#[utoipa::path(
-    get, path = "/metrics", tag = "operate",
-    responses((status = 200, description = "Prometheus' text format 0.0.4", body = String, content_type = "text/plain")),
-)]
-async fn metrics(engine: web::Data<Engine>) -> Result<HttpResponse, Problem> {
-    // The global caps are asked how they stand: not on a worker.
-    let page = web::block(move || engine.metrics()).await.map_err(|_| Problem::from(Shed::Stopping))?;
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page))
 }
 
 /// This description.
@@ -70,8 +60,9 @@ fn full_description() -> utoipa::openapi::OpenApi {
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, busiest::busiest, caps::caps,
-        set_aside::list, set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
+        metrics::metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, busiest::busiest,
+        caps::caps, set_aside::list, selfcheck::check, set_aside::show, set_aside::release, switches::list, switches::turn,
+        switches::providers
     ),
     tags((name = "operate", description = "Operating the engine")),
 )]
@@ -112,6 +103,7 @@ mod tests {
         /v1/log/inclusion
         /v1/log/key
         /v1/providers
+        /v1/selfcheck
         /v1/set-aside
         /v1/set-aside/{id}
         /v1/switches

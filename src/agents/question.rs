@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::format::AnswerFormat;
 use super::target::{Choose, Target};
-use crate::domain::Money;
+use crate::domain::{Money, TraceContext};
 
 /// A question to a large model, complete: the same values give the same question.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +40,8 @@ pub struct Question {
     pub sharing: Sharing,
     /// Names the decision: spreads weights and probes, in place of chance.
     pub spread: u64,
-    /// The caller's trace (the trace id of a W3C trace context), for spans; no part of what is asked.
-    pub trace: Option<[u8; 16]>,
+    /// Where the decision stands in a trace, for spans and for whoever is asked; no part of what is asked.
+    pub trace: Option<TraceContext>,
 }
 
 /// A part of a prompt.

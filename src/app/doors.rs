@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web;
 
 use crate::admin::{self, Reload};
@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::config::ServerSettings;
 use crate::document::Faults;
 use crate::engine::Engine;
-use crate::ingress::{self, Gate, Limits, authorize};
+use crate::ingress::{self, Gate, Limits, Turnstile, admit, authorize, traced};
 
 /// All HTTP doors of an engine, to be put into an `actix_web` application. `forthwith serve` is built from this.
 ///
@@ -41,7 +41,8 @@ impl Doors {
     /// The doors of an engine, with the token and the limits of these settings. Where the server listens, and with how many
     /// threads, is the server's affair: beyond the loopback it should have a token.
     pub fn new(engine: Engine, settings: &ServerSettings) -> Self {
-        let limits = Limits { body_bytes_max: settings.body_bytes_max, batch_max: settings.batch_max };
+        let ServerSettings { body_bytes_max, batch_max, body_timeout, .. } = *settings;
+        let limits = Limits { body_bytes_max, batch_max, body_timeout };
         Self {
             engine: web::Data::new(engine),
             limits: web::Data::new(limits),
@@ -64,7 +65,11 @@ impl Doors {
             .app_data(self.limits.clone())
             .app_data(self.gate.clone())
             .app_data(self.reload.clone())
+            // One for each application, and each worker has its own.
+            .app_data(web::Data::new(Turnstile::new(&self.engine)))
+            .wrap(from_fn(admit))
             .wrap(from_fn(authorize))
+            .wrap(Condition::new(!self.engine.spans().is_off(), from_fn(traced)))
             .configure(ingress::routes)
             .configure(admin::routes)
             .default_service(web::to(ingress::not_found));
@@ -95,7 +100,7 @@ mod tests {
         config.journal.segment_bytes = 1 << 20;
         let engine = Engine::start(config).unwrap();
         let listen = ([127, 0, 0, 1], 0).into();
-        let settings = ServerSettings { listen, token: None, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+        let settings = ServerSettings { listen, workers: 1, batch_max: 10, ..ServerSettings::default() };
         (engine.clone(), Doors::new(engine, &settings))
     }
 
@@ -115,6 +120,38 @@ mod tests {
             let body = test::read_body(response).await;
             (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
         }};
+    }
+
+    #[test]
+    fn the_self_check_is_told_and_no_door_takes_its_customers() {
+        actix_web::rt::System::new().block_on(async {
+            let (_engine, doors) = doors("10s");
+            let app = test::init_service(App::new().configure(|app| doors.configure(app))).await;
+            let (status, report) = call!(app, Method::POST, "/v1/selfcheck", None);
+            assert_eq!((status, &report["passed"]), (200, &json!(true)), "{report}");
+            let paths =
+                report["checks"].as_array().unwrap().iter().map(|of| format!("{} {}", of["path"], of["result"]));
+            assert_eq!(paths.collect::<Vec<_>>(), [r#""decide" "passed""#, r#""late" "passed""#]);
+            let name = "forthwith.synthetic/routing/0";
+            let mut event = ticket("t-1");
+            event["subject"] = name.into();
+            let of_customer = |what: &str| format!("/v1/customers/{}/{what}", name.replace('/', "%2F"));
+            for (method, path, body) in [
+                (Method::POST, "/v1/decide/routing".to_owned(), event.clone()),
+                (Method::POST, "/v1/decide/routing/batch".to_owned(), json!([event])),
+                (Method::POST, "/v1/events".to_owned(), event),
+                (Method::PUT, of_customer("facts"), json!({"facts": {"vip": true}})),
+                (Method::PUT, of_customer("consents"), json!({"consents": {}})),
+            ] {
+                let (status, answer) = call!(app, method, &path, Some(body));
+                let is_told =
+                    answer.to_string().contains("which is kept for the customers of the engine's own self-check");
+                // A batch is answered as a whole, each event in it by itself.
+                assert!(is_told && (status == 422 || path.ends_with("batch")), "{path}: {status} {answer}");
+            }
+            let (status, health) = call!(app, Method::GET, "/healthz", None);
+            assert_eq!((status, &health), (200, &json!({"status": "ok"})));
+        });
     }
 
     #[test]
@@ -208,7 +245,7 @@ mod tests {
         });
         let listen = ([127, 0, 0, 1], 0).into();
         let token = token.map(crate::domain::Secret::new);
-        let settings = ServerSettings { listen, token, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+        let settings = ServerSettings { listen, token, workers: 1, batch_max: 10, ..ServerSettings::default() };
         (provider, Doors::new(Engine::start(config).unwrap(), &settings))
     }
 

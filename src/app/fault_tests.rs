@@ -27,7 +27,7 @@ fn doors(disk: &Arc<FaultyDisk>, is_steady: bool) -> (Engine, Doors) {
     (config.journal.segment_bytes, config.journal.queue_bytes) = (256 << 10, 16 << 10);
     let engine = Engine::start_on(disk, config).unwrap();
     let listen = ([127, 0, 0, 1], 0).into();
-    let settings = ServerSettings { listen, token: None, workers: 1, body_bytes_max: 1 << 20, batch_max: 10 };
+    let settings = ServerSettings { listen, workers: 1, batch_max: 10, ..ServerSettings::default() };
     (engine.clone(), Doors::new(engine, &settings))
 }
 

@@ -11,6 +11,8 @@ mod server;
 mod spans;
 #[cfg(all(feature = "cli", not(feature = "otel")))]
 mod spans_absent;
+#[cfg(all(feature = "cli", feature = "otel"))]
+mod spans_sampler;
 
 #[cfg(all(feature = "cli", not(feature = "otel")))]
 use spans_absent as spans;

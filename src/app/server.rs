@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
@@ -13,18 +12,17 @@ use super::Doors;
 use crate::bundle::Bundle;
 use crate::config::{Config, ServerSettings};
 use crate::document::Faults;
-use crate::engine::{Engine, Stopped};
+use crate::engine::{Engine, Patrol, Schedule, Stopped};
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN_SECONDS: u64 = 10;
-
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// An engine behind an HTTP server.
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) settings: ServerSettings,
+    /// How often it checks itself.
+    pub(crate) selfcheck: Schedule,
     /// The configuration folder, for reading it again.
     pub(crate) config: PathBuf,
 }
@@ -58,14 +56,17 @@ impl App {
     }
 
     async fn serve(self, listening: impl FnOnce(SocketAddr)) -> Result<Stopped, ServeError> {
-        let Self { engine, settings, config } = self;
+        let Self { engine, settings, selfcheck, config } = self;
         let reload = move || Config::load_bundle(&config);
         let doors = Doors::new(engine.clone(), &settings).reload_with(reload.clone());
         let server = HttpServer::new(move || WebApp::new().configure(|app| doors.configure(app)));
         let address = settings.listen;
         let server = server
             .workers(settings.workers)
-            .keep_alive(KEEP_ALIVE)
+            .max_connections(settings.connections_max.div_ceil(settings.workers.max(1)))
+            .backlog(settings.backlog)
+            .keep_alive(settings.keep_alive)
+            .client_request_timeout(settings.header_timeout)
             .shutdown_timeout(DRAIN_SECONDS)
             .disable_signals()
             .bind(address)
@@ -76,9 +77,14 @@ impl App {
         let signals = Signals::new()?;
         actix_web::rt::spawn(signals.watch(server.handle(), engine.clone(), reload));
         listening(bound);
+        let mut patrol = Patrol::start(engine.clone(), selfcheck)?;
         server.await?;
         // Off this thread, which goes on listening for the signal that stops everything at once.
-        let stopped = web::block(move || engine.shutdown()).await;
+        let stopped = web::block(move || {
+            patrol.stop();
+            engine.shutdown()
+        });
+        let stopped = stopped.await;
         Ok(stopped.map_err(std::io::Error::other)??)
     }
 }
@@ -142,7 +148,10 @@ enum Heard {
 fn reload_bundle(engine: &Engine, read: impl Fn() -> Result<Bundle, Faults>) {
     let changed = match read() {
         Ok(bundle) => engine.change_bundle(bundle).map_err(|e| e.to_string()),
-        Err(faults) => Err(faults.to_string()),
+        Err(faults) => {
+            engine.refuse_bundle();
+            Err(faults.to_string())
+        }
     };
     if let Err(reason) = changed {
         tracing::error!(%reason, "the configuration was not reloaded; the bundle in force stays");

@@ -12,13 +12,15 @@ use opentelemetry::{Array, Context, Key, KeyValue, Value};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{self, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{self, BatchSpanProcessor, Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use tracing::{info, warn};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::{Layer, Registry};
 
 use super::log::AnyLayer;
+use super::spans_sampler::{Names, sampling};
 use crate::config::LogSettings;
+use crate::telemetry::Sampling;
 
 /// The standard variables that name a collector, the stronger one first. They are stronger than the settings.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -34,6 +36,7 @@ const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 /// Spans on their way to a collector. Dropped, it sends what is left.
 pub(crate) struct Spans {
     provider: SdkTracerProvider,
+    sampling: Sampling,
     tally: Arc<Tally>,
 }
 
@@ -59,6 +62,7 @@ impl Spans {
             (None, None) => return Ok(None),
         };
         check_protocol()?;
+        let sampling = sampling(settings)?;
         // As the gateway does, which starts later; whoever embeds us may have chosen another implementation already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = builder.build().map_err(|e| format!("the collector of spans that `{named_by}` names: {e}"))?;
@@ -66,8 +70,15 @@ impl Spans {
         let collector = Collector { exporter, named_by, tally: Arc::clone(&tally), is_lost: AtomicBool::new(false) };
         // Its bounds have standard variables of their own; by default 2,048 spans wait, and 512 are sent at once.
         let queue = Counted { queue: BatchSpanProcessor::builder(collector).build(), tally: Arc::clone(&tally) };
-        let provider = SdkTracerProvider::builder().with_resource(resource()).with_span_processor(queue).build();
-        Ok(Some(Self { provider, tally }))
+        let provider = SdkTracerProvider::builder().with_resource(resource()).with_span_processor(queue);
+        // Whether a call has spans is known before the first of them is made.
+        let provider = provider.with_sampler(Sampler::AlwaysOn).with_id_generator(Names::default()).build();
+        Ok(Some(Self { provider, sampling, tally }))
+    }
+
+    /// Which calls have spans.
+    pub(crate) fn sampling(&self) -> Sampling {
+        self.sampling.clone()
     }
 
     /// What notes the engine's spans; those of libraries are not ours to tell.
@@ -203,7 +214,7 @@ fn check_protocol() -> Result<(), String> {
 }
 
 /// A variable of the environment; an empty one counts as absent, as the specification has it.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{adopt, export, import, packet, search, top, train, verify};
+use super::{adopt, export, import, packet, search, selfcheck, top, train, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -77,6 +77,13 @@ pub(super) enum Command {
     /// come of it. Each is decided as in production, on a customer of its own. What comes out otherwise is shown as a
     /// difference; then how many rules decided a case, and which decided none.
     Test(Test),
+
+    /// Bring about every fallback of every playbook, and check that it is what the playbook promises
+    ///
+    /// A synthetic customer goes every way that a decision can take: a whole decision, kept in a temporary journal and explained from
+    /// it, and each fallback that the playbook's declarations make possible, such as no consent, a cap without room, a model that says
+    /// nothing. A server does the same on a schedule; POST /v1/selfcheck has a running one do it now.
+    Selfcheck(selfcheck::Asked),
 
     /// Explain a decision: which rule, on which values, and why not the others
     ///
@@ -150,6 +157,11 @@ pub(super) enum Command {
     /// What the other format cannot say is listed by cell.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Export),
+
+    /// Print what every metric of a server means, and when to look at it
+    ///
+    /// The reference of `GET /metrics`, in Markdown: name, type, unit, labels with their values. It is docs/METRICS.md, of this very version.
+    Metrics,
 }
 
 const EXAMPLES: &str = "\

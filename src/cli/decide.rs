@@ -79,6 +79,9 @@ fn prepare<'a>(place: &Place, args: &'a Decide) -> Result<Run<'a>, Stop> {
     let (lines, size) = Lines::open(&args.input, args.format).map_err(failed)?;
     let output = open_output(args.output.as_deref()).map_err(failed)?;
     let spans = log::start_spans(&config.settings.log).map_err(failed)?;
+    if let Some(spans) = &spans {
+        config.engine.spans = spans.sampling();
+    }
     let engine = Engine::start(config.engine.for_history()).map_err(|e| failed(e.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| failed(e.to_string()))?;
     Ok(Run {
@@ -226,7 +229,7 @@ impl Run<'_> {
 
     /// Decides a batch of lines and writes what came of each, in their order.
     fn decide_batch(&mut self, batch: Vec<(u64, Result<Event, String>)>) -> Result<(), Stop> {
-        let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, trace: None };
+        let options = Options { budget: Budget::Unlimited, timing: Timing::EventTime, ..Options::default() };
         let mut came = Vec::with_capacity(batch.len());
         let mut run = Vec::new();
         for (line, event) in batch {

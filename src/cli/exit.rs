@@ -27,7 +27,7 @@ Exit codes:
   0   done
   1   failed: a fault in the configuration, the data directory or the system; a finding that is denied (`check`); cells that do
       not translate (`import`, `export`); a turn that came out otherwise (`replay`), or would
-      (`backtest --fail-on-change`); something that does not hold (`verify`)
+      (`backtest --fail-on-change`); something that does not hold (`verify`, `selfcheck`)
   2   done, but some lines of the input were bad (`decide`), some cases failed or too few rules were covered (`test`), or rows
       were left out (`import`)
   3   there is no such decision or rule (`explain`, `verify`, `packet`), there are no cases to run (`test`)

@@ -3,7 +3,8 @@
 //! | file | noun |
 //! |---|---|
 //! | `args` | commands and options |
-//! | `serve`, `adopt`, `check`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `serve`, `adopt`, `check`, `selfcheck`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
+//! | `metrics` | the reference of all metrics |
 //! | `top` | a running engine at a glance |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
@@ -24,12 +25,14 @@ mod facts;
 mod findings;
 mod import;
 mod mapping;
+mod metrics;
 mod output;
 mod packet;
 mod repair;
 mod replay;
 mod rows;
 mod search;
+mod selfcheck;
 mod serve;
 mod show;
 mod show_model;
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Decide(decide) => decide::run(&args.place, &decide),
         Command::Check(check) => check::run(&args.place, &check),
         Command::Test(test) => test::run(&args.place, &test),
+        Command::Selfcheck(asked) => selfcheck::run(&args.place, &asked),
         Command::Search(asked) => search::run(&args.place, &asked),
         Command::Explain(explain) => explain::run(&args.place, &explain),
         Command::Replay(replay) => replay::run(&args.place, &replay),
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Import(import) => import::run(&import),
         Command::Top(asked) => top::run(&asked),
         Command::Export(export) => export::run(&args.place, &export),
+        Command::Metrics => metrics::run(),
     };
     exit.into()
 }

@@ -55,7 +55,7 @@ pub(super) fn has_data(data: &Path) -> bool {
 impl Followed {
     /// Which records are asked for; says what is wrong with it if that cannot be.
     pub(super) fn range(&self) -> Option<Range> {
-        let customer = match self.customer.as_deref().map(CustomerId::new).transpose() {
+        let customer = match self.customer.as_deref().map(CustomerId::recorded).transpose() {
             Ok(customer) => customer,
             Err(error) => {
                 tell(format!("error: `--customer` {error}"));

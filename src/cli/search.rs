@@ -55,6 +55,10 @@ pub(super) struct Asked {
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 
+    /// The decisions of the self-check, which are left out otherwise
+    #[arg(long)]
+    synthetic: bool,
+
     /// Print the page as JSON
     #[arg(long)]
     json: bool,
@@ -93,7 +97,8 @@ pub(super) fn run(place: &Place, asked: &Asked) -> Exit {
 impl Asked {
     fn search(&self) -> Search {
         let Self { customer, playbook, rule, tier, fallback, outcome, from, until, limit, cursor, .. } = self.clone();
-        Search { customer, playbook, rule, tier, fallback, outcome, from, until, limit, cursor }
+        let synthetic = self.synthetic.then(|| "true".to_owned());
+        Search { customer, playbook, rule, tier, fallback, outcome, from, until, limit, cursor, synthetic }
     }
 }
 

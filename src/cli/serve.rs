@@ -30,13 +30,16 @@ pub(super) fn run(place: &Place) -> Exit {
     let data = place.data_directory();
     config.engine.data = Data::Directory(data.clone());
     // Dropped at the very end: the last spans are those of calls that end with the engine.
-    let _spans = match log::start(&config.settings.log) {
+    let spans = match log::start(&config.settings.log) {
         Ok(spans) => spans,
         Err(error) => {
             tell(format!("error: {error}"));
             return Exit::Failed;
         }
     };
+    if let Some(spans) = &spans {
+        config.engine.spans = spans.sampling();
+    }
     let (clock, bar) = (Clock::system(), progress_bar("reading the journal"));
     let start = clock.instant();
     let engine = Engine::start_with(config.engine, &mut |seq, last| {
@@ -52,7 +55,8 @@ pub(super) fn run(place: &Place) -> Exit {
         }
     };
     let took = clock.instant().since(start);
-    let app = App { engine: engine.clone(), settings: config.settings.server, config: place.config.clone() };
+    let (settings, selfcheck) = (config.settings.server, config.settings.selfcheck);
+    let app = App { engine: engine.clone(), settings, selfcheck, config: place.config.clone() };
     let has_token = app.settings.token.is_some();
     let mut watcher = None;
     let served = app.run(|address| {

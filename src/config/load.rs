@@ -32,9 +32,12 @@ impl Config {
         engine.tenant = settings.tenant.clone();
         engine.journal = settings.journal.clone();
         engine.notary = settings.notary.clone();
+        engine.stuck_after = settings.stuck_after;
         engine.customers = settings.customers.clone();
         let InferenceSettings { pool, model_threads, onnxruntime } = settings.inference.clone();
+        engine.slow_share_ppm = (settings.log.slow_share * 1e6).round() as u32;
         engine.gateway = settings.gateway.clone();
+        engine.admission = settings.admission.clone();
         engine.inference = pool;
         engine.slow_models = engine::slow_model_loader(onnxruntime, model_threads);
         Ok(Self { engine, settings })

@@ -12,6 +12,7 @@
 //! Nothing is half loaded: with one fault anywhere there is no [`Config`]. Environment variables override the settings of
 //! `forthwith.toml`: `FORTHWITH__SERVER__LISTEN` is `listen` of `[server]`.
 
+mod admission_settings;
 mod environment;
 mod files;
 mod load;
@@ -20,6 +21,7 @@ mod provider_settings;
 #[cfg(test)]
 mod provider_tests;
 mod secret_source;
+mod server_settings;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::provider_settings::{self, ProviderSettings};
+use super::{admission_settings, server_settings};
 use crate::actor;
 use crate::document::{Document, FaultSink, Node, Place, Section};
 use crate::domain::{Decimal, Secret, TenantId, TimeDelta};
+use crate::engine::admission;
+use crate::engine::{STUCK_AFTER_DEFAULT, Schedule};
 use crate::gateway::{self, Chance};
 use crate::journal;
 use crate::serving;
@@ -28,10 +31,16 @@ pub struct Settings {
     pub inference: InferenceSettings,
     /// The providers of large models.
     pub gateway: gateway::Config,
+    /// How much is taken on.
+    pub admission: admission::Config,
     /// The HTTP server.
     pub server: ServerSettings,
     /// The log.
     pub log: LogSettings,
+    /// How long a thread that the engine cannot do without may stand still.
+    pub stuck_after: Duration,
+    /// How often a server checks itself.
+    pub selfcheck: Schedule,
 }
 
 /// Settings of the models that are too slow for a turn.
@@ -58,10 +67,39 @@ pub struct ServerSettings {
     pub body_bytes_max: usize,
     /// Events that a batch may have.
     pub batch_max: usize,
+    /// Connections that may be open at a time.
+    pub connections_max: usize,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long the head of a request may take to come.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take to come.
+    pub body_timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    /// What listens on this machine only, with a thread for every processor. Eight thousand connections take some 100 MB with
+    /// their buffers; a caller who sends a head in more than five seconds, or a body in more than ten, holds a place for nothing.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            token: None,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            body_bytes_max: 1 << 20,
+            batch_max: 1_000,
+            connections_max: 8_192,
+            backlog: 2_048,
+            keep_alive: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Settings of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogSettings {
     /// What is logged, as `tracing` filters have it: `info`, or `warn,forthwith=debug`.
     pub level: String,
@@ -69,6 +107,10 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// The base URL of the collector that spans are sent to, as OTLP over HTTP.
     pub otlp: Option<String>,
+    /// The share of the traces that begin here of which spans are sent, from 0 to 1; those of callers do as the callers say.
+    pub trace_ratio: f64,
+    /// The share of its budget above which a decision is slow and has a line in the log; 0 for none.
+    pub slow_share: f64,
 }
 
 /// How log lines look.
@@ -80,6 +122,11 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+/// One trace in a hundred: at a thousand decisions a second that is ten traces in each, enough to see what is usual. The spans of one
+/// take four microseconds to make, nearly as much as the decision; of one in a hundred that is less than a part in a hundred. What is not usual is in the log of slow
+/// decisions, whatever the share, and whoever looks for one call sends its trace along.
+const TRACE_RATIO: f64 = 0.01;
 
 /// The file of the settings.
 pub(super) const SETTINGS_FILE: &str = "forthwith.toml";
@@ -104,14 +151,17 @@ impl Default for Settings {
                 onnxruntime: None,
             },
             gateway: gateway::Config::default(),
-            server: ServerSettings {
-                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-                token: None,
-                workers: std::thread::available_parallelism().map_or(2, usize::from),
-                body_bytes_max: 1 << 20,
-                batch_max: 1_000,
+            admission: admission::Config::default(),
+            server: ServerSettings::default(),
+            log: LogSettings {
+                level: "info".to_owned(),
+                format: LogFormat::Text,
+                otlp: None,
+                trace_ratio: TRACE_RATIO,
+                slow_share: 0.8,
             },
-            log: LogSettings { level: "info".to_owned(), format: LogFormat::Text, otlp: None },
+            stuck_after: STUCK_AFTER_DEFAULT,
+            selfcheck: Schedule::default(),
         }
     }
 }
@@ -166,7 +216,9 @@ impl Settings {
         if let Some(section) = root.get("providers").and_then(|node| node.section()) {
             providers.read(&section, folder, origin);
         }
+        with_section(&root, "admission", |section| admission_settings::read(section, &mut self.admission));
         with_section(&root, "server", |section| self.server(section, folder, origin));
+        with_section(&root, "selfcheck", |section| self.selfcheck(section));
         with_section(&root, "log", |section| self.log(section));
         root.refuse_unknown();
     }
@@ -180,6 +232,7 @@ impl Settings {
                 None
             }
         });
+        set(section, "stuck_after", &mut self.stuck_after, |node| duration(node, "5s", "1h"));
         set(section, "keepers", &mut customers.keepers, |node| node.int(1, 64).map(|n| n as usize));
         set(section, "mailbox", &mut customers.mailbox, |node| node.int(1, 1_000_000).map(|n| n as usize));
         set(section, "hot_customers_max", &mut customers.hot_customers_max, |node| {
@@ -239,12 +292,19 @@ impl Settings {
             node.bytes(1 << 10, 256 << 20).map(|bytes| bytes as usize)
         });
         set(section, "batch_max", &mut server.batch_max, |node| node.int(1, 100_000).map(|n| n as usize));
+        server_settings::read_bounds(section, server);
         set(section, "token_file", &mut server.token, |node| token_file(node, folder).map(Some));
         if origin == Origin::Environment {
             set(section, "token", &mut server.token, |node| token(node, node.text()?).map(Some));
         } else if let Some(node) = section.get("token") {
             node.fault("a token does not belong in a configuration file; put it into a file of its own and name it by `token_file`");
         }
+    }
+
+    fn selfcheck(&mut self, section: &Section<'_>) {
+        let Schedule { every, fallbacks_every } = &mut self.selfcheck;
+        set(section, "every", every, period);
+        set(section, "fallbacks_every", fallbacks_every, period);
     }
 
     fn log(&mut self, section: &Section<'_>) {
@@ -258,6 +318,8 @@ impl Settings {
             }
         });
         set(section, "otlp", &mut self.log.otlp, |node| collector(node).map(Some));
+        set(section, "trace_ratio", &mut self.log.trace_ratio, |node| node.number(0.0, 1.0));
+        set(section, "slow_share", &mut self.log.slow_share, |node| node.number(0.0, 1.0));
     }
 }
 
@@ -307,6 +369,14 @@ pub(super) fn set<'d, T>(
 pub(super) fn duration(node: &Node<'_>, min: &str, max: &str) -> Option<Duration> {
     let bound = |text: &str| text.parse::<TimeDelta>().unwrap_or_default();
     node.duration(bound(min), bound(max)).map(TimeDelta::to_std)
+}
+
+/// A period, or `"off"`.
+fn period(node: &Node<'_>) -> Option<Option<Duration>> {
+    match node.text() {
+        Some("off") => Some(None),
+        _ => duration(node, "1s", "1d").map(Some),
+    }
 }
 
 /// A percentage such as `"5%"`, from so many millionths to so many.

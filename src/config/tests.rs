@@ -128,7 +128,7 @@ fn every_fault_of_settings_bundle_and_environment_is_named_at_once() {
       forthwith.toml:2:10: `server.listen`: expected an address and a port, such as `127.0.0.1:8080` or `[::1]:8080`
       forthwith.toml:3:9: `server.token`: a token does not belong in a configuration file; put it into a file of its own and name it by `token_file`
       forthwith.toml:4:14: `server.token_file`: cannot read `…/nowhere`: No such file or directory (os error 2)
-      forthwith.toml:5:1: `server.prot`: unknown key; known here: `listen`, `workers`, `body_bytes_max`, `batch_max`, `token_file`, `token`
+      forthwith.toml:5:1: `server.prot`: unknown key; known here: `listen`, `workers`, `body_bytes_max`, `batch_max`, `connections_max`, `backlog`, `keep_alive`, `header_timeout`, `body_timeout`, `token_file`, `token`
       forthwith.toml:8:10: `journal.linger`: expected a duration from 0s to 1s, found `"2s"`
       forthwith.toml:9:2: `engin`: unknown key (did you mean `engine`?)
       playbooks/routing.toml:34:8: `tables[0].file`: there is no such file in the configuration folder; tables found: none
@@ -212,4 +212,25 @@ fn of_a_models_folder_only_what_its_manifest_names_is_read() {
     assert_eq!(artifacts.paths().collect::<Vec<_>>(), ["models/intent-1/model.bin"]);
     assert_eq!(sources.get("models/drafts/calibration.csv"), None);
     assert!(sources.get("models/intent-1/calibration.csv").is_some());
+}
+
+#[test]
+fn the_self_check_has_a_schedule_or_is_off() {
+    let read = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("forthwith.toml"), text).unwrap();
+        let sink = crate::document::FaultSink::default();
+        let settings = super::Settings::read(folder.path(), [], &sink);
+        let faults: Vec<String> = sink.into_faults().iter().map(|fault| fault.key.clone()).collect();
+        (settings.selfcheck, settings.stuck_after, faults)
+    };
+    let seconds = |n| Some(std::time::Duration::from_secs(n));
+    let (schedule, stuck_after, faults) =
+        read("[engine]\nstuck_after = \"45s\"\n[selfcheck]\nevery = \"10s\"\nfallbacks_every = \"off\"\n");
+    assert_eq!((schedule.every, schedule.fallbacks_every, stuck_after), (seconds(10), None, seconds(45).unwrap()));
+    assert!(faults.is_empty(), "{faults:?}");
+    let (schedule, ..) = read("");
+    assert_eq!((schedule.every, schedule.fallbacks_every), (seconds(60), seconds(3_600)));
+    let (.., faults) = read("[selfcheck]\nevery = \"often\"\n");
+    assert_eq!(faults, ["selfcheck.every"]);
 }

@@ -26,12 +26,23 @@ pub enum IdError {
     /// The text holds a control character.
     #[error("contains the control character U+{0:04X}")]
     Control(u32),
+    /// The name is one of the engine's own.
+    #[error("begins with `{SYNTHETIC}`, which is kept for the customers of the engine's own self-check")]
+    Reserved,
 }
 
 /// Bytes that a customer id, an event id or a source may have.
 ///
 /// 256 holds every e-mail address, URI-shaped id and UUID in use, and bounds what a key can cost in memory and on disk.
 pub const ID_BYTES_MAX: usize = 256;
+
+/// What the names of synthetic customers begin with, and no other's.
+const SYNTHETIC: &str = "forthwith.synthetic/";
+
+/// A name from outside.
+fn check_outside(text: &str) -> Result<(), IdError> {
+    if text.starts_with(SYNTHETIC) { Err(IdError::Reserved) } else { check(text) }
+}
 
 fn check(text: &str) -> Result<(), IdError> {
     if text.is_empty() {
@@ -47,15 +58,16 @@ fn check(text: &str) -> Result<(), IdError> {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $check:path, $($refused:literal)?) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text: 1 to 256 bytes without control characters.
+            $(#[doc = $refused])?
             pub fn new(text: &str) -> Result<Self, IdError> {
-                check(text)?;
+                $check(text)?;
                 Ok(Self(text.into()))
             }
 
@@ -87,20 +99,45 @@ macro_rules! text_id {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::new(&text).map_err(serde::de::Error::custom)
+                check(&text).map_err(serde::de::Error::custom)?;
+                Ok(Self(text.into()))
             }
         }
     };
 }
 
 text_id! {
-    /// Names a customer: whatever the caller's systems call them, 1 to 256 bytes.
-    CustomerId
+    /// Names a customer: whatever the caller's systems call them, 1 to 256 bytes. Read from a record, it may be that of a
+    /// [synthetic](CustomerId::is_synthetic) one.
+    CustomerId, check_outside, "Names that are kept for synthetic customers are refused."
+}
+
+impl CustomerId {
+    /// The nth customer of those whom the self-check has for a playbook. There is nobody of that name, and nobody else can be given it.
+    pub fn synthetic(playbook: &str, nth: u32) -> Result<Self, IdError> {
+        let text = format!("{SYNTHETIC}{playbook}/{nth}");
+        check(&text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// As a record, a store or somebody who only looks has it: the name of a synthetic customer is one too. Not for what is to change
+    /// anything.
+    pub fn recorded(text: &str) -> Result<Self, IdError> {
+        check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Whether there is nobody of that name but in the self-check: what is decided counts in no statistics, takes of no global cap, and
+    /// has no effect on the world.
+    #[inline]
+    pub fn is_synthetic(&self) -> bool {
+        self.0.starts_with(SYNTHETIC)
+    }
 }
 
 text_id! {
     /// Names a tenant; its name is part of every key.
-    TenantId
+    TenantId, check,
 }
 
 impl Default for TenantId {
@@ -285,6 +322,19 @@ mod tests {
         assert_eq!(CustomerId::new("a\0b"), Err(IdError::Control(0)));
         assert!(CustomerId::new(&"x".repeat(256)).is_ok());
         assert_eq!(EventKey::new("crm", "").map_err(|(part, _)| part), Err("id"));
+    }
+
+    #[test]
+    fn only_the_self_check_names_synthetic_customers() {
+        let synthetic = CustomerId::synthetic("ticket_routing", 2).unwrap();
+        assert_eq!(synthetic.as_str(), "forthwith.synthetic/ticket_routing/2");
+        assert!(synthetic.is_synthetic());
+        assert_eq!(CustomerId::new(synthetic.as_str()), Err(IdError::Reserved));
+        assert_eq!(CustomerId::new("forthwith.synthetic/"), Err(IdError::Reserved));
+        assert!(!CustomerId::new("forthwith.synthetics").unwrap().is_synthetic());
+        assert_eq!(CustomerId::recorded(synthetic.as_str()), Ok(synthetic.clone()));
+        let read: CustomerId = serde_json::from_str(&serde_json::to_string(&synthetic).unwrap()).unwrap();
+        assert_eq!(read, synthetic, "what is recorded can be read");
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! | `verdict` | tiers, fallbacks, settlements, feedback, durability |
 //! | `term` | what records are searched by |
 //! | `suggest` | "did you mean" |
+//! | `trace_context` | where a call stands in a trace |
 
 mod datum;
 mod decimal;
@@ -31,6 +32,7 @@ mod secret;
 mod suggest;
 mod term;
 mod timestamp;
+mod trace_context;
 mod types;
 mod unavailable;
 mod verdict;
@@ -48,6 +50,7 @@ pub use secret::Secret;
 pub use suggest::{did_you_mean, suggestion};
 pub use term::Term;
 pub use timestamp::{FUTURE_MAX, TimeDelta, TimeError, Timestamp};
+pub use trace_context::TraceContext;
 pub use types::{Enumeration, Type, TypeMismatch, Value};
 pub use unavailable::Unavailable;
 pub use verdict::{Durability, FallbackReason, FeedbackVerdict, Settlement, Tier};

@@ -92,6 +92,9 @@ pub enum Error {
         /// Why not.
         fault: SettlementFault,
     },
+    /// Nothing can be said of a decision of the self-check: it is about nobody.
+    #[error("decision {0} is one of the engine's own self-check, about a customer whom there is not")]
+    Synthetic(DecisionId),
     /// A model of a bundle that was to be put in force.
     #[error("{0}")]
     Model(String),

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{SlowModelLoader, slow_model_loader};
+use super::{SlowModelLoader, admission, slow_model_loader};
 use crate::actor;
 use crate::bundle::Bundle;
 use crate::domain::TenantId;
 use crate::gateway;
 use crate::journal;
 use crate::serving;
+use crate::telemetry::Sampling;
 use crate::time::Clock;
 
 /// What an engine is started with. Plain data: any value is fine.
@@ -34,9 +36,21 @@ pub struct Config {
     pub slow_models: Arc<SlowModelLoader>,
     /// The providers of large models, and how they are called.
     pub gateway: gateway::Config,
+    /// How much is taken on.
+    pub admission: admission::Config,
+    /// How long a thread that the engine cannot do without may stand still before the engine counts as stuck.
+    pub stuck_after: Duration,
+    /// Which calls have `tracing` spans: by default none. Whoever has them exported says how many.
+    pub spans: Sampling,
+    /// The share of its budget, in millionths, above which a decision counts as slow and has a line in the log; 0 for never.
+    pub slow_share_ppm: u32,
     /// The clock: the machine's, unless a test brings its own.
     pub clock: Clock,
 }
+
+/// Longer than anything takes that a thread does between two signs of life on a machine that is overloaded, and short enough that a
+/// supervisor who asks every ten seconds has an engine that is stuck restarted within a minute.
+pub const STUCK_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Where an engine keeps its journal and states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +74,10 @@ impl Config {
             inference: serving::Config::default(),
             slow_models: slow_model_loader(None, 1),
             gateway: gateway::Config::default(),
+            admission: admission::Config::default(),
+            stuck_after: STUCK_AFTER_DEFAULT,
+            spans: Sampling::off(),
+            slow_share_ppm: super::slow_log::SLOW_PPM,
             clock: Clock::system(),
         }
     }

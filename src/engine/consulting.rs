@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::deciding::when_disk_full;
+use super::allowance::when_disk_full;
+use super::course::{Course, Leg};
 use super::slow_models::{Handles, found};
 use super::turning::{Begun, Stage};
 use super::wait::{Expired, within};
@@ -18,9 +19,10 @@ use crate::actor::{Asked, Held, InForce, Refusal, Request, Shed, TurnDone};
 use crate::agents::Source;
 use crate::bundle::{Ack, Bundle, WhenDiskFull};
 use crate::decider::{AgentReply, Silence, SlowAnswer, SlowScores};
+use crate::domain::TraceContext;
 use crate::gateway;
 use crate::serving;
-use crate::time::{Deadline, Instant};
+use crate::time::Deadline;
 use crate::turn::{Input, ModelReadings, Readings, Run, Served, Taken, Wanted, playbooks_of};
 
 /// What is left of a budget for the turn itself and the reply when a model answers at the last moment.
@@ -111,19 +113,20 @@ fn reserve(input: &Input, bundle: &Bundle, budget: Duration) -> Duration {
 
 impl Engine {
     /// Begins a turn. If it turns out at once that somebody must be asked, that is done.
-    pub(super) fn begin_turn(&self, request: Request, started: Instant) -> Begun {
-        let Request { input, mut readings, bundle, deadline } = request;
+    pub(super) fn begin_turn(&self, request: Request, mut course: Course) -> Begun {
+        let Request { input, mut readings, bundle, deadline, span } = request;
         let served = self.served(&bundle);
         let again = (bundle.bundle.has_slow_models() || served.is_some()).then(|| {
             let served = served.map(Arc::clone).unwrap_or_default();
             readings.models = ModelReadings::Live { slow: Vec::new(), replies: Vec::new(), served, is_last: false };
             let (handles, late) = (self.0.slow_models.handles(), Vec::new());
-            let reserve = reserve(&input, &bundle.bundle, deadline.left(started));
+            let reserve = reserve(&input, &bundle.bundle, deadline.left(course.started()));
             Box::new(Again { input: input.clone(), readings: readings.clone(), handles, late, reserve })
         });
         let customer = input.customer().clone();
-        let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline });
-        self.ask_at_once(Begun { started, deadline, bundle, customer, asked: Stage::Turn(asked), again })
+        course.enter(Leg::Turn, self.0.clock.instant());
+        let asked = self.0.customers.ask(Request { input, readings, bundle: Arc::clone(&bundle), deadline, span });
+        self.ask_at_once(Begun { course, deadline, bundle, customer, asked: Stage::Turn(asked), again })
     }
 
     /// Which agents of a bundle can be asked; `None` if none can.
@@ -135,10 +138,13 @@ impl Engine {
         Some(bundle.served.get_or_init(|| Arc::new(by()))).filter(|served| served.is_any())
     }
 
-    fn ask_at_once(&self, begun: Begun) -> Begun {
+    fn ask_at_once(&self, mut begun: Begun) -> Begun {
+        begun.hear();
         match (begun.asked, &begun.again) {
             (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. }))), Some(again)) => {
-                let asked = self.ask_all((wanted, held), (again, &begun.bundle.bundle), begun.deadline);
+                begun.course.enter(Leg::Models, self.0.clock.instant());
+                let trace = begun.course.context();
+                let asked = self.ask_all((wanted, held), (again, &begun.bundle.bundle), (trace, begun.deadline));
                 Begun { asked, ..begun }
             }
             (asked, _) => Begun { asked, ..begun },
@@ -153,7 +159,11 @@ impl Engine {
     ) -> Vec<Result<Answer<Begun>, Error>> {
         // Side by side: nobody waits for whoever another event of the batch asks. The first try of each is taken in their order.
         join_all(begun.into_iter().map(async |begun| match begun {
-            Ok(Answer::Given(begun)) if begun.again.is_some() => Ok(Answer::Given(self.fully_asked(begun).await)),
+            Ok(Answer::Given(begun)) if begun.again.is_some() => {
+                let mut begun = self.fully_asked(begun).await;
+                begun.course.enter(Leg::Queue, self.0.clock.instant());
+                Ok(Answer::Given(begun))
+            }
             other => other,
         }))
         .await
@@ -170,14 +180,14 @@ impl Engine {
 
     /// Waits for the slow models that were asked for a turn, if any, and for its next try.
     async fn tried_anew(&self, begun: Begun) -> Begun {
-        let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
+        let Begun { mut course, deadline, bundle, customer, asked, mut again } = begun;
         let asked = match (asked, &mut again) {
             (Stage::Asking(consultation, held), Some(again)) => {
-                Stage::Turn(self.begin_anew((consultation, held), (again, &bundle, deadline)).await)
+                Stage::Turn(self.begin_anew((consultation, held), (again, &bundle, deadline), &mut course).await)
             }
-            (asked, _) => return Begun { started, deadline, bundle, customer, asked, again },
+            (asked, _) => return Begun { course, deadline, bundle, customer, asked, again },
         };
-        self.turn_tried(Begun { started, deadline, bundle, customer, asked, again }).await
+        self.turn_tried(Begun { course, deadline, bundle, customer, asked, again }).await
     }
 
     /// Waits for the first try of a turn.
@@ -196,7 +206,7 @@ impl Engine {
         &self,
         (wanted, held): (Vec<Wanted>, Option<Held>),
         (again, bundle): (&Again, &Bundle),
-        deadline: Deadline,
+        (trace, deadline): (Option<&TraceContext>, Deadline),
     ) -> Stage {
         let deadline = deadline.earlier_by(again.reserve);
         let asked = wanted.into_iter().map(|wanted| match wanted {
@@ -206,8 +216,8 @@ impl Engine {
                 Consulted::Model(playbook, model, pending)
             }
             Wanted::Agent { playbook, agent, mut question } => {
-                if let Some(trace) = again.input.trace() {
-                    Arc::make_mut(&mut question).trace = Some(trace);
+                if let Some(trace) = trace {
+                    Arc::make_mut(&mut question).trace = Some(trace.clone());
                 }
                 Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
             }
@@ -239,12 +249,15 @@ impl Engine {
         &self,
         (consultation, held): (Consultation, Option<Held>),
         (again, bundle, deadline): (&mut Again, &Arc<InForce>, Deadline),
+        course: &mut Course,
     ) -> Asked {
         let answers = consultation.answers().await;
+        let now = self.0.clock.instant();
+        course.enter(Leg::Turn, now);
         again.late.extend(answers.late);
         if let ModelReadings::Live { slow, replies, is_last, .. } = &mut again.readings.models {
             // A model that would have been late says nothing of the next one, which may be quicker.
-            let is_out_of_time = deadline.earlier_by(again.reserve).is_past(self.0.clock.instant());
+            let is_out_of_time = deadline.earlier_by(again.reserve).is_past(now);
             slow.extend(answers.slow);
             replies.extend(answers.replies);
             *is_last = is_out_of_time || slow.len() + replies.len() >= ANSWERS_MAX;
@@ -253,7 +266,7 @@ impl Engine {
             return Asked::Done(Err(Refusal::Shed(shed)));
         }
         let (input, readings) = (again.input.clone(), again.readings.clone());
-        let request = Request { input, readings, bundle: Arc::clone(bundle), deadline };
+        let request = Request { input, readings, bundle: Arc::clone(bundle), deadline, span: course.span() };
         match held {
             Some(held) => held.ask(request),
             None => self.0.customers.ask(request),

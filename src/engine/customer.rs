@@ -99,7 +99,7 @@ impl Engine {
         customer: &str,
         purpose: Option<&str>,
     ) -> Result<Answer<Option<CustomerView>>, Error> {
-        let customer = CustomerId::new(customer)?;
+        let customer = CustomerId::recorded(customer)?;
         let state = match self.state_of(&customer).await? {
             Answer::Given(state) => state,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),

@@ -1,12 +1,14 @@
 //! Deciding: an event typed, its turn taken, its record kept, within the deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::admitting::{Ask, Line};
+use super::allowance::{budget, when_disk_full};
+use super::course::{Course, Leg};
 use super::model_metrics::count_asked;
 use super::turning::{Begun, Outturn, Turned};
 use super::wait::{Expired, within};
-use super::{Answer, Budget, Decision, Engine, Error, Options, Timing};
+use super::{Answer, Decision, Engine, Error, Options, Timing};
 use crate::actor::{Refusal, Request, Shed};
 use crate::bundle::{Ack, Bundle, Playbook, WhenDiskFull};
 use crate::context::TypedEvent;
@@ -14,12 +16,6 @@ use crate::domain::{CustomerId, DecisionId, Durability, Event, FUTURE_MAX, Times
 use crate::journal::JournalError;
 use crate::time::{Deadline, Instant};
 use crate::turn::{EventInput, Input, Made, Readings, Run, Taken, Turn};
-
-/// How long a caller waits for what no playbook's budget governs.
-const BUDGET_DEFAULT: Duration = Duration::from_millis(50);
-
-/// What "as long as it takes" comes to: a disk that is silent for an hour will not speak again.
-const UNLIMITED: Duration = Duration::from_secs(3_600);
 
 /// What came of an event that was observed.
 #[derive(Clone, Debug)]
@@ -50,8 +46,24 @@ impl Engine {
         event: Event,
         options: &Options,
     ) -> Result<Answer<Decision>, Error> {
-        let begun = self.begin(Some(playbook), event, options).await?;
-        self.finish_decision(begun).await
+        self.decide_in(Line::Own, playbook, event, options).await
+    }
+
+    /// Decides on an event that has come in a line.
+    pub(crate) async fn decide_in(
+        &self,
+        line: Line<'_>,
+        playbook: &str,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Decision>, Error> {
+        let (_under_way, begun) =
+            self.enter(&Ask { line, playbook: Some(playbook), options, is_bulk: false }, event).await;
+        let answer = match begun {
+            Ok(begun) => self.finish_decision(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Decides on many events by one playbook; the answers come in the order of the events. All turns are begun before any
@@ -63,16 +75,26 @@ impl Engine {
         events: Vec<Event>,
         options: &Options,
     ) -> Vec<Result<Answer<Decision>, Error>> {
-        let mut begun = Vec::with_capacity(events.len());
-        for event in events {
-            begun.push(self.begin(Some(playbook), event, options).await);
-        }
+        self.decide_batch_in(Line::Own, playbook, events, options).await
+    }
+
+    /// Decides on many events that have come in a line.
+    pub(crate) async fn decide_batch_in(
+        &self,
+        line: Line<'_>,
+        playbook: &str,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Decision>, Error>> {
+        let ask = Ask { line, playbook: Some(playbook), options, is_bulk: true };
+        let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_decision(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }
@@ -84,31 +106,58 @@ impl Engine {
 
     /// Observes an event with options.
     pub async fn observe_with(&self, event: Event, options: &Options) -> Result<Answer<Observed>, Error> {
-        let begun = self.begin(None, event, options).await?;
-        self.finish_observed(begun).await
+        self.observe_in(Line::Own, event, options).await
+    }
+
+    /// Observes an event that has come in a line.
+    pub(crate) async fn observe_in(
+        &self,
+        line: Line<'_>,
+        event: Event,
+        options: &Options,
+    ) -> Result<Answer<Observed>, Error> {
+        let (_under_way, begun) = self.enter(&Ask { line, playbook: None, options, is_bulk: false }, event).await;
+        let answer = match begun {
+            Ok(begun) => self.finish_observed(begun).await,
+            Err(error) => Err(error),
+        };
+        self.tallied(answer)
     }
 
     /// Observes many events; the answers come in their order. All turns are begun before any is waited for, so that the
     /// events share the disk's syncs.
     pub async fn observe_batch(&self, events: Vec<Event>, options: &Options) -> Vec<Result<Answer<Observed>, Error>> {
-        let mut begun = Vec::with_capacity(events.len());
-        for event in events {
-            begun.push(self.begin(None, event, options).await);
-        }
+        self.observe_batch_in(Line::Own, events, options).await
+    }
+
+    /// Observes many events that have come in a line.
+    pub(crate) async fn observe_batch_in(
+        &self,
+        line: Line<'_>,
+        events: Vec<Event>,
+        options: &Options,
+    ) -> Vec<Result<Answer<Observed>, Error>> {
+        let ask = Ask { line, playbook: None, options, is_bulk: true };
+        let (_under_way, begun) = self.enter_all(&ask, events).await;
         let mut answers = Vec::with_capacity(begun.len());
         for begun in self.all_asked(begun).await {
-            answers.push(match begun {
+            let answer = match begun {
                 Ok(begun) => self.finish_observed(begun).await,
                 Err(error) => Err(error),
-            });
+            };
+            answers.push(self.tallied(answer));
         }
         answers
     }
 
-    /// The first half of every event: typed, checked, and its turn taken or queued.
-    async fn begin(&self, playbook: Option<&str>, event: Event, options: &Options) -> Result<Answer<Begun>, Error> {
+    /// The first half of every event that is taken on: typed, checked, and its turn taken or queued.
+    pub(super) async fn begin(
+        &self,
+        (playbook, options): (Option<&str>, &Options),
+        event: Event,
+        started: Instant,
+    ) -> Result<Answer<Begun>, Error> {
         let inner = &self.0;
-        let started = inner.clock.instant();
         let now = inner.clock.wall();
         let bundle = inner.customers.in_force();
         let number = playbook.map(|name| self.playbook_number(&bundle.bundle, name)).transpose()?;
@@ -121,23 +170,29 @@ impl Engine {
             self.check_decides(&bundle.bundle, rules, &typed)?;
         }
         let arrival = self.arrival(&typed, now, options.timing)?;
-        let budget = budget(&bundle.bundle, rules, &typed, options);
+        let budget = budget(&bundle.bundle, rules, Some(typed.kind), options);
         let deadline = Deadline::new(started, budget);
-        if inner.journal.is_full()
-            && let Answer::Shed(shed) = self.room(when_disk_full(&bundle.bundle, rules, &typed), deadline).await?
-        {
-            return Ok(Answer::Shed(shed));
+        let names = (playbook, &*bundle.bundle.layout().events()[typed.kind].name);
+        let mut course = self.course(started, options.trace.as_ref(), (names, budget));
+        if inner.journal.is_full() {
+            course.hold_up();
+            let when_full = when_disk_full(&bundle.bundle, rules, &typed);
+            if let Answer::Shed(shed) = self.room(when_full, deadline).await? {
+                return Ok(Answer::Shed(shed));
+            }
         }
         let run = number.map_or(Run::Subscribed, Run::Playbook);
-        let event = EventInput { event: typed, run, trace: options.trace };
-        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle)
-            && within(known, inner.timer.at(deadline.instant())).await.is_err()
-        {
-            return Ok(self.shed(Shed::Recovering));
+        let event = EventInput { event: typed, run, trace: course.trace() };
+        if let Some(known) = inner.customers.awaited_caps(&event, &bundle.bundle) {
+            course.hold_up();
+            if within(known, inner.timer.at(deadline.instant())).await.is_err() {
+                return Ok(self.shed(Shed::Recovering));
+            }
         }
         let input = Input::Event(event);
-        let request = Request { input, readings: Readings::at(arrival), bundle: Arc::clone(&bundle), deadline };
-        Ok(Answer::Given(self.begin_turn(request, started)))
+        let (readings, span) = (Readings::at(arrival), course.span());
+        let request = Request { input, readings, bundle: Arc::clone(&bundle), deadline, span };
+        Ok(Answer::Given(self.begin_turn(request, course)))
     }
 
     fn playbook_number(&self, bundle: &Bundle, name: &str) -> Result<usize, Error> {
@@ -175,7 +230,10 @@ impl Engine {
     /// made in minutes, not in milliseconds.
     pub(super) async fn room(&self, when_full: WhenDiskFull, deadline: Deadline) -> Result<Answer<()>, Error> {
         let journal = &self.0.journal;
+        let began = self.0.clock.instant();
         let waited = within(journal.room(), self.0.timer.at(deadline.instant())).await;
+        let now = self.0.clock.instant();
+        self.0.admission.note_room(now.since(began), now);
         if let Some(reason) = journal.stopped() {
             return Err(JournalError::Stopped(reason).into());
         }
@@ -195,7 +253,7 @@ impl Engine {
     }
 
     async fn finish_decision(&self, begun: Answer<Begun>) -> Result<Answer<Decision>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(_, decisions)) => {
                 let nothing = || Error::Record("a playbook has no default".to_owned());
@@ -210,26 +268,28 @@ impl Engine {
                 let made = decisions.swap_remove(0);
                 self.count_models(&bundle.bundle, &made);
                 let ack = bundle.bundle.playbooks()[made.playbook].ack;
-                let durability = self.keep(done.last_seq, ack, started, deadline).await?;
+                let durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
                 Decision::given(made, durability, &bundle.bundle, customer)
             }
             Taken::Turn(Turn { repeated, .. }) | Taken::Repeated(repeated) => {
                 let Some((_, id)) = repeated.first() else {
                     return Err(Error::Record("a turn decided nothing".to_owned()));
                 };
-                match self.decided_before(*id, deadline).await? {
+                match self.decided_before(*id, &mut course, deadline).await? {
                     Answer::Given(decision) => decision,
                     Answer::Shed(shed) => return Ok(self.shed(shed)),
                 }
             }
         };
-        decision.elapsed = self.0.clock.instant().since(started);
-        self.count(&bundle.bundle, &decision);
+        let now = self.0.clock.instant();
+        decision.elapsed = course.end(now);
+        self.0.metrics.took(&course, self.exemplar(&course));
+        self.given(&bundle.bundle, &decision, &course, (deadline, now));
         Ok(Answer::Given(decision))
     }
 
     async fn finish_observed(&self, begun: Answer<Begun>) -> Result<Answer<Observed>, Error> {
-        let Turned { started, deadline, bundle, customer, done } = match self.turned(begun).await? {
+        let Turned { mut course, deadline, bundle, customer, done } = match self.turned(begun).await? {
             Answer::Given(Outturn::Turned(turned)) => turned,
             Answer::Given(Outturn::Late(customer, decisions)) => {
                 self.0.metrics.observed.inc();
@@ -250,26 +310,33 @@ impl Engine {
         let ack =
             if !made.is_empty() && acks.into_iter().all(|ack| ack == Ack::Memory) { Ack::Memory } else { Ack::Disk };
         // A repetition rests on records that may not be on disk yet: it is as safe as they are.
-        let mut durability = self.keep(done.last_seq, ack, started, deadline).await?;
+        let mut durability = self.keep(done.last_seq, ack, &mut course, deadline).await?;
         let given = |made| Decision::given(made, durability, &bundle.bundle, customer.clone());
         let mut decisions: Vec<Decision> = made.into_iter().map(given).collect();
         for (_, id) in repeated {
-            match self.decided_before(id, deadline).await? {
+            match self.decided_before(id, &mut course, deadline).await? {
                 Answer::Given(decision) => decisions.push(decision),
                 Answer::Shed(shed) if is_duplicate => return Ok(self.shed(shed)),
                 // Something was decided now, so this is an answer, and it says that not all of it is safe.
                 Answer::Shed(_) => durability = Durability::Pending,
             }
         }
-        let elapsed = self.0.clock.instant().since(started);
+        let now = self.0.clock.instant();
+        let elapsed = course.end(now);
+        if !decisions.is_empty() {
+            self.0.metrics.took(&course, self.exemplar(&course));
+        }
         for decision in &mut decisions {
             if !decision.is_duplicate {
                 decision.durability = durability;
             }
             decision.elapsed = elapsed;
-            self.count(&bundle.bundle, decision);
+            self.given(&bundle.bundle, decision, &course, (deadline, now));
         }
         self.0.metrics.observed.inc();
+        if is_duplicate {
+            self.0.metrics.repeated.inc();
+        }
         Ok(Answer::Given(Observed { customer, decisions, is_duplicate, durability }))
     }
 
@@ -292,25 +359,22 @@ impl Engine {
         &self,
         seq: u64,
         ack: Ack,
-        started: Instant,
+        course: &mut Course,
         deadline: Deadline,
     ) -> Result<Durability, Error> {
         let inner = &self.0;
         if ack == Ack::Memory {
             return Ok(if inner.journal.synced_seq() >= seq { Durability::Disk } else { Durability::Memory });
         }
-        let turned = inner.clock.instant();
-        inner.metrics.turn_seconds.observe_duration(turned.since(started));
         let Some(synced) = inner.journal.wait_synced(seq) else { return Ok(Durability::Disk) };
+        let turned = inner.clock.instant();
+        course.enter(Leg::Disk, turned);
         if deadline.is_past(turned) {
             inner.metrics.pending.inc();
             return Ok(Durability::Pending);
         }
         match within(synced, inner.timer.at(deadline.instant())).await {
-            Ok(Ok(Ok(()))) => {
-                inner.metrics.disk_seconds.observe_duration(inner.clock.instant().since(turned));
-                Ok(Durability::Disk)
-            }
+            Ok(Ok(Ok(()))) => Ok(Durability::Disk),
             Ok(Ok(Err(reason))) => Err(JournalError::Stopped(reason).into()),
             Ok(Err(_)) => Err(JournalError::Stopped("it is closed".into()).into()),
             Err(Expired) => {
@@ -321,7 +385,13 @@ impl Engine {
     }
 
     /// A decision that was made before; shed if it cannot be read back before the deadline.
-    async fn decided_before(&self, id: DecisionId, deadline: Deadline) -> Result<Answer<Decision>, Error> {
+    async fn decided_before(
+        &self,
+        id: DecisionId,
+        course: &mut Course,
+        deadline: Deadline,
+    ) -> Result<Answer<Decision>, Error> {
+        course.enter(Leg::Disk, self.0.clock.instant());
         let journal = &self.0.journal;
         let mut found = self.decision(id)?;
         if found.is_none() {
@@ -359,61 +429,9 @@ impl Engine {
             playbook.count_agents(&made.decided.agents, &bundle.playbooks()[made.playbook]);
         }
     }
-
-    pub(super) fn count(&self, bundle: &Arc<Bundle>, decision: &Decision) {
-        let series = self.0.series.load();
-        // A decision that began on a bundle that has gone is counted under the same playbook's name.
-        let number = if Arc::ptr_eq(&series.bundle, bundle) { bundle } else { &series.bundle };
-        let Some(playbook) = number.playbook_number(&decision.playbook).and_then(|n| series.playbooks.get(n)) else {
-            return;
-        };
-        if let Some(number) = bundle.playbook_number(&decision.playbook).filter(|_| !decision.is_duplicate) {
-            playbook.count_bounds(&decision.reasons, &bundle.playbooks()[number]);
-        }
-        let Some(tier) = playbook.tiers.get(usize::from(decision.tier.code())) else { return };
-        if decision.is_duplicate {
-            tier.duplicate.inc();
-        } else if let Some(reason) = decision.fallback {
-            tier.fallback.inc();
-            let known = playbook.fallbacks.iter().find(|(known, _)| *known == reason);
-            known.iter().for_each(|(_, counter)| counter.inc());
-        } else {
-            tier.decided.inc();
-        }
-        playbook.seconds.observe_duration(decision.elapsed);
-    }
 }
 
 /// A turn that came to nothing that an event can come to.
 fn no_decision() -> Error {
     Error::Record("the turn of an event came to no decision".to_owned())
-}
-
-/// What becomes of an event while the disk is full: it is answered if every playbook that decides on it says so.
-pub(super) fn when_disk_full(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent) -> WhenDiskFull {
-    if let Some(playbook) = playbook {
-        return playbook.when_disk_full;
-    }
-    let mut subscribed =
-        bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some()).peekable();
-    let is_answered =
-        subscribed.peek().is_some() && subscribed.all(|playbook| playbook.when_disk_full == WhenDiskFull::Answer);
-    if is_answered { WhenDiskFull::Answer } else { WhenDiskFull::Shed }
-}
-
-/// The smallest of what the caller and the playbooks allow.
-fn budget(bundle: &Bundle, playbook: Option<&Playbook>, event: &TypedEvent, options: &Options) -> Duration {
-    let own = match playbook {
-        Some(playbook) => playbook.budget,
-        None => {
-            let subscribed =
-                bundle.playbooks().iter().filter(|playbook| playbook.position_of_event(event.kind).is_some());
-            subscribed.map(|playbook| playbook.budget).max().unwrap_or(BUDGET_DEFAULT)
-        }
-    };
-    match options.budget {
-        Budget::Playbook => own,
-        Budget::AtMost(budget) => budget.min(own),
-        Budget::Unlimited => UNLIMITED,
-    }
 }

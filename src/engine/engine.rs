@@ -8,9 +8,16 @@ use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+use super::admission::Admission;
+use super::census::Census;
 use super::export::EXPORTS_MAX;
+use super::in_force::is_in_force;
+use super::liveness::{Liveness, Round};
 use super::metrics::{BundleSeries, Metrics};
+use super::selfcheck::Board;
+use super::slow_log::SlowLog;
 use super::slow_models::SlowModels;
+use super::vital::Anatomy;
 use super::{Config, Data, Error};
 use crate::actor::{self, Customers, Failure, Progress, Recovered, RecoveryError, RecoveryProgress, Start};
 use crate::bundle::{Bundle, Playbook, WhenDiskFull};
@@ -18,7 +25,7 @@ use crate::gateway::{self, Gateway};
 use crate::journal::{
     self, Cut, DataDirectory, FORMAT, FjallStore, Gap, Journal, JournalError, Notary, NotaryError, Opening, StateStore,
 };
-use crate::telemetry::Registry;
+use crate::telemetry::{Format, Registry, Sampling};
 use crate::time::{Clock, Timer};
 
 /// How long a stop waits for turns that are still in mailboxes.
@@ -32,16 +39,24 @@ pub struct Engine(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
+    // Dropped first: it looks at threads that end with the others.
+    pub(super) liveness: Liveness,
     pub(super) customers: Customers,
     pub(super) slow_models: SlowModels,
     pub(super) gateway: Gateway,
     pub(super) journal: Journal,
+    pub(super) admission: Admission,
     /// Signs tree heads; not over data that vanishes with the engine.
     pub(super) notary: Option<Notary>,
     pub(super) clock: Clock,
     pub(super) timer: Timer,
     pub(super) metrics: Metrics,
-    registry: Registry,
+    census: Census,
+    pub(super) spans: Sampling,
+    pub(super) slow: SlowLog,
+    pub(super) registry: Registry,
+    /// What came of the self-check.
+    pub(super) board: Board,
     pub(super) series: ArcSwap<BundleSeries>,
     /// Held by whoever puts another bundle in force.
     changing: Mutex<()>,
@@ -134,8 +149,9 @@ impl Engine {
     }
 
     fn start_by(config: Config, progress: &mut dyn FnMut(u64, u64), open: &OpenJournal) -> Result<Self, StartError> {
-        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, .. } = config;
-        let (inference, slow_models) = (config.inference, config.slow_models);
+        let slow = SlowLog::new(&config);
+        let Config { bundle, data, tenant, journal: journal_config, notary, customers, clock, spans, .. } = config;
+        let (inference, slow_models, stuck_after) = (config.inference, config.slow_models, config.stuck_after);
         let failed = |action| move |source| StartError::System { action, source };
         let (path, temporary) = match data {
             Data::Directory(path) => (path, None),
@@ -146,6 +162,8 @@ impl Engine {
             }
         };
         let registry = Registry::default();
+        let census = Census::new(&registry, clock.wall());
+        census.bounded_by(&journal_config, &customers);
         let timer = Timer::start(clock.clone()).map_err(failed("start the timer's thread"))?;
         // Before the data is touched: a bundle that cannot decide is refused.
         let slow_models = SlowModels::new((inference, slow_models), &registry, (clock.clone(), timer.clone()));
@@ -181,19 +199,41 @@ impl Engine {
             progress: Progress(progress),
         })?;
         let metrics = Metrics::new(&registry);
+        let admission = Admission::new(config.admission, &registry);
+        admission.fit(budgets(&customers.in_force().bundle));
         let series = metrics.of_bundle(Arc::clone(&customers.in_force().bundle), None, clock.instant());
+        census.put_in_force(&series.bundle, clock.wall());
+        let board = Board::new(&registry);
+        board.follow(&customers.in_force().bundle, clock.wall());
+        let anatomy = Anatomy {
+            journal: journal.clone(),
+            actors: customers.pulses(),
+            gateway: gateway.clone(),
+            timer: timer.clone(),
+            clock: clock.clone(),
+        };
+        let round = Round::new(anatomy.vitals(), |thread| metrics.thread_still.with(&[thread]));
+        // By the machine's clock, whatever the engine's is: threads move in real time.
+        let liveness = Liveness::start(round, stuck_after, Clock::system());
+        let liveness = liveness.map_err(failed("start the thread that watches the others"))?;
         let Opening { cut, gaps, .. } = opening;
         let started = Started { recovered: customers.recovered(), cut, gaps, migrated };
         Ok(Self(Arc::new(Inner {
+            liveness,
             customers,
             slow_models,
             gateway,
             journal,
+            admission,
             notary,
             clock,
             timer,
             metrics,
+            census,
+            spans,
+            slow,
             registry,
+            board,
             series: ArcSwap::from_pointee(series),
             changing: Mutex::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
@@ -226,6 +266,15 @@ impl Engine {
     /// Puts another bundle in force, all or nothing: it is written to the journal first, decisions under way end on theirs,
     /// every later one is made on this. Blocks for one write to the disk; fails while the disk is full.
     pub fn change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
+        self.try_change_bundle(bundle).inspect_err(|_| self.refuse_bundle())
+    }
+
+    /// Counts a bundle that was to be put in force and was not: it cannot be read, or cannot decide.
+    pub fn refuse_bundle(&self) {
+        self.0.census.bundles_refused.inc();
+    }
+
+    fn try_change_bundle(&self, bundle: Bundle) -> Result<(), Error> {
         if self.is_disk_full() {
             return Err(JournalError::DiskFull.into());
         }
@@ -237,6 +286,11 @@ impl Engine {
         self.0.slow_models.put_beside(&slow_models);
         let changed = self.0.customers.change_bundle(Arc::new(bundle));
         self.0.slow_models.put(if changed.is_ok() { slow_models } else { before });
+        if changed.is_err() {
+            // The slow models of the bundle that was refused have series already.
+            let series = self.0.series.load();
+            self.0.registry.keep(&|labels| is_in_force(&series, labels));
+        }
         changed.map_err(|error| match error {
             RecoveryError::Journal(error @ JournalError::TooLarge { .. }) => {
                 Error::Failed(Failure::RecordTooLarge(error.to_string().into()))
@@ -245,9 +299,15 @@ impl Engine {
             error => Error::Record(error.to_string()),
         })?;
         let bundle = self.bundle();
+        self.0.admission.fit(budgets(&bundle));
         tracing::info!(bundle = %bundle.id(), "another bundle is in force");
+        self.0.board.follow(&bundle, self.0.clock.wall());
         let (before, now) = (self.0.series.load(), self.0.clock.instant());
-        self.0.series.store(Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now)));
+        self.0.census.put_in_force(&bundle, self.0.clock.wall());
+        let series = Arc::new(self.0.metrics.of_bundle(bundle, Some(&before), now));
+        self.0.series.store(Arc::clone(&series));
+        // Series of names that have gone would add up from one reload to the next.
+        self.0.registry.keep(&|labels| is_in_force(&series, labels));
         self.0.metrics.reloads.inc();
         Ok(())
     }
@@ -256,9 +316,27 @@ impl Engine {
     ///
     /// Asks each partition of customers how the global caps stand, where there are any: not for the way of an event.
     pub fn metrics(&self) -> String {
-        self.0.metrics.caps_stand(&self.caps_in_numbers());
-        self.0.metrics.models_stand(&self.0.series.load(), self.0.clock.instant());
-        self.0.registry.render()
+        self.metrics_in(Format::Text)
+    }
+
+    /// The metrics page in a format. What a page costs is a few tenths of a millisecond.
+    pub fn metrics_in(&self, format: Format) -> String {
+        let inner = &self.0;
+        inner.census.read(inner.customers.waiting(), inner.journal.synced_seq());
+        inner.admission.tell(inner.clock.instant());
+        inner.metrics.caps_stand(&self.caps_in_numbers());
+        inner.metrics.budgets_stand(&self.budgets_in_numbers());
+        let series = inner.series.load();
+        inner.metrics.models_stand(&series, inner.clock.instant());
+        inner.board.stand(inner.clock.wall(), |name, reason| {
+            series.playbooks.get(series.bundle.playbook_number(name)?)?.exercised.last(reason)
+        });
+        inner.registry.page(format)
+    }
+
+    /// Which calls have spans.
+    pub fn spans(&self) -> &Sampling {
+        &self.0.spans
     }
 
     /// Why the engine acknowledges nothing any more, if that is so.
@@ -292,6 +370,7 @@ impl Engine {
     /// Calls that come later are shed.
     pub fn shutdown(&self) -> Result<Stopped, Error> {
         let inner = &self.0;
+        inner.liveness.stop();
         inner.customers.stop_taking();
         inner.journal.leave();
         let start = inner.clock.instant();
@@ -313,6 +392,11 @@ impl Engine {
         }
         Ok(Stopped { last_seq: inner.journal.synced_seq(), dropped })
     }
+}
+
+/// How long the callers of a bundle's playbooks wait.
+fn budgets(bundle: &Bundle) -> impl Iterator<Item = Duration> {
+    bundle.playbooks().iter().map(|playbook| playbook.budget)
 }
 
 /// Says in the log what was found when the journal was opened.

@@ -199,6 +199,8 @@ impl Explanation {
         let mut rules = Vec::with_capacity(playbook.rules.rules().len());
         let standings = Standings { playbook, decided: &decided, stale: &recorded.circumstances.stale };
         record.trace(recorded, bundle, |trace| rules.push(standings.of(trace)));
+        let synthetic = decision.customer.is_synthetic().then(|| SYNTHETIC.to_owned());
+        let notes: Vec<String> = synthetic.into_iter().chain(too_costly(&decision)).collect();
         Ok(Self {
             record: seq,
             arrival: record.arrival,
@@ -209,7 +211,7 @@ impl Explanation {
             models: ModelShown::of(&decided.asked, decided.model, playbook),
             agents: AgentShown::of(&decided.agents, decided.agent, playbook),
             late_answers: Vec::new(),
-            note: too_costly(&decision),
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
             feedback: Vec::new(),
             why_not: None,
             decision,
@@ -321,6 +323,9 @@ impl Named {
         }
     }
 }
+
+/// What is said of a decision about a customer whom there is not.
+const SYNTHETIC: &str = "synthetic: the engine's self-check decided it, for nobody; it counts in no statistics";
 
 /// An explanation judges each rule by itself, a decision all of them with the same steps.
 fn too_costly(decision: &Decision) -> Option<String> {

@@ -71,7 +71,7 @@ impl Engine {
 
     /// The first step of [`Engine::export`]: the state.
     pub(crate) async fn exporting(&self, customer: &str, from: u64) -> Result<Answer<Option<Exporting>>, Error> {
-        let customer = CustomerId::new(customer)?;
+        let customer = CustomerId::recorded(customer)?;
         let Ok(permit) = Arc::clone(&self.0.exports).try_acquire_owned() else {
             return Err(Error::TooManyExports(EXPORTS_MAX));
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{FactFault, FactFaultReason};
+use super::course::Course;
 use super::{Answer, Engine, Error};
 use crate::actor::{InForce, Request};
 use crate::bundle::{Ack, Bundle, WhenDiskFull};
@@ -95,7 +96,7 @@ impl Engine {
         {
             return Ok(Answer::Shed(shed));
         }
-        let request = Request { input, readings: Readings::at(arrival), bundle, deadline };
+        let request = Request { input, readings: Readings::at(arrival), bundle, deadline, span: tracing::Span::none() };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(refusal) => return self.refused(refusal),
@@ -105,7 +106,7 @@ impl Engine {
             Taken::Repeated(_) | Taken::Conflict | Taken::Unsettled(_) | Taken::Asks(_) => Vec::new(),
         };
         let durability = match done.seq {
-            Some(seq) => self.keep(seq, Ack::Disk, started, deadline).await?,
+            Some(seq) => self.keep(seq, Ack::Disk, &mut Course::new(started), deadline).await?,
             None => Durability::Disk,
         };
         Ok(Answer::Given(Told { outdated, durability }))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::course::Course;
 use super::feedback_check::{Judged, checked, is_correct};
 use super::feedback_models::judged_models;
 use super::feedback_shown::{FeedbackFound, feedback_in};
@@ -130,6 +131,10 @@ impl Engine {
         let Some(found) = self.turn_record(id)? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
         let Some(recorded) = decision_of(&record, &bundle, id) else { return Ok(None) };
+        if record.input.customer().is_synthetic() {
+            inner.metrics.refused.feedback.inc();
+            return Err(Error::Synthetic(id));
+        }
         let judged = judged(&record, recorded, &bundle, id);
         let mut faults = faults.to_vec();
         let input = checked(feedback.clone(), judged, inner.clock.wall(), &mut faults);
@@ -180,13 +185,14 @@ impl Engine {
         }
         let readings = Readings { searched_to: telling.searched_to, ..Readings::at(inner.clock.wall()) };
         let input = Input::Feedback(telling.input.clone());
-        let request = Request { input, readings, bundle: inner.customers.in_force(), deadline };
+        let request =
+            Request { input, readings, bundle: inner.customers.in_force(), deadline, span: tracing::Span::none() };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(Refusal::Overtaken { by }) => return self.synced_up_to(by, deadline).await,
             Err(refusal) => return self.refused(refusal),
         };
-        let durability = self.keep(done.last_seq, Ack::Disk, started, deadline).await?;
+        let durability = self.keep(done.last_seq, Ack::Disk, &mut Course::new(started), deadline).await?;
         let series = inner.series.load();
         series.feedback.count(&telling.counted, &series.bundle);
         Ok(Answer::Given(Some(telling.taken(durability, false))))

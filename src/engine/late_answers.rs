@@ -89,7 +89,13 @@ impl Engine {
         let input = LateAnswerInput { customer, decision, agent, said, reason, call: reply.call };
         let (now, bundle) = (inner.clock.instant(), inner.customers.in_force());
         let (readings, deadline) = (Readings::at(inner.clock.wall()), Deadline::new(now, PATIENCE));
-        match inner.customers.ask(Request { input: Input::LateAnswer(input), readings, bundle, deadline }) {
+        match inner.customers.ask(Request {
+            input: Input::LateAnswer(input),
+            readings,
+            bundle,
+            deadline,
+            span: tracing::Span::none(),
+        }) {
             // Where the customer is busy it waits its turn, and nobody waits for that.
             Asked::Done(Ok(_)) | Asked::Waiting(_) => inner.metrics.late_answers.inc(),
             Asked::Done(Err(_)) | Asked::Late(_) => inner.metrics.late_answers_lost.inc(),

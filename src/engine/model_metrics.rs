@@ -11,7 +11,7 @@ use super::recent_counts::RecentCounts;
 use crate::bundle::{AcceptRule, Acceptance, Playbook, SmallModel};
 use crate::decider::{Asked, Ranking, Said, Word};
 use crate::inference::{CONFIDENCE_BINS, Probability, Score, Stability, confidence_bin, confidence_ends};
-use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Histogram, HistogramFamily, Registry};
+use crate::telemetry::{Counter, CounterFamily, GaugeFamily, Help, Histogram, HistogramFamily, Label, Registry};
 use crate::time::Instant;
 
 /// Classes that have a name of their own in labels. A dashboard of more is read by nobody; all others are `other`.
@@ -68,46 +68,65 @@ struct Standing {
 
 impl ModelFamilies {
     pub(super) fn new(registry: &Registry) -> Self {
-        let by_model = &["playbook", "model"];
-        let gauges = |name: &str, help: &str| registry.gauges(name, help, by_model);
+        let by_model = [Label::playbook(), Label::named("model", "small models of the playbook")];
+        let by_model_and = |further: Label| by_model.clone().into_iter().chain([further]).collect::<Vec<_>>();
+        let of = || Label::words("of", ["confidence", "class"]);
+        let class = Label::named("class", "the model's proposals; beyond 64 they are `other`");
+        let gauges = |name: &str, help: Help| registry.gauges(name, help, &by_model);
         Self {
             answers: registry.counters(
                 "forthwith_model_answers_total",
-                "What the word of models came to, by playbook, model and word: accepted, unsure, out_of_scope, not_permitted, \
-                 unavailable, late, shed, failed.",
-                &["playbook", "model", "word"],
+                (
+                    "What the word of models came to, by playbook, model and word: accepted, unsure, out_of_scope, not_permitted, \
+                     unavailable, late, shed, failed.",
+                    "Look when a playbook's small tier decides less than it should.",
+                ),
+                &by_model_and(Label::words("word", Word::ALL.map(Word::as_str))),
             ),
             confidence: registry.histograms(
                 "forthwith_model_confidence_ratio",
                 "How sure models were of what they thought most likely, permitted or not; what is out of scope does not count.",
-                by_model,
+                &by_model,
                 &confidence_ends(),
             ),
             classes: registry.counters(
                 "forthwith_model_classes_total",
                 "What models thought most likely, permitted or not, by playbook, model and class; what is out of scope does not count.",
-                &["playbook", "model", "class"],
+                &by_model_and(class),
             ),
             drift: registry.gauges(
                 "forthwith_model_psi",
-                "How far recent answers of models are from their calibration sets (population stability index), by playbook, model \
-                 and of what: confidence, class.",
-                &["playbook", "model", "of"],
+                (
+                    "How far recent answers of models are from their calibration sets (population stability index), by playbook, model \
+                     and of what: confidence, class.",
+                    "Above 0.25, and three times `forthwith_model_psi_by_chance`: it is asked what it was not trained for.",
+                ),
+                &by_model_and(of()),
             ),
             drift_by_chance: registry.gauges(
                 "forthwith_model_psi_by_chance",
-                "What forthwith_model_psi is on average when nothing has moved, with as many answers as there are.",
-                &["playbook", "model", "of"],
+                "What `forthwith_model_psi` is on average when nothing has moved, with as many answers as there are.",
+                &by_model_and(of()),
             ),
-            recent: gauges("forthwith_model_recent_answers", "Recent answers of models that the drift is told from."),
-            accepted: gauges("forthwith_model_accepted_ratio", "Share of recent answers of models that was accepted."),
+            recent: gauges(
+                "forthwith_model_recent_answers",
+                "Recent answers of models that the drift is told from.".into(),
+            ),
+            accepted: gauges(
+                "forthwith_model_accepted_ratio",
+                (
+                    "Share of recent answers of models that was accepted.",
+                    "Well below `forthwith_model_accepted_ratio_expected`: more falls to the next tier, or to the default.",
+                )
+                    .into(),
+            ),
             accepted_expected: gauges(
                 "forthwith_model_accepted_ratio_expected",
-                "Share of the calibration set, of what is in scope, that would be accepted.",
+                "Share of the calibration set, of what is in scope, that would be accepted.".into(),
             ),
             escalated_max: gauges(
                 "forthwith_model_escalated_ratio_max",
-                "Share of answers that the playbook lets a model leave to the next tier (max_escalation_share).",
+                "Share of answers that the playbook lets a model leave to the next tier (`max_escalation_share`).".into(),
             ),
         }
     }
@@ -224,6 +243,11 @@ const CLASSES: usize = BINS + CONFIDENCE_BINS;
 impl ModelSeries {
     fn labels(&self) -> [&str; 2] {
         [&self.playbook, &self.model]
+    }
+
+    /// Whether it counts answers of this model under this class.
+    pub(super) fn has_class(&self, model: &str, class: &str) -> bool {
+        *self.model == *model && self.classes.iter().any(|(name, _)| name == class)
     }
 
     fn is_same_as(&self, other: &Self) -> bool {

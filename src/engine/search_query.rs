@@ -34,6 +34,8 @@ pub struct Search {
     pub limit: Option<String>,
     /// Where to go on: the cursor of the page before, of the same search.
     pub cursor: Option<String>,
+    /// `true` for the decisions of the self-check, about customers whom there is not; they are left out where nothing is said.
+    pub synthetic: Option<String>,
 }
 
 /// One thing that is wrong with a search.
@@ -57,6 +59,7 @@ pub(super) struct Query {
 /// What must hold of a decision.
 #[derive(Clone, Debug)]
 pub(super) struct Conditions {
+    is_synthetic: bool,
     customer: Option<CustomerId>,
     playbook: Option<String>,
     /// Of a playbook.
@@ -72,6 +75,7 @@ pub(super) struct Conditions {
 impl Default for Conditions {
     fn default() -> Self {
         Self {
+            is_synthetic: false,
             customer: None,
             playbook: None,
             rule: None,
@@ -87,6 +91,11 @@ impl Conditions {
     /// The terms that a record must have.
     pub(super) fn terms(&self) -> Vec<Term> {
         let mut terms: Vec<Term> = Vec::new();
+        if self.is_synthetic {
+            // The index knows no more of them.
+            let customer = self.customer.as_ref().map(|id| Termed::Customer(id).term());
+            return customer.into_iter().chain([Termed::Synthetic.term()]).collect();
+        }
         terms.extend(self.customer.as_ref().map(|id| Termed::Customer(id).term()));
         terms.extend(self.rule.as_ref().map(|(playbook, rule)| Termed::Rule(playbook, rule).term()));
         if self.rule.is_none() {
@@ -117,6 +126,7 @@ impl Conditions {
                 .is_some_and(|held| held == **value)
         };
         (self.arrived.0..=self.arrived.1).contains(&record.arrival)
+            && self.is_synthetic == record.input.customer().is_synthetic()
             && self.customer.as_ref().is_none_or(|customer| record.input.customer() == customer)
             && self.playbook.as_ref().is_none_or(|name| **name == *playbook.name)
             && self.rule.as_ref().is_none_or(is_rule)
@@ -139,8 +149,10 @@ impl Search {
     /// Checks everything at once.
     pub(super) fn checked(&self, journal: &dyn Searchable) -> Result<Query, Error> {
         let mut check = Check { journal, bundles: journal.bundles()?, faults: Vec::new() };
+        let customer = check.customer(self.customer.as_deref());
         let mut conditions = Conditions {
-            customer: check.customer(self.customer.as_deref()),
+            is_synthetic: check.synthetic(self.synthetic.as_deref(), customer.as_ref()),
+            customer,
             tier: check.tier(self.tier.as_deref()),
             fallback: check.fallback(self.fallback.as_deref()),
             arrived: check.arrived(self.from.as_deref(), self.until.as_deref()),
@@ -184,8 +196,21 @@ impl Check<'_> {
     }
 
     fn customer(&mut self, text: Option<&str>) -> Option<CustomerId> {
-        let id = CustomerId::new(text?);
+        let id = CustomerId::recorded(text?);
         id.map_err(|error| self.fault("customer", error.to_string())).ok()
+    }
+
+    /// Who asks for a synthetic customer by name asks for its decisions.
+    fn synthetic(&mut self, text: Option<&str>, customer: Option<&CustomerId>) -> bool {
+        match text {
+            None => customer.is_some_and(CustomerId::is_synthetic),
+            Some("true") => true,
+            Some("false") => false,
+            Some(text) => {
+                self.fault("synthetic", format!("is `{text}`, expected `true` or `false`"));
+                false
+            }
+        }
     }
 
     fn tier(&mut self, text: Option<&str>) -> Option<Tier> {

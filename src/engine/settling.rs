@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::course::Course;
 use super::wait::within;
 use super::{Answer, Engine, Error};
 use crate::actor::{Request, Shed};
@@ -96,6 +97,10 @@ impl Engine {
     pub(crate) fn settling(&self, id: DecisionId, settlement: Settlement) -> Result<Option<Settling>, Error> {
         let Some(found) = self.0.journal.find(id.to_u128(), id.time())? else { return Ok(None) };
         let (record, bundle) = self.record(&found)?;
+        if record.input.customer().is_synthetic() {
+            self.0.metrics.refused.settlement.inc();
+            return Err(Error::Synthetic(id));
+        }
         settling_of(&record, &bundle, id, settlement).map(Some).map_err(|fault| self.not_settled(id, fault))
     }
 
@@ -125,7 +130,8 @@ impl Engine {
             return Ok(Answer::Shed(shed));
         }
         let (input, readings) = (Input::Settlement(settling.input.clone()), Readings::at(inner.clock.wall()));
-        let request = Request { input, readings, bundle: inner.customers.in_force(), deadline };
+        let request =
+            Request { input, readings, bundle: inner.customers.in_force(), deadline, span: tracing::Span::none() };
         let done = match self.turn(inner.customers.ask(request), deadline).await {
             Ok(done) => done,
             Err(refusal) => return self.refused(refusal),
@@ -142,7 +148,7 @@ impl Engine {
             }
         };
         // A repetition rests on a record that may not be on disk yet.
-        let durability = self.keep(done.last_seq, Ack::Disk, started, deadline).await?;
+        let durability = self.keep(done.last_seq, Ack::Disk, &mut Course::new(started), deadline).await?;
         if is_new {
             inner.metrics.settled(settlement);
         }

@@ -151,20 +151,24 @@ impl Engine {
     }
 
     fn budgets(&self) -> Vec<BudgetView> {
+        let view = |(name, spent, per_day): (Arc<str>, Money, Money)| BudgetView {
+            name: name.to_string(),
+            per_day: per_day.to_string(),
+            left: per_day.minus(spent).max(Money::ZERO).to_string(),
+            spent: spent.to_string(),
+        };
+        self.budgets_in_numbers().into_iter().map(view).collect()
+    }
+
+    /// The budgets of the bundle in force: name, what was spent on this day, what there is for a day.
+    pub(super) fn budgets_in_numbers(&self) -> Vec<(Arc<str>, Money, Money)> {
         let (bundle, wall) = (self.bundle(), self.0.clock.wall());
         let agents = bundle.playbooks().iter().flat_map(|playbook| &playbook.agents);
-        let mut budgets: Vec<BudgetView> = Vec::new();
+        let mut budgets: Vec<(Arc<str>, Money, Money)> = Vec::new();
         for budget in agents.flat_map(|agent| agent.budgets.iter()) {
-            if budgets.iter().any(|known| known.name == *budget.name) {
-                continue;
+            if !budgets.iter().any(|(known, ..)| *known == budget.name) {
+                budgets.push((Arc::clone(&budget.name), self.0.gateway.spent(&budget.name, wall), budget.per_day));
             }
-            let spent = self.0.gateway.spent(&budget.name, wall);
-            budgets.push(BudgetView {
-                name: budget.name.to_string(),
-                per_day: budget.per_day.to_string(),
-                left: budget.per_day.minus(spent).max(Money::ZERO).to_string(),
-                spent: spent.to_string(),
-            });
         }
         budgets
     }

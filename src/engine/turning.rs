@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use super::consulting::{Again, Consultation};
+use super::course::Course;
 use super::wait::within;
 use super::{Answer, Decision, Engine, Error};
 use crate::actor::{Asked, Held, InForce, Overdue, Refusal, Request, Shed, TurnDone};
 use crate::domain::{CustomerId, Durability};
-use crate::time::{Deadline, Instant};
+use crate::time::Deadline;
 use crate::turn::{Made, Taken};
 
 /// A turn that was begun for a caller who still has to wait.
 pub(super) struct Begun {
-    pub(super) started: Instant,
+    pub(super) course: Course,
     pub(super) deadline: Deadline,
     pub(super) bundle: Arc<InForce>,
     pub(super) customer: CustomerId,
@@ -31,7 +32,7 @@ pub(super) enum Stage {
 
 /// A turn that was taken for a caller whose record may still have to be kept.
 pub(super) struct Turned {
-    pub(super) started: Instant,
+    pub(super) course: Course,
     pub(super) deadline: Deadline,
     pub(super) bundle: Arc<InForce>,
     pub(super) customer: CustomerId,
@@ -39,11 +40,31 @@ pub(super) struct Turned {
 }
 
 /// What the turn of an event came to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and a box would cost each of them an allocation"
+)]
 pub(super) enum Outturn {
     /// It was taken.
     Turned(Turned),
     /// It will be taken, too late for the caller: the defaults are the answer.
     Late(CustomerId, Vec<Decision>),
+}
+
+impl Begun {
+    /// Whether the turn is taken: nobody is waited for any more.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self.asked, Stage::Turn(Asked::Done(_)))
+    }
+
+    /// Says in the course how it stands with the turn that was asked for.
+    pub(super) fn hear(&mut self) {
+        match &mut self.asked {
+            Stage::Turn(Asked::Done(Ok(done))) => self.course.hear(done.waited.take()),
+            Stage::Turn(Asked::Waiting(_) | Asked::Late(_)) => self.course.waits(),
+            Stage::Turn(Asked::Done(Err(_))) | Stage::Asking(..) => {}
+        }
+    }
 }
 
 impl Engine {
@@ -85,22 +106,23 @@ impl Engine {
             Answer::Given(begun) => begun,
             Answer::Shed(shed) => return Ok(Answer::Shed(shed)),
         };
-        let Begun { started, deadline, bundle, customer, asked, mut again } = begun;
+        let Begun { mut course, deadline, bundle, customer, asked, mut again } = begun;
         let Stage::Turn(asked) = asked else {
             return Err(Error::Record("somebody was asked for no turn".to_owned()));
         };
         let turn = self.turn_or_late(asked, deadline).await;
         match turn {
-            Ok(Ok(done)) => {
+            Ok(Ok(mut done)) => {
+                course.hear(done.waited.take());
                 if let Taken::Turn(turn) = &done.taken {
                     self.hear_late(&mut again, &turn.decisions, &bundle, &customer);
                 }
-                Ok(Answer::Given(Outturn::Turned(Turned { started, deadline, bundle, customer, done })))
+                Ok(Answer::Given(Outturn::Turned(Turned { course, deadline, bundle, customer, done })))
             }
             Ok(Err(request)) => {
                 let made = self.0.customers.late(&request);
                 self.hear_late(&mut again, &made, &bundle, &customer);
-                Ok(Answer::Given(Outturn::Late(customer, self.late((made, &request), started))))
+                Ok(Answer::Given(Outturn::Late(customer, self.late((made, &request), course))))
             }
             Err(refusal) => self.refused(refusal),
         }
@@ -108,13 +130,15 @@ impl Engine {
 
     /// The answer to a caller who can wait no longer: every playbook's default, made without the customer's state. The event
     /// stays in the mailbox; its turn records these very decisions, unless it finds that the event was decided before.
-    fn late(&self, (made, request): (Vec<Made>, &Request), started: Instant) -> Vec<Decision> {
+    fn late(&self, (made, request): (Vec<Made>, &Request), mut course: Course) -> Vec<Decision> {
         let bundle = &request.bundle.bundle;
-        let elapsed = self.0.clock.instant().since(started);
+        let now = self.0.clock.instant();
+        let elapsed = course.end(now);
+        self.0.metrics.took(&course, self.exemplar(&course));
         let decision = |made| {
             let mut decision = Decision::of(made, bundle, request.input.customer().clone());
             (decision.durability, decision.elapsed) = (Durability::Pending, elapsed);
-            self.count(bundle, &decision);
+            self.given(bundle, &decision, &course, (request.deadline, now));
             decision
         };
         made.into_iter().map(decision).collect()

@@ -102,7 +102,9 @@ impl Exchanged {
 async fn exchange(model: Arc<Model>, question: Arc<Question>, clock: Clock, span: Span) -> Exchanged {
     let body = request::body(&question, &model.provider.config, &model.config.model);
     let sent = clock.instant();
-    let received = match model.provider.client.send(&body, &clock, &model.provider.metrics.stale_connections).await {
+    let (provider, traceparent) = (&model.provider, span::traceparent(&span, &question));
+    let sending = provider.client.send((&body, traceparent.as_deref()), &clock, &provider.metrics.stale_connections);
+    let received = match sending.await {
         Ok(received) => received,
         Err(broken) => return lost(&model, broken),
     };

@@ -85,16 +85,21 @@ impl Client {
         self.url.port_or_known_default().unwrap_or_default()
     }
 
-    /// Sends a request and reads the response. Dropped before its end, it closes the stream, and a provider that looks stops.
-    pub(super) async fn send(&self, body: &str, clock: &Clock, stale: &Counter) -> Result<Received, Broken> {
+    /// Sends a request, a body and the header `traceparent`, and reads the response. Dropped before its end, it closes the stream, and a provider that looks stops.
+    pub(super) async fn send(
+        &self,
+        message: (&str, Option<&str>),
+        clock: &Clock,
+        stale: &Counter,
+    ) -> Result<Received, Broken> {
         let began = clock.instant();
         let is_doubted = self.is_doubted(began);
         let http = if is_doubted { &self.fresh } else { &self.pooled };
-        let sent = match self.request(http, body).send().await {
+        let sent = match self.request(http, message).send().await {
             // Later it may have been worked on: whether it is sent again is for those to say who have to pay for it.
             Err(e) if is_broken(&e) && !is_doubted && is_soon(began, clock) && self.may_be_stale() => {
                 stale.inc();
-                self.request(&self.fresh, body).send().await
+                self.request(&self.fresh, message).send().await
             }
             sent => sent,
         };
@@ -131,8 +136,12 @@ impl Client {
         self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn request(&self, http: &Http, body: &str) -> reqwest::RequestBuilder {
-        http.post(self.url.clone()).headers(self.headers.clone()).body(body.to_owned())
+    fn request(&self, http: &Http, (body, traceparent): (&str, Option<&str>)) -> reqwest::RequestBuilder {
+        let request = http.post(self.url.clone()).headers(self.headers.clone()).body(body.to_owned());
+        match traceparent {
+            Some(traceparent) => request.header("traceparent", traceparent),
+            None => request,
+        }
     }
 
     /// Whether the connection that broke before a response may have been a kept one that the provider had closed.

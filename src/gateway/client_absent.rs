@@ -26,7 +26,7 @@ impl Client {
 
     pub(super) fn doubt(&self, _: Instant) {}
 
-    pub(super) async fn send(&self, _: &str, _: &Clock, _: &Counter) -> Result<Received, Broken> {
+    pub(super) async fn send(&self, _: (&str, Option<&str>), _: &Clock, _: &Counter) -> Result<Received, Broken> {
         Err(Broken::Unconnected(ABSENT.to_owned()))
     }
 }

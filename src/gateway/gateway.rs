@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::config::Config;
 use super::course;
@@ -33,8 +33,17 @@ struct Running {
     desk: Arc<Desk>,
     board: SwitchBoard,
     /// To the thread; none without providers, and once it is to end.
-    calls: Mutex<Option<mpsc::Sender<Takeoff>>>,
+    calls: Mutex<Option<mpsc::Sender<Order>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the thread is told to do.
+#[expect(clippy::large_enum_variant, reason = "a call is the rule; a box would cost each an allocation")]
+enum Order {
+    /// To drive a call.
+    Fly(Takeoff),
+    /// To say that it has come so far.
+    Answer(oneshot::Sender<()>),
 }
 
 /// Why the gateway cannot start.
@@ -90,6 +99,11 @@ impl Gateway {
         Ok(Self(Arc::new(Running { desk, board, calls, thread })))
     }
 
+    /// Declares the series of a gateway, without starting one.
+    pub fn declare(registry: &Registry) {
+        let _ = Metrics::new(registry);
+    }
+
     /// Whether any of these is a model of a provider that is configured.
     pub fn serves(&self, targets: &[Target]) -> bool {
         targets.iter().any(|target| self.0.desk.roster.find(target).is_some())
@@ -129,6 +143,18 @@ impl Gateway {
         self.0.desk.till.gone(budget, wall)
     }
 
+    /// Resolves when its thread has come to the end of what waits for it now: a sign of life. `None` where it has no thread; one whose
+    /// queue is full says nothing.
+    pub fn sign_of_life(&self) -> Option<oneshot::Receiver<()>> {
+        let calls = lock(&self.0.calls).clone()?;
+        let (reply, answer) = oneshot::channel();
+        match calls.try_send(Order::Answer(reply)) {
+            Err(mpsc::error::TrySendError::Closed(_)) => None,
+            // The answer of a queue without room fails: nobody will give it.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Some(answer),
+        }
+    }
+
     /// Ends its thread; who waits is told that the model failed. What was spent is written down.
     pub fn stop(&self) {
         self.0.stop();
@@ -138,9 +164,9 @@ impl Gateway {
 impl Running {
     fn take_off(&self, takeoff: Takeoff) -> Result<(), Box<Takeoff>> {
         let Some(calls) = lock(&self.calls).clone() else { return Err(Box::new(takeoff)) };
-        calls.try_send(takeoff).map_err(|e| {
-            let (mpsc::error::TrySendError::Full(takeoff) | mpsc::error::TrySendError::Closed(takeoff)) = e;
-            Box::new(takeoff)
+        calls.try_send(Order::Fly(takeoff)).or_else(|e| match e.into_inner() {
+            Order::Fly(takeoff) => Err(Box::new(takeoff)),
+            Order::Answer(_) => Ok(()),
         })
     }
 
@@ -172,14 +198,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Starts the thread that drives the calls.
-fn drive(desk: &Arc<Desk>, calls_max: usize) -> io::Result<(mpsc::Sender<Takeoff>, JoinHandle<()>)> {
+fn drive(desk: &Arc<Desk>, calls_max: usize) -> io::Result<(mpsc::Sender<Order>, JoinHandle<()>)> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(WAITING_THREADS_MAX).build()?;
-    let (calls, mut taken) = mpsc::channel::<Takeoff>(calls_max);
+    let (calls, mut taken) = mpsc::channel::<Order>(calls_max);
     let desk = Arc::clone(desk);
     let thread = thread::Builder::new().name("forthwith-gateway".to_owned()).spawn(move || {
         runtime.block_on(async {
-            while let Some(takeoff) = taken.recv().await {
-                tokio::spawn(course::fly(Arc::clone(&desk), takeoff));
+            while let Some(order) = taken.recv().await {
+                match order {
+                    Order::Fly(takeoff) => drop(tokio::spawn(course::fly(Arc::clone(&desk), takeoff))),
+                    // Who has asked may not wait any more.
+                    Order::Answer(reply) => drop(reply.send(())),
+                }
             }
         });
         end(runtime);

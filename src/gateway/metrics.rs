@@ -7,8 +7,8 @@ use super::verdict::Ending;
 use crate::agents::{Reply, Silence, Source};
 use crate::domain::Money;
 use crate::telemetry::{
-    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Level, Registry, Sum,
-    SumFamily,
+    Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, LATENCY_SECONDS, Label, Level, Registry,
+    Sum, SumFamily,
 };
 
 /// What operators see of the gateway.
@@ -80,93 +80,123 @@ pub(super) struct ModelMetrics {
 impl Metrics {
     /// Declares the series.
     pub(super) fn new(registry: &Registry) -> Self {
-        const MODEL: [&str; 2] = ["provider", "model"];
-        let counters = |name, help, labels: &[&str]| registry.counters(name, help, labels);
+        let provider = || Label::named("provider", "providers of the configuration (`[providers.NAME]`)");
+        let model =
+            || [provider(), Label::named("model", "the provider's models, by their names in the configuration")];
+        let model_and = |further: Label| model().into_iter().chain([further]).collect::<Vec<_>>();
         Self {
             questions: Arc::new(QuestionMetrics::new(registry)),
-            requests: counters(
+            requests: registry.counters(
                 "forthwith_gateway_requests_total",
-                "Requests to large models by how they ended; given_up: the deadline was past and the time beyond it too, or the \
-                 question was taken back; cancelled: another request for the same question was quicker.",
-                &["provider", "model", "ending"],
+                (
+                    "Requests to large models by how they ended; given_up: the deadline was past and the time beyond it too, or the \
+                     question was taken back; cancelled: another request for the same question was quicker.",
+                    "Look first when a provider is in doubt: the ending says whether it is slow, refuses or answers nonsense.",
+                ),
+                &model_and(Label::words("ending", Ending::WORDS)),
             ),
             request_seconds: registry.histograms(
                 "forthwith_gateway_request_seconds",
-                "Time from a request to a large model until its response was complete.",
-                &MODEL,
+                (
+                    "Time from a request to a large model until its response was complete, in seconds.",
+                    "Its 95th percentile against the playbook's budget says whether asking is of use.",
+                ),
+                &model(),
                 &LATENCY_SECONDS,
             ),
             first_byte_seconds: registry.histograms(
                 "forthwith_gateway_first_byte_seconds",
-                "Time from a request to a large model until the headers of its response.",
-                &MODEL,
+                "Time from a request to a large model until the headers of its response, in seconds.",
+                &model(),
                 &LATENCY_SECONDS,
             ),
-            retries: counters(
+            retries: registry.counters(
                 "forthwith_gateway_retries_total",
                 "Requests that were sent because one before them had failed, by whom they went to.",
-                &MODEL,
+                &model(),
             ),
-            hedges: counters(
+            hedges: registry.counters(
                 "forthwith_gateway_hedges_total",
-                "Requests that were sent because one before them was slow: sent, and those of them that answered first: won.",
-                &["provider", "model", "hedge"],
+                (
+                    "Requests that were sent because one before them was slow: sent, and those of them that answered first: won.",
+                    "Few won of many sent: hedging costs more than it brings.",
+                ),
+                &model_and(Label::words("hedge", ["sent", "won"])),
             ),
-            late: counters(
+            late: registry.counters(
                 "forthwith_gateway_late_answers_total",
-                "Answers that came after the deadline of every decision that waited for them.",
-                &MODEL,
+                (
+                    "Answers that came after the deadline of every decision that waited for them.",
+                    "They were paid for, and decided nothing.",
+                ),
+                &model(),
             ),
-            skipped: counters(
+            skipped: registry.counters(
                 "forthwith_gateway_skipped_total",
-                "Models that were passed over for a question, by why.",
-                &["provider", "model", "reason"],
+                ("Models that were passed over for a question, by why.", "Look when fewer questions are asked than expected."),
+                &model_and(Label::words("reason", Silence::ALL.map(Silence::as_str))),
             ),
-            tokens: counters(
+            tokens: registry.counters(
                 "forthwith_gateway_tokens_total",
                 "Tokens as providers counted them: prompt; cached, which are among those; answer.",
-                &["provider", "model", "kind"],
+                &model_and(Label::words("kind", ["prompt", "cached", "answer"])),
             ),
             cost: registry.sums(
                 "forthwith_gateway_cost_total",
-                "Money that was spent, in units of the currency of the prices. What is not known counts in full.",
-                &MODEL,
+                (
+                    "Money that was spent, in units of the currency of the prices. What is not known counts in full.",
+                    "Its rate is what large models cost a second.",
+                ),
+                &model(),
             ),
             learned_seconds: registry.gauges(
                 "forthwith_gateway_learned_seconds",
-                "The time within which that part of the requests is answered, as learned from the latest; NaN while it is not known.",
-                &["provider", "model", "quantile"],
+                (
+                    "The time within which that part of the requests is answered, in seconds, as learned from the latest; NaN while \
+                     it is not known.",
+                    "Look when questions are skipped as `would_be_late`: this is what they are judged by.",
+                ),
+                &model_and(Label::words("part", ["0.5", "0.95"])),
             ),
             breaker_state: registry.gauges(
                 "forthwith_gateway_breaker_state",
-                "The breaker of a provider: 0 closed, 1 half-open, 2 open.",
-                &["provider"],
+                (
+                    "The breaker of a provider: 0 closed, 1 half-open, 2 open.",
+                    "While it is open the provider is not asked; `GET /v1/providers` says more.",
+                ),
+                &[provider()],
             ),
-            breaker_openings: counters(
+            breaker_openings: registry.counters(
                 "forthwith_gateway_breaker_openings_total",
                 "Times that the breaker of a provider opened.",
-                &["provider"],
+                &[provider()],
             ),
             concurrency_limit: registry.gauges(
                 "forthwith_gateway_concurrency_limit",
                 "Requests that may be under way to a provider at once, as learned.",
-                &["provider"],
+                &[provider()],
             ),
             in_flight: registry.gauges(
                 "forthwith_gateway_in_flight",
-                "Requests that are under way to a provider.",
-                &["provider"],
+                (
+                    "Requests that are under way to a provider.",
+                    "At `forthwith_gateway_concurrency_limit` further questions are shed.",
+                ),
+                &[provider()],
             ),
-            stale_connections: counters(
+            stale_connections: registry.counters(
                 "forthwith_gateway_stale_connections_total",
                 "Requests that were sent again at once because their connection had been closed by the provider while it was kept.",
-                &["provider"],
+                &[provider()],
             ),
             under_way: registry.gauge("forthwith_gateway_calls", "Calls that are under way, lingering ones included."),
             lingering: registry
                 .gauge("forthwith_gateway_lingering", "Calls that go on after the deadline of their decisions."),
-            kept_answers: registry.gauge("forthwith_gateway_cache_answers", "Answers that are kept, about."),
-            kept_bytes: registry.gauge("forthwith_gateway_cache_bytes", "Bytes that they take, about."),
+            kept_answers: registry.gauge(
+                "forthwith_gateway_cache_answers",
+                "Answers of large models that are kept, about, to be given again to the same question.",
+            ),
+            kept_bytes: registry.gauge("forthwith_gateway_cache_bytes", "Bytes that kept answers take, about."),
         }
     }
 
@@ -207,13 +237,17 @@ impl Metrics {
 
 impl QuestionMetrics {
     fn new(registry: &Registry) -> Self {
+        let sources = [Source::Model, Source::Shared, Source::Cache, Source::Stale];
+        let words = sources.map(Source::as_str).into_iter().chain(Silence::ALL.map(Silence::as_str));
         let family = registry.counters(
             "forthwith_gateway_questions_total",
-            "Questions to large models by what came of them: where the answer came from, or why there was none; taken_back: nobody \
-             waited any more.",
-            &["reply"],
+            (
+                "Questions to large models by what came of them: where the answer came from, or why there was none; taken_back: \
+                 nobody waited any more.",
+                "Look when fallbacks of the large tier rise: the reply says why.",
+            ),
+            &[Label::words("reply", words.chain(["taken_back"]))],
         );
-        let sources = [Source::Model, Source::Shared, Source::Cache, Source::Stale];
         Self {
             by_source: sources.map(|source| family.with(&[source.as_str()])),
             by_silence: Silence::ALL.map(|silence| family.with(&[silence.as_str()])),

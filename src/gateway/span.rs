@@ -10,11 +10,14 @@ use super::response::Said;
 use super::roster::Model;
 use super::verdict::Ending;
 use crate::agents::Question;
+use crate::telemetry::{context_of, place};
 
-/// The span of a request to a model.
+/// The span of a request to a model, below the span of the decision that it is made for; none if that has no span.
 pub(super) fn open(model: &Model, question: &Question) -> Span {
+    let Some(trace) = question.trace.as_ref().filter(|trace| trace.is_sampled()) else { return Span::none() };
     let provider = &model.provider;
     let span = info_span!(
+        parent: None,
         "chat",
         otel.name = %format_args!("chat {}", model.config.model),
         otel.kind = "client",
@@ -36,28 +39,16 @@ pub(super) fn open(model: &Model, question: &Question) -> Span {
         http.response.status_code = Empty,
         error.type = Empty,
     );
-    place(&span, question);
+    place(&span, trace);
     span
 }
 
-/// Puts a span into the caller's trace, below the span of the decision that it is made for.
-#[cfg(feature = "otel")]
-fn place(span: &Span, question: &Question) {
-    use opentelemetry::Context;
-    use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-    use tracing_opentelemetry::OpenTelemetrySpanExt;
-
-    let Some(trace) = question.trace else { return };
-    // The same number that the caller is handed back as our span.
-    let decision = SpanId::from_bytes(question.spread.max(1).to_be_bytes());
-    let trace = TraceId::from_bytes(trace);
-    let parent = SpanContext::new(trace, decision, TraceFlags::SAMPLED, true, TraceState::default());
-    // Where nothing exports spans there is nothing to place.
-    let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+/// What the provider is told of the trace: the header `traceparent`. Its `tracestate` may have words of other systems in it, which are
+/// no provider's business.
+pub(super) fn traceparent(span: &Span, question: &Question) -> Option<String> {
+    let trace = question.trace.as_ref()?;
+    Some(if span.is_disabled() { trace.traceparent() } else { context_of(span, trace).traceparent() })
 }
-
-#[cfg(not(feature = "otel"))]
-fn place(_: &Span, _: &Question) {}
 
 /// Notes that a response has come.
 pub(super) fn note_status(span: &Span, status: u16) {

@@ -4,12 +4,14 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use actix_web::rt::time::timeout;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::media::Format;
 use super::{Limits, Problem};
@@ -28,13 +30,16 @@ impl FromRequest for Body {
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<web::Data<Limits>>().map_or(1 << 20, |limits| limits.body_bytes_max);
+        let limits = request.app_data::<web::Data<Limits>>();
+        let (limit, patience) =
+            limits.map_or((1 << 20, Duration::from_secs(10)), |of| (of.body_bytes_max, of.body_timeout));
         let format = format_of(request.headers());
         let answer = answer_format(request.headers());
         let payload = payload.take();
         Box::pin(async move {
             let format = format?;
-            let bytes = read(payload, limit).await?;
+            let Ok(bytes) = timeout(patience, read(payload, limit)).await else { return Err(slow(patience)) };
+            let bytes = bytes?;
             Ok(Self { bytes, format, answer: answer.unwrap_or(format) })
         })
     }
@@ -55,6 +60,11 @@ async fn read(mut payload: Payload, limit: usize) -> Result<web::BytesMut, Probl
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+fn slow(patience: Duration) -> Problem {
+    let detail = format!("the body did not come within {} ms", patience.as_millis());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long", detail)
 }
 
 fn broken(error: &PayloadError) -> Problem {

@@ -1,15 +1,13 @@
 //! CloudEvents 1.0: an event as it comes over a wire, in JSON or MessagePack.
 //!
 //! See <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>. Extension attributes are allowed and, but for
-//! `traceparent`, not used.
+//! `traceparent` and `tracestate`, not used.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Fault;
-use super::trace::TraceParent;
-use crate::domain::{Event, Raw, RawMap, Timestamp};
-use crate::turn::TraceId;
+use crate::domain::{Event, Raw, RawMap, Timestamp, TraceContext};
 
 /// The members of a structured CloudEvent. All optional and untyped here, so that everything wrong is reported at once.
 #[derive(Debug, Default, Deserialize)]
@@ -25,13 +23,14 @@ pub(crate) struct CloudEvent {
     pub(super) data: Option<Raw>,
     pub(super) data_base64: Option<IgnoredAny>,
     pub(super) traceparent: Option<Raw>,
+    pub(super) tracestate: Option<Raw>,
 }
 
 /// An event as it arrived: what happened, and the trace it belongs to.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) event: Event,
-    pub(crate) trace: Option<TraceId>,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl CloudEvent {
@@ -59,6 +58,7 @@ impl CloudEvent {
         let time = text("time", self.time, None);
         let content_type = text("datacontenttype", self.datacontenttype, None);
         let traceparent = text("traceparent", self.traceparent, None);
+        let tracestate = text("tracestate", self.tracestate, None).unwrap_or_default();
         if let Some(other) = version.filter(|version| version != "1.0") {
             faults.push(Fault::new("/specversion", format!("`specversion` is `{other}`, expected `1.0`")));
         }
@@ -88,7 +88,7 @@ impl CloudEvent {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let trace = traceparent.as_deref().and_then(TraceParent::parse).map(|parent| parent.trace);
+        let trace = traceparent.as_deref().and_then(TraceContext::parse).map(|trace| trace.with_state(&tracestate));
         let [id, source, kind, customer] = [id, source, kind, customer].map(Option::unwrap_or_default);
         Ok(Arrived { event: Event { id, source, kind, customer, time, data }, trace })
     }

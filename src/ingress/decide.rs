@@ -1,7 +1,7 @@
 //! Deciding over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
-use super::trace::TraceParent;
-use super::{Fault, Limits, Problem};
+use super::standing::Standing;
+use super::{Fault, Limits, Problem, Turnstile};
 use crate::engine::{Answer, Budget, Decision, Engine, Error, Options};
 
 /// What a call in a batch came to: a decision or a problem.
@@ -42,7 +42,8 @@ pub(crate) struct BatchAnswer {
     params(
         ("playbook" = String, Path, description = "The playbook's name"),
         ("x-budget-ms" = Option<u64>, Header, description = "How long the caller waits at most; the playbook's budget holds if it is smaller"),
-        ("traceparent" = Option<String>, Header, description = "W3C trace context; the trace id is kept with the decision"),
+        ("x-priority" = Option<u8>, Header, description = "What the call is worth under overload, 0 to 9; the playbook's priority holds if it is lower"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; the trace id is kept with the decision, and the flag that says whether spans are kept is obeyed"),
     ),
     request_body(content = super::openapi::CloudEventShape, content_type = "application/json", description = "A CloudEvent 1.0; also as `application/msgpack`"),
     responses(
@@ -54,23 +55,24 @@ pub(crate) struct BatchAnswer {
         (status = 415, description = "Neither JSON nor MessagePack", body = Problem),
         (status = 422, description = "The event does not fit its schema", body = Problem),
         (status = 429, description = "Too many requests of this customer wait", body = Problem),
-        (status = 503, description = "Not taken on: the disk is behind, or the engine is stopping", body = Problem),
+        (status = 408, description = "The body took too long", body = Problem),
+        (status = 503, description = "Not taken on: more is offered than can be done, the disk is behind, or the engine is stopping", body = Problem),
     ),
 )]
 pub(super) async fn decide(
     engine: web::Data<Engine>,
+    turnstile: web::Data<Turnstile>,
     playbook: web::Path<String>,
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (mut options, parent) = options_of(request.headers())?;
+    let (mut options, standing) = (options_of(request.headers())?, Standing::of(&request));
     let Arrived { event, trace } = body.decode::<Object<CloudEvent>>()?.0.into_event().map_err(Problem::of_faults)?;
-    options.trace = options.trace.or(trace);
-    let decision = settled(engine.decide_with(&playbook, event, &options).await)?;
+    options.trace = standing.of_event(trace);
+    options.waited = turnstile.waited();
+    let decision = settled(engine.decide_in(turnstile.weighed(), &playbook, event, &options).await)?;
     let mut response = answer(body.answer, &decision);
-    if let Some(parent) = parent {
-        add_trace(&mut response, parent, decision.id.to_u128() as u64);
-    }
+    standing.answer(&mut response, decision.id.to_u128() as u64);
     Ok(response)
 }
 
@@ -82,6 +84,7 @@ pub(super) async fn decide(
     params(
         ("playbook" = String, Path, description = "The playbook's name"),
         ("x-budget-ms" = Option<u64>, Header, description = "How long the caller waits at most for each event"),
+        ("x-priority" = Option<u8>, Header, description = "What the batch is worth under overload, 0 to 9; three less than the playbook's priority if it does not say, and never more than that"),
     ),
     request_body(content = Vec<super::openapi::CloudEventShape>, content_type = "application/json"),
     responses(
@@ -93,12 +96,13 @@ pub(super) async fn decide(
 )]
 pub(super) async fn decide_batch(
     engine: web::Data<Engine>,
-    limits: web::Data<Limits>,
+    (limits, turnstile): (web::Data<Limits>, web::Data<Turnstile>),
     playbook: web::Path<String>,
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (options, _) = options_of(request.headers())?;
+    let mut options = options_of(request.headers())?;
+    options.trace = Standing::of(&request).of_event(None);
     if engine.bundle().playbook_number(&playbook).is_none() {
         let hint = engine.bundle().suggest_playbook(&playbook);
         return Err(Error::UnknownPlaybook { name: playbook.into_inner(), hint }.into());
@@ -115,7 +119,7 @@ pub(super) async fn decide_batch(
             Err(faults) => results.push(Some(problem_item(Problem::of_faults(faults)))),
         }
     }
-    let mut decided = engine.decide_batch(&playbook, sound, &options).await.into_iter();
+    let mut decided = engine.decide_batch_in(turnstile.weighed(), &playbook, sound, &options).await.into_iter();
     let results: Vec<BatchItem> = results
         .into_iter()
         .map(|known| match known {
@@ -156,9 +160,8 @@ pub(super) fn settled<T>(given: Result<Answer<T>, Error>) -> Result<T, Problem> 
 }
 
 /// The options that a request's headers carry.
-pub(super) fn options_of(headers: &HeaderMap) -> Result<(Options, Option<TraceParent>), Problem> {
+pub(super) fn options_of(headers: &HeaderMap) -> Result<Options, Problem> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let parent = text("traceparent").and_then(TraceParent::parse);
     let budget = match text("x-budget-ms").map(str::parse::<u64>) {
         None => Budget::Playbook,
         Some(Ok(ms @ 1..=600_000)) => Budget::AtMost(Duration::from_millis(ms)),
@@ -169,12 +172,13 @@ pub(super) fn options_of(headers: &HeaderMap) -> Result<(Options, Option<TracePa
             return Err(problem);
         }
     };
-    Ok((Options { budget, trace: parent.map(|parent| parent.trace), ..Options::default() }, parent))
-}
-
-/// Hands the caller's trace back with a span of ours.
-pub(super) fn add_trace(response: &mut HttpResponse, parent: TraceParent, span: u64) {
-    if let Ok(value) = HeaderValue::from_str(&parent.with_span(span)) {
-        response.headers_mut().insert(HeaderName::from_static("traceparent"), value);
-    }
+    let priority = match text("x-priority").map(str::parse::<u8>) {
+        None => None,
+        Some(Ok(priority @ 0..=9)) => Some(priority),
+        Some(_) => {
+            let fault = Fault::new("/headers/x-priority", "`x-priority` is a whole number from 0 to 9");
+            return Err(Problem::of_faults(vec![fault]));
+        }
+    };
+    Ok(Options { budget, priority, ..Options::default() })
 }

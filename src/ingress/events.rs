@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use super::body::{Body, Object, answer};
 use super::cloud_event::{Arrived, CloudEvent};
-use super::decide::{add_trace, batch_of, options_of, settled};
-use super::{Fault, Limits, Problem};
+use super::decide::{batch_of, options_of, settled};
+use super::standing::Standing;
+use super::{Fault, Limits, Problem, Turnstile};
 use crate::domain::{Durability, Raw};
 use crate::engine::{Decision, Engine, Observed, Options};
 
@@ -77,29 +78,28 @@ enum Mode {
 )]
 pub(super) async fn events(
     engine: web::Data<Engine>,
-    limits: web::Data<Limits>,
+    (limits, turnstile): (web::Data<Limits>, web::Data<Turnstile>),
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let (mut options, parent) = options_of(request.headers())?;
+    let (mut options, standing) = (options_of(request.headers())?, Standing::of(&request));
+    options.trace = standing.of_event(None);
     let event = match mode(request.headers()) {
         Mode::Structured => body.decode::<Object<CloudEvent>>()?.0,
         Mode::Binary => from_headers(request.headers(), &body)?,
-        Mode::Batched => return observe_batch(&engine, &limits, &body, &options).await,
+        Mode::Batched => return observe_batch((&engine, &turnstile), &limits, &body, &options).await,
     };
     let Arrived { event, trace } = event.into_event().map_err(Problem::of_faults)?;
-    options.trace = options.trace.or(trace);
-    let observed = settled(engine.observe_with(event, &options).await)?;
+    options.trace = standing.of_event(trace);
+    let observed = settled(engine.observe_in(turnstile.unweighed(), event, &options).await)?;
     let span = observed.decisions.first().map_or(1, |decision| decision.id.to_u128() as u64);
     let mut response = answer(body.answer, &ObservedAnswer::from(observed));
-    if let Some(parent) = parent {
-        add_trace(&mut response, parent, span);
-    }
+    standing.answer(&mut response, span);
     Ok(response)
 }
 
 async fn observe_batch(
-    engine: &Engine,
+    (engine, turnstile): (&Engine, &Turnstile),
     limits: &Limits,
     body: &Body,
     options: &Options,
@@ -115,7 +115,7 @@ async fn observe_batch(
             Err(faults) => faulty.push(Some(Problem::of_faults(faults))),
         }
     }
-    let mut observed = engine.observe_batch(sound, options).await.into_iter();
+    let mut observed = engine.observe_batch_in(turnstile.unweighed(), sound, options).await.into_iter();
     let mut results = Vec::with_capacity(faulty.len());
     for faults in faulty {
         let ended = || Err(Problem::unreadable("the batch ended early"));
@@ -165,6 +165,7 @@ fn from_headers(headers: &HeaderMap, body: &Body) -> Result<CloudEvent, Problem>
         subject: attribute("subject"),
         time: attribute("time"),
         traceparent: attribute("traceparent"),
+        tracestate: attribute("tracestate"),
         data: if body.is_empty() { None } else { Some(body.decode()?) },
         ..CloudEvent::default()
     };

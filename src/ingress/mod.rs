@@ -5,9 +5,11 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `cloud_event`, `media`, `trace`, `fault` | what comes over a wire |
+//! | `cloud_event`, `media`, `fault` | what comes over a wire |
 //! | `body` | reading and answering within limits |
+//! | `standing` | where a request stands in a trace, and its span |
 //! | `auth` | the bearer token |
+//! | `turnstile` | admission, before a body is read |
 //! | `problem` | problem details |
 //! | `decide`, `events`, `lookup`, `customers`, `consents`, `feedback` | the handlers |
 //! | `proofs` | tree heads and proofs |
@@ -29,7 +31,8 @@ mod problem;
 mod proofs;
 mod routes;
 mod search;
-mod trace;
+mod standing;
+mod turnstile;
 
 pub(crate) use auth::{Gate, authorize};
 pub(crate) use body::{Body, Object, answer, answer_format};
@@ -39,3 +42,5 @@ pub(crate) use fault::Fault;
 pub(crate) use openapi::Description;
 pub(crate) use problem::Problem;
 pub(crate) use routes::{Limits, not_found, resource, routes};
+pub(crate) use standing::traced;
+pub(crate) use turnstile::{Turnstile, admit};

@@ -155,6 +155,10 @@ impl From<Error> for Problem {
                 let errors = faults.iter().map(|of| Fault::new(&of.pointer(), of.to_string()));
                 Self { errors: errors.collect(), ..problem }
             }
+            Error::Synthetic(_) => {
+                let title = "the decision is one of the engine's own";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "synthetic", title, detail)
+            }
             Error::FeedbackConflict { .. } => {
                 Self::new(StatusCode::CONFLICT, "feedback-conflict", "the feedback's id was used before", detail)
                     .at("/id")

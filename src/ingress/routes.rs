@@ -1,5 +1,7 @@
 //! Which path leads to which handler.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -12,6 +14,8 @@ pub(crate) struct Limits {
     pub(crate) body_bytes_max: usize,
     /// Events that a batch may have.
     pub(crate) batch_max: usize,
+    /// How long a body may take to come.
+    pub(crate) body_timeout: Duration,
 }
 
 /// The doors of the room.

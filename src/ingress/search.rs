@@ -34,10 +34,12 @@ pub(crate) struct SearchQuery {
     limit: Option<u16>,
     /// Where to go on: the cursor of the page before, of the same search
     cursor: Option<String>,
+    /// `true` for the decisions of the self-check, which are left out otherwise
+    synthetic: Option<bool>,
 }
 
-const PARAMETERS: [&str; 10] =
-    ["customer", "playbook", "rule", "tier", "fallback", "outcome", "from", "until", "limit", "cursor"];
+const PARAMETERS: [&str; 11] =
+    ["customer", "playbook", "rule", "tier", "fallback", "outcome", "from", "until", "limit", "cursor", "synthetic"];
 
 /// Decisions that are on disk, the newest first.
 #[utoipa::path(
@@ -72,6 +74,7 @@ fn read(pairs: Vec<(String, String)>) -> Result<Search, Vec<SearchFault>> {
             "until" => &mut search.until,
             "limit" => &mut search.limit,
             "cursor" => &mut search.cursor,
+            "synthetic" => &mut search.synthetic,
             "outcome" => {
                 match value.split_once('=') {
                     Some((field, value)) => search.outcome.push((field.to_owned(), value.to_owned())),

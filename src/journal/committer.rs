@@ -12,7 +12,7 @@ use super::room::Room;
 use super::sealer::{Full, Sealer};
 use super::{JournalError, Metrics};
 use crate::sync::RwLock;
-use crate::time::Clock;
+use crate::time::{Clock, Pulse};
 
 /// The index of the segment that is written, for readers.
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(super) struct Committer {
     pub(super) sealer: Sealer,
     pub(super) fresh: Arc<FreshLeaves>,
     pub(super) hasher: Hasher,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -35,11 +36,26 @@ pub(super) struct Committer {
 impl Committer {
     /// Runs until the queue is closed and empty, or a write fails.
     pub(super) fn run(mut self) -> Result<(), Arc<str>> {
+        let ended = self.commit_all();
+        // Not by a panic: what waits then waits for ever, and that is to be seen.
+        self.pulse.end();
+        ended
+    }
+
+    fn commit_all(&mut self) -> Result<(), Arc<str>> {
         let mut reuse = Taken::default();
-        while let Some(taken) = self.queue.take(reuse) {
+        while let Some(taken) = self.taken(reuse) {
             reuse = self.commit(taken).map_err(|error| self.stop(&error))?;
         }
+        let pulse = Arc::clone(&self.pulse);
+        let _disk = pulse.at_disk();
         self.log.seal(self.clock.wall()).map_err(|error| self.stop(&error))
+    }
+
+    /// Waits for records.
+    fn taken(&self, reuse: Taken) -> Option<Taken> {
+        let _idle = self.pulse.idle();
+        self.queue.take(reuse)
     }
 
     /// Writes a batch; returns its memory. While the disk syncs, another core hashes: whoever waits for the disk does not wait
@@ -51,7 +67,9 @@ impl Committer {
         let header = self.log.prepare(after, count, &mut batch, self.clock.wall())?;
         let hashing = self.hasher.begin(self.log.format(), count, batch);
         let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let disk = self.pulse.at_disk();
         let appended = room.write(|log, _| log.append(&header, hashing.batch()))?;
+        drop(disk);
         self.publish(&mut entries, &appended);
         self.queue.announce(appended.last_seq);
         let (batch, Hashed { hash, leaves }) = hashing.end();
@@ -90,7 +108,9 @@ impl Committer {
             return Ok(());
         }
         let room = Room { log: &mut self.log, queue: &self.queue, clock: &self.clock, metrics: &self.metrics };
+        let disk = self.pulse.at_disk();
         let number = room.write(Log::roll)?;
+        drop(disk);
         self.hand_on(number);
         if self.log.needs_segment(batch) {
             let limit = self.log.batch_max();

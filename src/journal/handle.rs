@@ -20,7 +20,7 @@ use super::{JournalError, Metrics};
 use crate::domain::{Term, TimeDelta, Timestamp};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, RwLock};
-use crate::time::Clock;
+use crate::time::{Clock, Pulse};
 
 /// How the journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ struct Running {
     fresh: Arc<FreshLeaves>,
     /// The number of the log.
     log: u64,
+    pulse: Arc<Pulse>,
     thread: Mutex<Option<Thread>>,
 }
 
@@ -133,6 +134,7 @@ impl Journal {
         let queue = Arc::new(Queue::new(opening.last_seq, limits, config.linger));
         let (fresh, number) = (Arc::new(FreshLeaves::after(opening.last_seq)), log.log_number());
         let entries = log.take_recovered();
+        let pulse = Arc::new(Pulse::default());
         let open_index = Arc::new(RwLock::new(OpenIndex { segment: log.segment_number(), entries }));
         let committer = Committer {
             log,
@@ -141,6 +143,7 @@ impl Journal {
             queue: Arc::clone(&queue),
             open_index: Arc::clone(&open_index),
             fresh: Arc::clone(&fresh),
+            pulse: Arc::clone(&pulse),
             clock,
             metrics,
         };
@@ -158,6 +161,7 @@ impl Journal {
             volumes: Volumes::new(folder),
             fresh,
             log: number,
+            pulse,
             thread: Mutex::new(Some(thread)),
         };
         Ok((Self(Arc::new(running)), opening))
@@ -176,6 +180,7 @@ impl Journal {
             volumes: Volumes::new(folder),
             fresh: Arc::default(),
             log: 0,
+            pulse: Arc::new(Pulse::ended()),
             thread: Mutex::new(None),
         }))
     }
@@ -232,6 +237,16 @@ impl Journal {
     /// Why nothing is acknowledged any more, if that is so.
     pub fn stopped(&self) -> Option<Arc<str>> {
         self.0.queue.stopped()
+    }
+
+    /// Whether any record waits for the committer. One atomic read.
+    pub fn is_anything_waiting(&self) -> bool {
+        self.0.queue.waiting() > 0
+    }
+
+    /// The committer's sign of life.
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// Waits out a full disk no more, now that the engine stops: the journal would stop it from stopping.

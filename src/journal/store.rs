@@ -261,7 +261,7 @@ fn expiry_key(at: Timestamp, customer: &CustomerId) -> Vec<u8> {
 fn read_expiry(key: &[u8]) -> Result<Expiry, JournalError> {
     let unreadable = || JournalError::Store("an entry of the list of what expires is not readable".to_owned());
     let (at, customer) = key.split_first_chunk::<8>().ok_or_else(unreadable)?;
-    let customer = std::str::from_utf8(customer).ok().and_then(|name| CustomerId::new(name).ok());
+    let customer = std::str::from_utf8(customer).ok().and_then(|name| CustomerId::recorded(name).ok());
     Ok(Expiry {
         at: Timestamp::from_micros((u64::from_be_bytes(*at) ^ 1 << 63) as i64),
         customer: customer.ok_or_else(unreadable)?,

@@ -1,6 +1,6 @@
 //! The inference pool's series.
 
-use crate::telemetry::{Counter, CounterFamily, Gauge, Histogram, HistogramFamily, LATENCY_SECONDS, Registry};
+use crate::telemetry::{Counter, CounterFamily, Gauge, Histogram, HistogramFamily, LATENCY_SECONDS, Label, Registry};
 
 use super::queue::ClosedBy;
 
@@ -34,37 +34,53 @@ pub(super) struct ModelMetrics {
 impl Metrics {
     /// Declares the series.
     pub fn new(registry: &Registry) -> Self {
+        let model = || Label::named("model", "slow models of the bundle in force");
+        let words = ["scored", "overdue", "late", "shed", "failed", "stopped", "taken_back"];
         Self {
             answers: registry.counters(
                 "forthwith_inference_answers_total",
-                "Questions to slow models by what came of them: scored; overdue (scored after the deadline, and dropped); \
-                 late (not asked, there was no time); shed; failed; stopped; taken_back (nobody waited any more).",
-                &["model", "answer"],
+                (
+                    "Questions to slow models by what came of them: scored; overdue (scored after the deadline, and dropped); \
+                     late (not asked, there was no time); shed; failed; stopped; taken_back (nobody waited any more).",
+                    "Look when fallbacks are `model_late` or `model_shed`: many `overdue` or `late` ones want a larger budget or \
+                     more threads, `shed` ones a longer queue or fewer questions.",
+                ),
+                &[model(), Label::words("answer", words)],
             ),
             batches: registry.counters(
                 "forthwith_inference_batches_total",
-                "Batches put to slow models, by what closed them.",
-                &["model", "closed_by"],
+                (
+                    "Batches put to slow models, by what closed them: full, idle (the model had nothing to do), quiet (nobody \
+                     else came), deadline.",
+                    "Many `full` ones say that the model is at its limit.",
+                ),
+                &[model(), Label::words("closed_by", ClosedBy::ALL.map(ClosedBy::name))],
             ),
             batch_texts: registry.histograms(
                 "forthwith_inference_batch_texts",
                 "Texts in a batch.",
-                &["model"],
+                &[model()],
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0],
             ),
             wait_seconds: registry.histograms(
                 "forthwith_inference_wait_seconds",
-                "Time from a question until its batch closed.",
-                &["model"],
+                ("Time from a question until its batch closed, in seconds.", "What the queue costs, beside the model itself."),
+                &[model()],
                 &LATENCY_SECONDS,
             ),
             service_seconds: registry.histograms(
                 "forthwith_inference_service_seconds",
-                "Time that a model took for a batch.",
-                &["model"],
+                "Time that a model took for a batch, in seconds.",
+                &[model()],
                 &LATENCY_SECONDS,
             ),
-            waiting: registry.gauge("forthwith_inference_waiting", "Questions that wait for a slow model."),
+            waiting: registry.gauge(
+                "forthwith_inference_waiting",
+                (
+                    "Questions that wait for a slow model.",
+                    "Each model's queue has `queue_max` places (`[inference]`); what is beyond is shed.",
+                ),
+            ),
         }
     }
 

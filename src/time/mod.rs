@@ -5,7 +5,9 @@
 //! ([`Instant`]) and never jumps.
 
 mod clock;
+mod pulse;
 mod timer;
 
 pub use clock::{Clock, Deadline, Instant};
+pub use pulse::{Elsewhere, Place, Pulse};
 pub use timer::{Alarm, Timer};

@@ -119,6 +119,13 @@ impl Drop for Running {
     }
 }
 
+impl Alarm {
+    /// Whether it has rung: for someone who looks in again, and does not wait. Not to be asked again once it has.
+    pub fn has_rung(&mut self) -> bool {
+        !matches!(self.0.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    }
+}
+
 impl Future for Alarm {
     type Output = ();
 

@@ -14,7 +14,8 @@ pub enum CapChange {
     Settled(DecisionId, Settlement),
 }
 
-/// What a turn that was taken changes, in the order of its decisions. Nothing for a bundle without global caps.
+/// What a turn that was taken changes, in the order of its decisions. Nothing for a bundle without global caps, nor for a synthetic
+/// customer: what nobody was given is still there to be given.
 pub fn cap_changes<'a>(
     input: &'a Input,
     decisions: impl Iterator<Item = Entered<'a>> + 'a,
@@ -25,7 +26,11 @@ pub fn cap_changes<'a>(
         Input::Settlement(of) => Some(CapChange::Settled(of.decision, of.settlement)),
         Input::Event(_) | Input::Facts(_) | Input::Consents(_) | Input::Feedback(_) | Input::LateAnswer(_) => None,
     };
-    let took = decisions.flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
+    let is_somebody = !input.customer().is_synthetic();
+    let settled = settled.filter(|_| is_somebody);
+    let took = decisions
+        .filter(move |_| is_somebody)
+        .flat_map(move |entered| took(&bundle.playbooks()[entered.playbook], entered, arrival));
     settled.into_iter().chain(took)
 }
 

@@ -24,6 +24,9 @@ pub enum Termed<'a> {
     Customer(&'a CustomerId),
     /// That something was decided.
     Decision,
+    /// That something was decided about a synthetic customer. Such a record has no term beside it but its customer, so that no other
+    /// search finds it.
+    Synthetic,
     /// The playbook that decided.
     Playbook(&'a str),
     /// The rule of a playbook that matched.
@@ -54,6 +57,7 @@ impl Termed<'_> {
         match self {
             Self::Customer(id) => Term::of(&["customer", id.as_str()]),
             Self::Decision => Term::of(&["decision"]),
+            Self::Synthetic => Term::of(&["synthetic"]),
             Self::Playbook(name) => Term::of(&["playbook", name]),
             Self::Rule(playbook, rule) => Term::of(&["rule", playbook, rule]),
             Self::Tier(tier) => Term::of(&["tier", tier.as_str()]),
@@ -90,6 +94,12 @@ pub fn terms_of(
     let Personal { kind, customer, of } =
         seed.deserialize(&mut rmp_serde::Deserializer::from_read_ref(outer.personal))?;
     each(Termed::Customer(&customer).term());
+    if customer.is_synthetic() {
+        if !decisions.is_empty() {
+            each(Termed::Synthetic.term());
+        }
+        return Ok(Timestamp::from_micros(outer.arrival));
+    }
     match (kind, of) {
         (KIND_FEEDBACK, Some(decision)) => each(Termed::Feedback(decision).term()),
         (KIND_LATE_ANSWER, Some(decision)) => each(Termed::LateAnswer(decision).term()),

@@ -134,7 +134,14 @@ fn ten_thousand_racing_requests_are_granted_one_discount_though_the_server_is_ki
     assert_eq!(race.answered.load(Ordering::Relaxed), 10_000);
     let granted = race.granted.into_inner().unwrap();
     assert_eq!(granted.len(), 1, "{granted:?}");
-    let view = server.get("/v1/customers/c-1").json();
+    // What was asked so fast may still be felt: looking something up is the first that is shed.
+    let view = loop {
+        let looked = server.get("/v1/customers/c-1");
+        if looked.status != 503 {
+            break looked.json();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
     let count =
         view["decisions"].as_array().unwrap().iter().find(|of| of["playbook"] == "offers").unwrap()["count"].clone();
     assert_eq!(count, 10_000, "each was decided once");

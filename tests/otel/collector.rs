@@ -23,9 +23,13 @@ pub(crate) struct Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Span {
     pub(crate) trace: String,
+    pub(crate) id: String,
+    /// The caller's `tracestate`.
+    pub(crate) state: String,
     pub(crate) parent: String,
     pub(crate) name: String,
     pub(crate) kind: u64,
+    pub(crate) start: u64,
     pub(crate) nanos: u64,
     pub(crate) status: u64,
     pub(crate) attributes: BTreeMap<String, Value>,
@@ -37,6 +41,7 @@ pub(crate) struct Span {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(String),
+    Flag(bool),
     Int(i64),
     Double(f64),
     Texts(Vec<String>),
@@ -113,15 +118,16 @@ impl Taken {
 impl Span {
     fn of(message: &[u8], resource: &BTreeMap<String, Value>) -> Self {
         let mut span = Self { attributes: attributes(message, 9), resource: resource.clone(), ..Self::default() };
-        let mut start = 0;
         for (number, field) in fields(message) {
             match (number, field) {
                 (1, Field::Bytes(trace)) => span.trace = hex(trace),
+                (2, Field::Bytes(id)) => span.id = hex(id),
+                (3, Field::Bytes(state)) => span.state = text(state),
                 (4, Field::Bytes(parent)) => span.parent = hex(parent),
                 (5, Field::Bytes(name)) => span.name = text(name),
                 (6, Field::Number(kind)) => span.kind = kind,
-                (7, Field::Number(nanos)) => start = nanos,
-                (8, Field::Number(nanos)) => span.nanos = nanos - start,
+                (7, Field::Number(nanos)) => span.start = nanos,
+                (8, Field::Number(nanos)) => span.nanos = nanos - span.start,
                 (15, Field::Bytes(status)) => {
                     span.status =
                         fields(status).into_iter().find(|(number, _)| *number == 3).map_or(0, |(_, f)| f.number());
@@ -205,6 +211,7 @@ fn value(message: &[u8]) -> Value {
     let [(number, field)] = fields(message)[..] else { panic!("a value is one") };
     match number {
         1 => Value::Text(text(field.bytes())),
+        2 => Value::Flag(field.number() != 0),
         3 => Value::Int(field.number() as i64),
         4 => Value::Double(f64::from_bits(field.number())),
         5 => Value::Texts(messages(field.bytes(), 1).into_iter().map(|item| text(messages(item, 1)[0])).collect()),

@@ -121,7 +121,8 @@ impl World {
         let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
         let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(60));
         let readings = Readings::at(self.clock.wall());
-        let done = match self.customers.ask(Request { input, readings, bundle, deadline }) {
+        let done = match self.customers.ask(Request { input, readings, bundle, deadline, span: tracing::Span::none() })
+        {
             Asked::Done(result) => result.unwrap(),
             Asked::Waiting(waiting) => waiting.reply.blocking_recv().unwrap().unwrap(),
             Asked::Late(_) => panic!("a minute is enough"),

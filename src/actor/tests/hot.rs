@@ -54,7 +54,7 @@ fn facts(world: &World, budget: Duration) -> Request {
     let (observed_at, bundle) = (world.clock.wall(), world.customers.in_force());
     let input = Input::Facts(FactsInput { customer, source: "crm".into(), observed_at, facts: Vec::new() });
     let deadline = Deadline::new(world.clock.instant(), budget);
-    Request { input, readings: Readings::at(observed_at), bundle, deadline }
+    Request { input, readings: Readings::at(observed_at), bundle, deadline, span: tracing::Span::none() }
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl World {
     pub(super) fn input(&self, input: Input) -> Asked {
         let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(60));
         let (readings, bundle) = (Readings::at(self.clock.wall()), self.customers.in_force());
-        self.customers.ask(Request { input, readings, bundle, deadline })
+        self.customers.ask(Request { input, readings, bundle, deadline, span: tracing::Span::none() })
     }
 
     /// The result of a turn, waited for.
@@ -122,7 +122,13 @@ pub(super) fn request_of(
     let event = bundle.bundle.layout().accept(event).unwrap();
     let input = Input::Event(EventInput { event, run: Run::Playbook(playbook), trace: None });
     let deadline = Deadline::new(clock.instant(), budget);
-    Request { input, readings: Readings::at(clock.wall()), bundle: Arc::clone(bundle), deadline }
+    Request {
+        input,
+        readings: Readings::at(clock.wall()),
+        bundle: Arc::clone(bundle),
+        deadline,
+        span: tracing::Span::none(),
+    }
 }
 
 /// What customers over a folder are started with.

@@ -90,7 +90,10 @@ impl World {
         let input = make(&bundle.bundle);
         let deadline = Deadline::new(self.clock.instant(), Duration::from_secs(1 << 30));
         let readings = Readings::at(self.clock.wall());
-        self.customers.ask(Request { input, readings, bundle, deadline }).waited().unwrap();
+        self.customers
+            .ask(Request { input, readings, bundle, deadline, span: tracing::Span::none() })
+            .waited()
+            .unwrap();
     }
 
     /// Tells where a customer lives, and how the customer is called.

@@ -160,18 +160,3 @@ async fn classes_beyond_sixty_four_are_counted_as_others() {
     assert_eq!(page.lines().filter(|line| line.starts_with("forthwith_model_classes_total{")).count(), 65);
     assert!(!page.contains("forthwith_model_psi{"), "without a calibration set there is nothing to compare with");
 }
-
-/// Whoever reads the page finds each series in the document, with its type.
-#[tokio::test]
-async fn every_series_is_described() {
-    let engine = engine_of(compiled(with_calibration(MODEL)));
-    let decision = decided(&engine, ticket("t-1", "my card")).await;
-    let accepted = Feedback { verdict: Some(FeedbackVerdict::Accepted), ..Feedback::default() };
-    engine.feedback(decision.id, accepted).await.unwrap().given().unwrap();
-    let document = include_str!("../../../docs/API.md");
-    let page = engine.metrics();
-    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-    let lacking: Vec<&str> =
-        types.filter(|(name, ty)| !document.contains(&format!("| `{name}` | {ty} |"))).map(|(name, _)| name).collect();
-    assert!(lacking.is_empty(), "docs/API.md does not have {lacking:?}");
-}

@@ -10,7 +10,11 @@ mod forbidden;
 mod looking;
 mod models;
 mod ordering;
+mod overload;
 mod searching;
+mod selfcheck;
+mod series;
+mod slow_decisions;
 mod slow_models;
 mod world;
 
@@ -268,10 +272,15 @@ async fn the_metrics_page() {
     let page = engine.metrics();
     let stable: Vec<String> = page
         .lines()
-        .filter(|line| !line.contains("_bucket{") && !line.contains("_sum"))
+        .filter(|line| !line.contains("_bucket{") && !line.contains("_sum") && !line.contains("process_"))
         // What has reached the journal by now, and in how many batches, is a matter of luck.
         .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("forthwith_journal_") => format!("{name} …"),
+            Some((name, _)) if name.ends_with("_time_seconds") => format!("{name} …"),
+            // So is how long it took, and whether the first turn's thread has left when the second comes.
+            Some((name, _)) if name.starts_with("forthwith_slow_") || name.contains("stage=\"queue\"") => {
+                format!("{name} …")
+            }
             _ => line.to_owned(),
         })
         .collect();

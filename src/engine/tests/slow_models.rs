@@ -63,7 +63,10 @@ fn engine(takes: Duration) -> (Engine, Arc<AtomicUsize>) {
 }
 
 /// An engine's configuration whose models take as long as is said of their manifests; and how many batches they are asked.
-fn config(bundle: Bundle, takes: impl Fn(&Manifest) -> Duration + Send + Sync + 'static) -> (Config, Arc<AtomicUsize>) {
+pub(super) fn config(
+    bundle: Bundle,
+    takes: impl Fn(&Manifest) -> Duration + Send + Sync + 'static,
+) -> (Config, Arc<AtomicUsize>) {
     let batches = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&batches);
     let mut config = Config::new(bundle);

@@ -166,17 +166,24 @@ fn what_can_be_made_again_costs_nothing() {
 #[test]
 fn a_change_that_no_disk_makes_is_not_repaired() {
     let folder = super::damage::copied();
-    // A batch whose checksums are right, and whose content is not what the next one was written behind.
-    let name = names(folder.path()).into_iter().rfind(|name| name.ends_with(".seg")).unwrap();
-    let path = folder.path().join(name);
-    let mut bytes = fs::read(&path).unwrap();
-    let frame = 4_096 + HEADER_BYTES;
-    let length = u32::from_le_bytes(bytes[frame..frame + 4].try_into().unwrap()) as usize;
-    bytes[frame + 8 + length - 1] ^= 1;
-    let crc = crc32c::crc32c(&bytes[frame + 8..frame + 8 + length]);
-    bytes[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&path, bytes).unwrap();
-    let refused = Inspection::of(folder.path(), &|| Ok(0), &mut |_, _| {}).unwrap_err().to_string();
+    // A batch whose checksums are right, and whose content is not what the next one was written behind. How many batches a segment
+    // has is the disk's pace: it takes one that has another behind it.
+    let segments = names(folder.path()).into_iter().filter(|name| name.ends_with(".seg"));
+    let refused = segments.rev().find_map(|name| {
+        let path = folder.path().join(name);
+        let written = fs::read(&path).unwrap();
+        let mut bytes = written.clone();
+        let frame = 4_096 + HEADER_BYTES;
+        let length = u32::from_le_bytes(bytes[frame..frame + 4].try_into().unwrap()) as usize;
+        bytes[frame + 8 + length - 1] ^= 1;
+        let crc = crc32c::crc32c(&bytes[frame + 8..frame + 8 + length]);
+        bytes[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let refused = Inspection::of(folder.path(), &|| Ok(0), &mut |_, _| {}).err().map(|error| error.to_string());
+        fs::write(&path, written).unwrap();
+        refused
+    });
+    let refused = refused.unwrap();
     assert!(refused.contains("a batch before this one was changed: this was not done by a disk"), "{refused}");
 }
 

@@ -74,5 +74,5 @@ pub(super) fn request(house: &House, customer: &str, id: &str) -> Request {
     let event = bundle.bundle.layout().accept(event).unwrap();
     let input = Input::Event(EventInput { event, run: Run::Playbook(0), trace: None });
     let deadline = Deadline::new(house.clock.instant(), Duration::from_secs(60));
-    Request { input, readings: Readings::at(house.clock.wall()), bundle, deadline }
+    Request { input, readings: Readings::at(house.clock.wall()), bundle, deadline, span: tracing::Span::none() }
 }
