@@ -88,9 +88,9 @@ const ROOMS: [(&str, &[&str]); 30] = [
 ];
 
 /// Large libraries and the rooms that may name them.
-const DOORS: [(&str, &[&str]); 32] = [
-    ("reqwest", &["gateway"]),
-    ("rustls", &["gateway", "app"]),
+const DOORS: [(&str, &[&str]); 33] = [
+    ("reqwest", &["gateway", "cli"]),
+    ("rustls", &["gateway", "app", "cli"]),
     ("opentelemetry", &["telemetry", "app"]),
     ("opentelemetry_otlp", &["app"]),
     ("opentelemetry_sdk", &["app"]),
@@ -118,6 +118,7 @@ const DOORS: [(&str, &[&str]); 32] = [
     ("zip", &["interchange"]),
     ("zstd", &["journal"]),
     ("indicatif", &["cli"]),
+    ("ratatui", &["cli"]),
     ("rmp_serde", &["context", "turn", "actor", "ingress"]),
     ("tokio", &["time", "journal", "serving", "gateway", "actor", "engine", "cli"]),
     ("utoipa", &["engine", "ingress", "admin"]),

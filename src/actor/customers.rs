@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::archivist::CheckpointNow;
 use super::backlog::RecoveryProgress;
+use super::busiest::Busiest;
 use super::house::{House, InForce};
 use super::opening::{Opened, enter_bundle, open_house};
 use super::pulses::ActorPulses;
@@ -294,6 +295,11 @@ impl Customers {
     /// Bytes that the customers in memory take, as they were last weighed.
     pub fn hot_bytes(&self) -> u64 {
         self.house.occupancy.bytes()
+    }
+
+    /// The busiest customers of about the last minute.
+    pub fn busiest(&self, limit: usize) -> Busiest {
+        self.house.crowd.busiest(limit, self.house.tick())
     }
 
     /// Turns that wait in mailboxes.

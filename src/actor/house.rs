@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
+use super::busiest::Crowd;
 use super::cap_book::CapBook;
 use super::cell::{Cell, Entered, Left, Owner};
 use super::held::{Held, holds};
@@ -70,6 +71,7 @@ pub(super) struct House {
     /// Seconds since the engine started, for the sweep.
     pub(super) tick: AtomicU32,
     pub(super) taking: Taking,
+    pub(super) crowd: Crowd,
     /// Turns that wait in mailboxes.
     waiting: Arc<AtomicUsize>,
     /// What a turn that waited took, lately.
@@ -133,6 +135,7 @@ impl House {
             dirty: Mutex::default(),
             tick: AtomicU32::new(0),
             taking: Taking::default(),
+            crowd: Crowd::default(),
             waiting: Arc::default(),
             turn_time: TurnTime::default(),
             config,

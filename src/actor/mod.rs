@@ -15,6 +15,7 @@
 //! | `job`, `mailbox` | what waits; what goes first when too much does |
 //! | `taking` | whether turns are taken on |
 //! | `lateness` | how long a turn has to wait |
+//! | `busiest` | who took the most turns lately |
 //! | `cap_book`, `lending` | global caps: what is taken, what is lent out, and to whom |
 //! | `latest_feedback` | which record was the last feedback |
 //! | `one_turn` | one turn, taken and recorded |
@@ -48,6 +49,7 @@
 mod archive;
 mod archivist;
 mod backlog;
+mod busiest;
 mod cap_book;
 mod catch_up;
 mod cell;
@@ -96,6 +98,7 @@ mod warm;
 mod watch;
 
 pub use backlog::{RecoveryProgress, RecoveryStage};
+pub use busiest::{Busiest, BusyCustomer};
 pub use customers::{Config, Customers, Expired, GlobalCap, Progress, Start};
 pub use held::Held;
 pub use history::{History, Recorded, RecordedWhat, Stretch};

@@ -76,6 +76,7 @@ impl House {
             // What asks is no turn yet: it comes again with the answers.
             if !matches!(taken, Taken::Asks(_)) {
                 self.metrics.turns.inc();
+                self.crowd.note(&owner.cell().customer, self.tick());
             }
             let Taken::Turn(turn) = &taken else {
                 return Ok(TurnDone { taken, seq: None, last_seq: state.last_seq, held: None, waited: None });

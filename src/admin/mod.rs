@@ -1,6 +1,7 @@
 //! The operator's surface: metrics, health, the bundle in force, kill switches, the description of the interface.
 
 mod bundle;
+mod busiest;
 mod caps;
 mod health;
 mod metrics;
@@ -22,6 +23,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/healthz").route(web::get().to(health::alive)))
         .service(resource("/readyz").route(web::get().to(health::ready)))
         .service(resource("/openapi.json").route(web::get().to(description)))
+        .service(resource("/v1/busiest").route(web::get().to(busiest::busiest)))
         .service(resource("/v1/caps").route(web::get().to(caps::caps)))
         .service(resource("/v1/set-aside").route(web::get().to(set_aside::list)))
         .service(
@@ -58,8 +60,9 @@ fn full_description() -> utoipa::openapi::OpenApi {
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        metrics::metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, caps::caps, set_aside::list,
-        selfcheck::check, set_aside::show, set_aside::release, switches::list, switches::turn, switches::providers
+        metrics::metrics, description, health::alive, health::ready, bundle::in_force, bundle::reload, busiest::busiest,
+        caps::caps, set_aside::list, selfcheck::check, set_aside::show, set_aside::release, switches::list, switches::turn,
+        switches::providers
     ),
     tags((name = "operate", description = "Operating the engine")),
 )]
@@ -81,6 +84,7 @@ mod tests {
         /readyz
         /v1/bundle
         /v1/bundle/reload
+        /v1/busiest
         /v1/caps
         /v1/customers/{id}
         /v1/customers/{id}/consents

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exit::DOCUMENTED;
 use super::findings::Deny;
 use super::mapping::{Constant, Mapping};
-use super::{adopt, export, import, packet, search, selfcheck, train, verify};
+use super::{adopt, export, import, packet, search, selfcheck, top, train, verify};
 use crate::replay;
 
 /// A real-time decisioning engine: events about customers in, governed decisions out.
@@ -49,6 +49,13 @@ pub(super) enum Command {
     /// Everything is embedded: configuration from `--config`, journal and states in `--data`. Ctrl-C or SIGTERM stops it in
     /// good order, a second one at once; SIGHUP reads the configuration folder again.
     Serve,
+
+    /// Show what a running server does, again and again
+    ///
+    /// Rates, percentiles by stage and playbook, tiers and fallbacks, journal, memory, providers and the busiest customers, from
+    /// `/metrics` and a few operator's doors. `?` says which keys there are. Without a terminal one frame is printed.
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::Asked),
 
     /// Decide on a file of events and write one decision a line
     ///
@@ -364,7 +371,7 @@ mod tests {
         let mut shown = command.render_long_help().to_string();
         for name in [
             "decide", "explain", "search", "check", "test", "replay", "backtest", "repair", "import", "export",
-            "verify", "packet", "train", "serve",
+            "verify", "packet", "train", "serve", "top",
         ] {
             let sub = command.find_subcommand_mut(name).unwrap();
             shown.push_str(&format!("\n=== {name} ===\n{}", sub.render_long_help()));

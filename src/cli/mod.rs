@@ -5,6 +5,7 @@
 //! | `args` | commands and options |
 //! | `serve`, `adopt`, `check`, `selfcheck`, `explain`, `search`, `repair`, `decide`, `test`, `replay`, `backtest`, `verify`, `packet`, `import`, `export` | the commands |
 //! | `metrics` | the reference of all metrics |
+//! | `top` | a running engine at a glance |
 //! | `train` | training a text model |
 //! | `table_file` | tables that are imported and exported |
 //! | `rows`, `mapping`, `facts` | input in bulk |
@@ -38,6 +39,7 @@ mod show_model;
 mod summary;
 mod table_file;
 mod test;
+mod top;
 mod train;
 mod verify;
 
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Train(train) => train::run(&train),
         Command::Adopt(adopt) => adopt::run(&adopt),
         Command::Import(import) => import::run(&import),
+        Command::Top(asked) => top::run(&asked),
         Command::Export(export) => export::run(&args.place, &export),
         Command::Metrics => metrics::run(),
     };

@@ -40,6 +40,7 @@ mod admitting;
 mod agent_shown;
 mod allowance;
 mod answer;
+mod busiest;
 mod cap_shown;
 mod cap_standing;
 #[cfg(test)]
@@ -112,6 +113,7 @@ mod why_not;
 pub(crate) use admitting::Line;
 pub use agent_shown::{AgentReason, AgentShown, CallShown};
 pub use answer::{Answer, ConsentFault, ConsentFaultReason, Error, FactFault, FactFaultReason};
+pub use busiest::{BusiestView, BusyView};
 pub use cap_shown::CapShown;
 pub use cap_standing::{GlobalCapView, OwnCapView, ReservationView};
 pub use config::{Config, Data, STUCK_AFTER_DEFAULT};

@@ -7,9 +7,10 @@
 #[cfg(simulation)]
 mod simulated;
 
-/// Atomics that no step of a protocol hangs on, such as what a sweep glances at. The machine's in both: a place more at which
+/// What no step of a protocol hangs on, such as what a sweep glances at. The machine's in both: a place more at which
 /// another thread may go on multiplies the orders that there are, and would put nothing more to the test.
 pub(crate) mod quiet {
+    pub(crate) use std::sync::Mutex;
     pub(crate) use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32};
 }
 

@@ -25,3 +25,4 @@ mod samples;
 mod searching;
 mod support;
 mod training;
+mod watching;
