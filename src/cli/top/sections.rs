@@ -270,7 +270,7 @@ fn self_check(frame: &Frame, width: usize) -> Vec<Line<'static>> {
     let oldest =
         check.oldest_success_seconds.map_or_else(|| "never".to_owned(), |age| format!("{} ago", units::age(age)));
     let told = match check.failures.len() {
-        0 => Line::from(pair("all well; the oldest", &oldest, width)),
+        0 => pair("all well; the oldest", &oldest, width),
         failures => Line::from(format!(" {failures} failing, see above")).fg(Color::Red),
     };
     vec![heading("self-check", &[], width), told]
