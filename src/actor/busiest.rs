@@ -31,7 +31,7 @@ const SLICES: usize = 6;
 const EVERY: u32 = 64;
 
 /// Times that a customer must have been met to be busy rather than met by chance.
-const MET_MIN: u64 = 2;
+const MET_MIN: u64 = 3;
 
 crate::sync::thread_local! {
     static GAP: Cell<Gap> = Cell::default();
@@ -41,7 +41,7 @@ crate::sync::thread_local! {
 #[derive(Clone, Copy, Debug, Default)]
 struct Gap {
     left: u32,
-    /// Of turns looked at so far.
+    /// Gaps begun so far.
     number: u64,
 }
 
@@ -105,11 +105,13 @@ impl Gap {
             self.left -= 1;
             return false;
         }
+        // A thread's first turn begins a gap: it is no more telling than others.
+        let is_looked_at = self.number > 0;
         self.number += 1;
         let hash = xxh3_64(&self.number.to_le_bytes()) as u32;
         // A gap of n turns means that one in n + 1 is looked at.
         self.left = hash % (2 * EVERY - 1);
-        true
+        is_looked_at
     }
 }
 

@@ -25,6 +25,7 @@
 //! | `proving`, `packet` | what is proved of the journal, of one decision |
 //! | `liveness`, `vital`, `readiness` | whether the threads move that it cannot do without, and whether it should get traffic |
 //! | `selfcheck` | synthetic customers on every way that a decision can take |
+//! | `busiest` | who took the most turns lately |
 //! | `set_aside` | inputs on which no turn is taken |
 //! | `repair` | a data directory whose journal is damaged |
 //! | `turning` | waiting for a turn, or answering without it |

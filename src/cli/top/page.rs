@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Page(BTreeMap<String, Vec<Sample>>);
 
+/// Names and values, in the page's order.
+pub(super) type Labels = Vec<(String, String)>;
+
 /// One line of a page.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sample {
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Labels,
     pub(super) value: f64,
 }
 
@@ -97,7 +100,7 @@ fn sample(line: &str) -> Result<(&str, Sample), &'static str> {
 }
 
 /// Reads labels up to the closing brace; returns them and what follows it.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), &'static str> {
+fn labels(mut rest: &str) -> Result<(Labels, &str), &'static str> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', ',']);

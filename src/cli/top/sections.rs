@@ -22,7 +22,9 @@ const NUMBER: usize = 8;
 /// What decisions are: how many, how quick, by playbook; and whose.
 pub(super) fn left(view: &View, frame: &Frame, width: usize) -> Vec<Line<'static>> {
     let mut lines = rates(view, frame, width);
-    lines.extend(spreads("stage", &frame.stages, width));
+    // Decisions that waited for nothing have no such stage.
+    let is_gone_through = |of: &&Spread| of.per_second > 0.0 || of.name == "decision";
+    lines.extend(spreads("stage", frame.stages.iter().filter(is_gone_through), width));
     lines.extend(playbooks(view, frame, width));
     lines.extend(busiest(frame, width));
     lines
@@ -95,11 +97,11 @@ fn rates(view: &View, frame: &Frame, width: usize) -> Vec<Line<'static>> {
 }
 
 /// Percentiles: as many as there is room for.
-fn spreads(title: &str, spreads: &[Spread], width: usize) -> Vec<Line<'static>> {
+fn spreads<'f>(title: &str, spreads: impl Iterator<Item = &'f Spread>, width: usize) -> Vec<Line<'static>> {
     let is_wide = width >= 55;
     let columns: &[&str] = if is_wide { &["rate", "p50", "p90", "p99", "p99.9"] } else { &["p50", "p99", "p99.9"] };
     let line = |of: &Spread| row(&of.name, &numbers(of, is_wide), width);
-    [heading(title, columns, width)].into_iter().chain(spreads.iter().map(line)).collect()
+    [heading(title, columns, width)].into_iter().chain(spreads.map(line)).collect()
 }
 
 fn numbers(of: &Spread, is_wide: bool) -> Vec<String> {
@@ -268,7 +270,7 @@ fn self_check(frame: &Frame, width: usize) -> Vec<Line<'static>> {
     let oldest =
         check.oldest_success_seconds.map_or_else(|| "never".to_owned(), |age| format!("{} ago", units::age(age)));
     let told = match check.failures.len() {
-        0 => Line::from(pair("all well; the oldest", &oldest, width)),
+        0 => pair("all well; the oldest", &oldest, width),
         failures => Line::from(format!(" {failures} failing, see above")).fg(Color::Red),
     };
     vec![heading("self-check", &[], width), told]
