@@ -53,7 +53,7 @@ fn what_is_too_much_is_shed_at_once_and_the_connection_is_kept() {
     slow.head(DECIDE, body.len());
     let mut other = Connection::open(&server);
     let other_body = ticket("t-2", "d", "hello").to_string();
-    let mut shed = |other: &mut Connection| {
+    let shed = |other: &mut Connection| {
         other.head(DECIDE, other_body.len());
         other.send(&other_body);
         other.hear()
