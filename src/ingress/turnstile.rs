@@ -102,8 +102,7 @@ impl Turnstile {
             Asked::Told => engine.admit_request(lane, Some(LEVEL_TOLD))?,
             Asked::Lookup => engine.admit_request(lane, Some(LEVEL_LOOKUP))?,
         };
-        let bytes = body_bytes(headers).unwrap_or_else(|| limit(request));
-        Ok((under_way, engine.admit_body(bytes)?))
+        Ok((under_way, engine.admit_body(booked(headers, limit(request)))?))
     }
 
     /// Counts a request, and has the watch begin.
@@ -161,6 +160,11 @@ fn body_bytes(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH).map_or(Some(0), |length| length.to_str().ok()?.parse().ok())
 }
 
+/// Bytes that a body is counted as: what it tells, and no more than is read of it, whatever it tells.
+fn booked(headers: &HeaderMap, limit: usize) -> usize {
+    body_bytes(headers).map_or(limit, |bytes| bytes.min(limit))
+}
+
 /// Bytes that a body may have.
 fn limit(request: &ServiceRequest) -> usize {
     request.app_data::<web::Data<Limits>>().map_or(DRAINED_MAX, |limits| limits.body_bytes_max)
@@ -201,6 +205,8 @@ async fn watch(turnstile: Weak<Turnstile>) {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderName;
+
     use super::*;
     use crate::actor::Shed;
     use crate::ingress::Problem;
@@ -216,6 +222,21 @@ mod tests {
         for never_shed in ["/readyz", "/metrics", "/v1/bundle", "/v1/bundle/reload", "/v1/switches/a", "/"] {
             assert_eq!(asked(never_shed, true), None, "{never_shed}");
         }
+    }
+
+    #[test]
+    fn a_body_counts_as_no_more_than_is_read_of_it() {
+        let told = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            booked(&headers, 1_000)
+        };
+        assert_eq!(booked(&HeaderMap::new(), 1_000), 0);
+        assert_eq!(told("content-length", "999"), 999);
+        for long in ["1000000000", "18446744073709551615", "18446744073709551616"] {
+            assert_eq!(told("content-length", long), 1_000, "{long}");
+        }
+        assert_eq!(told("transfer-encoding", "chunked"), 1_000);
     }
 
     #[test]
