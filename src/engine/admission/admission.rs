@@ -112,11 +112,11 @@ impl Admission {
         }
         let behind = Duration::from_nanos(self.behind.load(Ordering::Relaxed));
         // Counted in any case: what is shed for its deadline was offered too.
-        let is_let_through = lane.lets_through(weight.level, weight.customer);
+        let let_through = lane.lets_through(weight.level, weight.customer);
         if waited.saturating_add(behind) >= weight.budget - weight.budget / WORK_PART {
             return Err(self.shed(ShedFor::Deadline, weight.level));
         }
-        if is_let_through { Ok(()) } else { Err(self.shed(ShedFor::Delay, weight.level)) }
+        let_through.map_err(|reason| self.shed(reason, weight.level))
     }
 
     /// Weighs a request anew that was let through before its customer was known.

@@ -188,6 +188,11 @@ fn one_who_floods_does_not_push_out_the_others() {
     let (others, flood) = (admitted(false), admitted(true));
     assert!(others > 0.95, "others {others:.3}, the flood {flood:.3}");
     assert!(flood > 0.1, "what is left is the flood's: {flood:.3}");
+    // The series say whose fault it is.
+    let flooding = Weight { level: 5, budget: Duration::MAX, customer: Some(0) };
+    let shed = (0..1_000).filter_map(|_| world.admission.weigh(world.admission.own(), Duration::ZERO, flooding).err());
+    let (by_customer, others) = shed.partition::<Vec<_>, _>(|reason| *reason == ShedFor::Customer);
+    assert!(by_customer.len() > 10 * others.len(), "{} and {}", by_customer.len(), others.len());
 }
 
 #[test]
