@@ -177,7 +177,8 @@ fn what_is_worth_least_goes_first() {
 #[test]
 fn one_who_floods_does_not_push_out_the_others() {
     // Nine in ten are of one customer.
-    let mut world = World::new(50, 2, |nth| (5, if mixed(nth) % 10 == 0 { 1 + mixed(nth + 7) % 1_000 } else { 0 }));
+    let mut world =
+        World::new(50, 2, |nth| (5, if mixed(nth).is_multiple_of(10) { 1 + mixed(nth + 7) % 1_000 } else { 0 }));
     world.offer(0.5, 1.0);
     world.offer(3.0, 4.0);
     let admitted = |is_flood: bool| {
