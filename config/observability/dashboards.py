@@ -217,8 +217,8 @@ OVERVIEW = dashboard("overview", "overview", "Does it answer, how quickly, and w
               "reqps", runbook="ForthwithDecisionsLate"),
     ]),
     ("What is not answered", [
-        Panel("Shed by reason", "Requests a second that were not taken on. `mailbox_full` is one customer who sends too much; the others are "
-              "about all of them.", [(rate("forthwith_shed_total", I, "reason"), "{{reason}}")], "reqps", stacked=True, runbook="ForthwithSheds"),
+        Panel("Shed by reason", "Requests a second that were not taken on. `mailbox_full` is one customer who sends too much; "
+              "`overloaded` is told apart under \"Shed before work\"; the others are about all of them.", [(rate("forthwith_shed_total", I, "reason"), "{{reason}}")], "reqps", stacked=True, runbook="ForthwithSheds"),
         Panel("Failed by cause", "Decisions and events a second that came to an error that is not the caller's.",
               [(rate("forthwith_failed_total", I, "cause"), "{{cause}}")], "reqps", stacked=True, runbook="ForthwithFailures"),
         Panel("Refused by reason", "Requests a second that were refused for what they say: it is the caller who can mend that.",

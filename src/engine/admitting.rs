@@ -162,7 +162,7 @@ impl Engine {
     ) -> Result<UnderWay<'_>, ShedFor> {
         let admission = &self.0.admission;
         let (level, budget) = self.worth(Some(playbook), None, options, is_bulk);
-        admission.weigh(lane, lane.delay(), Weight { level, budget, customer: None })?;
+        admission.weigh(lane, lane.told(), Weight { level, budget, customer: None })?;
         admission.enter(|| level)
     }
 
@@ -175,6 +175,11 @@ impl Engine {
             admission.weigh(lane, Duration::ZERO, Weight { level, budget: Duration::MAX, customer: None })?;
         }
         admission.enter(|| level.unwrap_or(PRIORITY_DEFAULT))
+    }
+
+    /// Notes that a request is answered at a worker that it is shed, before the engine has seen it.
+    pub(crate) fn note_shed(&self) {
+        self.0.metrics.shed(Shed::Overloaded);
     }
 
     /// Whether a body of so many bytes is taken on.

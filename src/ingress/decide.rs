@@ -108,6 +108,8 @@ pub(super) async fn decide_batch(
         return Err(Error::UnknownPlaybook { name: playbook.into_inner(), hint }.into());
     }
     let events = batch_of(&body, &limits)?;
+    options.waited = turnstile.waited();
+    turnstile.count_events(events.len());
     let mut sound = Vec::with_capacity(events.len());
     let mut results: Vec<Option<BatchItem>> = Vec::with_capacity(events.len());
     for event in events {
@@ -133,6 +135,7 @@ pub(super) async fn decide_batch(
         .collect();
     let count = results.iter().filter(|item| matches!(item, BatchItem::Decision(_))).count();
     let failed = results.len() - count;
+    turnstile.count_events(results.len());
     Ok(answer(body.answer, &BatchAnswer { results, decided: count, failed }))
 }
 

@@ -84,6 +84,7 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, Problem> {
     let (mut options, standing) = (options_of(request.headers())?, Standing::of(&request));
     options.trace = standing.of_event(None);
+    options.waited = turnstile.waited();
     let event = match mode(request.headers()) {
         Mode::Structured => body.decode::<Object<CloudEvent>>()?.0,
         Mode::Binary => from_headers(request.headers(), &body)?,
@@ -106,7 +107,9 @@ async fn observe_batch(
 ) -> Result<HttpResponse, Problem> {
     let mut sound = Vec::new();
     let mut faulty = Vec::new();
-    for event in batch_of(body, limits)? {
+    let events = batch_of(body, limits)?;
+    turnstile.count_events(events.len());
+    for event in events {
         match event.into_event() {
             Ok(arrived) => {
                 sound.push(arrived.event);
@@ -130,6 +133,7 @@ async fn observe_batch(
     }
     let observed = results.iter().filter(|item| matches!(item, ObservedItem::Observed(_))).count();
     let failed = results.len() - observed;
+    turnstile.count_events(results.len());
     Ok(answer(body.answer, &ObservedBatch { results, observed, failed }))
 }
 

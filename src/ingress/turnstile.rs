@@ -20,12 +20,13 @@ use super::Limits;
 use super::decide::options_of;
 use crate::engine::admission::{Bodies, LEVEL_TOLD, Lane, ShedFor, UnderWay};
 use crate::engine::{Engine, Line};
+use crate::time::Instant;
 
 /// Where requests to one worker line up.
 pub(crate) struct Turnstile {
     engine: Engine,
     lane: Arc<Lane>,
-    /// Requests so far.
+    /// What was handled so far: requests, and besides them each event of a batch, when it is begun and when it is answered.
     handled: AtomicU32,
     is_watched: AtomicBool,
 }
@@ -51,7 +52,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(5);
 /// The runtime's sleep is late by as much when nothing else is to be done.
 const SLEEP_LATE: Duration = Duration::from_millis(2);
 
-/// With fewer requests meanwhile it was not they who made the watch late, but the machine.
+/// With less handled meanwhile it was not that which made the watch late, but the machine.
 const FEW: u32 = 8;
 
 /// The watch ends after so many times without a request.
@@ -85,9 +86,28 @@ impl Turnstile {
         Line::Unweighed(&self.lane)
     }
 
-    /// How long requests wait here before they are seen; `None` if that is not worth counting.
+    /// How long requests wait here before they are seen; `None` if that is not worth counting. What waits for turns and for the
+    /// journal is not in it: that lies ahead.
     pub(super) fn waited(&self) -> Option<Duration> {
-        if self.lane.is_open() { None } else { Some(self.lane.delay()) }
+        if self.lane.is_open() { None } else { Some(self.lane.told()) }
+    }
+
+    /// Counts the events of a batch: a few requests can be much to do.
+    pub(super) fn count_events(&self, events: usize) {
+        self.handled.fetch_add(u32::try_from(events).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// When it is, and what was handled so far.
+    fn mark(&self) -> (Instant, u32) {
+        (self.engine.now(), self.handled.load(Ordering::Relaxed))
+    }
+
+    /// Hears how late the worker is who was to look again a moment after a mark; says whether anything was handled since.
+    fn hear(&self, (began, before): (Instant, u32)) -> bool {
+        let handled = self.handled.load(Ordering::Relaxed).wrapping_sub(before);
+        let late = self.engine.now().since(began).saturating_sub(WATCH_EVERY + SLEEP_LATE);
+        self.engine.hear(&self.lane, if handled < FEW { Duration::ZERO } else { late });
+        handled > 0
     }
 
     fn admit(&self, request: &ServiceRequest, asked: Asked<'_>) -> Result<(UnderWay<'_>, Bodies<'_>), ShedFor> {
@@ -102,8 +122,7 @@ impl Turnstile {
             Asked::Told => engine.admit_request(lane, Some(LEVEL_TOLD))?,
             Asked::Lookup => engine.admit_request(lane, Some(LEVEL_LOOKUP))?,
         };
-        let bytes = body_bytes(headers).unwrap_or_else(|| limit(request));
-        Ok((under_way, engine.admit_body(bytes)?))
+        Ok((under_way, engine.admit_body(booked(headers, limit(request)))?))
     }
 
     /// Counts a request, and has the watch begin.
@@ -131,6 +150,7 @@ pub(crate) async fn admit(
     if let Ok(_under_way) = admitted {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
+    turnstile.engine.note_shed();
     if body_bytes(request.headers()).is_some_and(|bytes| bytes <= DRAINED_MAX) {
         // In vain: then the connection is closed.
         let _ = time::timeout(DRAIN_TIMEOUT, drain(request.take_payload())).await;
@@ -161,6 +181,11 @@ fn body_bytes(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH).map_or(Some(0), |length| length.to_str().ok()?.parse().ok())
 }
 
+/// Bytes that a body is counted as: what it tells, and no more than is read of it, whatever it tells.
+fn booked(headers: &HeaderMap, limit: usize) -> usize {
+    body_bytes(headers).map_or(limit, |bytes| bytes.min(limit))
+}
+
 /// Bytes that a body may have.
 fn limit(request: &ServiceRequest) -> usize {
     request.app_data::<web::Data<Limits>>().map_or(DRAINED_MAX, |limits| limits.body_bytes_max)
@@ -181,16 +206,10 @@ fn overloaded() -> HttpResponse {
 async fn watch(turnstile: Weak<Turnstile>) {
     let mut idle = 0;
     loop {
-        let Some((began, before)) = turnstile.upgrade().map(|of| (of.engine.now(), of.handled.load(Ordering::Relaxed)))
-        else {
-            return;
-        };
+        let Some(mark) = turnstile.upgrade().map(|of| of.mark()) else { return };
         time::sleep(WATCH_EVERY).await;
         let Some(of) = turnstile.upgrade() else { return };
-        let handled = of.handled.load(Ordering::Relaxed).wrapping_sub(before);
-        let late = of.engine.now().since(began).saturating_sub(WATCH_EVERY + SLEEP_LATE);
-        of.engine.hear(&of.lane, if handled < FEW { Duration::ZERO } else { late });
-        idle = if handled == 0 { idle + 1 } else { 0 };
+        idle = if of.hear(mark) { 0 } else { idle + 1 };
         if idle >= IDLE_MAX {
             of.lane.rest();
             of.is_watched.store(false, Ordering::Relaxed);
@@ -201,9 +220,37 @@ async fn watch(turnstile: Weak<Turnstile>) {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderName;
+
     use super::*;
     use crate::actor::Shed;
+    use crate::bundle::tests::bundle;
+    use crate::domain::{TimeDelta, Timestamp};
+    use crate::engine::Config;
     use crate::ingress::Problem;
+    use crate::time::Clock;
+
+    /// What a worker tells that was 50 ms behind after so many requests with so many events.
+    fn told_after(requests: u32, events: usize) -> Option<Duration> {
+        let clock = Clock::manual("2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap());
+        let mut config = Config::new(bundle());
+        (config.journal.segment_bytes, config.clock) = (1 << 20, clock.clone());
+        let turnstile = Turnstile::new(&Engine::start(config).unwrap());
+        let mark = turnstile.mark();
+        turnstile.handled.fetch_add(requests, Ordering::Relaxed);
+        turnstile.count_events(events);
+        clock.advance(TimeDelta::from_micros(50_000));
+        turnstile.hear(mark);
+        turnstile.waited()
+    }
+
+    #[test]
+    fn a_worker_that_is_late_by_its_own_work_tells_so_and_by_the_machine_does_not() {
+        let late = Duration::from_millis(50) - WATCH_EVERY - SLEEP_LATE;
+        assert_eq!(told_after(100, 0), Some(late));
+        assert_eq!(told_after(1, 1_000), Some(late), "one batch is much to do");
+        assert_eq!(told_after(1, 0), None, "one request is not");
+    }
 
     #[test]
     fn paths_say_what_is_asked() {
@@ -216,6 +263,21 @@ mod tests {
         for never_shed in ["/readyz", "/metrics", "/v1/bundle", "/v1/bundle/reload", "/v1/switches/a", "/"] {
             assert_eq!(asked(never_shed, true), None, "{never_shed}");
         }
+    }
+
+    #[test]
+    fn a_body_counts_as_no_more_than_is_read_of_it() {
+        let told = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            booked(&headers, 1_000)
+        };
+        assert_eq!(booked(&HeaderMap::new(), 1_000), 0);
+        assert_eq!(told("content-length", "999"), 999);
+        for long in ["1000000000", "18446744073709551615", "18446744073709551616"] {
+            assert_eq!(told("content-length", long), 1_000, "{long}");
+        }
+        assert_eq!(told("transfer-encoding", "chunked"), 1_000);
     }
 
     #[test]

@@ -67,7 +67,13 @@ fn what_is_too_much_is_shed_at_once_and_the_connection_is_kept() {
     assert!(head.starts_with("HTTP/1.1 503"), "on the same connection: {head}");
     assert_eq!(server.get("/readyz").status, 200, "operators are never shed");
     let page = String::from_utf8(server.get("/metrics").body).unwrap();
-    assert!(page.contains("forthwith_admission_under_way 1\n"), "{page}");
+    for line in [
+        "forthwith_admission_under_way 1",
+        "forthwith_admission_shed_total{priority=\"normal\",reason=\"under_way\"} 2",
+        "forthwith_shed_total{reason=\"overloaded\"} 2",
+    ] {
+        assert!(page.lines().any(|of| of == line), "{line} is not in\n{page}");
+    }
     slow.send(&body);
     let (head, decision) = slow.hear();
     assert!(head.starts_with("HTTP/1.1 200"), "who was taken on is answered: {head} {decision}");
@@ -91,4 +97,19 @@ fn a_body_that_does_not_come_is_not_waited_for_and_a_wrong_priority_is_named() {
     let answer = server.post_with(DECIDE, &[json, ("x-priority", "high")], body.as_bytes());
     assert_eq!((answer.status, &answer.json()["errors"][0]["pointer"]), (422, &"/headers/x-priority".into()));
     assert_eq!(server.post_with(DECIDE, &[json, ("x-priority", "2")], body.as_bytes()).status, 200);
+}
+
+#[test]
+fn whoever_claims_a_vast_body_shuts_nobody_out() {
+    let data = folder();
+    let server = Server::start(data.path());
+    let mut vast = Connection::open(&server);
+    vast.head(DECIDE, 1_000_000_000);
+    // It may not have been seen yet.
+    let is_seen = || {
+        let page = String::from_utf8(server.get("/metrics").body).unwrap();
+        !page.contains("forthwith_admission_body_bytes 0\n")
+    };
+    assert!((0..1_000).any(|_| is_seen()));
+    assert_eq!(server.post(DECIDE, &ticket("t-1", "c", "hello")).status, 200);
 }

@@ -112,11 +112,11 @@ impl Admission {
         }
         let behind = Duration::from_nanos(self.behind.load(Ordering::Relaxed));
         // Counted in any case: what is shed for its deadline was offered too.
-        let is_let_through = lane.lets_through(weight.level, weight.customer);
-        if waited + behind >= weight.budget - weight.budget / WORK_PART {
+        let let_through = lane.lets_through(weight.level, weight.customer);
+        if waited.saturating_add(behind) >= weight.budget - weight.budget / WORK_PART {
             return Err(self.shed(ShedFor::Deadline, weight.level));
         }
-        if is_let_through { Ok(()) } else { Err(self.shed(ShedFor::Delay, weight.level)) }
+        let_through.map_err(|reason| self.shed(reason, weight.level))
     }
 
     /// Weighs a request anew that was let through before its customer was known.
@@ -139,12 +139,12 @@ impl Admission {
         Err(self.shed(ShedFor::UnderWay, level()))
     }
 
-    /// Takes a body on, unless too many bytes are under way. One body alone is always taken on.
+    /// Takes a body on, unless too many bytes are under way. One body alone is always taken on, and so is a request without one.
     pub(crate) fn enter_body(&self, bytes: usize, level: u8) -> Result<Bodies<'_>, ShedFor> {
         let count = &self.bodies.0;
         let before = count.fetch_add(bytes, Ordering::Relaxed);
         let bodies = Bodies(count, bytes);
-        if before == 0 || before.saturating_add(bytes) <= self.config.bodies_bytes_max {
+        if bytes == 0 || before == 0 || before.saturating_add(bytes) <= self.config.bodies_bytes_max {
             return Ok(bodies);
         }
         drop(bodies);

@@ -10,7 +10,7 @@ pub struct Config {
     /// The delay that is aimed at under overload; `None`: half of the smallest budget of the playbooks in force, and no less
     /// than 5 ms and no more than 100 ms.
     pub delay_target: Option<Duration>,
-    /// Requests that may be under way at a time.
+    /// Requests that may be under way at a time: over HTTP all, in process decisions and events.
     pub under_way_max: usize,
     /// Bytes of bodies that may be under way at a time, over HTTP.
     pub bodies_bytes_max: usize,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::ShedFor;
 use super::census::{BUCKETS, Census, Hot};
 use super::control::Control;
 use super::strain::Strain;
@@ -31,6 +32,8 @@ pub(crate) struct Lane {
     delay_min: AtomicU64,
     /// The delay at the last look.
     delay: AtomicU64,
+    /// The part of it that was told: what is behind the lane still lies ahead of whoever comes out of it.
+    told: AtomicU64,
     /// When to look next.
     look_at: AtomicU64,
     state: Mutex<State>,
@@ -81,6 +84,7 @@ impl Default for Lane {
             buckets: [const { AtomicU32::new(0) }; BUCKETS],
             delay_min: AtomicU64::new(UNTOLD),
             delay: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             look_at: AtomicU64::new(0),
             state: Mutex::default(),
         }
@@ -96,11 +100,11 @@ impl Lane {
         self.verdict.load(Ordering::Relaxed) == OPEN
     }
 
-    /// Whether a request is let through. `customer` is a hash.
-    pub(super) fn lets_through(&self, level: u8, customer: Option<u64>) -> bool {
+    /// Whether a request is let through, or why it is not. `customer` is a hash.
+    pub(super) fn lets_through(&self, level: u8, customer: Option<u64>) -> Result<(), ShedFor> {
         let word = self.verdict.load(Ordering::Relaxed);
         if word == OPEN {
-            return true;
+            return Ok(());
         }
         let verdict = Verdict::of(word);
         if let Some(count) = self.levels.get(usize::from(level)) {
@@ -108,10 +112,16 @@ impl Lane {
         }
         let Some(customer) = customer else {
             let nth = self.unknown.fetch_add(1, Ordering::Relaxed);
-            return is_chosen(nth, self.salt.load(Ordering::Relaxed), verdict.chance(level, false));
+            let is_chosen = is_chosen(nth, self.salt.load(Ordering::Relaxed), verdict.chance(level, false));
+            return if is_chosen { Ok(()) } else { Err(ShedFor::Delay) };
         };
         let (nth, is_hot) = self.count(customer);
-        is_chosen(nth, customer, verdict.chance(level, is_hot))
+        let is_chosen = |is_hot| is_chosen(nth, customer, verdict.chance(level, is_hot));
+        if is_chosen(is_hot) {
+            return Ok(());
+        }
+        // Any other customer's would have been let through.
+        Err(if is_hot && is_chosen(false) { ShedFor::Customer } else { ShedFor::Delay })
     }
 
     /// The same for a request that was let through before its customer was known: what is left to be asked is whether its
@@ -159,13 +169,21 @@ impl Lane {
         Duration::from_nanos(self.delay.load(Ordering::Relaxed))
     }
 
+    /// How long requests had waited in the lane itself, at the last look.
+    #[inline]
+    pub(crate) fn told(&self) -> Duration {
+        Duration::from_nanos(self.told.load(Ordering::Relaxed))
+    }
+
     // === now and then ===
 
-    /// Looks how it stands: what waits behind the lane is added to what waits in it, whichever is longer.
+    /// Looks how it stands: the delay is what waits behind the lane or what waits in it, whichever is longer.
     pub(super) fn look(&self, now: Instant, behind: Duration, target: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let told = self.delay_min.swap(UNTOLD, Ordering::Relaxed);
-        let delay = if told == UNTOLD { behind } else { behind.max(Duration::from_nanos(told)) };
+        let told = if told == UNTOLD { 0 } else { told };
+        self.told.store(told, Ordering::Relaxed);
+        let delay = behind.max(Duration::from_nanos(told));
         self.delay.store(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let passed = state.at.replace(now).map_or(LOOK_EVERY, |at| now.since(at));
         let share = state.control.step(passed, delay, target);
@@ -213,6 +231,7 @@ impl Lane {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.control, state.census, state.at) = (Control::default(), Census::default(), None);
         self.delay.store(0, Ordering::Relaxed);
+        self.told.store(0, Ordering::Relaxed);
         self.delay_min.store(UNTOLD, Ordering::Relaxed);
         self.put(OPEN, Hot::default());
     }

@@ -189,6 +189,11 @@ fn one_who_floods_does_not_push_out_the_others() {
     let (others, flood) = (admitted(false), admitted(true));
     assert!(others > 0.95, "others {others:.3}, the flood {flood:.3}");
     assert!(flood > 0.1, "what is left is the flood's: {flood:.3}");
+    // The series say whose fault it is.
+    let flooding = Weight { level: 5, budget: Duration::MAX, customer: Some(0) };
+    let shed = (0..1_000).filter_map(|_| world.admission.weigh(world.admission.own(), Duration::ZERO, flooding).err());
+    let (by_customer, others) = shed.partition::<Vec<_>, _>(|reason| *reason == ShedFor::Customer);
+    assert!(by_customer.len() > 10 * others.len(), "{} and {}", by_customer.len(), others.len());
 }
 
 #[test]
@@ -251,6 +256,7 @@ fn requests_and_bodies_under_way_are_bounded() {
     drop(two);
     let body = admission.enter_body(1_000, 5).unwrap();
     assert_eq!(admission.enter_body(1, 8).unwrap_err(), ShedFor::Bodies, "one alone is taken on, whatever it is");
+    assert!(admission.enter_body(0, 5).is_ok(), "without a body nothing is asked of the bound");
     drop(body);
     let _small = admission.enter_body(60, 5).unwrap();
     assert_eq!(admission.enter_body(60, 5).unwrap_err(), ShedFor::Bodies);
@@ -280,4 +286,12 @@ fn readiness_follows_shedding_that_lasts() {
     assert!(world.admission.is_strained(now(&world)), "it may begin again");
     world.offer(0.5, 2.0);
     assert!(!world.admission.is_strained(now(&world)));
+}
+
+#[test]
+fn whoever_has_waited_for_ever_is_shed_for_its_deadline() {
+    let admission = Admission::new(Config::default(), &Registry::default());
+    admission.look(admission.own(), Clock::system().instant(), Duration::from_millis(1));
+    let weight = Weight { level: 5, budget: Duration::from_secs(1), customer: Some(1) };
+    assert_eq!(admission.weigh(admission.own(), Duration::MAX, weight).unwrap_err(), ShedFor::Deadline);
 }

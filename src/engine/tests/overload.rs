@@ -101,3 +101,25 @@ async fn too_many_at_a_time_are_shed_and_work_in_bulk_without_a_budget_is_not() 
     assert!(page.contains(r#"forthwith_admission_shed_total{priority="low",reason="under_way"} 10"#), "{page}");
     assert!(page.contains(r#"forthwith_shed_total{reason="overloaded"} 10"#));
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn what_waits_behind_a_worker_counts_once() {
+    use crate::engine::admission::ShedFor;
+
+    let clock = clock();
+    let engine = engine_on(&clock);
+    let (admission, lane) = (&engine.0.admission, engine.lane());
+    let admitted = || engine.admit_decision(&lane, "routing", &Options::default(), false).map(drop);
+    // The playbook's budget is 20 ms, of which 17.5 may be waited.
+    admission.look(&lane, engine.now(), Duration::from_millis(9));
+    assert_eq!((lane.delay(), lane.told()), (Duration::from_millis(9), Duration::ZERO));
+    assert_ne!(admitted(), Err(ShedFor::Deadline), "nothing has been waited yet, and 9 ms are to come");
+    // Now what came here has waited for 10 ms, of which nothing was behind.
+    clock.advance(TimeDelta::from_micros(20_000));
+    engine.hear(&lane, Duration::from_millis(10));
+    assert_eq!((lane.delay(), lane.told()), (Duration::from_millis(10), Duration::from_millis(10)));
+    assert_ne!(admitted(), Err(ShedFor::Deadline));
+    admission.look(admission.own(), engine.now(), Duration::from_millis(9));
+    assert_eq!(admitted(), Err(ShedFor::Deadline), "10 ms have been waited, and 9 ms are to come");
+}
