@@ -5,6 +5,7 @@
 //! state can never overwrite a newer one. A state is stored only when the journal has synced everything in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cell::{Cell, Owner};
 use super::house::{DRAIN_MAX, House};
@@ -18,6 +19,9 @@ use crate::time::Instant;
 
 /// States that are stored in one go.
 const CHUNK: usize = 4_096;
+
+/// How often a sign of life is given while a cell is waited for.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes states.
 #[derive(Debug)]
@@ -133,7 +137,7 @@ impl Archive {
         }
         // All that are busy are asked before any is waited for: one that is held keeps the others no longer than itself.
         for (cell, asked) in busy {
-            see(cell, asked.recv().ok().into());
+            see(cell, self.heard(&asked).into());
         }
         self.store(saved).map(|_| broken)
     }
@@ -184,7 +188,7 @@ impl Archive {
     /// The state of a cell as it is to be stored, taken by itself or by whoever runs the cell's turns; `None` for a cell that is
     /// gone, or broken.
     pub(super) fn snapshot(&self, cell: &Arc<Cell>) -> Option<Snapshot> {
-        let Some(owner) = cell.try_own() else { return self.ask_in_turn(cell).recv().ok() };
+        let Some(owner) = cell.try_own() else { return self.heard(&self.ask_in_turn(cell)) };
         let snapshot = self.house.snapshot(&owner);
         self.house.drive(owner, DRAIN_MAX);
         snapshot
@@ -195,6 +199,18 @@ impl Archive {
         let (reply, received) = mpsc::sync_channel(1);
         self.house.in_turn(cell, Job::Snapshot(reply));
         received
+    }
+
+    /// What whoever runs a cell's turns says, however long that takes: one who is held waits for a large model, for which the
+    /// archivist cannot help. `None` if nothing will be said.
+    fn heard(&self, asked: &mpsc::Receiver<Snapshot>) -> Option<Snapshot> {
+        loop {
+            match asked.recv_timeout(BEAT_EVERY) {
+                Ok(snapshot) => return Some(snapshot),
+                Err(mpsc::RecvTimeoutError::Timeout) => self.beat(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
     }
 
     /// Puts customers to rest: at once those who have not changed since they were stored, the others when they are stored. One
@@ -328,6 +344,29 @@ mod tests {
         archive.retire_chunk(&[cell]).unwrap();
         let warm = house.warm.take("c").unwrap().bytes;
         assert_eq!(&*warm, &*house.store.get("c").unwrap().unwrap());
+        house.journal.close().unwrap();
+    }
+
+    /// A customer may be held for as long as a large model takes: the archivist waits, and is not taken for dead.
+    #[test]
+    fn who_waits_for_a_customer_that_is_held_gives_signs_of_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let (house, cell) = house(folder.path(), "c");
+        let archive = Archive::new(Arc::clone(&house), 0);
+        turn_at_once(&house, "c", "1");
+        let held = cell.try_own().unwrap();
+        let saving = std::thread::spawn({
+            let cell = Arc::clone(&cell);
+            move || archive.save(&[cell])
+        });
+        // However slow the machine is, they come.
+        while house.pulses.archivist.beats() < 2 {
+            assert!(!saving.is_finished(), "the customer is held");
+            std::thread::yield_now();
+        }
+        house.drive(held, DRAIN_MAX);
+        assert_eq!(saving.join().unwrap().unwrap(), 0);
+        assert!(house.store.get("c").unwrap().is_some());
         house.journal.close().unwrap();
     }
 

@@ -42,6 +42,8 @@ pub struct Question {
     pub spread: u64,
     /// Where the decision stands in a trace, for spans and for whoever is asked; no part of what is asked.
     pub trace: Option<TraceContext>,
+    /// Whether the decision has a span there: then each request has one too.
+    pub has_span: bool,
 }
 
 /// A part of a prompt.

@@ -53,6 +53,7 @@ pub fn question(
         sharing: if asked.is_shared { Sharing::Everyone } else { Sharing::Customer(made_for.customer) },
         spread: made_for.decision,
         trace: None,
+        has_span: false,
     }
 }
 

@@ -143,7 +143,7 @@ impl Engine {
         match (begun.asked, &begun.again) {
             (Stage::Turn(Asked::Done(Ok(TurnDone { taken: Taken::Asks(wanted), held, .. }))), Some(again)) => {
                 begun.course.enter(Leg::Models, self.0.clock.instant());
-                let trace = begun.course.context();
+                let trace = begun.course.context().map(|trace| (trace, !begun.course.span().is_disabled()));
                 let asked = self.ask_all((wanted, held), (again, &begun.bundle.bundle), (trace, begun.deadline));
                 Begun { asked, ..begun }
             }
@@ -206,7 +206,7 @@ impl Engine {
         &self,
         (wanted, held): (Vec<Wanted>, Option<Held>),
         (again, bundle): (&Again, &Bundle),
-        (trace, deadline): (Option<&TraceContext>, Deadline),
+        (trace, deadline): (Option<(&TraceContext, bool)>, Deadline),
     ) -> Stage {
         let deadline = deadline.earlier_by(again.reserve);
         let asked = wanted.into_iter().map(|wanted| match wanted {
@@ -216,8 +216,9 @@ impl Engine {
                 Consulted::Model(playbook, model, pending)
             }
             Wanted::Agent { playbook, agent, mut question } => {
-                if let Some(trace) = trace {
-                    Arc::make_mut(&mut question).trace = Some(trace.clone());
+                if let Some((trace, has_span)) = trace {
+                    let question = Arc::make_mut(&mut question);
+                    (question.trace, question.has_span) = (Some(trace.clone()), has_span);
                 }
                 Consulted::Agent(playbook, agent, self.0.gateway.ask(question, deadline))
             }
@@ -226,13 +227,24 @@ impl Engine {
     }
 
     /// Why there is no room for a turn that was begun when there was: the journal or the disk may have filled up since.
-    async fn has_no_room(&self, input: &Input, bundle: &Bundle, deadline: Deadline) -> Option<Shed> {
+    async fn has_no_room(
+        &self,
+        input: &Input,
+        bundle: &Bundle,
+        (deadline, course): (Deadline, &mut Course),
+    ) -> Option<Shed> {
         let journal = &self.0.journal;
         let Input::Event(event) = input else { return None };
         if !journal.is_full() {
             return None;
         }
+        let began = self.0.clock.instant();
+        course.enter(Leg::Admission, began);
+        course.hold_up();
         let waited = within(journal.room(), self.0.timer.at(deadline.instant())).await;
+        let now = self.0.clock.instant();
+        self.0.admission.note_room(now.since(began), now);
+        course.enter(Leg::Turn, now);
         if !journal.is_disk_full() {
             return waited.err().map(|Expired| Shed::JournalBehind);
         }
@@ -262,7 +274,7 @@ impl Engine {
             replies.extend(answers.replies);
             *is_last = is_out_of_time || slow.len() + replies.len() >= ANSWERS_MAX;
         }
-        if let Some(shed) = self.has_no_room(&again.input, &bundle.bundle, deadline).await {
+        if let Some(shed) = self.has_no_room(&again.input, &bundle.bundle, (deadline, course)).await {
             return Asked::Done(Err(Refusal::Shed(shed)));
         }
         let (input, readings) = (again.input.clone(), again.readings.clone());

@@ -10,11 +10,13 @@ use super::response::Said;
 use super::roster::Model;
 use super::verdict::Ending;
 use crate::agents::Question;
+use crate::domain::TraceContext;
 use crate::telemetry::{context_of, place};
 
 /// The span of a request to a model, below the span of the decision that it is made for; none if that has no span.
 pub(super) fn open(model: &Model, question: &Question) -> Span {
-    let Some(trace) = question.trace.as_ref().filter(|trace| trace.is_sampled()) else { return Span::none() };
+    let is_kept = |trace: &&TraceContext| question.has_span && trace.is_sampled();
+    let Some(trace) = question.trace.as_ref().filter(is_kept) else { return Span::none() };
     let provider = &model.provider;
     let span = info_span!(
         parent: None,

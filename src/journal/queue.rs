@@ -210,6 +210,22 @@ impl Queue {
         Some(room)
     }
 
+    /// Waits until there is room, or none to wait for.
+    pub(super) async fn has_room(&self) {
+        while let Some(room) = self.room() {
+            // A queue that is gone has no room to wait for; the append will say so.
+            if room.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody waits until there is room.
+    #[cfg(test)]
+    pub(super) fn is_room_awaited(&self) -> bool {
+        !self.lock().room_waiters.is_empty()
+    }
+
     #[inline]
     pub(super) fn synced_seq(&self) -> u64 {
         self.synced.load(Ordering::Acquire)

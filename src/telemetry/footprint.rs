@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Gauge, Level, Registry, Sum};
 
@@ -17,6 +18,8 @@ pub struct Footprint(Option<Gauges>);
 
 #[derive(Clone, Debug)]
 struct Gauges {
+    /// Held by whoever reads: two pages at once would count the same seconds twice.
+    reading: Arc<Mutex<()>>,
     cpu_seconds: Sum,
     resident_bytes: Gauge,
     virtual_bytes: Gauge,
@@ -46,6 +49,7 @@ impl Footprint {
     /// Reads how things stand. Some six small reads, no disk.
     pub fn read(&self) {
         let Some(gauges) = &self.0 else { return };
+        let _reading = gauges.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let text = |name: &str| fs::read_to_string(Path::new("/proc").join(name)).ok();
         if let Some(account) = text("self/stat").as_deref().and_then(Account::parse) {
             gauges.cpu_seconds.add(account.cpu_seconds - gauges.cpu_seconds.get());
@@ -71,6 +75,7 @@ impl Footprint {
 impl Gauges {
     fn new(registry: &Registry) -> Self {
         Self {
+            reading: Arc::default(),
             cpu_seconds: registry.sum(
                 "process_cpu_seconds_total",
                 (
@@ -165,5 +170,21 @@ mod tests {
         assert!(number("process_threads") >= 1.0);
         assert!(number("process_start_time_seconds") > 1.6e9);
         assert!(number("process_cpu_seconds_total") >= 0.0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pages_at_once_do_not_count_the_same_seconds_twice() {
+        let registry = Registry::default();
+        let footprint = Footprint::new(&registry);
+        let gauges = footprint.0.as_ref().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..2_000).for_each(|_| footprint.read()));
+            }
+        });
+        let account = Account::parse(&fs::read_to_string("/proc/self/stat").unwrap()).unwrap();
+        let counted = gauges.cpu_seconds.get();
+        assert!(counted > 0.0 && counted < account.cpu_seconds + 0.5 / TICKS, "{counted} of {}", account.cpu_seconds);
     }
 }

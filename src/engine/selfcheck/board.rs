@@ -1,6 +1,7 @@
 //! What came of the self-check last, in numbers and for whoever asks.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{CheckResult, Checked, Path};
@@ -15,6 +16,8 @@ pub(in crate::engine) struct Board {
     standings: Mutex<BTreeMap<(String, Path), Standing>>,
     /// Held by whoever has everything gone at once.
     checking: Mutex<()>,
+    /// Whether whole decisions are gone on a schedule.
+    is_scheduled: AtomicBool,
     runs: CounterFamily,
     last_success: GaugeFamily,
     exercised_age: GaugeFamily,
@@ -24,7 +27,7 @@ pub(in crate::engine) struct Board {
 struct Standing {
     /// When it was last gone well.
     passed_at: Option<Timestamp>,
-    /// When its fallback was last exercised; for one that never was, when it was first known of.
+    /// When it was last exercised; for one that never was, when it was first known of.
     exercised_at: Timestamp,
     fault: Option<String>,
 }
@@ -36,6 +39,7 @@ impl Board {
         Self {
             standings: Mutex::default(),
             checking: Mutex::default(),
+            is_scheduled: AtomicBool::new(false),
             runs: registry.counters(
                 "forthwith_selfcheck_runs_total",
                 "Ways that the self-check went, by playbook, path (decide, or the fallback) and what came of it.",
@@ -43,7 +47,8 @@ impl Board {
             ),
             last_success: registry.gauges(
                 "forthwith_selfcheck_last_success_timestamp_seconds",
-                "When the self-check last went a way well, in seconds since 1970, by playbook and path.",
+                "When the self-check last went a way well, in seconds since 1970, by playbook and path. `decide` is there while it is gone on \
+                 a schedule; until it is gone well it says since when it should be.",
                 &[Label::playbook(), path()],
             ),
             exercised_age: registry.gauges(
@@ -57,6 +62,11 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, Path), Standing>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears whether whole decisions are gone on a schedule: only then it is news that none was gone lately.
+    pub(super) fn schedule(&self, is_scheduled: bool) {
+        self.is_scheduled.store(is_scheduled, Ordering::Relaxed);
     }
 
     /// Begins to go everything at once; `None` while somebody else does.
@@ -122,8 +132,14 @@ impl Board {
     ) {
         let standings = self.lock();
         let seconds = |micros: i64| micros as f64 / 1e6;
+        let is_scheduled = self.is_scheduled.load(Ordering::Relaxed);
         let passed = standings.iter().filter_map(|((playbook, path), standing)| {
-            Some(([playbook.as_str(), path.as_str()], seconds(standing.passed_at?.micros())))
+            let at = match path {
+                // What never passed since the start must not be silent.
+                Path::Decide => is_scheduled.then_some(standing.exercised_at)?,
+                Path::Fallback(_) => standing.passed_at?,
+            };
+            Some(([playbook.as_str(), path.as_str()], seconds(at.micros())))
         });
         self.last_success.set_all(passed);
         let ages = standings.iter().filter_map(|((playbook, path), standing)| {
@@ -132,5 +148,44 @@ impl Board {
             Some(([playbook.as_str(), reason.as_str()], seconds(now.since(last).micros()).max(0.0)))
         });
         self.exercised_age.set_all(ages);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::tests::bundle;
+
+    #[test]
+    fn a_decision_that_was_gone_once_by_hand_is_not_missed() {
+        let registry = Registry::default();
+        let board = Board::new(&registry);
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let series = "forthwith_selfcheck_last_success_timestamp_seconds{path=\"decide\",playbook=\"routing\"} ";
+        let told = || {
+            board.stand(at(5_000), |_, _| None);
+            registry.render().lines().find_map(|line| line.strip_prefix(series).map(str::to_owned))
+        };
+        board.follow(&bundle(), at(1_000));
+        let gone = |result| Checked { playbook: "routing".to_owned(), path: Path::Decide, result, fault: None };
+        board.note(&gone(CheckResult::Passed), at(1_100));
+        assert_eq!(told(), None, "once by hand is no promise of more");
+        board.schedule(true);
+        assert_eq!(told().as_deref(), Some("1100"));
+    }
+
+    #[test]
+    fn a_decision_that_only_fails_has_a_time_to_be_warned_by() {
+        let registry = Registry::default();
+        let board = Board::new(&registry);
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        board.follow(&bundle(), at(1_000));
+        board.schedule(true);
+        let fault = Some("the journal has stopped".to_owned());
+        let failed = Checked { playbook: "routing".to_owned(), path: Path::Decide, result: CheckResult::Failed, fault };
+        board.note(&failed, at(4_000));
+        board.stand(at(5_000), |_, _| None);
+        let line = "forthwith_selfcheck_last_success_timestamp_seconds{path=\"decide\",playbook=\"routing\"} 1000";
+        assert!(registry.render().lines().any(|of| of == line));
     }
 }

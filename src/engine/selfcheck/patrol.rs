@@ -66,6 +66,7 @@ impl Round {
 impl Patrol {
     /// Starts the thread; with nothing on the schedule there is none.
     pub fn start(engine: Engine, schedule: Schedule) -> std::io::Result<Self> {
+        engine.0.board.schedule(schedule.every.is_some());
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         if schedule.every.is_none() && schedule.fallbacks_every.is_none() {
             return Ok(Self { stop, thread: None });

@@ -1,8 +1,11 @@
 //! Decisions that wait for a slow model, on the engine as a library's user has it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::patient;
@@ -13,6 +16,7 @@ use crate::engine::{Budget, Config, Engine, Options};
 use crate::inference::SlowFiles;
 use crate::journal::FaultyDisk;
 use crate::serving::{ModelFault, Scores, SlowModel};
+use crate::time::Clock;
 
 /// Tells `cards` by the word, after a while.
 struct Slow {
@@ -239,5 +243,59 @@ async fn a_decision_under_way_is_made_by_the_models_of_its_own_bundle() {
     let decision = asking.await.unwrap().unwrap().into_result().unwrap();
     assert_eq!(decision.model.as_deref(), Some("intent@2"));
     assert_eq!(decision.outcome().text("queue"), Some("cards"), "not what the other model of that name says");
+    engine.shutdown().unwrap();
+}
+
+/// The journal fills up while a model is asked: what is waited for it is told as such, and not as the turn's own time.
+#[tokio::test]
+async fn room_in_the_journal_that_is_waited_for_after_a_model_is_no_part_of_the_turn() {
+    let (mut sources, artifacts) = slow_files(MODEL);
+    let playbook =
+        sources.get("playbooks/routing.toml").unwrap().replace("ack      = \"disk\"", "ack      = \"memory\"");
+    sources.insert("playbooks/routing.toml", playbook);
+    let (mut config, _) = config(compiled(sources, &artifacts), |_| Duration::ZERO);
+    let ((asked, is_asked), (go, may_go)) = (channel(), channel());
+    let gate = Mutex::new(Some((asked, may_go)));
+    config.slow_models = Arc::new(move |_: &Manifest, _: &SlowFiles| {
+        Ok(Box::new(Gated { says: [0.98, 0.01, 0.01], gate: gate.lock().unwrap().take() }) as Box<dyn SlowModel>)
+    });
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
+    config.clock = clock.clone();
+    config.journal.segment_bytes = 256 << 10;
+    config.journal.queue_bytes = 16 << 10;
+    let disk = Arc::new(FaultyDisk::default());
+    let engine = Engine::start_on(&disk, config).unwrap();
+    disk.hold();
+    let options = patient();
+    let mut deciding = pin!(engine.decide_with("routing", ticket("1", "c-1", "my card"), &options));
+    let mut is_pending = async || {
+        let is_pending = poll_fn(|context| Poll::Ready(deciding.as_mut().poll(context).is_pending())).await;
+        assert!(is_pending, "the model is asked, and then the disk is held");
+        tokio::task::yield_now().await;
+    };
+    while is_asked.try_recv().is_err() {
+        is_pending().await;
+    }
+    let mut filled = 0;
+    while !engine.0.journal.is_full() {
+        let subject = format!("urgent {}", "x".repeat(1_000));
+        let event = ticket(&format!("f-{filled}"), &format!("f-{filled}"), &subject);
+        engine.decide("routing", event).await.unwrap().given().unwrap();
+        filled += 1;
+        assert!(filled < 200, "the queue has no bound");
+    }
+    go.send(()).unwrap();
+    while !engine.0.journal.is_room_awaited() {
+        is_pending().await;
+    }
+    clock.advance("30ms".parse().unwrap());
+    disk.release();
+    let decision = deciding.await.unwrap().given().unwrap();
+    assert_eq!((decision.model.as_deref(), decision.elapsed.as_micros()), (Some("intent@1"), 30_000));
+    let page = engine.metrics();
+    for sum in ["admission\"} 0.03", "turn\"} 0", "models\"} 0"] {
+        let line = format!("forthwith_decision_stage_seconds_sum{{stage=\"{sum}");
+        assert!(page.lines().any(|of| of == line), "{line} is missing of {page}");
+    }
     engine.shutdown().unwrap();
 }

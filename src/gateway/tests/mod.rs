@@ -10,6 +10,8 @@ mod keeping;
 mod money;
 pub(super) mod questions;
 #[cfg(feature = "large-model")]
+mod spans;
+#[cfg(feature = "large-model")]
 mod switching;
 #[cfg(feature = "large-model")]
 mod time;

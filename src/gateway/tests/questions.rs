@@ -25,6 +25,7 @@ pub(in crate::gateway) fn question(text: &str) -> Question {
         sharing: Sharing::Everyone,
         spread: 1,
         trace: None,
+        has_span: false,
     }
 }
 
