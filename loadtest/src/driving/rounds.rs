@@ -47,6 +47,8 @@ pub(super) struct Terms {
     pub(super) give_up: Duration,
     /// How long an answer is waited for.
     pub(super) timeout: Duration,
+    /// How much later than its deadline an answer may be heard before it is late.
+    pub(super) grace: Duration,
     /// Whether a decision that is only in memory may be lost: then it is not repeated.
     pub(super) only_disk_is_safe: bool,
 }
@@ -164,9 +166,10 @@ impl<D: Door, C: Checker> Desk<D, C> {
         let phase = ready.due.phase;
         let is_safe = door.read(&heard, |came| {
             let answer = answer(&ready, stream, terms, (started, ended), came);
-            tally.heard(phase, &answer);
+            let is_late = answer.is_late(terms.grace);
+            tally.heard(phase, &answer, is_late);
             checker.see(&answer);
-            if matches!(came, Came::Decided(_)) && !answer.is_late() {
+            if matches!(came, Came::Decided(_)) && !is_late {
                 course.heard(phase);
             }
             match came {
@@ -187,7 +190,7 @@ impl<D: Door, C: Checker> Desk<D, C> {
         let said = "the call was given up before there was a free connection";
         let times = (ended, ended);
         let answer = answer(ready, &self.stream, &self.terms, times, Came::Failed { how, said });
-        self.tally.heard(ready.due.phase, &answer);
+        self.tally.heard(ready.due.phase, &answer, false);
         self.checker.see(&answer);
     }
 

@@ -123,8 +123,7 @@ impl Tally {
     }
 
     /// A call has come to something.
-    pub(super) fn heard(&mut self, phase: usize, answer: &Answer<'_>) {
-        let is_late = answer.is_late();
+    pub(super) fn heard(&mut self, phase: usize, answer: &Answer<'_>, is_late: bool) {
         let count = &mut self.phases[phase];
         match answer.came {
             Came::Decided(decided) => {
@@ -138,7 +137,7 @@ impl Tally {
                     self.now.fallbacks.count(fallback);
                 }
                 if answer.is_counted {
-                    self.count_decided(answer, decided.durability, decided.is_duplicate);
+                    self.count_decided(answer, is_late, decided.durability, decided.is_duplicate);
                     self.tiers.count(decided.tier);
                     if let Some(fallback) = decided.fallback {
                         self.fallbacks.count(fallback);
@@ -163,8 +162,7 @@ impl Tally {
         }
     }
 
-    fn count_decided(&mut self, answer: &Answer<'_>, durability: &str, is_duplicate: bool) {
-        let is_late = answer.is_late();
+    fn count_decided(&mut self, answer: &Answer<'_>, is_late: bool, durability: &str, is_duplicate: bool) {
         self.latency.record(answer.latency());
         self.service.record(answer.service());
         self.late += u64::from(is_late);

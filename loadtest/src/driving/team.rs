@@ -78,6 +78,7 @@ impl<C: Checker> Team<C> {
                     counted: scenario.phases.iter().map(|phase| phase.is_counted).collect(),
                     give_up: scenario.give_up,
                     timeout: scenario.timeout,
+                    grace: scenario.grace(),
                     only_disk_is_safe: scenario.kills(),
                 },
                 parts: tell.clone(),
