@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::alarm::block_on;
 use super::course::{Course, Share};
 use super::door::{Door, Returned};
+use super::effort::Effort;
 use super::rounds::{Desk, Terms, drive};
 use super::tally::{Part, Tally};
 use crate::answers::{Answer, Came, Checker, Decided};
@@ -128,6 +129,8 @@ fn driven_of(scenario: &Scenario, door: Fake) -> (Looks, Tally, Vec<Part>) {
         },
         parts: tell,
         taken: Duration::ZERO,
+        under_way: vec![0; scenario.phases.len()],
+        effort: Effort::default(),
     };
     let Desk { checker, tally, parts: told, .. } = block_on(|alarm| drive(desk, alarm));
     drop(told);
@@ -248,4 +251,34 @@ fn whoever_waited_for_a_line_is_late_though_the_answer_to_the_call_was_quick() {
     // The last was due at 49 ms and heard after 200 ms: all have waited for over 150 ms.
     let late_in_seconds = parts.iter().map(|part| part.late).sum::<u64>();
     assert_eq!((tally.phases[0].answered, tally.phases[0].in_time, tally.late, late_in_seconds), (50, 0, 50, 50));
+}
+
+#[test]
+fn lag_and_waiting_are_of_counted_phases_alone() {
+    let phases = "seconds = 0.05\narrivals = \"constant\"\nrate = 1000\ncounted = false\n[[phases]]\nname = \"q\"\nseconds = 0.02\n\
+                  arrivals = \"constant\"\nrate = 1000";
+    let (_, tally, _) = driven(phases, 100, Box::new(|_| at_once()));
+    assert_eq!((tally.phases[0].offered, tally.phases[1].offered), (50, 20));
+    assert_eq!((tally.lag.count(), tally.waited.count()), (20, 20));
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_its_own_phases_failure() {
+    let phases = "seconds = 0.01\narrivals = \"constant\"\nrate = 1000\ncounted = false\n[[phases]]\nname = \"q\"\nseconds = 0.01\n\
+                  arrivals = \"constant\"\nrate = 1000";
+    let mut scenario = scenario(phases);
+    scenario.timeout = Duration::ZERO;
+    let held: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
+    let conduct = move |nth| {
+        if nth > 2 {
+            return at_once();
+        }
+        let (answer, waiting) = oneshot::channel();
+        held.borrow_mut().push(answer);
+        waiting
+    };
+    let door = Fake { lines: 100, made: 0, conduct: Box::new(conduct), decides: true };
+    let (_, tally, _) = driven_of(&scenario, door);
+    assert_eq!((tally.phases[0].failed, tally.phases[0].answered), (2, 8));
+    assert_eq!((tally.phases[1].failed, tally.phases[1].answered), (0, 10));
 }

@@ -123,7 +123,7 @@ pub(crate) struct Driver {
     /// From when a call was ready to when a connection was free for it.
     pub(crate) waited: Curve,
     pub(crate) threads: usize,
-    /// Processors that the driver kept busy; 0 where the engine is in the same process.
+    /// Processors that the driver kept busy, over the whole run; 0 where the engine is in the same process.
     pub(crate) processors: f64,
     /// Connections that had to be opened again.
     #[serde(default)]

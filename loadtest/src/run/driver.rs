@@ -8,14 +8,14 @@ use crate::scenario::{Scenario, Transport};
 const LAG_SHARE: f64 = 0.2;
 /// Lateness below this is no more than reading the clock and making the call take.
 const LAG_MIN_US: f64 = 20.0;
-/// A thread that is busy for more than this share of the time has no reserve.
+/// A thread that is busy for more than this share of a second has no reserve in it.
 const BUSY_SHARE: f64 = 0.9;
 
 /// What is said of the driver.
 pub(super) fn standing(scenario: &Scenario, tally: &Tally, threads: usize) -> Driver {
     let is_apart = scenario.transport != Transport::InProcess;
     let processors = tally.busy.as_secs_f64() / tally.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
-    let (cause, bottleneck) = bottleneck(scenario, tally, processors / threads as f64).unzip();
+    let (cause, bottleneck) = bottleneck(scenario, tally).unzip();
     Driver {
         lag: tally.lag.clone(),
         waited: tally.waited.clone(),
@@ -27,15 +27,15 @@ pub(super) fn standing(scenario: &Scenario, tally: &Tally, threads: usize) -> Dr
     }
 }
 
-fn bottleneck(scenario: &Scenario, tally: &Tally, busy: f64) -> Option<(Cause, String)> {
+fn bottleneck(scenario: &Scenario, tally: &Tally) -> Option<(Cause, String)> {
     let share = |us: f64| us / tally.latency.quantile_us(0.99).max(f64::MIN_POSITIVE);
     let is_much = |us: f64| us > LAG_MIN_US && share(us) > LAG_SHARE;
     let is_apart = scenario.transport != Transport::InProcess;
     // In process the driver's threads do the engine's work: that they are busy says nothing.
-    if is_apart && busy > BUSY_SHARE {
+    if is_apart && tally.busiest > BUSY_SHARE {
         let why = format!(
-            "the driver's threads were busy {:.0} % of the time: give it more with --threads, or a machine of its own",
-            busy * 100.0
+            "a thread of the driver was busy for {:.0} % of a second: give it more with --threads, or a machine of its own",
+            tally.busiest * 100.0
         );
         return Some((Cause::Busy, why));
     }
@@ -93,6 +93,15 @@ mod tests {
         assert_eq!(cause("json", 50_000, 43_000, 10), Some(Cause::Lag));
         assert_eq!(cause("in-process", 50_000, 43_000, 0), Some(Cause::LagInProcess));
         assert_eq!(cause("json", 50_000, 5_000, 5_000), None);
+    }
+
+    #[test]
+    fn one_full_second_is_enough_over_http() {
+        let busiest = |transport| {
+            let tally = Tally { busiest: 0.97, busy: Duration::from_secs(3), elapsed: Duration::from_secs(25), ..Tally::default() };
+            standing(&scenario(transport), &tally, 2).cause
+        };
+        assert_eq!((busiest("json"), busiest("in-process")), (Some(Cause::Busy), None));
     }
 
     #[test]
