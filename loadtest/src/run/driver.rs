@@ -78,7 +78,8 @@ mod tests {
 
     /// Why the driver may have set the figures of calls that took so long, were made so late, and waited so long for a connection.
     fn cause(transport: &str, latency_us: u64, lag_us: u64, waited_us: u64) -> Option<Cause> {
-        let mut tally = Tally { elapsed: Duration::from_secs(1), ..Tally::default() };
+        let mut tally = Tally::default();
+        tally.elapsed = Duration::from_secs(1);
         tally.latency.record(Duration::from_micros(latency_us));
         tally.lag.record(Duration::from_micros(lag_us));
         tally.waited.record(Duration::from_micros(waited_us));
@@ -98,7 +99,8 @@ mod tests {
     #[test]
     fn one_full_second_is_enough_over_http() {
         let busiest = |transport| {
-            let tally = Tally { busiest: 0.97, busy: Duration::from_secs(3), elapsed: Duration::from_secs(25), ..Tally::default() };
+            let mut tally = Tally::default();
+            (tally.busiest, tally.busy, tally.elapsed) = (0.97, Duration::from_secs(3), Duration::from_secs(25));
             standing(&scenario(transport), &tally, 2).cause
         };
         assert_eq!((busiest("json"), busiest("in-process")), (Some(Cause::Busy), None));

@@ -45,7 +45,9 @@ impl Meter {
             Some((known, since, before)) if known == process => {
                 (busy - before) / (time - since).as_secs_f64().max(0.001)
             }
-            _ => 0.0,
+            // Another process, which was started since: all that it took, its recovery too.
+            Some((_, since, _)) => busy / (time - since).as_secs_f64().max(0.001),
+            None => 0.0,
         };
         self.last = Some((process, time, busy));
         Some(Usage {
@@ -62,6 +64,13 @@ impl Meter {
 mod tests {
     use super::*;
 
+    /// What this process has taken, as the meter reads it.
+    fn processor_seconds() -> f64 {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11..13].iter().map(|field| field.parse::<f64>().unwrap() / TICKS).sum()
+    }
+
     #[test]
     fn what_this_process_takes_is_read() {
         let mut meter = Meter::new(Arc::new(AtomicU32::new(std::process::id())));
@@ -70,6 +79,11 @@ mod tests {
         assert_eq!((usage.at_s, usage.processors), (3.0, 0.0));
         let _held: Vec<fs::File> = (0..20).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
         assert!(meter.read(Duration::from_secs(4)).unwrap().open_files >= 20);
+        // A process that was not there the last time: what it has taken is of the time since.
+        let mut restarted = Meter::new(Arc::new(AtomicU32::new(std::process::id())));
+        restarted.last = Some((u32::MAX, now(), 0.0));
+        while processor_seconds() < 0.05 {}
+        assert!(restarted.read(Duration::from_secs(5)).unwrap().processors > 0.0);
         assert!(Meter::new(Arc::default()).read(Duration::ZERO).is_none());
     }
 }
