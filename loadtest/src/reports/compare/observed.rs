@@ -72,6 +72,12 @@ impl Luck {
     /// By the correlation of each second with the next, of which there are enough for an estimate, or by that of each block with the next
     /// where that is more: something slow need not show from second to second.
     fn of(blocks: &[f64], seconds: &[f64]) -> Self {
+        // As they are compared: by their logarithms, so that one long stall is not all there is to a minute.
+        let is_log = blocks.iter().chain(seconds).all(|value| *value > 0.0);
+        let taken = |values: &[f64]| -> Vec<f64> {
+            values.iter().map(|value| if is_log { value.ln() } else { *value }).collect()
+        };
+        let (blocks, seconds) = (&taken(blocks), &taken(seconds));
         let freedom = blocks.len() as f64 - 1.0;
         let (Some(near), Some(far)) = (likeness(seconds), likeness(blocks)) else {
             return Self { inflation: 1.0, freedom };
