@@ -89,14 +89,15 @@ pub(crate) struct Decided<'a> {
 }
 
 impl Answer<'_> {
-    /// When it should have been heard.
+    /// When the engine should have answered: it knows nothing of a call before that is made.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         Some(self.started + self.budget?)
     }
 
-    /// Whether it is a decision that came after its deadline.
-    pub(crate) fn is_late(&self) -> bool {
-        matches!(self.came, Came::Decided(_)) && self.deadline().is_some_and(|deadline| self.ended > deadline)
+    /// Whether it is a decision that came too late for its caller, who has waited since the call was due, whenever it was made.
+    pub(crate) fn is_late(&self, grace: Duration) -> bool {
+        let is_over = |budget| self.ended > self.intended + budget + grace;
+        matches!(self.came, Came::Decided(_)) && self.budget.is_some_and(is_over)
     }
 
     /// From when it was due to when its answer was heard.

@@ -16,12 +16,14 @@
 //! | `wire` | an engine over HTTP |
 //! | `reading` | answers over HTTP, read |
 //! | `alarm` | waking at a time |
+//! | `effort` | how busy a thread is |
 //! | `tally` | what one thread has seen |
 //! | `team` | all threads |
 
 mod alarm;
 mod course;
 mod door;
+mod effort;
 mod here;
 mod reading;
 mod rounds;

@@ -11,6 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::alarm::Alarm;
 use super::course::{Course, Due};
 use super::door::{Door, Returned};
+use super::effort::{Effort, processor_time};
 use super::tally::{Part, Tally};
 use crate::answers::{Answer, Came, Checker};
 use crate::clock::now;
@@ -32,6 +33,9 @@ pub(super) struct Desk<D: Door, C> {
     pub(super) parts: Sender<Part>,
     /// Up to when what is due was taken.
     pub(super) taken: Duration,
+    /// Of each phase, the calls that were made and not yet heard of.
+    pub(super) under_way: Vec<u64>,
+    pub(super) effort: Effort,
 }
 
 /// What all threads have in common.
@@ -47,6 +51,8 @@ pub(super) struct Terms {
     pub(super) give_up: Duration,
     /// How long an answer is waited for.
     pub(super) timeout: Duration,
+    /// How much later than its deadline an answer may be heard before it is late.
+    pub(super) grace: Duration,
     /// Whether a decision that is only in memory may be lost: then it is not repeated.
     pub(super) only_disk_is_safe: bool,
 }
@@ -72,6 +78,7 @@ pub(super) async fn drive<D: Door, C: Checker>(mut desk: Desk<D, C>, mut alarm: 
     let mut ready: VecDeque<Ready> = VecDeque::new();
     let mut sequence = desk.terms.thread as u64;
     let mut last = Duration::ZERO;
+    desk.effort.begin(desk.time(), processor_time());
     poll_fn(|context| {
         let is_behind = desk.take(&mut ready, under_way.len(), &mut sequence);
         while let Some((line, made)) = desk.begin(&mut ready) {
@@ -102,7 +109,7 @@ pub(super) async fn drive<D: Door, C: Checker>(mut desk: Desk<D, C>, mut alarm: 
         Poll::Pending
     })
     .await;
-    desk.give_up_the_rest(under_way.len());
+    desk.give_up_the_rest();
     desk.end_seconds(Duration::MAX, 0);
     desk.tally.reconnects = desk.door.reconnects();
     desk.tally.peak = desk.course.peak();
@@ -127,7 +134,7 @@ impl<D: Door, C: Checker> Desk<D, C> {
             let Some(due) = self.course.take(since, under_way + ready.len()) else { return false };
             if due.is_closed {
                 self.course.made();
-            } else {
+            } else if self.terms.counted[due.phase] {
                 self.tally.lag.record(since.saturating_sub(due.at));
             }
             let outgoing = self.stream.next(due.recorded);
@@ -150,7 +157,10 @@ impl<D: Door, C: Checker> Desk<D, C> {
             }
             let line = self.door.line()?;
             let next = ready.pop_front()?;
-            self.tally.waited.record(waited);
+            if self.terms.counted[next.due.phase] {
+                self.tally.waited.record(waited);
+            }
+            self.under_way[next.due.phase] += 1;
             return Some((line, Made { ready: next, started: time }));
         }
     }
@@ -160,13 +170,15 @@ impl<D: Door, C: Checker> Desk<D, C> {
         self.door.give_back(line);
         let Made { ready, started } = made;
         let ended = ended.saturating_duration_since(self.terms.begin);
-        let Self { door, checker, tally, stream, terms, course, .. } = self;
+        let Self { door, checker, tally, stream, terms, course, under_way, .. } = self;
         let phase = ready.due.phase;
+        under_way[phase] -= 1;
         let is_safe = door.read(&heard, |came| {
             let answer = answer(&ready, stream, terms, (started, ended), came);
-            tally.heard(phase, &answer);
+            let is_late = answer.is_late(terms.grace);
+            tally.heard(phase, &answer, is_late);
             checker.see(&answer);
-            if matches!(came, Came::Decided(_)) && !answer.is_late() {
+            if matches!(came, Came::Decided(_)) && !is_late {
                 course.heard(phase);
             }
             match came {
@@ -187,23 +199,25 @@ impl<D: Door, C: Checker> Desk<D, C> {
         let said = "the call was given up before there was a free connection";
         let times = (ended, ended);
         let answer = answer(ready, &self.stream, &self.terms, times, Came::Failed { how, said });
-        self.tally.heard(ready.due.phase, &answer);
+        self.tally.heard(ready.due.phase, &answer, false);
         self.checker.see(&answer);
     }
 
     /// Calls that nobody will hear of any more.
-    fn give_up_the_rest(&mut self, calls: usize) {
-        for _ in 0..calls {
-            self.tally.failed.count("unanswered");
-        }
-        if let Some(phase) = self.tally.phases.last_mut() {
-            phase.failed += calls as u64;
+    fn give_up_the_rest(&mut self) {
+        for (phase, calls) in self.under_way.drain(..).enumerate() {
+            self.tally.unanswered(phase, calls, self.terms.counted[phase]);
         }
     }
 
     /// Tells of all seconds that have passed.
     fn end_seconds(&mut self, time: Duration, in_flight: usize) {
         let last = if time == Duration::MAX { self.tally.second() + 1 } else { time.as_secs() };
+        if self.tally.second() < last
+            && let Some(busy) = self.effort.since_last(self.time(), processor_time())
+        {
+            self.tally.was_busy(busy);
+        }
         while self.tally.second() < last {
             // Nobody hears it any more if the run was broken off.
             let _ = self.parts.send(self.tally.end_second(in_flight));

@@ -5,14 +5,16 @@ use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use forthwith::DecisionId;
 use tokio::sync::oneshot;
 
 use super::alarm::block_on;
 use super::course::{Course, Share};
 use super::door::{Door, Returned};
+use super::effort::Effort;
 use super::rounds::{Desk, Terms, drive};
 use super::tally::{Part, Tally};
-use crate::answers::{Answer, Came, Checker};
+use crate::answers::{Answer, Came, Checker, Decided};
 use crate::clock::now;
 use crate::outcome::Check;
 use crate::population::{Outgoing, Stream, Workload};
@@ -26,6 +28,8 @@ struct Fake {
     lines: usize,
     made: u64,
     conduct: Conduct,
+    /// Whether its answers are decisions.
+    decides: bool,
 }
 
 impl Door for Fake {
@@ -51,7 +55,21 @@ impl Door for Fake {
     }
 
     fn read<T>(&mut self, (): &(), then: impl FnOnce(Came<'_>) -> T) -> T {
-        then(Came::Shed("fake"))
+        if !self.decides {
+            return then(Came::Shed("fake"));
+        }
+        then(Came::Decided(Decided {
+            decision: DecisionId::from_u128(0x8 << 76 | 0b10 << 62),
+            customer: "c",
+            playbook: "p",
+            bundle: "b",
+            outcome: "{}",
+            tier: "rules",
+            fallback: None,
+            durability: "memory",
+            is_duplicate: false,
+            elapsed_us: 1,
+        }))
     }
 }
 
@@ -85,26 +103,34 @@ fn scenario(phase: &str) -> Scenario {
 /// Drives a phase before a door; what its checker saw, what was counted, and the seconds.
 fn driven(phase: &str, lines: usize, conduct: Conduct) -> (Looks, Tally, Vec<Part>) {
     let scenario = scenario(phase);
-    let workload = Workload::new(&scenario, "run".to_owned(), |_| None).unwrap();
+    driven_of(&scenario, Fake { lines, made: 0, conduct, decides: false })
+}
+
+fn driven_of(scenario: &Scenario, door: Fake) -> (Looks, Tally, Vec<Part>) {
+    let budget = Some(Duration::from_millis(10));
+    let workload = Workload::new(scenario, "run".to_owned(), |_| budget).unwrap();
     let (tell, parts) = channel();
     let share = Share { thread: 0, threads: 1, seed: 1, at_a_time: 1 };
     let desk = Desk {
-        door: Fake { lines, made: 0, conduct },
+        door,
         course: Course::new(&scenario.phases, share, Vec::new()),
         stream: Stream::new(&workload, 0),
         checker: Looks::default(),
-        tally: Tally::new(1),
+        tally: Tally::new(scenario.phases.len()),
         terms: Terms {
             begin: now() + Duration::from_millis(2),
             thread: 0,
             threads: 1,
-            counted: vec![true],
+            counted: scenario.phases.iter().map(|phase| phase.is_counted).collect(),
             give_up: scenario.give_up,
             timeout: scenario.timeout,
+            grace: scenario.grace(),
             only_disk_is_safe: false,
         },
         parts: tell,
         taken: Duration::ZERO,
+        under_way: vec![0; scenario.phases.len()],
+        effort: Effort::default(),
     };
     let Desk { checker, tally, parts: told, .. } = block_on(|alarm| drive(desk, alarm));
     drop(told);
@@ -200,4 +226,59 @@ fn a_closed_loop_has_as_many_calls_under_way_as_callers() {
     assert!(seen.len() >= 3, "with fewer than three under way none would ever be answered");
     assert!(seen.iter().all(|(_, due, made, ..)| due == made), "nobody is late in a closed loop: {seen:?}");
     assert_eq!((tally.lag.count(), tally.phases[0].offered), (0, seen.len() as u64));
+}
+
+#[test]
+fn whoever_waited_for_a_line_is_late_though_the_answer_to_the_call_was_quick() {
+    // One line: the first answer comes after a fifth of a second, and all others at once. Budget and grace are 10 ms each.
+    let mut scenario = scenario("seconds = 0.05\narrivals = \"constant\"\nrate = 1000");
+    scenario.give_up = Duration::from_secs(60);
+    scenario.promise.grace = Some(Duration::from_millis(10));
+    let conduct = |nth| {
+        if nth > 1 {
+            return at_once();
+        }
+        let (answer, waiting) = oneshot::channel();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            answer.send(()).unwrap();
+        });
+        waiting
+    };
+    let door = Fake { lines: 1, made: 0, conduct: Box::new(conduct), decides: true };
+    let (Looks(seen), tally, parts) = driven_of(&scenario, door);
+    assert!(seen.iter().all(|(_, due, made, heard, _)| due <= made && made <= heard), "{seen:?}");
+    // The last was due at 49 ms and heard after 200 ms: all have waited for over 150 ms.
+    let late_in_seconds = parts.iter().map(|part| part.late).sum::<u64>();
+    assert_eq!((tally.phases[0].answered, tally.phases[0].in_time, tally.late, late_in_seconds), (50, 0, 50, 50));
+}
+
+#[test]
+fn lag_and_waiting_are_of_counted_phases_alone() {
+    let phases = "seconds = 0.05\narrivals = \"constant\"\nrate = 1000\ncounted = false\n[[phases]]\nname = \"q\"\nseconds = 0.02\n\
+                  arrivals = \"constant\"\nrate = 1000";
+    let (_, tally, _) = driven(phases, 100, Box::new(|_| at_once()));
+    assert_eq!((tally.phases[0].offered, tally.phases[1].offered), (50, 20));
+    assert_eq!((tally.lag.count(), tally.waited.count()), (20, 20));
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_its_own_phases_failure() {
+    let phases = "seconds = 0.01\narrivals = \"constant\"\nrate = 1000\ncounted = false\n[[phases]]\nname = \"q\"\nseconds = 0.01\n\
+                  arrivals = \"constant\"\nrate = 1000";
+    let mut scenario = scenario(phases);
+    scenario.timeout = Duration::ZERO;
+    let held: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
+    let conduct = move |nth| {
+        if nth > 2 {
+            return at_once();
+        }
+        let (answer, waiting) = oneshot::channel();
+        held.borrow_mut().push(answer);
+        waiting
+    };
+    let door = Fake { lines: 100, made: 0, conduct: Box::new(conduct), decides: true };
+    let (_, tally, _) = driven_of(&scenario, door);
+    assert_eq!((tally.phases[0].failed, tally.phases[0].answered), (2, 8));
+    assert_eq!((tally.phases[1].failed, tally.phases[1].answered), (0, 10));
 }

@@ -19,6 +19,8 @@ pub(crate) struct Part {
     pub(crate) late: u64,
     pub(crate) shed: u64,
     pub(crate) failed: u64,
+    /// Whether counted calls were due in it.
+    is_counted: bool,
     /// Calls without an answer at its end.
     pub(crate) in_flight: u64,
     pub(crate) latency: Curve,
@@ -38,10 +40,15 @@ pub(crate) struct PhaseCount {
 
 /// How often words were heard. There are few of them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words(Vec<(Box<str>, u64)>);
+pub(crate) struct Words {
+    known: Vec<(Box<str>, u64)>,
+    others: u64,
+}
 
 /// Words that are told apart; whatever else a broken engine says is one more.
 const WORDS_MAX: usize = 64;
+/// What that one is called: no engine says it, as its words have no spaces.
+const OTHERS: &str = "other words";
 
 /// Everything that one thread has seen.
 #[derive(Debug, Default)]
@@ -63,6 +70,8 @@ pub(crate) struct Tally {
     pub(crate) reconnects: u64,
     /// Answers a second in the peak phase.
     pub(crate) peak: f64,
+    /// The largest share of a second, in which counted calls were due, for which a thread was busy.
+    pub(crate) busiest: f64,
     /// Processor time that the thread took.
     pub(crate) busy: Duration,
     /// How long it was at it.
@@ -75,28 +84,33 @@ pub(crate) struct Tally {
 
 impl Words {
     pub(crate) fn count(&mut self, word: &str) {
-        if let Some((_, count)) = self.0.iter_mut().find(|(known, _)| **known == *word) {
-            *count += 1;
-        } else if self.0.len() < WORDS_MAX {
-            self.0.push((word.into(), 1));
-        } else if let Some((_, count)) = self.0.last_mut() {
-            *count += 1;
+        self.count_many(word, 1);
+    }
+
+    fn count_many(&mut self, word: &str, times: u64) {
+        if let Some((_, count)) = self.known.iter_mut().find(|(known, _)| **known == *word) {
+            *count += times;
+        } else if self.known.len() < WORDS_MAX {
+            self.known.push((word.into(), times));
+        } else {
+            self.others += times;
         }
     }
 
     pub(crate) fn add_to(&self, sum: &mut BTreeMap<String, u64>) {
-        for (word, count) in &self.0 {
+        for (word, count) in &self.known {
             *sum.entry(word.to_string()).or_default() += count;
+        }
+        if self.others > 0 {
+            *sum.entry(OTHERS.to_owned()).or_default() += self.others;
         }
     }
 
     fn add(&mut self, other: &Self) {
-        for (word, count) in &other.0 {
-            match self.0.iter_mut().find(|(known, _)| known == word) {
-                Some((_, sum)) => *sum += count,
-                None => self.0.push((word.clone(), *count)),
-            }
+        for (word, count) in &other.known {
+            self.count_many(word, *count);
         }
+        self.others += other.others;
     }
 }
 
@@ -118,13 +132,13 @@ impl Tally {
         self.now.offered += 1;
         self.phases[phase].offered += 1;
         if is_counted {
+            self.now.is_counted = true;
             self.classes[class(customer)].0 += 1;
         }
     }
 
     /// A call has come to something.
-    pub(super) fn heard(&mut self, phase: usize, answer: &Answer<'_>) {
-        let is_late = answer.is_late();
+    pub(super) fn heard(&mut self, phase: usize, answer: &Answer<'_>, is_late: bool) {
         let count = &mut self.phases[phase];
         match answer.came {
             Came::Decided(decided) => {
@@ -138,7 +152,7 @@ impl Tally {
                     self.now.fallbacks.count(fallback);
                 }
                 if answer.is_counted {
-                    self.count_decided(answer, decided.durability, decided.is_duplicate);
+                    self.count_decided(answer, is_late, decided.durability, decided.is_duplicate);
                     self.tiers.count(decided.tier);
                     if let Some(fallback) = decided.fallback {
                         self.fallbacks.count(fallback);
@@ -163,14 +177,29 @@ impl Tally {
         }
     }
 
-    fn count_decided(&mut self, answer: &Answer<'_>, durability: &str, is_duplicate: bool) {
-        let is_late = answer.is_late();
+    fn count_decided(&mut self, answer: &Answer<'_>, is_late: bool, durability: &str, is_duplicate: bool) {
         self.latency.record(answer.latency());
         self.service.record(answer.service());
         self.late += u64::from(is_late);
         self.pending += u64::from(durability == "pending");
         self.duplicates += u64::from(is_duplicate);
         self.classes[class(answer.customer)].1 += u64::from(!is_late);
+    }
+
+    /// Calls that nobody will hear of any more.
+    pub(super) fn unanswered(&mut self, phase: usize, calls: u64, is_counted: bool) {
+        self.phases[phase].failed += calls;
+        self.now.failed += calls;
+        if is_counted && calls > 0 {
+            self.failed.count_many("unanswered", calls);
+        }
+    }
+
+    /// The thread was busy for this share of the second that is over.
+    pub(super) fn was_busy(&mut self, share: f64) {
+        if self.now.is_counted {
+            self.busiest = self.busiest.max(share);
+        }
     }
 
     /// The second that is under way.
@@ -219,10 +248,64 @@ impl Tally {
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
         self.peak += other.peak;
+        self.busiest = self.busiest.max(other.busiest);
         self.busy += other.busy;
         self.elapsed = self.elapsed.max(other.elapsed);
         if self.first_failure.is_none() {
             self.first_failure.clone_from(&other.first_failure);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_beyond_those_that_are_told_apart_are_one_of_their_own() {
+        let heard = |from: usize, to: usize| {
+            let mut words = Words::default();
+            (from..to).for_each(|nth| words.count(&format!("word_{nth}")));
+            words
+        };
+        let mut all = heard(0, WORDS_MAX + 3);
+        all.add(&heard(WORDS_MAX - 1, WORDS_MAX + 5));
+        let mut told = BTreeMap::new();
+        all.add_to(&mut told);
+        assert_eq!(told.len(), WORDS_MAX + 1);
+        assert_eq!(told[&format!("word_{}", WORDS_MAX - 1)], 2, "the last that is told apart is not the others");
+        assert_eq!((told[OTHERS], told.values().sum::<u64>()), (8, WORDS_MAX as u64 + 9));
+    }
+
+    #[test]
+    fn calls_that_nobody_hears_of_are_their_own_phases() {
+        let mut tally = Tally::new(3);
+        tally.unanswered(0, 5, false);
+        tally.unanswered(1, 3, true);
+        tally.unanswered(2, 0, true);
+        assert_eq!(tally.phases.iter().map(|phase| phase.failed).collect::<Vec<_>>(), [5, 3, 0]);
+        let mut failed = BTreeMap::new();
+        tally.failed.add_to(&mut failed);
+        assert_eq!(failed, BTreeMap::from([("unanswered".to_owned(), 3)]));
+        assert_eq!(tally.end_second(0).failed, 8, "they are in a second too");
+    }
+
+    #[test]
+    fn the_busiest_second_is_one_in_which_counted_calls_were_due() {
+        let mut tally = Tally::new(2);
+        tally.offered(0, "a", false);
+        tally.was_busy(0.99);
+        tally.end_second(0);
+        for share in [0.2, 0.95, 0.1] {
+            tally.offered(1, "a", true);
+            tally.was_busy(share);
+            tally.end_second(0);
+        }
+        tally.was_busy(1.0);
+        assert_eq!(tally.busiest, 0.95);
+        let mut sum = Tally::new(2);
+        sum.add(&tally);
+        sum.add(&Tally::new(2));
+        assert_eq!(sum.busiest, 0.95);
     }
 }

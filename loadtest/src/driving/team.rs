@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use super::alarm::{TimerFd, block_on};
 use super::course::{Course, Share};
 use super::door::Destination;
+use super::effort::{Effort, processor_time};
 use super::here::Here;
 use super::rounds::{Desk, Terms, drive};
 use super::tally::{Part, Tally};
@@ -78,6 +79,7 @@ impl<C: Checker> Team<C> {
                     counted: scenario.phases.iter().map(|phase| phase.is_counted).collect(),
                     give_up: scenario.give_up,
                     timeout: scenario.timeout,
+                    grace: scenario.grace(),
                     only_disk_is_safe: scenario.kills(),
                 },
                 parts: tell.clone(),
@@ -148,21 +150,10 @@ impl<C: Checker> Member<C> {
     }
 
     fn desk<D: super::door::Door>(self, door: D) -> Desk<D, C> {
-        let tally = Tally::new(self.scenario.phases.len());
+        let phases = self.scenario.phases.len();
+        let tally = Tally::new(phases);
         let Self { course, stream, checker, terms, parts, .. } = self;
-        Desk { door, course, stream, checker, tally, terms, parts, taken: Duration::ZERO }
+        let (under_way, effort) = (vec![0; phases], Effort::default());
+        Desk { door, course, stream, checker, tally, terms, parts, taken: Duration::ZERO, under_way, effort }
     }
-}
-
-/// Processor time that this thread has taken.
-#[cfg(target_os = "linux")]
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
-}
-
-/// It is not known here.
-#[cfg(not(target_os = "linux"))]
-fn processor_time() -> Duration {
-    Duration::ZERO
 }

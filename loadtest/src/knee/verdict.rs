@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Run, Slo};
+use crate::outcome::{Cause, Run, Slo};
 
 /// What became of a trial.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -12,7 +12,7 @@ pub(crate) enum Verdict {
     Held,
     /// Something was missed; a sentence each.
     Missed(Vec<String>),
-    /// Something was missed, and it may be the driver that did it: says nothing about the engine.
+    /// Something was missed, and it may be the driver that did it and nobody else: says nothing about the engine.
     DriverBound(String),
 }
 
@@ -29,12 +29,17 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// Judges a run. A driver that was behind while everything was held does not matter: latencies are counted from when calls were due.
+    /// Above what it can do an engine fills all connections, and in process the driver's threads: that is a miss, and the engine's.
     pub(crate) fn of(run: &Run, slo: &Slo) -> Self {
-        let missed = missed(run, slo);
+        let mut missed = missed(run, slo);
+        let is_the_drivers = run.driver.cause.is_some_and(Cause::is_the_drivers);
         let verdict = match &run.driver.bottleneck {
             _ if missed.is_empty() => Verdict::Held,
-            Some(why) => Verdict::DriverBound(why.clone()),
-            None => Verdict::Missed(missed),
+            Some(why) if is_the_drivers => Verdict::DriverBound(why.clone()),
+            why => {
+                missed.extend(why.clone());
+                Verdict::Missed(missed)
+            }
         };
         let totals = &run.totals;
         Self {
@@ -109,12 +114,21 @@ mod tests {
 
     #[test]
     fn a_driver_that_was_behind_is_blamed_only_where_something_was_missed() {
-        let behind = |latency_us| {
+        let behind = |latency_us, cause| {
             let mut run = run(latency_us);
             run.driver.bottleneck = Some("its lag was 3 ms".to_owned());
+            run.driver.cause = Some(cause);
             Heard::of(&run, &SLO).verdict
         };
-        assert_eq!(behind(4_000), Verdict::Held);
-        assert_eq!(behind(6_000), Verdict::DriverBound("its lag was 3 ms".to_owned()));
+        for cause in [Cause::Busy, Cause::Lag] {
+            assert_eq!(behind(4_000, cause), Verdict::Held);
+            assert_eq!(behind(6_000, cause), Verdict::DriverBound("its lag was 3 ms".to_owned()));
+        }
+        // An engine that is too slow fills all connections, and the threads that it shares with the driver.
+        for cause in [Cause::Waited, Cause::LagInProcess] {
+            assert_eq!(behind(4_000, cause), Verdict::Held);
+            let Verdict::Missed(missed) = behind(6_000, cause) else { panic!("{cause:?} is no miss of the engine's") };
+            assert!(missed.len() == 2 && missed[0].starts_with("p99 is 6") && missed[1].contains("3 ms"), "{missed:?}");
+        }
     }
 }

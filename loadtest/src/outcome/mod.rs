@@ -12,7 +12,7 @@ mod curve;
 mod run;
 
 pub(crate) use curve::Curve;
-pub(crate) use run::{Check, Driver, Happened, Phase, Run, Second, Totals, Usage};
+pub(crate) use run::{Cause, Check, Driver, Happened, Phase, Run, Second, Totals, Usage};
 
 use std::collections::BTreeMap;
 

@@ -123,13 +123,37 @@ pub(crate) struct Driver {
     /// From when a call was ready to when a connection was free for it.
     pub(crate) waited: Curve,
     pub(crate) threads: usize,
-    /// Processors that the driver kept busy; 0 where the engine is in the same process.
+    /// Processors that the driver kept busy, over the whole run; 0 where the engine is in the same process.
     pub(crate) processors: f64,
     /// Connections that had to be opened again.
     #[serde(default)]
     pub(crate) reconnects: u64,
     /// Why the driver, and not the engine, may have set the figures.
     pub(crate) bottleneck: Option<String>,
+    /// What kind of reason that is.
+    #[serde(default)]
+    pub(crate) cause: Option<Cause>,
+}
+
+/// Why a driver may have set the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cause {
+    /// Its threads had no reserve.
+    Busy,
+    /// It made calls late, beside an engine in a process of its own.
+    Lag,
+    /// It made calls late on threads that also do the engine's work: an engine that is too slow does that too.
+    LagInProcess,
+    /// Calls waited for a connection: an engine that is too slow does that too.
+    Waited,
+}
+
+impl Cause {
+    /// Whether it is the driver alone that does this, whatever the engine does.
+    pub(crate) const fn is_the_drivers(self) -> bool {
+        matches!(self, Self::Busy | Self::Lag)
+    }
 }
 
 /// A check of every answer, or of the whole at the end.

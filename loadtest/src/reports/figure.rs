@@ -102,10 +102,10 @@ pub(super) fn is_counted(run: &Run, second: &Second) -> bool {
     counts(run, second.at_s + 0.5)
 }
 
-/// Whether this moment counts.
+/// Whether this moment counts: the last of a phase does, the first belongs to what was before.
 pub(super) fn counts(run: &Run, at_s: f64) -> bool {
     run.phases.is_empty()
-        || run.phases.iter().any(|phase| phase.is_counted && phase.from_s <= at_s && at_s <= phase.to_s)
+        || run.phases.iter().any(|phase| phase.is_counted && phase.from_s < at_s && at_s <= phase.to_s)
 }
 
 /// What grew or shrank over the counted part of a run, of a straight line through all points.
@@ -214,6 +214,27 @@ mod tests {
         assert_eq!(typical(&outcome).unwrap().0, 2);
         outcome.runs.clear();
         assert!(typical(&outcome).is_none());
+    }
+
+    #[test]
+    fn use_of_the_machine_belongs_to_the_second_before_it() {
+        let usage = |at_s: f64, processors| crate::outcome::Usage { at_s, processors, ..Default::default() };
+        let phase = |from_s, to_s, is_counted| crate::outcome::Phase {
+            name: String::new(),
+            from_s,
+            to_s,
+            offered_per_second: None,
+            is_counted,
+        };
+        let mut run = Run {
+            phases: vec![phase(0.0, 1.0, false), phase(1.0, 3.0, true)],
+            usage: vec![usage(0.0, 0.0), usage(1.0, 9.0), usage(2.0, 1.0), usage(3.0, 3.0), usage(4.0, 9.0)],
+            ..Run::default()
+        };
+        assert_eq!(processors_mean(&run), Some(2.0), "neither the second of the warm-up nor what came after");
+        assert_eq!(used(&run, |usage| usage.processors), [(2.0, 1.0), (3.0, 3.0)]);
+        run.phases = vec![phase(0.0, 3.0, true)];
+        assert_eq!(used(&run, |usage| usage.processors).len(), 3, "the first look measures nothing");
     }
 
     #[test]

@@ -148,7 +148,20 @@ pub(super) fn ladder(outcome: &Outcome) -> Table {
         }
         table.row(name, [cell(latency, Unit::Micros), cell(service, Unit::Micros), hidden]);
     }
+    let notes: Vec<String> = table.note.take().into_iter().chain(unheard(outcome)).collect();
+    table.note = (!notes.is_empty()).then(|| notes.join(" "));
     table
+}
+
+/// That those who waited in vain are in no percentile, where there are any.
+fn unheard(outcome: &Outcome) -> Option<String> {
+    let most = outcome.runs.iter().map(|run| run.totals.failed).max().filter(|failed| *failed > 0)?;
+    let calls = if outcome.runs.len() > 1 {
+        format!("Calls that failed (up to {most} of a run)")
+    } else {
+        format!("Calls that failed ({most})")
+    };
+    Some(format!("{calls} are in none of these: whoever waited longest and gave up is missing."))
 }
 
 /// Whether a percentile stands on so few answers that it says little.

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use forthwith::time::Clock;
 
@@ -21,9 +20,6 @@ use crate::reports::{Live, Showing, Watched};
 use crate::scenario::{Scenario, Start, Transport};
 use crate::target::{Stopped, Target};
 
-/// How much later than its deadline an answer may be heard before that is a violation: it has a way to go, and the driver shares the
-/// machine with the engine.
-const GRACE: Duration = Duration::from_millis(50);
 /// Decisions that a running engine is asked for in the end.
 const ASKED_MAX: usize = 20_000;
 
@@ -49,8 +45,7 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     let workload = Workload::new(scenario, name, budget_of)?;
     warm(plan, &mut target, &workload)?;
     let threads = threads(scenario);
-    let config =
-        checks::Config { grace: scenario.promise.grace.unwrap_or(GRACE), is_memory_safe: !scenario.kills(), threads };
+    let config = checks::Config { grace: scenario.grace(), is_memory_safe: !scenario.kills(), threads };
     let checkers = (0..threads).map(|_| Checks::new(&config, target.bundle())).collect();
     let destination = target.destination()?;
     let team = Team::start(TeamPlan { scenario, workload: &workload, destination: &destination, checkers })?;

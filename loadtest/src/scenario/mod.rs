@@ -27,6 +27,9 @@ use std::time::Duration;
 
 use crate::population::Spread;
 
+/// An answer has a way to go, and the driver shares the machine with the engine.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// A scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -214,7 +217,7 @@ pub(crate) struct Promise {
     pub(crate) p99_us: Option<f64>,
     pub(crate) late_share: Option<f64>,
     pub(crate) lost_share: Option<f64>,
-    /// How much later than its deadline an answer may be heard before that is a violation, and not only late.
+    /// How much later than its deadline an answer may be heard before it is late.
     pub(crate) grace: Option<Duration>,
     /// Answers in time while more is offered than can be done, as a share of the peak.
     pub(crate) goodput_of_peak: Option<f64>,
@@ -260,6 +263,11 @@ impl Scenario {
     /// How long all phases take together.
     pub(crate) fn length(&self) -> Duration {
         Duration::from_secs_f64(self.phases.iter().map(|phase| phase.seconds).sum())
+    }
+
+    /// How much later than its deadline an answer may be heard before it is late.
+    pub(crate) fn grace(&self) -> Duration {
+        self.promise.grace.unwrap_or(GRACE)
     }
 
     /// Whether anything in it kills the engine.

@@ -45,7 +45,9 @@ impl Meter {
             Some((known, since, before)) if known == process => {
                 (busy - before) / (time - since).as_secs_f64().max(0.001)
             }
-            _ => 0.0,
+            // Another process, which was started since: all that it took, its recovery too.
+            Some((_, since, _)) => busy / (time - since).as_secs_f64().max(0.001),
+            None => 0.0,
         };
         self.last = Some((process, time, busy));
         Some(Usage {
@@ -70,6 +72,17 @@ mod tests {
         assert_eq!((usage.at_s, usage.processors), (3.0, 0.0));
         let _held: Vec<fs::File> = (0..20).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
         assert!(meter.read(Duration::from_secs(4)).unwrap().open_files >= 20);
+        // A process that was not there the last time: what it has taken is of the time since.
+        let mut restarted = Meter::new(Arc::new(AtomicU32::new(std::process::id())));
+        restarted.last = Some((u32::MAX, now(), 0.0));
+        // As the meter reads it.
+        let has_taken_any = || {
+            let stat = fs::read_to_string("/proc/self/stat").unwrap();
+            let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+            fields[11..13].iter().any(|field| *field != "0")
+        };
+        while !has_taken_any() {}
+        assert!(restarted.read(Duration::from_secs(5)).unwrap().processors > 0.0);
         assert!(Meter::new(Arc::default()).read(Duration::ZERO).is_none());
     }
 }

@@ -41,8 +41,8 @@ impl Interval {
         if spread <= 0.0 {
             return Some(Self { middle, half: 0.0, is_log });
         }
-        let part = |spread: f64, values: &[f64]| spread * spread / (values.len() as f64 - 1.0);
-        let freedom = spread * spread / (part(spread_a, of_a) + part(spread_b, of_b));
+        let part = |spread: f64, freedom: f64| spread * spread / freedom;
+        let freedom = spread * spread / (part(spread_a, a.freedom) + part(spread_b, b.freedom));
         Some(Self { middle, half: student(freedom) * spread.sqrt(), is_log })
     }
 
@@ -77,7 +77,7 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-fn variance(values: &[f64]) -> f64 {
+pub(super) fn variance(values: &[f64]) -> f64 {
     let middle = mean(values);
     values.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
 }
@@ -168,7 +168,12 @@ mod tests {
     #[test]
     fn the_interval_is_welchs() {
         // Two lists of Welch's kind; the difference, its error and degrees of freedom were worked out by hand.
-        let side = |values: &[f64]| Observed { inflation: 1.0, values: values.into(), ..Observed::default() };
+        let side = |values: &[f64]| Observed {
+            inflation: 1.0,
+            freedom: values.len() as f64 - 1.0,
+            values: values.into(),
+            ..Observed::default()
+        };
         let (a, b) = (side(&[10.0, 12.0, 14.0]), side(&[20.0, 21.0, 22.0, 23.0]));
         let interval = Interval::between(&a, &b, true).unwrap();
         // Variances 4 and 5/3: error sqrt(4/3 + 5/12) = 1.3229, freedom 1.75^2 / ((4/3)^2/2 + (5/12)^2/3) = 3.2346.
@@ -179,7 +184,12 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_too_little() {
-        let side = |values: &[f64]| Observed { inflation: 1.0, values: values.into(), ..Observed::default() };
+        let side = |values: &[f64]| Observed {
+            inflation: 1.0,
+            freedom: values.len() as f64 - 1.0,
+            values: values.into(),
+            ..Observed::default()
+        };
         assert_eq!(Interval::between(&side(&[1.0]), &side(&[1.0, 2.0]), false), None);
         assert_eq!(Interval::between(&side(&[0.0, 0.0]), &side(&[1.0, 2.0]), false), None);
         let same = Interval::between(&side(&[5.0, 5.0]), &side(&[5.0, 5.0]), false).unwrap();

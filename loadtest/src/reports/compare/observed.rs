@@ -1,7 +1,7 @@
 //! The numbers of a side: one for each run, or one for each block of seconds.
 
 use super::JudgedBy;
-use super::interval::mean;
+use super::interval::{mean, variance};
 use crate::outcome::{Outcome, Run, Second};
 use crate::reports::figure::{Figure, counts, is_counted};
 
@@ -9,8 +9,11 @@ use crate::reports::figure::{Figure, counts, is_counted};
 /// the one before.
 const BLOCKS: usize = 10;
 
-/// A block shorter than this is no block: there is nothing to judge by.
-const BLOCK_SECONDS_MIN: usize = 2;
+/// Of fewer seconds it is not known how much each is like the one before: equal engines would be called different too often.
+const SECONDS_MIN: usize = 60;
+
+/// A second that is more like the one before than this is taken for one that is so much like it.
+const LIKENESS_MAX: f64 = 0.97;
 
 /// What was observed of one figure.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +22,8 @@ pub(super) struct Observed {
     pub(super) values: Vec<f64>,
     /// How many times further apart the mean of such values lies from the truth than if they were independent, squared.
     pub(super) inflation: f64,
+    /// Degrees of freedom of the variance of the mean.
+    pub(super) freedom: f64,
     /// What is told where `values` are too few.
     pub(super) whole: Option<f64>,
 }
@@ -32,11 +37,13 @@ impl Observed {
     pub(super) fn of(outcome: &Outcome, figure: &Figure, judged_by: JudgedBy) -> Self {
         let runs: Vec<f64> = outcome.runs.iter().filter_map(figure.of).collect();
         match judged_by {
-            JudgedBy::Runs => Self { whole: None, inflation: 1.0, values: runs },
+            JudgedBy::Runs => Self { freedom: runs.len() as f64 - 1.0, whole: None, inflation: 1.0, values: runs },
             JudgedBy::Seconds => {
-                let values: Vec<f64> = outcome.runs.iter().flat_map(|run| blocks(run, figure.name)).collect();
+                let cut = |blocks| outcome.runs.iter().flat_map(move |run| cut(run, figure.name, blocks));
+                let values: Vec<f64> = cut(Some(BLOCKS)).collect();
                 let whole = (!runs.is_empty()).then(|| mean(&runs));
-                Self { inflation: inflation(&values), values, whole }
+                let luck = Luck::of(&values, &cut(None).collect::<Vec<_>>());
+                Self { inflation: luck.inflation, freedom: luck.freedom, values, whole }
             }
         }
     }
@@ -54,29 +61,55 @@ impl Observed {
     }
 }
 
-/// How much the likeness of neighbours spoils a mean, by the correlation of each block with the next. The estimate of it from few
-/// blocks is too low by about one over their number, which is given back.
-fn inflation(values: &[f64]) -> f64 {
-    if values.len() < 4 {
-        return 1.0;
-    }
-    let middle = mean(values);
-    let all: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
-    if all <= 0.0 {
-        return 1.0;
-    }
-    let near: f64 = values.windows(2).map(|pair| (pair[0] - middle) * (pair[1] - middle)).sum();
-    let likeness = (near / all + 1.0 / values.len() as f64).clamp(0.0, 0.8);
-    (1.0 + likeness) / (1.0 - likeness)
+/// How much the likeness of neighbours spoils a mean.
+#[derive(Clone, Copy, Debug)]
+struct Luck {
+    inflation: f64,
+    freedom: f64,
 }
 
-/// The figure of each block of the counted seconds; nothing where seconds do not tell it.
-fn blocks(run: &Run, name: &str) -> Vec<f64> {
+impl Luck {
+    /// By the correlation of each second with the next, of which there are enough for an estimate, or by that of each block with the next
+    /// where that is more: something slow need not show from second to second.
+    fn of(blocks: &[f64], seconds: &[f64]) -> Self {
+        // As they are compared: by their logarithms, so that one long stall is not all there is to a minute.
+        let is_log = blocks.iter().chain(seconds).all(|value| *value > 0.0);
+        let taken = |values: &[f64]| -> Vec<f64> {
+            values.iter().map(|value| if is_log { value.ln() } else { *value }).collect()
+        };
+        let (blocks, seconds) = (&taken(blocks), &taken(seconds));
+        let freedom = blocks.len() as f64 - 1.0;
+        let (Some(near), Some(far)) = (likeness(seconds), likeness(blocks)) else {
+            return Self { inflation: 1.0, freedom };
+        };
+        // Estimates of few are too low: by (1 + 3 r) / n (Kendall); of so few as there are blocks only half of that is known.
+        let number = seconds.len() as f64;
+        let near = (near + (1.0 + 3.0 * near.max(0.0)) / number).clamp(0.0, LIKENESS_MAX);
+        let far = (far + 1.0 / blocks.len() as f64).clamp(0.0, 0.8);
+        let growth = |likeness: f64| (1.0 + likeness) / (1.0 - likeness);
+        let of_seconds = variance(seconds) / number * growth(near);
+        let of_blocks = variance(blocks) / blocks.len() as f64;
+        // So many independent seconds would tell as much.
+        let independent = number / growth(near);
+        Self { inflation: growth(far).max(of_seconds / of_blocks), freedom: freedom.min(independent - 1.0).max(2.0) }
+    }
+}
+
+/// The correlation of each value with the next; nothing of few, or where all are the same.
+fn likeness(values: &[f64]) -> Option<f64> {
+    let middle = mean(values);
+    let all: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
+    let near: f64 = values.windows(2).map(|pair| (pair[0] - middle) * (pair[1] - middle)).sum();
+    (values.len() >= 4 && all > 0.0).then(|| near / all)
+}
+
+/// The figure of each block of the counted seconds, or of each second by itself; nothing where seconds do not tell it.
+fn cut(run: &Run, name: &str, blocks: Option<usize>) -> Vec<f64> {
     let seconds: Vec<&Second> = run.seconds.iter().filter(|second| is_counted(run, second)).collect();
-    let length = seconds.len() / BLOCKS;
-    if length < BLOCK_SECONDS_MIN {
+    if seconds.len() < SECONDS_MIN {
         return Vec::new();
     }
+    let number = blocks.unwrap_or(seconds.len());
     let of_block = |block: &[&Second]| -> Option<f64> {
         let sum = |of: fn(&Second) -> u64| block.iter().map(|second| of(second)).sum::<u64>() as f64;
         let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
@@ -97,8 +130,10 @@ fn blocks(run: &Run, name: &str) -> Vec<f64> {
             _ => None,
         }
     };
-    let values: Vec<f64> = seconds.chunks_exact(length).filter_map(of_block).collect();
-    if values.len() < BLOCKS { Vec::new() } else { values }
+    // As long as each other, or by one second longer: so many and no more.
+    let block = |nth: usize| &seconds[nth * seconds.len() / number..(nth + 1) * seconds.len() / number];
+    let values: Vec<f64> = (0..number).filter_map(|nth| of_block(block(nth))).collect();
+    if blocks.is_some() && values.len() < number { Vec::new() } else { values }
 }
 
 /// Processor time of the engine in a block, in microseconds.

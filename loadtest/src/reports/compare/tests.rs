@@ -68,8 +68,12 @@ fn often(a: Drawn, b: Drawn, name: &str, finding: Finding, times: u64) -> usize 
 fn equal_engines_are_called_different_about_as_often_as_is_said() {
     let same = often(Drawn::SEVERAL, Drawn::SEVERAL, "goodput", Finding::Same, 400);
     assert!((368..=392).contains(&same), "95 % of 400 are 380: {same}");
-    let same = often(Drawn::ONE, Drawn::ONE, "latency p50", Finding::Same, 400);
-    assert!((368..=392).contains(&same), "95 % of 400 are 380: {same}");
+    // One run a side, whose seconds are more or less like the ones before.
+    for memory in [0.0, 0.5, 0.8, 0.9] {
+        let one = Drawn { memory, ..Drawn::ONE };
+        let same = often(one, one, "latency p50", Finding::Same, 400);
+        assert!((368..=399).contains(&same), "95 % of 400 are 380: {same} at {memory}");
+    }
 }
 
 #[test]
@@ -78,6 +82,13 @@ fn a_fifth_more_is_found() {
     assert!(often(Drawn::SEVERAL, slower(Drawn::SEVERAL), "goodput", Finding::Worse, 100) >= 95);
     assert!(often(slower(Drawn::SEVERAL), Drawn::SEVERAL, "goodput", Finding::Better, 100) >= 95);
     assert!(often(Drawn::ONE, slower(Drawn::ONE), "latency p50", Finding::Worse, 100) >= 95);
+}
+
+#[test]
+fn of_less_than_a_minute_one_run_a_side_is_not_judged() {
+    let short = Drawn { seconds: 59, ..Drawn::ONE };
+    assert_eq!(often(short, short, "latency p50", Finding::Same, 20), 0);
+    assert_eq!(often(Drawn { slower: 2.0, ..short }, short, "latency p50", Finding::Better, 20), 0);
 }
 
 #[test]
@@ -118,6 +129,7 @@ fn a_comparison_is_told_in_words_and_in_json() {
     assert_eq!(json["judged_by"], "runs");
     assert_eq!(json["figures"][1]["name"], "latency p50");
     assert_eq!(json["figures"][1]["finding"], "worse");
+    let plan = Plan { seconds: 70, ..plan };
     let one = compare(&plan.runs(1), &Plan { seed: 2, slower: 1.3, ..plan }.runs(1));
     insta::assert_snapshot!("seconds", one.text());
 }
