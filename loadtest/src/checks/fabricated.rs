@@ -300,6 +300,31 @@ fn what_is_said_without_a_look_at_the_customer_is_no_other_decision() {
     (made[at].fallback, made[at].durability, made[at].outcome) = (Some("late"), "pending", NOTHING);
     (made[at].is_duplicate, made[at].decision) = (false, id(7, 1 << 42));
     assert_eq!(broken(&made), []);
+    let checks = seen(&made).checks();
+    let asks = |name: &str| checks.iter().find(|check| check.name == name).map(|check| check.asks.clone()).unwrap();
+    assert!(asks("repeats").contains("1 repetitions were answered as `pending`"), "{}", asks("repeats"));
+    assert!(asks("ids").contains(" answers were `pending`"), "{}", asks("ids"));
+    // The same under a durability that promises something breaks the check.
+    made[at].durability = "disk";
+    assert_eq!(broken(&made)[0].0, "repeats");
+}
+
+#[test]
+fn an_id_of_what_may_be_gone_may_be_given_again() {
+    let template = sound(1, 10).remove(0);
+    let decided = |sequence: u64, durability: &'static str| Made {
+        sequence,
+        thread: sequence as usize % 3,
+        event: format!("e-{sequence}"),
+        decision: id(10, 1),
+        outcome: NOTHING,
+        fallback: None,
+        shed: None,
+        durability,
+        ..template.clone()
+    };
+    assert_eq!(broken(&[decided(0, "pending"), decided(1, "disk"), decided(3, "pending")]), []);
+    assert_eq!(broken(&[decided(0, "pending"), decided(1, "disk"), decided(2, "memory")])[0].0, "ids");
 }
 
 #[test]

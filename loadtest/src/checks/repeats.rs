@@ -48,6 +48,8 @@ pub(super) struct Repeats {
     remembered: u64,
     /// After which time it has forgotten.
     over: TimeDelta,
+    /// Answers that promised nothing, though the event had been decided: they are counted, and break nothing.
+    promised_nothing: u64,
     tally: Tally,
 }
 
@@ -58,16 +60,17 @@ impl Repeats {
                     a duplicate.";
         let tally = Tally::new("repeats", asks);
         let (remembered, over) = (window.entries as u64 / 2, window.over);
-        Self { first: Sample::new(cases_max), doubts: Vec::new(), remembered, over, tally }
+        Self { first: Sample::new(cases_max), doubts: Vec::new(), remembered, over, promised_nothing: 0, tally }
     }
 
     pub(super) fn see(&mut self, answer: &Answer<'_>) {
         let Came::Decided(decided) = &answer.came else { return };
+        let event = key((answer.playbook, answer.customer, answer.source, answer.event));
         // Who asks again after these, or hears these when asking again, may hear something else.
-        if decided.durability == "pending" || decided.fallback == Some(FallbackReason::InDoubt.as_str()) {
+        if decided.promises_nothing() || decided.fallback == Some(FallbackReason::InDoubt.as_str()) {
+            self.promised_nothing += u64::from(answer.is_repeat || self.first.get(event).is_some());
             return;
         }
-        let event = key((answer.playbook, answer.customer, answer.source, answer.event));
         let first = self.first.get(event).copied();
         if let Some(first) = first {
             self.compare(first, answer, decided);
@@ -103,6 +106,7 @@ impl Repeats {
         self.tally.add(other.tally);
         self.first.add(other.first, |_, _| {});
         self.doubts.extend(other.doubts);
+        self.promised_nothing += other.promised_nothing;
     }
 
     /// What it came to; `ids` has all decisions that were heard of.
@@ -134,6 +138,13 @@ impl Repeats {
                  forgotten.",
                 if remark.is_empty() { "" } else { " " },
                 self.remembered
+            ));
+        }
+        if self.promised_nothing > 0 {
+            remark.push_str(&format!(
+                "{}{} repetitions were answered as `pending` or in doubt, which promises nothing: they may be another decision.",
+                if remark.is_empty() { "" } else { " " },
+                self.promised_nothing
             ));
         }
         self.tally.check(&remark)
