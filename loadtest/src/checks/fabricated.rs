@@ -165,7 +165,7 @@ fn sound(seed: u64, calls: u64) -> Vec<Made> {
 
 fn seen(made: &[Made]) -> Checks {
     let bundle = bundle();
-    let config = Config { grace: Duration::ZERO, is_memory_safe: false, threads: 3 };
+    let config = Config { grace: Duration::ZERO, is_memory_safe: false, are_events_new: true, threads: 3 };
     let mut threads: Vec<Checks> = (0..3).map(|_| Checks::new(&config, Some(bundle))).collect();
     for made in made {
         made.shown(|answer| threads[made.thread].see(answer));
@@ -268,6 +268,20 @@ fn an_event_that_is_decided_anew_is_seen() {
     breaks("repeats", "first_call", |made, random| {
         let at = some(made, random, |made| made.is_repeat && made.outcome == NOTHING);
         made[at].is_duplicate = false;
+    });
+}
+
+#[test]
+fn a_new_event_that_is_taken_for_a_repetition_is_seen() {
+    breaks("repeats", "\"is_duplicate\":true", |made, random| {
+        let repeated: Vec<String> = made.iter().filter(|made| made.is_repeat).map(|made| made.event.clone()).collect();
+        let fits = |made: &Made| !made.is_repeat && made.outcome == NOTHING && !repeated.contains(&made.event);
+        let at = some(made, random, fits);
+        let customer = made[at].customer.clone();
+        let earlier =
+            made[..at].iter().rev().find(|made| fits(made) && made.shed.is_none() && made.customer == customer);
+        let earlier = earlier.map_or(made[at].decision, |earlier| earlier.decision);
+        (made[at].decision, made[at].is_duplicate) = (earlier, true);
     });
 }
 
@@ -413,10 +427,10 @@ fn the_shipped_caps_are_counted() {
 fn what_is_kept_is_bounded_and_still_finds_what_breaks_a_check() {
     let bundle = bundle();
     let mut checks = Checks {
-        repeats: repeats::Repeats::new(100, Some(bundle)),
+        repeats: repeats::Repeats::new(100, true, Some(bundle)),
         ids: ids::Ids::new(100, false),
         caps: caps::Caps::new(100, Some(bundle)),
-        ..Checks::new(&Config { grace: Duration::ZERO, is_memory_safe: false, threads: 1 }, None)
+        ..Checks::new(&Config { grace: Duration::ZERO, is_memory_safe: false, are_events_new: true, threads: 1 }, None)
     };
     let template = sound(1, 10).remove(0);
     for nth in 0..20_000_u64 {
@@ -455,8 +469,10 @@ mod journal {
         let folder = tempfile::tempdir().unwrap();
         let config = forthwith::engine::Config::new(compile()).data(folder.path());
         let engine = Engine::start(config).unwrap();
-        let mut checks =
-            Checks::new(&Config { grace: Duration::from_secs(60), is_memory_safe: false, threads: 1 }, Some(bundle()));
+        let mut checks = Checks::new(
+            &Config { grace: Duration::from_secs(60), is_memory_safe: false, are_events_new: true, threads: 1 },
+            Some(bundle()),
+        );
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let options = Options { budget: forthwith::Budget::Unlimited, ..Options::default() };
         for nth in 0..events {

@@ -61,6 +61,8 @@ pub(crate) struct Tally {
     pub(crate) lag: Curve,
     pub(crate) waited: Curve,
     pub(crate) reconnects: u64,
+    /// Recorded events that were not sent, because their phase was over.
+    pub(crate) unsent: u64,
     /// Answers a second in the peak phase.
     pub(crate) peak: f64,
     /// Processor time that the thread took.
@@ -218,6 +220,7 @@ impl Tally {
         self.pending += other.pending;
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
+        self.unsent += other.unsent;
         self.peak += other.peak;
         self.busy += other.busy;
         self.elapsed = self.elapsed.max(other.elapsed);
