@@ -57,7 +57,7 @@ impl Bundles {
         }
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         other.heard.iter().for_each(|(bundle, heard)| self.take_in(bundle, *heard));
     }
 
@@ -117,7 +117,7 @@ mod tests {
             let last = (Duration::from_secs_f64(*started), nth as u64);
             let mut other = Bundles::default();
             other.take_in(bundle, Heard { first, last, decisions: 1 });
-            bundles.add(other);
+            bundles.add(&other);
         }
         bundles
     }

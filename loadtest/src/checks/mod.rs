@@ -109,7 +109,7 @@ impl Checker for Checks {
         self.repeats.add(other.repeats);
         self.ids.add(other.ids);
         self.caps.add(other.caps);
-        self.bundles.add(other.bundles);
+        self.bundles.add(&other.bundles);
     }
 
     fn checks(self) -> Vec<Check> {
