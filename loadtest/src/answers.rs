@@ -88,6 +88,13 @@ pub(crate) struct Decided<'a> {
     pub(crate) elapsed_us: u64,
 }
 
+impl Decided<'_> {
+    /// Whether it is one that the machine may still lose: another decision may stand on the same event afterwards.
+    pub(crate) fn promises_nothing(&self) -> bool {
+        self.durability == "pending"
+    }
+}
+
 impl Answer<'_> {
     /// When the engine should have answered: it knows nothing of a call before that is made.
     pub(crate) fn deadline(&self) -> Option<Duration> {

@@ -18,6 +18,8 @@ enum Wrong {
     SameId,
     /// Every repetition gets another outcome.
     Alters,
+    /// One new event in ten gets the decision on an earlier one, as if it repeated that.
+    Forgets,
     /// Every repetition is decided again.
     DecidesAgain,
     /// One answer in ten is about somebody else.
@@ -88,6 +90,13 @@ fn decide(wrong: Wrong, book: &mut Book, event: &Value) -> Value {
         Wrong::Mixes if is_tenth => answer["customer"] = json!("somebody-else"),
         Wrong::Invents if is_tenth => answer["tier"] = json!("crystal_ball"),
         _ => {}
+    }
+    if wrong == Wrong::Forgets
+        && is_tenth
+        && let Some(earlier) = book.decisions.values().find(|known| known["customer"] == event["subject"])
+    {
+        answer = earlier.clone();
+        answer["duplicate"] = json!(true);
     }
     book.last = answer["decision_id"].as_str().map(str::to_owned);
     book.decisions.insert(id.to_owned(), answer.clone());
@@ -179,6 +188,7 @@ fn whatever_is_wrong_is_found_and_the_first_case_is_kept() {
     for (wrong, finds) in [
         (Wrong::SameId, "ids"),
         (Wrong::Alters, "repeats"),
+        (Wrong::Forgets, "repeats"),
         (Wrong::DecidesAgain, "repeats"),
         (Wrong::Mixes, "addressed"),
         (Wrong::Loses, "decisions_found"),

@@ -137,6 +137,7 @@ fn a_large_model_hangs_and_the_configuration_changes_meanwhile() {
     assert_eq!(happened(&slow, "provider"), 2);
     let reload = sound("reload", &["--scale", "0.05", "--customers", "50", "--seconds", "3"]);
     assert!(check(&reload, "reloads")["checked"].as_u64().unwrap() > 0);
+    assert!(check(&reload, "bundles")["checked"].as_u64().unwrap() > 0);
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl Caps {
 
     pub(super) fn add(&mut self, other: Self) {
         self.tally.add(other.tally);
+        self.takes_max += other.takes_max;
         self.own.add(other.own, |own, other| own.takes.extend(other.takes));
         self.takes = self.own.values().map(|own| own.takes.len()).sum();
         self.bound();

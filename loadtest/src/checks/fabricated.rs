@@ -165,7 +165,7 @@ fn sound(seed: u64, calls: u64) -> Vec<Made> {
 
 fn seen(made: &[Made]) -> Checks {
     let bundle = bundle();
-    let config = Config { grace: Duration::ZERO, is_memory_safe: false, threads: 3 };
+    let config = Config { grace: Duration::ZERO, is_memory_safe: false, are_events_new: true, threads: 3 };
     let mut threads: Vec<Checks> = (0..3).map(|_| Checks::new(&config, Some(bundle))).collect();
     for made in made {
         made.shown(|answer| threads[made.thread].see(answer));
@@ -272,6 +272,20 @@ fn an_event_that_is_decided_anew_is_seen() {
 }
 
 #[test]
+fn a_new_event_that_is_taken_for_a_repetition_is_seen() {
+    breaks("repeats", "\"is_duplicate\":true", |made, random| {
+        let repeated: Vec<String> = made.iter().filter(|made| made.is_repeat).map(|made| made.event.clone()).collect();
+        let fits = |made: &Made| !made.is_repeat && made.outcome == NOTHING && !repeated.contains(&made.event);
+        let at = some(made, random, fits);
+        let customer = made[at].customer.clone();
+        let earlier =
+            made[..at].iter().rev().find(|made| fits(made) && made.shed.is_none() && made.customer == customer);
+        let earlier = earlier.map_or(made[at].decision, |earlier| earlier.decision);
+        (made[at].decision, made[at].is_duplicate) = (earlier, true);
+    });
+}
+
+#[test]
 fn who_has_had_many_decisions_since_may_have_forgotten() {
     let template = sound(1, 10).remove(0);
     let decided = |nth: u64, event: u64| Made {
@@ -300,6 +314,31 @@ fn what_is_said_without_a_look_at_the_customer_is_no_other_decision() {
     (made[at].fallback, made[at].durability, made[at].outcome) = (Some("late"), "pending", NOTHING);
     (made[at].is_duplicate, made[at].decision) = (false, id(7, 1 << 42));
     assert_eq!(broken(&made), []);
+    let checks = seen(&made).checks();
+    let asks = |name: &str| checks.iter().find(|check| check.name == name).map(|check| check.asks.clone()).unwrap();
+    assert!(asks("repeats").contains("1 repetitions were answered as `pending`"), "{}", asks("repeats"));
+    assert!(asks("ids").contains(" answers were `pending`"), "{}", asks("ids"));
+    // The same under a durability that promises something breaks the check.
+    made[at].durability = "disk";
+    assert_eq!(broken(&made)[0].0, "repeats");
+}
+
+#[test]
+fn an_id_of_what_may_be_gone_may_be_given_again() {
+    let template = sound(1, 10).remove(0);
+    let decided = |sequence: u64, durability: &'static str| Made {
+        sequence,
+        thread: sequence as usize % 3,
+        event: format!("e-{sequence}"),
+        decision: id(10, 1),
+        outcome: NOTHING,
+        fallback: None,
+        shed: None,
+        durability,
+        ..template.clone()
+    };
+    assert_eq!(broken(&[decided(0, "pending"), decided(1, "disk"), decided(3, "pending")]), []);
+    assert_eq!(broken(&[decided(0, "pending"), decided(1, "disk"), decided(2, "memory")])[0].0, "ids");
 }
 
 #[test]
@@ -388,10 +427,10 @@ fn the_shipped_caps_are_counted() {
 fn what_is_kept_is_bounded_and_still_finds_what_breaks_a_check() {
     let bundle = bundle();
     let mut checks = Checks {
-        repeats: repeats::Repeats::new(100, Some(bundle)),
+        repeats: repeats::Repeats::new(100, true, Some(bundle)),
         ids: ids::Ids::new(100, false),
         caps: caps::Caps::new(100, Some(bundle)),
-        ..Checks::new(&Config { grace: Duration::ZERO, is_memory_safe: false, threads: 1 }, None)
+        ..Checks::new(&Config { grace: Duration::ZERO, is_memory_safe: false, are_events_new: true, threads: 1 }, None)
     };
     let template = sound(1, 10).remove(0);
     for nth in 0..20_000_u64 {
@@ -430,8 +469,10 @@ mod journal {
         let folder = tempfile::tempdir().unwrap();
         let config = forthwith::engine::Config::new(compile()).data(folder.path());
         let engine = Engine::start(config).unwrap();
-        let mut checks =
-            Checks::new(&Config { grace: Duration::from_secs(60), is_memory_safe: false, threads: 1 }, Some(bundle()));
+        let mut checks = Checks::new(
+            &Config { grace: Duration::from_secs(60), is_memory_safe: false, are_events_new: true, threads: 1 },
+            Some(bundle()),
+        );
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let options = Options { budget: forthwith::Budget::Unlimited, ..Options::default() };
         for nth in 0..events {

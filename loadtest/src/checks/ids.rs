@@ -30,6 +30,8 @@ pub(super) struct Known {
 pub(super) struct Ids {
     known: Sample<Known>,
     is_memory_safe: bool,
+    /// Answers that promised nothing: they are counted, and break nothing.
+    promised_nothing: u64,
     tally: Tally,
 }
 
@@ -44,7 +46,7 @@ pub(crate) struct Acknowledged {
 impl Ids {
     pub(super) fn new(cases_max: usize, is_memory_safe: bool) -> Self {
         let tally = Tally::new("ids", "Decisions on different events have different ids.");
-        Self { known: Sample::new(cases_max), is_memory_safe, tally }
+        Self { known: Sample::new(cases_max), is_memory_safe, promised_nothing: 0, tally }
     }
 
     pub(super) fn see(&mut self, answer: &Answer<'_>) {
@@ -55,20 +57,25 @@ impl Ids {
             customer: key(decided.customer),
             outcome: key(decided.outcome),
             sequence: answer.sequence,
-            is_own: !decided.is_duplicate,
+            // What may be gone with the machine holds no id.
+            is_own: !decided.is_duplicate && !decided.promises_nothing(),
             is_acknowledged: decided.durability == "disk" || self.is_memory_safe && decided.durability == "memory",
         };
         let id = key(decided.decision.to_u128());
         if !self.known.admits(id) {
             return;
         }
-        let first = self.known.get(id).copied();
-        let is_other = first.is_some_and(|first| first.is_own && seen.is_own && first.event != seen.event);
-        self.tally.look(
-            answer.sequence,
-            !is_other,
-            || json!({ "answer": answer, "first_call": first.map(|first| first.sequence) }),
-        );
+        if decided.promises_nothing() {
+            self.promised_nothing += 1;
+        } else {
+            let first = self.known.get(id).copied();
+            let is_other = first.is_some_and(|first| first.is_own && seen.is_own && first.event != seen.event);
+            self.tally.look(
+                answer.sequence,
+                !is_other,
+                || json!({ "answer": answer, "first_call": first.map(|first| first.sequence) }),
+            );
+        }
         if let Some(known) = self.known.get_or(id, || seen) {
             known.take_in(seen);
         }
@@ -76,6 +83,7 @@ impl Ids {
 
     pub(super) fn add(&mut self, other: Self) {
         self.tally.add(other.tally);
+        self.promised_nothing += other.promised_nothing;
         let tally = &mut self.tally;
         self.known.add(other.known, |known, other| {
             if known.is_own && other.is_own && known.event != other.event {
@@ -106,7 +114,14 @@ impl Ids {
     }
 
     pub(super) fn check(self) -> Check {
-        let remark = self.known.remark("decision");
+        let mut remark = self.known.remark("decision");
+        if self.promised_nothing > 0 {
+            remark.push_str(&format!(
+                "{}{} answers were `pending`, which promises nothing: not looked at.",
+                if remark.is_empty() { "" } else { " " },
+                self.promised_nothing
+            ));
+        }
         self.tally.check(&remark)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::ids::{Acknowledged, Known};
 use super::sample::key;
 use super::tally::Tally;
-use crate::outcome::Check;
+use crate::outcome::{Check, not_judged};
 
 /// What an engine says of a decision when it is asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub(crate) struct Kept {
     /// The outcome in the same form in which the answer had it; `None` where it comes in another.
     pub(crate) outcome: Option<String>,
 }
+
+const COMPLETE: &str = "Every decision that was acknowledged is in the journal.";
+const SOUND: &str =
+    "The journal verifies: checksums, the chain of batches, signed heads against the tree over all records.";
 
 /// Asks a running engine for decisions that were acknowledged, at most so many, spread over the whole run.
 pub(crate) async fn asked<F>(
@@ -53,8 +57,7 @@ where
 /// Reads the journal that a stopped engine has left: every decision that was acknowledged is there, and the journal verifies, that is
 /// checksums, hash chain, and every signed head against the tree over the records.
 pub(crate) fn in_directory(acknowledged: &Acknowledged, data: &Path) -> anyhow::Result<[Check; 2]> {
-    let asks = "Every decision that was acknowledged is in the journal.";
-    let mut complete = Tally::new("journal_complete", asks);
+    let mut complete = Tally::new("journal_complete", COMPLETE);
     let found = found(acknowledged, data);
     let fault = found.as_ref().err().map(|error| format!("{error:#}"));
     let found = found.unwrap_or_default();
@@ -62,8 +65,7 @@ pub(crate) fn in_directory(acknowledged: &Acknowledged, data: &Path) -> anyhow::
         let is_there = found.contains(&known.decision.to_u128());
         complete.look(known.sequence, is_there, || case(known, &json!({ "journal_unreadable": fault })));
     }
-    let asks = "The journal verifies: checksums, the chain of batches, signed heads against the tree over all records.";
-    let mut sound = Tally::new("journal_verified", asks);
+    let mut sound = Tally::new("journal_verified", SOUND);
     let verified = verify_journal(data, None, None, &mut |_| {});
     let faults: Vec<String> = verified.faults.iter().map(ToString::to_string).collect();
     let gaps = verified.gaps.len();
@@ -74,6 +76,12 @@ pub(crate) fn in_directory(acknowledged: &Acknowledged, data: &Path) -> anyhow::
     }
     let remark = format!("{} records, {} signed heads.", verified.records, verified.heads);
     Ok([complete.check(&acknowledged.remark), sound.check(&remark)])
+}
+
+/// The same checks where there is no journal to read.
+pub(crate) fn not_in_directory(why: &str) -> [Check; 2] {
+    [("journal_complete", COMPLETE), ("journal_verified", SOUND)]
+        .map(|(name, asks)| Tally::new(name, asks).check(&not_judged(why)))
 }
 
 /// Those of the acknowledged decisions that are in the journal.

@@ -14,10 +14,12 @@
 //! | `alone` | checks that one answer is enough for: its deadline, whom it names, its words |
 //! | `repeats` | answers to repetitions |
 //! | `ids` | ids of decisions: that no two are the same, and which the journal has to have |
+//! | `bundles` | which bundle decisions were made on, beside when bundles were loaded |
 //! | `caps`, `cap_rule`, `cap_window` | caps, counted from the answers |
 //! | `kept` | the journal has what was acknowledged, and verifies |
 
 mod alone;
+mod bundles;
 mod cap_rule;
 mod cap_window;
 mod caps;
@@ -31,7 +33,7 @@ mod tally;
 mod fabricated;
 
 pub(crate) use ids::Acknowledged;
-pub(crate) use kept::{Kept, asked, in_directory};
+pub(crate) use kept::{Kept, asked, in_directory, not_in_directory};
 
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) grace: Duration,
     /// Whether a decision that is safe in memory only has to be in the journal: not if the engine is killed.
     pub(crate) is_memory_safe: bool,
+    /// Whether a call that is no repetition has an event that nobody has sent before: not where events are recorded.
+    pub(crate) are_events_new: bool,
     /// Driver threads, which share the cases that may be kept.
     pub(crate) threads: usize,
 }
@@ -62,6 +66,7 @@ pub(crate) struct Checks {
     repeats: repeats::Repeats,
     ids: ids::Ids,
     caps: caps::Caps,
+    bundles: bundles::Bundles,
 }
 
 impl Checks {
@@ -70,9 +75,10 @@ impl Checks {
         let cases_max = CASES_MAX / config.threads.max(1);
         Self {
             alone: alone::Alone::new(config.grace),
-            repeats: repeats::Repeats::new(cases_max, bundle),
+            repeats: repeats::Repeats::new(cases_max, config.are_events_new, bundle),
             ids: ids::Ids::new(cases_max, config.is_memory_safe),
             caps: caps::Caps::new(cases_max, bundle),
+            bundles: bundles::Bundles::default(),
         }
     }
 
@@ -82,12 +88,20 @@ impl Checks {
     }
 }
 
+impl Checks {
+    /// The bundles that decisions were made on.
+    pub(crate) fn bundles(&self) -> bundles::Bundles {
+        self.bundles.clone()
+    }
+}
+
 impl Checker for Checks {
     fn see(&mut self, answer: &Answer<'_>) {
         self.alone.see(answer);
         self.repeats.see(answer);
         self.ids.see(answer);
         self.caps.see(answer);
+        self.bundles.see(answer);
     }
 
     fn add(&mut self, other: Self) {
@@ -95,6 +109,7 @@ impl Checker for Checks {
         self.repeats.add(other.repeats);
         self.ids.add(other.ids);
         self.caps.add(other.caps);
+        self.bundles.add(&other.bundles);
     }
 
     fn checks(self) -> Vec<Check> {

@@ -3,7 +3,8 @@
 //! An engine remembers so many of a customer's decisions. Whether a repetition came too late for that is known only when all threads have
 //! said whom they have heard of; so what was decided anew is in doubt until the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use forthwith::bundle::Bundle;
 use forthwith::{DecisionId, FallbackReason, TimeDelta};
@@ -48,27 +49,51 @@ pub(super) struct Repeats {
     remembered: u64,
     /// After which time it has forgotten.
     over: TimeDelta,
+    /// Playbooks that repeat a decision for another event that has a key in common: there a new event may be a duplicate.
+    deduplicate: HashSet<Arc<str>>,
+    /// Whether a call that is no repetition has an event that nobody has sent before.
+    are_events_new: bool,
+    /// Answers that promised nothing, though the event had been decided: they are counted, and break nothing.
+    promised_nothing: u64,
     tally: Tally,
 }
 
 impl Repeats {
-    pub(super) fn new(cases_max: usize, bundle: Option<&Bundle>) -> Self {
+    pub(super) fn new(cases_max: usize, are_events_new: bool, bundle: Option<&Bundle>) -> Self {
         let window = bundle.map(|bundle| bundle.layout().repetitions()).unwrap_or_default();
         let asks = "An event that is sent again while it is remembered gets the decision and the outcome of the first time, and is said to be \
-                    a duplicate.";
+                    a duplicate; one that is sent for the first time is not.";
         let tally = Tally::new("repeats", asks);
         let (remembered, over) = (window.entries as u64 / 2, window.over);
-        Self { first: Sample::new(cases_max), doubts: Vec::new(), remembered, over, tally }
+        let playbooks = bundle.into_iter().flat_map(Bundle::playbooks);
+        let deduplicate = playbooks.filter(|of| of.flow.deduplicate.is_some()).map(|of| Arc::clone(&of.name)).collect();
+        Self {
+            first: Sample::new(cases_max),
+            doubts: Vec::new(),
+            remembered,
+            over,
+            deduplicate,
+            are_events_new,
+            promised_nothing: 0,
+            tally,
+        }
     }
 
     pub(super) fn see(&mut self, answer: &Answer<'_>) {
         let Came::Decided(decided) = &answer.came else { return };
+        let event = key((answer.playbook, answer.customer, answer.source, answer.event));
         // Who asks again after these, or hears these when asking again, may hear something else.
-        if decided.durability == "pending" || decided.fallback == Some(FallbackReason::InDoubt.as_str()) {
+        if decided.promises_nothing() || decided.fallback == Some(FallbackReason::InDoubt.as_str()) {
+            self.promised_nothing += u64::from(answer.is_repeat || self.first.get(event).is_some());
             return;
         }
-        let event = key((answer.playbook, answer.customer, answer.source, answer.event));
         let first = self.first.get(event).copied();
+        // The event was lost: its customer was given what another event had come to.
+        let is_false = decided.is_duplicate && !answer.is_repeat && self.are_events_new;
+        if is_false && first.is_none() && !self.deduplicate.contains(answer.playbook) {
+            self.tally.look(answer.sequence, false, || json!({ "answer": answer, "first_call": null }));
+            return;
+        }
         if let Some(first) = first {
             self.compare(first, answer, decided);
         }
@@ -103,6 +128,7 @@ impl Repeats {
         self.tally.add(other.tally);
         self.first.add(other.first, |_, _| {});
         self.doubts.extend(other.doubts);
+        self.promised_nothing += other.promised_nothing;
     }
 
     /// What it came to; `ids` has all decisions that were heard of.
@@ -134,6 +160,13 @@ impl Repeats {
                  forgotten.",
                 if remark.is_empty() { "" } else { " " },
                 self.remembered
+            ));
+        }
+        if self.promised_nothing > 0 {
+            remark.push_str(&format!(
+                "{}{} repetitions were answered as `pending` or in doubt, which promises nothing: they may be another decision.",
+                if remark.is_empty() { "" } else { " " },
+                self.promised_nothing
             ));
         }
         self.tally.check(&remark)

@@ -52,8 +52,9 @@ impl<V> Sample<V> {
         true
     }
 
-    /// Takes another in; where both have a key, `both` makes one of the two.
+    /// Takes another in, with the room that it had; where both have a key, `both` makes one of the two.
     pub(super) fn add(&mut self, other: Self, mut both: impl FnMut(&mut V, V)) {
+        self.values_max += other.values_max;
         while self.halvings < other.halvings && self.halve() {}
         for (key, value) in other.values {
             match self.values.get_mut(&key) {
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn two_that_are_added_have_what_one_would_have() {
-        let (mut one, mut other, mut all) = (Sample::new(500), Sample::new(500), Sample::new(500));
+        let (mut one, mut other, mut all) = (Sample::new(500), Sample::new(500), Sample::new(1_000));
         for number in 0..5_000_u32 {
             let half = if number % 3 == 0 { &mut one } else { &mut other };
             half.get_or(key(number), || number);
@@ -122,6 +123,13 @@ mod tests {
         }
         one.add(other, |_, _| panic!("no number is in both"));
         assert_eq!((one.len(), one.one_of()), (all.len(), all.one_of()));
+        // What fits into the room of both is kept whole.
+        let (mut one, mut other) = (Sample::new(500), Sample::new(500));
+        for number in 0..1_000_u32 {
+            if number < 500 { &mut one } else { &mut other }.get_or(key(number), || number);
+        }
+        one.add(other, |_, _| panic!("no number is in both"));
+        assert_eq!((one.len(), one.one_of()), (1_000, 1));
         let (mut one, mut same) = (Sample::new(5), Sample::new(5));
         one.get_or(7, || 1);
         same.get_or(7, || 2);

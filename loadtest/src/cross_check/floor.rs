@@ -38,7 +38,7 @@ struct Standing {
 /// Starts it on a free port of this machine.
 pub(super) fn start(workers: usize, stall: Option<Stall>) -> anyhow::Result<Server> {
     let standing = web::Data::new(Standing { calls: AtomicU64::new(0), stall, until: Mutex::new(None) });
-    Server::start(0, workers, move |app| {
+    Server::start(0, &Server::settings(workers), move |app| {
         app.app_data(standing.clone()).route("/v1/decide/{playbook}", web::post().to(answer));
     })
 }

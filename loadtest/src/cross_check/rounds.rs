@@ -85,7 +85,7 @@ pub(super) fn run(run: &CrossCheck, wrk: &Wrk) -> anyhow::Result<bool> {
     let subject = Subject::start(&load)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let doors = Doors::new(subject.engine.clone(), &subject.settings);
-    let engine = Server::start(0, workers, move |app| doors.configure(app))?;
+    let engine = Server::start(0, &Server::settings(workers), move |app| doors.configure(app))?;
     let floor = floor::start(workers, None)?;
     let mut pairs = [("floor: decode and answer", &floor, Vec::new()), ("engine", &engine, Vec::new())];
     let path = format!("/v1/decide/{}", load.playbook);

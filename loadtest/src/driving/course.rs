@@ -153,6 +153,11 @@ impl Course {
         self.peak
     }
 
+    /// Recorded events that were not sent, once all is over.
+    pub(crate) fn unsent(&self) -> u64 {
+        (self.recorded.len() - self.next_recorded) as u64
+    }
+
     /// A closed call has become due.
     pub(crate) fn made(&mut self) {
         self.nth += 1;

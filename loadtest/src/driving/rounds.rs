@@ -112,6 +112,7 @@ pub(super) async fn drive<D: Door, C: Checker>(mut desk: Desk<D, C>, mut alarm: 
     desk.give_up_the_rest();
     desk.end_seconds(Duration::MAX, 0);
     desk.tally.reconnects = desk.door.reconnects();
+    desk.tally.unsent = desk.course.unsent();
     desk.tally.peak = desk.course.peak();
     desk
 }

@@ -68,6 +68,8 @@ pub(crate) struct Tally {
     pub(crate) lag: Curve,
     pub(crate) waited: Curve,
     pub(crate) reconnects: u64,
+    /// Recorded events that were not sent, because their phase was over.
+    pub(crate) unsent: u64,
     /// Answers a second in the peak phase.
     pub(crate) peak: f64,
     /// The largest share of a second, in which counted calls were due, for which a thread was busy.
@@ -247,6 +249,7 @@ impl Tally {
         self.pending += other.pending;
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
+        self.unsent += other.unsent;
         self.peak += other.peak;
         self.busiest = self.busiest.max(other.busiest);
         self.busy += other.busy;

@@ -18,6 +18,7 @@ use super::wire::Wire;
 use crate::answers::Checker;
 use crate::clock::now;
 use crate::population::{Stream, Workload};
+use crate::report;
 use crate::scenario::Scenario;
 
 /// From the making of the threads to the first call: connections are opened in it.
@@ -85,7 +86,8 @@ impl<C: Checker> Team<C> {
                 parts: tell.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("driver-{thread}"));
-            members.push(thread.spawn(move || member.run()).context("cannot start a driver thread")?);
+            let run = move || member.run().inspect_err(report::failed);
+            members.push(thread.spawn(run).context("cannot start a driver thread")?);
         }
         Ok(Self { begin, threads, parts, members })
     }

@@ -75,11 +75,11 @@ pub(crate) fn run(run: &HttpRun) -> anyhow::Result<()> {
     let load = &run.load;
     let subject = Subject::start(load)?;
     let workers = run.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let echo = Server::start(0, workers, |app| {
+    let echo = Server::start(0, &Server::settings(workers), |app| {
         app.route("/echo", web::post().to(echo));
     })?;
     let doors = Doors::new(subject.engine.clone(), &subject.settings);
-    let server = Server::start(0, workers, move |app| doors.configure(app))?;
+    let server = Server::start(0, &Server::settings(workers), move |app| doors.configure(app))?;
     let path = format!("/v1/decide/{}", load.playbook);
     for &connections in &run.connections {
         let (mut floor, mut engine) = (Row::new("floor: decode and echo"), Row::new("decide"));

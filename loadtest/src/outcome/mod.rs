@@ -12,7 +12,7 @@ mod curve;
 mod run;
 
 pub(crate) use curve::Curve;
-pub(crate) use run::{Cause, Check, Driver, Happened, Phase, Run, Second, Totals, Usage};
+pub(crate) use run::{Cause, Check, Driver, Happened, Phase, Run, Second, Totals, Usage, not_judged};
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 /// The form of the file.
 pub(crate) const FORM: u32 = 1;
+
+/// The setting that says what kind of file system the engine's data is on.
+pub(crate) const FILE_SYSTEM: &str = "file system of the data";
 
 /// All runs of one scenario in one call of the command.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -49,7 +52,10 @@ pub(crate) struct Machine {
     pub(crate) model: String,
     pub(crate) memory_bytes: u64,
     pub(crate) system: String,
-    /// The version of the engine.
+    /// Whether it is the driver's only: the engine ran already, somewhere, and in another build.
+    #[serde(default)]
+    pub(crate) is_drivers: bool,
+    /// The version of the driver, which is the engine's where it is one of its own, and its build.
     pub(crate) version: String,
     /// Whether it was built with `--release`.
     pub(crate) is_optimized: bool,

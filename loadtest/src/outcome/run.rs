@@ -79,6 +79,9 @@ pub(crate) struct Totals {
     pub(crate) shed: u64,
     /// Calls that failed in any other way.
     pub(crate) failed: u64,
+    /// Recorded events that were not sent, because their phase was over.
+    #[serde(default)]
+    pub(crate) unsent: u64,
     /// Answers a second that came in time: what the load was worth.
     pub(crate) goodput: f64,
 }
@@ -162,9 +165,29 @@ pub(crate) struct Check {
     pub(crate) name: String,
     /// What it asks, in a sentence.
     pub(crate) asks: String,
-    /// How many cases were looked at.
+    /// How many cases were looked at; of none it says nothing, and does not count as held.
     pub(crate) checked: u64,
     pub(crate) violations: u64,
     /// The first case that broke it, whole.
     pub(crate) first: Option<Value>,
+}
+
+/// Begins what is said of a check that was asked for and could not be made.
+const NOT_JUDGED: &str = "Not judged, because ";
+
+/// What is said of a check that was asked for and could not be made: a sentence for the end of `asks`.
+pub(crate) fn not_judged(why: &str) -> String {
+    format!("{NOT_JUDGED}{why}.")
+}
+
+impl Check {
+    /// Whether it has looked at anything.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.checked > 0 || self.violations > 0
+    }
+
+    /// Why it could not be made, though it was asked for.
+    pub(crate) fn why_not_judged(&self) -> Option<&str> {
+        self.asks.split_once(NOT_JUDGED).filter(|_| !self.is_judged()).map(|(_, why)| why.trim_end_matches('.'))
+    }
 }

@@ -197,6 +197,7 @@ pub(super) fn frame() -> Outcome {
             .map(str::to_owned)
             .into(),
         machine: Machine {
+            is_drivers: false,
             processors: 2,
             model: "A processor of 2.4 GHz".to_owned(),
             memory_bytes: 8 << 30,

@@ -317,7 +317,11 @@ pub(super) fn checks(outcome: &Outcome) -> Option<Table> {
     let mut table =
         Table::of([Words("check".into()), Words("asks".into()), Number("looked at".into()), Number("violated".into())]);
     for (name, asks, checked, violations) in added(outcome) {
-        let violated = if violations == 0 { "never".to_owned() } else { units::count(violations as f64) };
+        let violated = match (checked, violations) {
+            (0, 0) => "not judged".to_owned(),
+            (_, 0) => "never".to_owned(),
+            (_, violations) => units::count(violations as f64),
+        };
         table.row(name, [asks, units::count(checked as f64), violated]);
     }
     table.unless_empty()

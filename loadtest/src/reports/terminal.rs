@@ -1,6 +1,6 @@
 //! The report at the end of a run, in Markdown that can be pasted into a document.
 
-use std::fmt::{Arguments, Write};
+use std::fmt::Arguments;
 
 use super::figure::typical;
 use super::tables::{self, Column, Table};
@@ -43,7 +43,7 @@ fn head(text: &mut String, outcome: &Outcome) {
     let verdict = Verdict::of(outcome);
     push(text, format_args!("**{}** {}\n", outcome.scenario, verdict.line));
     for reason in &verdict.reasons {
-        push(text, format_args!("- {reason}"));
+        push(text, format_args!("- {}", cut(reason)));
     }
     for doubt in &verdict.doubts {
         push(text, format_args!("- warning: {doubt}"));
@@ -68,8 +68,9 @@ fn head(text: &mut String, outcome: &Outcome) {
 
 /// Where it ran, in a line.
 pub(super) fn machine(machine: &Machine) -> String {
+    let whose = if machine.is_drivers { "Of the driver only, for the engine ran already: " } else { "" };
     format!(
-        "{} x {}, {}, {}, forthwith {} ({})",
+        "{whose}{} x {}, {}, {}, forthwith {} ({})",
         machine.processors,
         machine.model,
         units::bytes(machine.memory_bytes as f64),
@@ -96,14 +97,32 @@ pub(super) fn markdown(text: &mut String, table: &Table) {
     }
 }
 
+/// Characters of a cell, or of a line that is not a first case: what an engine says may be of any length.
+const CHARACTERS_MAX: usize = 500;
+
 /// Without what would end a cell.
 fn plain(cell: &str) -> String {
-    cell.replace('|', "\\|").replace(['\n', '\r'], " ")
+    cut(cell).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
+/// The beginning of a text that somebody else may have written.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Adds lines. What would move the cursor or change colours is written out: engines say what they like, and a terminal obeys.
 pub(super) fn push(text: &mut String, line: Arguments<'_>) {
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{line}");
+    for character in line.to_string().chars() {
+        match character {
+            '\n' | '\t' => text.push(character),
+            control if control.is_control() => text.extend(control.escape_default()),
+            other => text.push(other),
+        }
+    }
+    text.push('\n');
 }
 
 #[cfg(test)]
@@ -119,6 +138,9 @@ mod tests {
     #[test]
     fn the_report_of_a_run_that_failed_says_so_first_and_shows_the_case() {
         let mut outcome = sample::outcome(1);
+        assert!(!terminal(&outcome).contains("Of the driver only"));
+        outcome.machine.is_drivers = true;
+        assert!(terminal(&outcome).contains("Of the driver only, for the engine ran already: "));
         sample::violate(&mut outcome);
         let text = terminal(&outcome);
         assert!(
@@ -133,6 +155,12 @@ mod tests {
         let mut outcome = sample::outcome(1);
         outcome.runs[0].shed = [("a|b\nc".to_owned(), 1)].into();
         assert!(terminal(&outcome).contains("| a\\|b c | 1 |"));
+        // Nor does what an engine says reach the terminal as more than text.
+        outcome.runs[0].shed = [("\u{1b}]0;owned\u{7}".to_owned(), 1)].into();
+        outcome.runs[0].missed = vec![format!("the first call that failed: \u{9b}31m{}", "x".repeat(1 << 20))];
+        let text = terminal(&outcome);
+        assert!(text.contains("\\u{1b}]0;owned\\u{7}") && text.contains("\\u{9b}31mxxx"), "{text}");
+        assert!(text.len() < 10_000 && !text.contains(['\u{1b}', '\u{9b}', '\u{7}']));
         outcome.runs.clear();
         assert!(terminal(&outcome).starts_with("**ticket_routing** failed: nothing was run\n"));
     }

@@ -1,7 +1,7 @@
 //! Passed or not, and why.
 
 use super::units;
-use crate::outcome::Outcome;
+use crate::outcome::{FILE_SYSTEM, Outcome, Run};
 
 /// What a reader is to know first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl Verdict {
 
 /// What has held.
 fn kept(outcome: &Outcome) -> String {
-    let checks = outcome.runs.first().map_or(0, |run| run.checks.len());
+    let judged = |run: &Run| run.checks.iter().filter(|check| check.is_judged()).count();
+    let checks = outcome.runs.iter().map(judged).min().unwrap_or_default();
     let promises = promises(outcome);
     let runs = if outcome.runs.len() > 1 { format!(" in each of {} runs", outcome.runs.len()) } else { String::new() };
     match (checks, promises.is_empty()) {
@@ -79,9 +80,34 @@ fn doubts(outcome: &Outcome) -> Vec<String> {
     if !outcome.machine.is_optimized {
         doubts.push("built without --release: the figures say nothing about the engine".to_owned());
     }
+    if let Some(kind @ ("tmpfs" | "ramfs")) = outcome.settings.get(FILE_SYSTEM).map(String::as_str) {
+        doubts.push(format!(
+            "the data was in memory ({kind}): what waiting for a disk takes is not in the figures; choose a folder with --data"
+        ));
+    }
     for (nth, run) in outcome.runs.iter().enumerate() {
         if let Some(why) = &run.driver.bottleneck {
             doubts.push(format!("run {}: the driver may have set the figures: {why}", nth + 1));
+        }
+        for check in &run.checks {
+            if let Some(why) = check.why_not_judged() {
+                doubts.push(format!("run {}: check `{}` was not judged, because {why}", nth + 1, check.name));
+            }
+        }
+        if run.totals.unsent > 0 {
+            let unsent = units::count(run.totals.unsent as f64);
+            doubts
+                .push(format!("run {}: {unsent} recorded events were not sent: their phase was over before", nth + 1));
+        }
+        let unseen = run.failed.get("no_connection").copied().unwrap_or_default();
+        if unseen * 100 > run.totals.offered {
+            let (unseen, share) =
+                (units::count(unseen as f64), units::share(unseen as f64 / run.totals.offered as f64));
+            doubts.push(format!(
+                "run {}: {unseen} calls ({share}) found no free connection, so the engine was not asked: it was offered less than the \
+                 scenario says",
+                nth + 1
+            ));
         }
         if run.totals.answered == 0 {
             doubts.push(format!("run {}: nothing was answered", nth + 1));
@@ -104,6 +130,19 @@ mod tests {
         let verdict = Verdict::of(&sample::outcome(1));
         assert_eq!(verdict.line, "passed: 3 checks and p99 ≤ 5.00 ms, late ≤ 0.10 % held");
         assert!(verdict.has_passed && verdict.reasons.is_empty() && verdict.doubts.is_empty(), "{verdict:?}");
+        let mut lacking = sample::outcome(1);
+        lacking.runs[0].checks[0].checked = 0;
+        lacking.runs[0].checks[0].asks.push_str(&crate::outcome::not_judged("nobody looked"));
+        lacking.runs[0].totals.unsent = 7;
+        let half = lacking.runs[0].totals.offered / 2;
+        lacking.runs[0].failed.insert("no_connection".to_owned(), half);
+        let verdict = Verdict::of(&lacking);
+        assert_eq!(verdict.line, "passed: 2 checks and p99 ≤ 5.00 ms, late ≤ 0.10 % held");
+        assert_eq!(verdict.doubts[0], "run 1: check `in_time` was not judged, because nobody looked");
+        assert!(verdict.doubts[1].contains("7 recorded events were not sent"), "{verdict:?}");
+        assert!(verdict.doubts[2].contains("(50.0 %) found no free connection"), "{verdict:?}");
+        lacking.settings.insert(FILE_SYSTEM.to_owned(), "tmpfs".to_owned());
+        assert!(Verdict::of(&lacking).doubts[0].contains("was in memory (tmpfs)"));
         let mut bare = sample::outcome(2);
         bare.slo = None;
         bare.runs.iter_mut().for_each(|run| run.checks.clear());

@@ -110,7 +110,7 @@ fn outcome(scenario: &Scenario, options: &ScenarioRun) -> anyhow::Result<Outcome
         description: scenario.description.clone(),
         began,
         command: std::env::args().collect(),
-        machine: machine(),
+        machine: machine(overrides.url.is_some()),
         settings: settings(scenario, overrides),
         slo: has_slo.then_some(slo),
         runs,

@@ -4,7 +4,7 @@
 /// again and again.
 const BLOCKS: usize = 20;
 /// Of fewer points a slope says nothing.
-const POINTS_MIN: usize = 2 * BLOCKS;
+pub(super) const POINTS_MIN: usize = 2 * BLOCKS;
 /// The quantile of Student's distribution with 18 degrees of freedom that leaves 0.5 % above it.
 const SURE: f64 = 2.878;
 

@@ -9,12 +9,13 @@ use anyhow::Context;
 
 use crate::clock::now;
 use crate::outcome::Happened;
+use crate::report;
 use crate::scenario::{Event, Scenario, What};
 use crate::target::Hands;
 
 /// What is done to the engine.
 pub(super) struct Happening {
-    thread: JoinHandle<anyhow::Result<Vec<Happened>>>,
+    thread: JoinHandle<(Vec<Happened>, Option<anyhow::Error>)>,
     /// Dropped to end it.
     stop: Sender<()>,
     pub(super) news: Receiver<Happened>,
@@ -32,21 +33,29 @@ impl Happening {
                 if !sleep_until(begin + at, &stopped) {
                     break;
                 }
-                let done = act(&hands, what, begin)?;
-                let _ = tell.send(done.clone());
-                happened.push(done);
+                match act(|| hands.act(what), what, begin) {
+                    Ok(done) => {
+                        let _ = tell.send(done.clone());
+                        happened.push(done);
+                    }
+                    Err(gone) => {
+                        // Who watches hears it now, not hours later.
+                        report::failed(&gone);
+                        return (happened, Some(gone));
+                    }
+                }
             }
-            Ok(happened)
+            (happened, None)
         });
         Ok(Self { thread: thread.context("cannot start a thread")?, stop, news })
     }
 
-    /// Ends it, after what is being done; everything that was.
-    pub(super) fn finish(self) -> anyhow::Result<Vec<Happened>> {
+    /// Ends it, after what is being done; everything that was, and why the engine is gone, if it is.
+    pub(super) fn finish(self) -> anyhow::Result<(Vec<Happened>, Option<anyhow::Error>)> {
         let Self { thread, stop, .. } = self;
         drop(stop);
         match thread.join() {
-            Ok(happened) => happened,
+            Ok(ended) => Ok(ended),
             Err(_) => anyhow::bail!("the thread that does things to the engine broke off"),
         }
     }
@@ -73,9 +82,9 @@ fn sleep_until(at: Instant, stopped: &Receiver<()>) -> bool {
     matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
 }
 
-fn act(hands: &Hands, what: What, begin: Instant) -> anyhow::Result<Happened> {
+fn act(hand: impl FnOnce() -> anyhow::Result<String>, what: What, begin: Instant) -> anyhow::Result<Happened> {
     let started = now();
-    let done = hands.act(what);
+    let done = hand();
     let took_s = (now() - started).as_secs_f64();
     let at_s = started.saturating_duration_since(begin).as_secs_f64();
     let said = match done {
@@ -90,6 +99,14 @@ fn act(hands: &Hands, what: What, begin: Instant) -> anyhow::Result<Happened> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_refused_is_told_and_an_engine_that_is_gone_ends_it() {
+        let refuses = || Err(anyhow::anyhow!("it said no"));
+        assert_eq!(act(refuses, What::Reload, now()).unwrap().said, "refused: it said no");
+        let gone = act(refuses, What::KillAndRestart, now()).unwrap_err();
+        assert_eq!(format!("{gone:#}"), "the event `kill_and_restart` failed: it said no");
+    }
 
     #[test]
     fn what_is_repeated_is_repeated_to_the_end_and_all_is_in_order() {

@@ -45,7 +45,12 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     let workload = Workload::new(scenario, name, budget_of)?;
     warm(plan, &mut target, &workload)?;
     let threads = threads(scenario);
-    let config = checks::Config { grace: scenario.grace(), is_memory_safe: !scenario.kills(), threads };
+    let config = checks::Config {
+        grace: scenario.grace(),
+        is_memory_safe: !scenario.kills(),
+        are_events_new: scenario.population.recorded.is_none(),
+        threads,
+    };
     let checkers = (0..threads).map(|_| Checks::new(&config, target.bundle())).collect();
     let destination = target.destination()?;
     let team = Team::start(TeamPlan { scenario, workload: &workload, destination: &destination, checkers })?;
@@ -54,21 +59,34 @@ pub(crate) fn once(plan: &Once<'_>) -> anyhow::Result<Run> {
     let live = Live::start(plan.showing, watched(plan));
     let (seconds, usage) = Watching::new(&team, target.meter(), &live).watch(&happening);
     let (tally, checker) = team.finish()?;
-    let happened = happening.finish()?;
+    let (happened, gone) = happening.finish()?;
     live.stop();
-    let acknowledged = checker.acknowledged();
+    let (acknowledged, bundles) = (checker.acknowledged(), checker.bundles());
     let mut run = summed(scenario, &tally);
     run.checks = checker.checks();
     (run.seconds, run.usage, run.happened) = (seconds, usage, happened);
+    run.checks.extend(bundles.check(&run.happened));
     run.driver = driver::standing(scenario, &tally, threads);
-    if scenario.promise.verify {
-        run.checks.push(found(scenario, &acknowledged, &target)?);
-    }
-    let stopped = target.stop()?;
-    if scenario.promise.verify {
-        run.checks.extend(in_journal(&acknowledged, &stopped)?);
+    match &gone {
+        None => {
+            if scenario.promise.verify {
+                run.checks.push(found(scenario, &acknowledged, &target)?);
+            }
+            let stopped = target.stop()?;
+            if scenario.promise.verify {
+                run.checks.extend(in_journal(&acknowledged, &stopped, overrides.url.is_some())?);
+            }
+        }
+        // What was measured until then is kept.
+        Some(_) => {
+            drop(target.stop());
+            if scenario.promise.verify {
+                run.checks.extend(checks::not_in_directory("the engine did not come back"));
+            }
+        }
     }
     promised::judge(scenario, &tally, &mut run);
+    run.missed.extend(gone.map(|gone| format!("{gone:#}")));
     Ok(run)
 }
 
@@ -89,7 +107,7 @@ fn warm(plan: &Once<'_>, target: &mut Target, workload: &Workload) -> anyhow::Re
 }
 
 /// Driver threads: in process they do the engine's work, beside an engine in a process of its own they leave it half the machine.
-fn threads(scenario: &Scenario) -> usize {
+pub(super) fn threads(scenario: &Scenario) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     match scenario.transport {
         Transport::InProcess => scenario.threads.unwrap_or(processors).max(1),
@@ -132,9 +150,10 @@ fn ready<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T
 }
 
 /// Reads the journal that the engine has left, where there is one to read.
-fn in_journal(acknowledged: &Acknowledged, stopped: &Stopped) -> anyhow::Result<Vec<Check>> {
+fn in_journal(acknowledged: &Acknowledged, stopped: &Stopped, runs_already: bool) -> anyhow::Result<[Check; 2]> {
     match stopped.data() {
-        Some(data) => Ok(checks::in_directory(acknowledged, &data)?.into()),
-        None => Ok(Vec::new()),
+        Some(data) => checks::in_directory(acknowledged, &data),
+        None if runs_already => Ok(checks::not_in_directory("the engine runs on, and its data is its own")),
+        None => Ok(checks::not_in_directory("the small disk that it was on is gone with the engine")),
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::drift::drift_per_hour;
+use super::drift::{POINTS_MIN, drift_per_hour};
 use crate::driving::{CLASSES, Tally};
-use crate::outcome::{Check, Run, Usage};
+use crate::outcome::{Check, Run, Usage, not_judged};
 use crate::scenario::{Arrivals, Rate, Scenario, What};
 
 /// Calls that a class of customers must have made before its share is judged.
@@ -40,6 +40,10 @@ fn missed(scenario: &Scenario, run: &Run) -> Vec<String> {
     };
     limited("answers were late", share(totals.late, totals.answered), promise.late_share);
     limited("calls were lost", share(totals.shed + totals.failed, totals.offered), promise.lost_share);
+    // Of a call that had no connection the engine knows nothing; the report tells how many there were.
+    let unseen = run.failed.get("no_connection").copied().unwrap_or_default();
+    let failed = share(totals.failed.saturating_sub(unseen), totals.offered);
+    limited("calls failed without being shed in words", failed, promise.failed_share);
     missed
 }
 
@@ -104,9 +108,16 @@ fn drifts(scenario: &Scenario, run: &Run) -> Vec<Check> {
         let allowed = allowed?;
         let usage = run.usage.iter().filter(|usage| (from..=to).contains(&usage.at_s));
         let points: Vec<(f64, f64)> = usage.map(|usage| (usage.at_s, of(usage))).collect();
-        let drift = drift_per_hour(&points).filter(|drift| drift.surely_above(allowed));
-        let broken = drift.map(|of| json!({ "per_hour": of.per_hour, "error": of.error, "allowed": allowed }));
         let asks = format!("{what} by no more than {allowed:.0} an hour, beyond the error of the slope.");
+        let Some(drift) = drift_per_hour(&points) else {
+            let why = format!(
+                "a slope needs {POINTS_MIN} counted seconds in which it was read, and there were {}",
+                points.len()
+            );
+            return Some(check(name, format!("{asks} {}", not_judged(&why)), 0, Vec::new()));
+        };
+        let broken = Some(drift).filter(|drift| drift.surely_above(allowed));
+        let broken = broken.map(|of| json!({ "per_hour": of.per_hour, "error": of.error, "allowed": allowed }));
         Some(check(name, asks, points.len() as u64, broken.into_iter().collect()))
     };
     let memory = "The engine's resident memory grows, in bytes,";
@@ -114,4 +125,33 @@ fn drifts(scenario: &Scenario, run: &Run) -> Vec<Check> {
     let memory = grows("memory_drift", memory, promise.memory_drift_per_hour, |usage| usage.resident_bytes as f64);
     let files = grows("file_drift", files, promise.file_drift_per_hour, |usage| usage.open_files as f64);
     [memory, files].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shed_in_words_is_missed_where_that_is_promised() {
+        let said = |scenario: &str, how: &str| {
+            let scenario = crate::scenario::find(scenario).unwrap();
+            let mut run = Run::default();
+            (run.totals.offered, run.totals.answered, run.totals.shed, run.totals.failed) = (100, 40, 30, 30);
+            run.failed.insert(how.to_owned(), 30);
+            missed(&scenario, &run)
+        };
+        for scenario in ["overload", "disk_full"] {
+            assert_eq!(said(scenario, "no_connection"), Vec::<String>::new());
+            let missed = said(scenario, "status_500");
+            assert!(missed.len() == 1 && missed[0].contains("30.0000 % of the calls failed without"), "{missed:?}");
+        }
+    }
+
+    #[test]
+    fn a_slope_that_cannot_be_judged_did_not_hold() {
+        let scenario = crate::scenario::find("soak").unwrap();
+        let checks = drifts(&scenario, &Run::default());
+        assert_eq!(checks.len(), 2);
+        assert!(checks.iter().all(|check| !check.is_judged() && check.why_not_judged().is_some()), "{checks:?}");
+    }
 }

@@ -1,8 +1,14 @@
 //! A scenario as it is run, for people.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
+use foldhash::quality::FixedState;
+
+use super::machine::file_system;
+use super::once::threads;
 use crate::args::Overrides;
+use crate::outcome::FILE_SYSTEM;
 use crate::report::thousands;
 use crate::scenario::{Arrivals, Rate, Scenario, Transport};
 
@@ -13,6 +19,40 @@ pub(super) fn settings(scenario: &Scenario, overrides: &Overrides) -> BTreeMap<S
     set("transport", scenario.transport.as_str().to_owned());
     if scenario.transport != Transport::InProcess {
         set("connections", scenario.connections.to_string());
+    }
+    set("driver threads", threads(scenario).to_string());
+    set("timeout", format!("{:?}", scenario.timeout));
+    set("waits for a connection", format!("{:?} at most", scenario.give_up));
+    set("grace", format!("{:?}", scenario.grace()));
+    for (nth, event) in scenario.events.iter().enumerate() {
+        let every = event.every.map_or_else(String::new, |every| format!(", every {every:?}"));
+        set(&format!("event {}", nth + 1), format!("{} at {:?}{every}", event.what.as_str(), event.at));
+    }
+    for (path, text) in &scenario.engine.files {
+        set(&format!("file {path}"), format!("{} bytes, {}", text.len(), fingerprint(text.as_bytes())));
+    }
+    for (nth, call) in scenario.calls.iter().enumerate() {
+        let (lines, print) = (call.samples.lines().count(), fingerprint(call.samples.as_bytes()));
+        let budget = call.budget.map_or_else(String::new, |budget| format!(", budget {budget:?}"));
+        set(
+            &format!("calls {}", nth + 1),
+            format!("{} of {lines} samples ({print}), share {}{budget}", call.playbook, call.share),
+        );
+    }
+    if let Some(recorded) = &scenario.population.recorded {
+        let (lines, print) = (recorded.lines.lines().count(), fingerprint(recorded.lines.as_bytes()));
+        let speed =
+            recorded.speed.map_or_else(|| "as fast as it goes".to_owned(), |speed| format!("{speed} times as fast"));
+        set("recorded events", format!("{lines} ({print}), {speed}"));
+    }
+    match (scenario.engine.disk_bytes, &overrides.url) {
+        (_, Some(_)) => {}
+        (Some(bytes), None) => set("data", format!("on a disk of {} in memory", thousands(bytes))),
+        (None, None) => {
+            let data = overrides.data.clone().unwrap_or_else(std::env::temp_dir);
+            set(FILE_SYSTEM, file_system(&data).unwrap_or_else(|| "unknown".to_owned()));
+            set("data", data.display().to_string());
+        }
     }
     let population = &scenario.population;
     set("customers", thousands(population.customers));
@@ -54,4 +94,9 @@ pub(super) fn settings(scenario: &Scenario, overrides: &Overrides) -> BTreeMap<S
 
 fn drawn(is_poisson: bool) -> &'static str {
     if is_poisson { "poisson arrivals" } else { "evenly apart" }
+}
+
+/// What tells contents apart, for people to compare.
+fn fingerprint(bytes: &[u8]) -> String {
+    format!("{:08x}", FixedState::default().hash_one(bytes) as u32)
 }

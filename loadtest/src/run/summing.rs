@@ -36,6 +36,7 @@ pub(super) fn summed(scenario: &Scenario, tally: &Tally) -> Run {
             duplicates: tally.duplicates,
             shed: sum(|count| count.shed),
             failed: sum(|count| count.failed),
+            unsent: tally.unsent,
             goodput: sum(|count| count.in_time) as f64 / seconds.max(f64::MIN_POSITIVE),
         },
         latency: tally.latency.clone(),

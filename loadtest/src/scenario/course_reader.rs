@@ -106,6 +106,7 @@ pub(super) fn promise(section: &Section<'_>) -> Promise {
         p99_us: section.get("p99").and_then(|node| span(&node, "1us", "1h")).map(|p99| p99.as_nanos() as f64 / 1_000.0),
         late_share: number("late", 1.0),
         lost_share: number("lost", 1.0),
+        failed_share: number("failed", 1.0),
         grace: section.get("grace").and_then(|node| span(&node, "0s", "1h")),
         goodput_of_peak: number("goodput_of_peak", 10.0),
         fairness: number("fairness", 1.0),

@@ -217,6 +217,8 @@ pub(crate) struct Promise {
     pub(crate) p99_us: Option<f64>,
     pub(crate) late_share: Option<f64>,
     pub(crate) lost_share: Option<f64>,
+    /// The share of calls that may fail otherwise than shed in words; those apart that the driver had no connection for.
+    pub(crate) failed_share: Option<f64>,
     /// How much later than its deadline an answer may be heard before it is late.
     pub(crate) grace: Option<Duration>,
     /// Answers in time while more is offered than can be done, as a share of the peak.

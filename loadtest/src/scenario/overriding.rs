@@ -69,7 +69,7 @@ impl Scenario {
         }
         for event in &mut self.events {
             event.at = event.at.mul_f64(by);
-            // What happens once a second goes on happening once a second, but once at least.
+            // A shorter run has as many of what is repeated, but not oftener than ten times as often; a longer one has more.
             event.every = event.every.map(|every| if by < 1.0 { every.mul_f64(by.max(0.1)) } else { every });
         }
     }

@@ -8,7 +8,7 @@ use forthwith::domain::TimeDelta;
 
 use super::course_reader::{events, phases, promise};
 use super::engine_reader::{engine, provider};
-use super::{Arrivals, Call, Population, Promise, Recorded, Scenario, Start, Transport};
+use super::{Arrivals, Call, Event, Population, Promise, Recorded, Scenario, Start, Transport, What};
 use crate::population::Spread;
 use crate::population::shipped_samples;
 
@@ -57,6 +57,14 @@ fn whole(root: &Section<'_>, folder: Option<&Path>) -> Option<Scenario> {
             "a phase with `arrivals = \"recorded\"` needs `[population]` with `kind = \"replay\"` and a `speed`",
         );
     }
+    let events = events?;
+    let restarts = |event: &Event| matches!(event.what, What::KillAndRestart | What::StopAndRestart);
+    if engine.disk_bytes.is_some() && (population.start == Start::Resting || events.iter().any(restarts)) {
+        root.fault(
+            "`engine.disk` is in memory and gone with the engine's process, so it goes with no restart: expected neither \
+             `start = \"resting\"` nor `kill_and_restart` nor `stop_and_restart`",
+        );
+    }
     Some(Scenario {
         name: name?,
         description: description?,
@@ -70,7 +78,7 @@ fn whole(root: &Section<'_>, folder: Option<&Path>) -> Option<Scenario> {
         population,
         calls: calls?,
         phases,
-        events: events?,
+        events,
         promise,
     })
 }

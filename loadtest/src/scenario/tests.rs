@@ -123,6 +123,18 @@ fn what_needs_something_before_it_says_so() {
 }
 
 #[test]
+fn a_disk_that_is_gone_with_the_engine_goes_with_no_restart() {
+    let disk = SMALL.replace("[[events]]", "[engine]\ndisk = \"64MiB\"\n[[events]]");
+    assert!(read("small.toml", &disk, None).is_ok());
+    for what in ["kill_and_restart", "stop_and_restart"] {
+        let faults = read("small.toml", &disk.replace("\"reload\"", &format!("\"{what}\"")), None).unwrap_err();
+        assert!(faults.to_string().contains("goes with no restart"), "{faults}");
+    }
+    let resting = disk.replace("customers = 1_000", "customers = 1_000\nstart = \"resting\"");
+    assert!(read("small.toml", &resting, None).unwrap_err().to_string().contains("goes with no restart"));
+}
+
+#[test]
 fn options_change_rates_times_and_customers_in_proportion() {
     let options = Overrides { rate: Some(40.0), seconds: Some(4.0), scale: Some(0.5), ..Overrides::default() };
     let scenario = small().overridden(&options).unwrap();

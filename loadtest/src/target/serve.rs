@@ -8,6 +8,7 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use forthwith::engine::Patrol;
 use forthwith::{Config, Doors, Engine};
 
 use super::server::Server;
@@ -22,7 +23,9 @@ pub(crate) fn serve(options: &Serve) -> anyhow::Result<()> {
     let engine = Engine::start(engine.data(&options.data))?;
     let folder = options.config.clone();
     let doors = Doors::new(engine.clone(), &settings.server).reload_with(move || Config::load_bundle(&folder));
-    let server = Server::start(options.port, settings.server.workers, move |app| doors.configure(app))?;
+    let server = Server::start(options.port, &settings.server, move |app| doors.configure(app))?;
+    // As the `forthwith` command does: what checks itself takes its part of the machine.
+    let mut patrol = Patrol::start(engine.clone(), settings.selfcheck).context("cannot start the self-check")?;
     say(&format!("listening {}", server.address))?;
     let ballast = options.data.with_file_name(BALLAST);
     for order in io::stdin().lock().lines() {
@@ -36,6 +39,7 @@ pub(crate) fn serve(options: &Serve) -> anyhow::Result<()> {
         }
     }
     server.stop()?;
+    patrol.stop();
     let stopped = engine.shutdown()?;
     say(&format!("stopped {}", stopped.last_seq))
 }

@@ -7,6 +7,10 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer, web};
 use anyhow::{Context, bail};
+use forthwith::config::ServerSettings;
+
+/// How long requests under way may take to finish when it stops, as in the `forthwith` command.
+const DRAIN_SECONDS: u64 = 10;
 
 /// An HTTP server on a thread of its own, on the loopback.
 #[derive(Debug)]
@@ -17,17 +21,31 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server; port 0 is a free one.
+    /// The settings that are the default, with so many workers.
+    pub(crate) fn settings(workers: usize) -> ServerSettings {
+        ServerSettings { workers, ..ServerSettings::default() }
+    }
+
+    /// Starts a server with the settings that the `forthwith` command gives its own, but for where it listens; port 0 is a free one.
     pub(crate) fn start(
         port: u16,
-        workers: usize,
+        settings: &ServerSettings,
         configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
+        let ServerSettings { workers, connections_max, backlog, keep_alive, header_timeout, .. } = *settings;
+        let workers = workers.max(1);
         let (told, hear) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             System::new().block_on(async move {
                 let server = HttpServer::new(move || App::new().configure(&configure));
-                let server = server.workers(workers.max(1)).disable_signals().shutdown_timeout(5);
+                let server = server
+                    .workers(workers)
+                    .max_connections(connections_max.div_ceil(workers))
+                    .backlog(backlog)
+                    .keep_alive(keep_alive)
+                    .client_request_timeout(header_timeout)
+                    .shutdown_timeout(DRAIN_SECONDS)
+                    .disable_signals();
                 let server = server.bind(("127.0.0.1", port))?;
                 let address = server.addrs().first().copied();
                 let server = server.run();

@@ -207,7 +207,7 @@ fn warnings(a: &Outcome, b: &Outcome, judged_by: JudgedBy) -> Vec<String> {
     differs("the processor", &here.model, &there.model);
     differs("memory", &Unit::Bytes.write(here.memory_bytes as f64), &Unit::Bytes.write(there.memory_bytes as f64));
     differs("the system", &here.system, &there.system);
-    differs("the engine's version", &here.version, &there.version);
+    differs("the version or build", &here.version, &there.version);
     let build = |is_optimized| if is_optimized { "release" } else { "not optimized" };
     differs("the build", build(here.is_optimized), build(there.is_optimized));
     for (side, outcome) in [("A", a), ("B", b)] {
@@ -216,6 +216,11 @@ fn warnings(a: &Outcome, b: &Outcome, judged_by: JudgedBy) -> Vec<String> {
         }
         if !outcome.machine.is_optimized {
             warnings.push(format!("{side} was built without --release: its figures say nothing about the engine"));
+        }
+        if outcome.machine.is_drivers {
+            warnings.push(format!(
+                "the engine of {side} ran already: machine, version and build are the driver's, and of the engine's own nothing is known"
+            ));
         }
         if !outcome.has_passed() {
             warnings.push(format!("{side} failed: a check was violated or a promise missed"));

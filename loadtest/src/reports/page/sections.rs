@@ -200,11 +200,13 @@ pub(super) fn setting(page: &mut String, outcome: &Outcome) {
     let here = &outcome.machine;
     let promised = promises(outcome);
     entry(page, "promised", &if promised.is_empty() { "nothing".to_owned() } else { promised.join(", ") });
-    entry(page, "processor", &format!("{} x {}", here.processors, here.model));
-    entry(page, "memory", &units::bytes(here.memory_bytes as f64));
-    entry(page, "system", &here.system);
+    let whose = if here.is_drivers { "driver's " } else { "" };
+    entry(page, &format!("{whose}processor"), &format!("{} x {}", here.processors, here.model));
+    entry(page, &format!("{whose}memory"), &units::bytes(here.memory_bytes as f64));
+    entry(page, &format!("{whose}system"), &here.system);
     let build = if here.is_optimized { "release" } else { "not optimized" };
-    entry(page, "engine", &format!("forthwith {} ({build})", here.version));
+    let name = if here.is_drivers { "driver" } else { "engine" };
+    entry(page, name, &format!("forthwith {} ({build})", here.version));
     entry(page, "began", &units::instant(&outcome.began));
     let _ = write!(
         page,
