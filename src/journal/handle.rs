@@ -203,10 +203,10 @@ impl Journal {
         self.0.queue.has_room().await;
     }
 
-    /// A test door: whether somebody waits for room in the queue.
+    /// A test door: how many wait for room in the queue.
     #[cfg(test)]
-    pub(crate) fn is_room_awaited(&self) -> bool {
-        self.0.queue.is_room_awaited()
+    pub(crate) fn waiting_for_room(&self) -> usize {
+        self.0.queue.waiting_for_room()
     }
 
     /// The last record on disk. One atomic read.

@@ -220,10 +220,10 @@ impl Queue {
         }
     }
 
-    /// Whether somebody waits until there is room.
+    /// How many wait until there is room.
     #[cfg(test)]
-    pub(super) fn is_room_awaited(&self) -> bool {
-        !self.lock().room_waiters.is_empty()
+    pub(super) fn waiting_for_room(&self) -> usize {
+        self.lock().room_waiters.len()
     }
 
     #[inline]

@@ -276,24 +276,35 @@ async fn room_in_the_journal_that_is_waited_for_after_a_model_is_no_part_of_the_
     while is_asked.try_recv().is_err() {
         is_pending().await;
     }
-    let mut filled = 0;
-    while !engine.0.journal.is_full() {
-        let subject = format!("urgent {}", "x".repeat(1_000));
-        let event = ticket(&format!("f-{filled}"), &format!("f-{filled}"), &subject);
-        engine.decide("routing", event).await.unwrap().given().unwrap();
-        filled += 1;
-        assert!(filled < 200, "the queue has no bound");
+    let urgent =
+        |nth: usize| ticket(&format!("f-{nth}"), &format!("f-{nth}"), &format!("urgent {}", "x".repeat(1_000)));
+    engine.decide("routing", urgent(0)).await.unwrap().given().unwrap();
+    // What the disk has not taken by now it does not take before it is released.
+    disk.wait_until_held();
+    let filling = tokio::spawn({
+        let engine = engine.clone();
+        async move {
+            for nth in 1..200 {
+                engine.decide("routing", urgent(nth)).await.unwrap().given().unwrap();
+            }
+        }
+    });
+    while engine.0.journal.waiting_for_room() < 1 {
+        assert!(!filling.is_finished(), "the queue has no bound");
+        tokio::task::yield_now().await;
     }
     go.send(()).unwrap();
-    while !engine.0.journal.is_room_awaited() {
+    while engine.0.journal.waiting_for_room() < 2 {
         is_pending().await;
     }
     clock.advance("30ms".parse().unwrap());
     disk.release();
     let decision = deciding.await.unwrap().given().unwrap();
     assert_eq!((decision.model.as_deref(), decision.elapsed.as_micros()), (Some("intent@1"), 30_000));
+    filling.await.unwrap();
     let page = engine.metrics();
-    for sum in ["admission\"} 0.03", "turn\"} 0", "models\"} 0"] {
+    // Two have waited: this one, and the one that had found the queue full.
+    for sum in ["admission\"} 0.06", "turn\"} 0", "models\"} 0"] {
         let line = format!("forthwith_decision_stage_seconds_sum{{stage=\"{sum}");
         assert!(page.lines().any(|of| of == line), "{line} is missing of {page}");
     }
