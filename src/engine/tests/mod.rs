@@ -277,8 +277,13 @@ async fn the_metrics_page() {
         .map(|line| match line.split_once(' ') {
             Some((name, _)) if name.starts_with("forthwith_journal_") => format!("{name} …"),
             Some((name, _)) if name.ends_with("_time_seconds") => format!("{name} …"),
-            // So is how long it took, and whether the first turn's thread has left when the second comes.
-            Some((name, _)) if name.starts_with("forthwith_slow_") || name.contains("stage=\"queue\"") => {
+            // So is how long it took, how long ago, and whether the first turn's thread has left when the second comes.
+            Some((name, _))
+                if ["forthwith_slow_", "forthwith_fallback_exercised_", "forthwith_thread_"]
+                    .iter()
+                    .any(|of| name.starts_with(of))
+                    || name.contains("stage=\"queue\"") =>
+            {
                 format!("{name} …")
             }
             _ => line.to_owned(),
