@@ -57,7 +57,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
             "actor",
         ],
     ),
-    ("ingress", &["domain", "telemetry", "actor", "engine"]),
+    ("ingress", &["domain", "time", "telemetry", "actor", "engine"]),
     ("admin", &["document", "bundle", "actor", "engine", "ingress"]),
     (
         "config",
