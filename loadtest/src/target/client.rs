@@ -1,5 +1,7 @@
 //! Calls to an engine over HTTP that are not measured.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use forthwith::DecisionId;
 use http_body_util::{BodyExt, Full};
@@ -12,7 +14,20 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::clock::now;
 use crate::driving::Address;
+
+/// How long a batch is asked again that is shed, and the pause before each time.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether a batch was not taken on, or all of it that came to nothing was not.
+fn is_shed(status: u16, answer: &Value) -> bool {
+    let is_later = |status: u64| matches!(status, 429 | 503);
+    let problems = || answer["results"].as_array().into_iter().flatten().filter_map(|result| result.get("problem"));
+    is_later(u64::from(status))
+        || status == 200 && problems().all(|problem| problem["status"].as_u64().is_some_and(is_later))
+}
 
 /// One connection, and a runtime for it.
 #[derive(Debug)]
@@ -52,16 +67,23 @@ impl Client {
         })
     }
 
-    /// Has events decided that need not be heard.
+    /// Has events decided that need not be heard. What is shed is asked again, as callers do who are told to come later: a batch is the
+    /// first that an engine under load does without.
     pub(super) fn decide_all(&mut self, playbook: &str, events: &[String]) -> anyhow::Result<()> {
         let path = format!("/v1/decide/{playbook}/batch");
-        let (status, body) = self.call(Method::POST, &path, format!("[{}]", events.join(",")))?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status != 200 || answer["failed"] != 0 {
-            let said = String::from_utf8_lossy(&body);
-            bail!("a customer's first event was not decided: {status}, {}", said.chars().take(500).collect::<String>());
+        let until = now() + PATIENCE;
+        loop {
+            let (status, body) = self.call(Method::POST, &path, format!("[{}]", events.join(",")))?;
+            let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if status == 200 && answer["failed"] == 0 {
+                return Ok(());
+            }
+            if !is_shed(status, &answer) || now() > until {
+                let said = String::from_utf8_lossy(&body).chars().take(500).collect::<String>();
+                bail!("a customer's first event was not decided: {status}, {said}");
+            }
+            std::thread::sleep(PAUSE);
         }
-        Ok(())
     }
 
     /// The playbook's budget, as the engine says.
@@ -97,5 +119,19 @@ impl Client {
             404 => Ok(None),
             _ => bail!("decision {id} was answered with {status}: {}", String::from_utf8_lossy(&body)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shed_is_told_from_what_is_wrong() {
+        let of = |status: u64| json!({"results": [{"decision": {}}, {"problem": {"status": status}}], "failed": 1});
+        assert!(is_shed(503, &Value::Null) && is_shed(200, &of(503)) && is_shed(200, &of(429)));
+        assert!(!is_shed(404, &Value::Null) && !is_shed(200, &of(422)));
     }
 }
